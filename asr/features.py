@@ -1,0 +1,204 @@
+"""MFCC features in numpy: one `FeatureConfig`, used everywhere (feature_layer.py: the same in a graph).
+
+The default is CMU Sphinx's front end (13 cepstra; checked against pocketsphinx's own log) followed
+by regression deltas and per-utterance mean and variance normalisation.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from asr.config import STRICT
+from asr.errors import AudioError, ConfigError
+
+SAMPLE_SCALE = 32768.0
+"""Sphinx computes on 16-bit sample values; ours are in −1…1."""
+
+STD_FLOOR = 1e-3
+"""Silence has no variance: below this it is left small instead of being blown up."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class FeatureConfig:
+    """How samples become feature frames; travels inside every model."""
+
+    sample_rate: int = 16_000
+    window: int = 410
+    """Samples a frame (25.625 ms)."""
+    hop: int = 160
+    """Samples from one frame's start to the next one's (10 ms)."""
+    fft: int = 512
+    pre_emphasis: float = 0.97
+    mels: int = 40
+    low_hz: float = 130.0
+    high_hz: float = 6800.0
+    mel_scale: Literal["htk", "slaney"] = "htk"
+    round_edges: bool = True
+    """Move each filter's edges to the nearest FFT bin, as Sphinx does."""
+    log_floor: float = 1e-4
+    coefficients: int = 13
+    deltas: int = 2
+    """Orders of time derivative appended: 0, 1 (Δ) or 2 (Δ and ΔΔ)."""
+    delta_width: int = 2
+    """Frames on each side that a derivative is fitted to."""
+    normalise: Literal["none", "mean", "mean_variance"] = "mean_variance"
+    """Per utterance and dimension."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hop <= self.window <= self.fft:
+            raise ConfigError(
+                f"features: hop ≤ window ≤ fft is needed, found {self.hop}, {self.window}, {self.fft}"
+            )
+        if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
+            raise ConfigError(
+                f"features: low_hz < high_hz ≤ sample_rate / 2 is needed, "
+                f"found {self.low_hz}, {self.high_hz}, {self.sample_rate / 2}"
+            )
+        if not 0 < self.coefficients <= self.mels:
+            raise ConfigError("features: coefficients must be in 1…mels")
+        if self.deltas not in (0, 1, 2):
+            raise ConfigError(f"features: deltas must be 0, 1 or 2, found {self.deltas}")
+
+    @property
+    def dimension(self) -> int:
+        """Values a frame."""
+        return self.coefficients * (1 + self.deltas)
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.sample_rate / self.hop
+
+    def frames(self, samples: int) -> int:
+        """Whole frames in so many samples."""
+        return max(0, 1 + (samples - self.window) // self.hop)
+
+
+@lru_cache(maxsize=8)
+def mel_filters(config: FeatureConfig) -> np.ndarray:
+    """Triangular filters of unit area, float64 [fft // 2 + 1, mels].
+
+    Edges are equally spaced in mel; with `round_edges` each is the nearest FFT bin's frequency.
+    """
+    import librosa
+
+    bins = np.arange(config.fft // 2 + 1) * config.sample_rate / config.fft
+    edges = librosa.mel_frequencies(
+        n_mels=config.mels + 2,
+        fmin=config.low_hz,
+        fmax=config.high_hz,
+        htk=config.mel_scale == "htk",
+    )
+    if config.round_edges:
+        step = config.sample_rate / config.fft
+        edges = np.floor(edges / step + 0.5) * step
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    if np.any(left >= centre) or np.any(centre >= right):
+        raise ConfigError(
+            f"features: {config.mels} mel filters are too many for an FFT of {config.fft} points; "
+            "take fewer mels, a longer fft or round_edges: false"
+        )
+    rising = (bins[:, None] - left) / (centre - left)
+    falling = (right - bins[:, None]) / (right - centre)
+    return np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (right - left)
+
+
+@lru_cache(maxsize=8)
+def cosine_transform(config: FeatureConfig) -> np.ndarray:
+    """Sphinx's "legacy" DCT-II, float64 [mels, coefficients]: first input halved, divided by mels."""
+    j, k = np.arange(config.mels), np.arange(config.coefficients)
+    matrix = np.cos(np.pi * np.outer(j + 0.5, k) / config.mels) / config.mels
+    matrix[0] *= 0.5
+    return matrix
+
+
+def hamming(config: FeatureConfig) -> np.ndarray:
+    """Symmetric Hamming window, float64 [window]."""
+    return np.hamming(config.window)
+
+
+def mfcc(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:
+    """Static cepstra of mono samples in −1…1: float32 [samples] → float32 [frames, coefficients].
+
+    Computed in float64: above a recording's band the energies are so small next to the rest that
+    float32 rounding noise would decide their logarithm.
+
+    Raises:
+        AudioError: fewer samples than one window; the message has `name`.
+    """
+    if config.frames(len(samples)) == 0:
+        raise AudioError(
+            f"{name}: too short: {len(samples)} samples, one frame needs {config.window} "
+            f"({1000 * config.window / config.sample_rate:.0f} ms)"
+        )
+    signal = samples.astype(np.float64) * SAMPLE_SCALE
+    signal[1:] -= config.pre_emphasis * signal[:-1]
+    frames = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
+    spectrum = np.fft.rfft(frames * hamming(config), config.fft)
+    power = spectrum.real**2 + spectrum.imag**2
+    energies = np.log(np.maximum(power @ mel_filters(config), config.log_floor))
+    return (energies @ cosine_transform(config)).astype(np.float32)
+
+
+def delta(features: np.ndarray, width: int) -> np.ndarray:
+    """Regression slope over ±`width` frames, edges repeated: [frames, n] → [frames, n].
+
+    The HTK Book's Δ (Young et al., 2006, eq. 5.16); librosa's `delta` with mode="nearest".
+    """
+    frames = len(features)
+    padded = np.pad(features, ((width, width), (0, 0)), mode="edge")
+    slope = sum(
+        n * (padded[width + n : width + n + frames] - padded[width - n : width - n + frames])
+        for n in range(1, width + 1)
+    )
+    return (slope / (2 * sum(n * n for n in range(1, width + 1)))).astype(np.float32)
+
+
+def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Append deltas and normalise: float32 [frames, coefficients] → float32 [frames, dimension]."""
+    parts = [static]
+    for _ in range(config.deltas):
+        parts.append(delta(parts[-1], config.delta_width))
+    features = np.concatenate(parts, axis=1)
+    if config.normalise != "none":
+        features = features - features.mean(axis=0, keepdims=True)
+    if config.normalise == "mean_variance":
+        features = features / np.maximum(features.std(axis=0, keepdims=True), STD_FLOOR)
+    return features.astype(np.float32)
+
+
+
+def extract(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:
+    """Everything: mono samples at `config.sample_rate` → float32 [frames, dimension]."""
+    return expand(mfcc(samples, config, name), config)
+
+
+def load_features(path: Path, config: FeatureConfig) -> np.ndarray:
+    """Read a Sphinx feature file: float32 [frames, coefficients].
+
+    An int32 count of the floats that follow, then the floats; either byte order.
+
+    Raises:
+        AudioError: the file is missing, its count does not fit its size, or a value is not finite.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
+    for order in (">", "<"):
+        if len(raw) >= 8 and int(np.frombuffer(raw[:4], f"{order}i4")[0]) * 4 == len(raw) - 4:
+            values = np.frombuffer(raw[4:], f"{order}f4").astype(np.float32)
+            break
+    else:
+        raise AudioError(f"{path}: not a Sphinx feature file: its count does not fit its size")
+    if len(values) % config.coefficients:
+        raise AudioError(
+            f"{path}: {len(values)} values are no whole frames of {config.coefficients} coefficients"
+        )
+    if not np.isfinite(values).all():
+        raise AudioError(f"{path}: holds values that are not finite")
+    return values.reshape(-1, config.coefficients)
