@@ -52,7 +52,7 @@ class MfccLayer(keras.layers.Layer):
 
         def delta(x: tf.Tensor) -> tf.Tensor:
             def shifted(n: int) -> tf.Tensor:
-                index = tf.clip_by_value(tf.range(length)[None, :] + n, 0, last)
+                index = tf.maximum(tf.minimum(tf.range(length)[None, :] + n, last), 0)
                 return tf.gather(x, index, batch_dims=1)
 
             offsets = range(1, c.delta_width + 1)

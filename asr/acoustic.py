@@ -1,0 +1,87 @@
+"""The acoustic model: feature frames → CTC logits."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr.config import STRICT
+from asr.recurrent import Cell, RecurrentStack
+
+
+@dataclass(frozen=True, config=STRICT)
+class AcousticConfig:
+    """Shape of the acoustic model; travels inside every model."""
+
+    front: Literal["stack", "conv"] = "stack"
+    """What lowers the frame rate: neighbours joined into one, or a strided convolution."""
+    stride: int = Field(2, ge=1)
+    """Feature frames an output frame."""
+    filters: int = Field(256, ge=1)
+    """Channels of the convolution (front: conv)."""
+    cell: Cell = "lstm"
+    units: int = Field(256, ge=1)
+    layers: int = Field(3, ge=1)
+    bidirectional: bool = True
+    dropout: float = Field(0.3, ge=0, lt=1)
+    norm: Literal["layer", "none"] = "layer"
+
+    def frames(self, feature_frames: int) -> int:
+        """Output frames for so many feature frames."""
+        return -(-feature_frames // self.stride)
+
+
+class AcousticModel(keras.Model):
+    """Front, `RecurrentStack` and a dense layer to the labels.
+
+    Called with float32 features [batch, frames, dimension], zero beyond each utterance's end, and
+    int32 lengths [batch]; returns float32 logits [batch, frames', labels] and int32 lengths [batch].
+    Logits beyond an utterance's length mean nothing.
+    """
+
+    def __init__(self, config: AcousticConfig, dimension: int, labels: int) -> None:
+        super().__init__(name="acoustic")
+        self.config, self.dimension, self.labels = config, dimension, labels
+        # The kernel spans two strides, so that neighbouring output frames overlap by one.
+        self.kernel = 2 * config.stride
+        self.convolution = (
+            keras.layers.Conv1D(
+                config.filters, self.kernel, config.stride, activation="relu", name="conv"
+            )
+            if config.front == "conv"
+            else None
+        )
+        self.stack = RecurrentStack(
+            config.cell, config.units, config.layers, config.bidirectional, config.dropout,
+            config.norm, name="stack",
+        )  # fmt: skip
+        # float32 under any precision policy: CTC in half precision is wrong.
+        self.head = keras.layers.Dense(labels, dtype="float32", name="head")
+        self(tf.zeros([1, 2 * config.stride, dimension]), tf.constant([2 * config.stride]))
+
+    def call(
+        self, features: tf.Tensor, lengths: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        stride = self.config.stride
+        lengths_out = (lengths + stride - 1) // stride
+        frames = tf.shape(features)[1]
+        frames_out = (frames + stride - 1) // stride
+        if self.convolution is not None:
+            # Not padding="same": where that puts its zeros depends on the padded length.
+            left = (self.kernel - stride) // 2
+            right = frames_out * stride - frames + self.kernel - stride - left
+            x = self.convolution(tf.pad(features, [[0, 0], [left, right], [0, 0]]))
+        else:
+            x = tf.pad(features, [[0, 0], [0, frames_out * stride - frames], [0, 0]])
+            x = tf.reshape(x, [tf.shape(x)[0], frames_out, stride * self.dimension])
+        mask = tf.sequence_mask(lengths_out, frames_out)
+        x = self.stack(x, mask=mask, training=training)
+        return self.head(x), lengths_out
+
+    def named_weights(self) -> dict[str, Any]:
+        """Every trained variable by its path, which does not depend on what else was built."""
+        return {variable.path: variable for variable in self.trainable_variables}
