@@ -1,0 +1,207 @@
+"""Training data: utterances → augmented features → batches of like length, the same every time.
+
+Everything random is a function of (seed, epoch, utterance), never of what was read before: so a
+resumed run sees exactly the batches that an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asr import ctc
+from asr.audio import read_audio
+from asr.augment import AugmentConfig, Warper, perturb
+from asr.errors import TextError
+from asr.features import FeatureConfig, expand, load_features, mfcc
+from asr.manifest import Utterance
+from asr.text import Tokenizer
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from asr.acoustic import AcousticConfig
+
+BUCKET_BATCHES = 20
+"""Batches' worth of shuffled utterances that are sorted by length together."""
+SLACK = 4
+"""Frames an augmented utterance must keep beyond the fewest that can hold its labels."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """An utterance ready for training; `labels` are its CTC label ids."""
+
+    utterance: Utterance
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded arrays; `indices` [batch] say which examples these are.
+
+    features: float32 [batch, frames, dimension]; lengths: int32 [batch]; labels: int32
+    [batch, units]; label_lengths: int32 [batch]; weights: float32 [batch], each 1 / batch, so that
+    replicas which get unequal shares still add up to the mean.
+    """
+
+    features: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    label_lengths: np.ndarray
+    indices: np.ndarray
+    weights: np.ndarray
+
+
+class SpeechDataset:
+    """Examples with cached static features; makes any epoch's batches.
+
+    Raises:
+        TextError: transcripts outside the alphabet or longer than their audio can hold; all of
+            them are listed.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        tokenizer: Tokenizer,
+        features: FeatureConfig,
+        acoustic: AcousticConfig,
+        augment: AugmentConfig | None,
+        seed: int,
+    ) -> None:
+        self.features, self.acoustic = features, acoustic
+        self.augment, self.seed = augment, seed
+        self.warper = Warper(features, augment) if augment else None
+        self.examples = _examples(utterances, tokenizer, features, acoustic)
+        self._cache: dict[tuple[int, int], np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
+        """The epoch's batches as arrays of example indices: shuffled, yet of like length."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(self.examples))
+        durations = np.array([e.utterance.duration for e in self.examples])
+        batches: list[np.ndarray] = []
+        for start in range(0, len(order), batch_size * BUCKET_BATCHES):
+            bucket = order[start : start + batch_size * BUCKET_BATCHES]
+            bucket = bucket[np.argsort(durations[bucket], kind="stable")]
+            batches += [bucket[i : i + batch_size] for i in range(0, len(bucket), batch_size)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> Batch:
+        """Features as this epoch hears them, padded."""
+        features = [self.example_features(int(i), epoch) for i in indices]
+        labels = [self.examples[int(i)].labels for i in indices]
+        return Batch(
+            features=_pad(features, np.float32, (self.features.dimension,)),
+            lengths=np.array([len(f) for f in features], np.int32),
+            labels=_pad([np.array(l, np.int32) for l in labels], np.int32, ()),
+            label_lengths=np.array([len(l) for l in labels], np.int32),
+            indices=np.asarray(indices, np.int32),
+            weights=np.full(len(features), 1 / len(features), np.float32),
+        )
+
+    def example_features(self, index: int, epoch: int) -> np.ndarray:
+        """Normalised features [frames, dimension] of one example."""
+        if self.augment is None or self.warper is None:
+            return expand(self._static(index, 0), self.features)
+        copy = epoch % (self.augment.copies + 1)
+        static = self._static(index, copy)
+        rng = np.random.default_rng([self.seed, epoch, index])
+        warped = self.warper(static, rng)
+        if self.acoustic.frames(len(warped)) < self._fewest_frames(index):
+            warped = static
+        return self.warper.jitter(expand(warped, self.features), rng)
+
+    def _static(self, index: int, copy: int) -> np.ndarray:
+        """Static cepstra of the recording (copy 0) or of one of its perturbed versions."""
+        key = (index, copy)
+        utterance = self.examples[index].utterance
+        if utterance.audio_filepath is None:
+            # Features only: there are no samples to perturb, every copy is the recording.
+            key = (index, 0)
+        if key not in self._cache:
+            self._cache[key] = self._compute(index, key[1])
+        return self._cache[key]
+
+    def _compute(self, index: int, copy: int) -> np.ndarray:
+        utterance = self.examples[index].utterance
+        if utterance.audio_filepath is None:
+            assert utterance.feature_filepath is not None
+            return load_features(utterance.feature_filepath, self.features)
+        samples = read_audio(utterance.audio_filepath, self.features.sample_rate)
+        if copy and self.augment:
+            rng = np.random.default_rng([self.seed, index, copy, 1])
+            perturbed = perturb(samples, self.features.sample_rate, self.augment, rng)
+            frames = self.acoustic.frames(self.features.frames(len(perturbed)))
+            if frames >= self._fewest_frames(index):
+                samples = perturbed
+        return mfcc(samples, self.features, str(utterance.audio_filepath))
+
+    def _fewest_frames(self, index: int) -> int:
+        return ctc.frames_needed(self.examples[index].labels) + SLACK
+
+    def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
+        """The epoch's batches from number `skip` on, as a prefetched tf.data pipeline."""
+        import tensorflow as tf
+
+        def batches() -> Iterator[dict[str, np.ndarray]]:
+            for indices in self.plan(epoch, batch_size)[skip:]:
+                yield vars(self.batch(indices, epoch))
+
+        signature = {
+            "features": tf.TensorSpec([None, None, self.features.dimension], tf.float32),
+            "lengths": tf.TensorSpec([None], tf.int32),
+            "labels": tf.TensorSpec([None, None], tf.int32),
+            "label_lengths": tf.TensorSpec([None], tf.int32),
+            "indices": tf.TensorSpec([None], tf.int32),
+            "weights": tf.TensorSpec([None], tf.float32),
+        }
+        return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+
+
+def _examples(
+    utterances: Sequence[Utterance],
+    tokenizer: Tokenizer,
+    features: FeatureConfig,
+    acoustic: AcousticConfig,
+) -> list[Example]:
+    examples, problems = [], []
+    for utterance in utterances:
+        try:
+            labels = tuple(tokenizer.encode(utterance.text, str(utterance.path)))
+        except TextError as error:
+            problems.append(str(error))
+            continue
+        needed = ctc.frames_needed(labels)
+        samples = round(utterance.duration * features.sample_rate)
+        frames = acoustic.frames(features.frames(samples))
+        if utterance.audio_filepath is None:
+            frames = acoustic.frames(round(utterance.duration * features.frames_per_second))
+        if not labels:
+            problems.append(f"{utterance.path}: no text is left after normalising")
+        elif frames < needed:
+            problems.append(
+                f"{utterance.path}: {utterance.duration:.2f} s are {frames} frames, "
+                f"its {len(labels)} labels need {needed}"
+            )
+        else:
+            examples.append(Example(utterance, labels))
+    if problems:
+        listed = "\n  ".join(problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise TextError(f"{len(problems)} utterances cannot be trained on:\n  {listed}{more}")
+    return examples
+
+
+def _pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...]) -> np.ndarray:
+    padded = np.zeros([len(arrays), max(len(a) for a in arrays), *tail], dtype)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
+    return padded

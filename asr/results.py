@@ -1,0 +1,42 @@
+"""What transcription returns: typed, with times in seconds computed from whole sample counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Token:
+    """One decoded unit (character, jamo or subword).
+
+    `start` and `end` are seconds from the start of the recording; `score` is the mean
+    log-probability (nats) over its frames.
+    """
+
+    text: str
+    start: float
+    end: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The text of one recording.
+
+    `score` is the best path's mean log-probability (nats) a frame; `duration` is in seconds;
+    `audio_filepath` is as the caller gave it, None for samples.
+    """
+
+    text: str
+    score: float
+    duration: float
+    tokens: tuple[Token, ...] = ()
+    audio_filepath: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording that could not be used, and why."""
+
+    audio_filepath: str
+    error: str
