@@ -59,9 +59,11 @@ class Batch:
 class SpeechDataset:
     """Examples with cached static features; makes any epoch's batches.
 
+    Utterances that cannot be trained on (text outside the alphabet, more labels than frames) are
+    left out and listed, with the reason, in `skipped`.
+
     Raises:
-        TextError: transcripts outside the alphabet or longer than their audio can hold; all of
-            them are listed.
+        TextError: none is left.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class SpeechDataset:
         self.features, self.acoustic = features, acoustic
         self.augment, self.seed = augment, seed
         self.warper = Warper(features, augment) if augment else None
-        self.examples = _examples(utterances, tokenizer, features, acoustic)
+        self.examples, self.skipped = _examples(utterances, tokenizer, features, acoustic)
         self._cache: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -171,8 +173,9 @@ def _examples(
     tokenizer: Tokenizer,
     features: FeatureConfig,
     acoustic: AcousticConfig,
-) -> list[Example]:
-    examples, problems = [], []
+) -> tuple[list[Example], tuple[str, ...]]:
+    examples: list[Example] = []
+    problems: list[str] = []
     for utterance in utterances:
         try:
             labels = tuple(tokenizer.encode(utterance.text, str(utterance.path)))
@@ -193,11 +196,10 @@ def _examples(
             )
         else:
             examples.append(Example(utterance, labels))
-    if problems:
+    if not examples:
         listed = "\n  ".join(problems[:20])
-        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise TextError(f"{len(problems)} utterances cannot be trained on:\n  {listed}{more}")
-    return examples
+        raise TextError(f"no utterance can be trained on:\n  {listed}")
+    return examples, tuple(problems)
 
 
 def _pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...]) -> np.ndarray:
