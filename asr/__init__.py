@@ -1,0 +1,1 @@
+"""A Keras speech toolkit: recognition with recurrent networks and CTC."""

@@ -1,0 +1,47 @@
+"""The model card: what a person should know before using a model, from what `model.json` says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from asr.recognizer import RecognizerConfig
+
+
+def model_card(config: RecognizerConfig) -> str:
+    """Markdown, written beside the weights."""
+    training = config.training
+    best = training.get("best", {})
+    experiment = training.get("config", {})
+    manifests = "\n".join(
+        f"- `{name}` (SHA-256 {digest[:12]}…)"
+        for name, digest in training.get("manifests_sha256", {}).items()
+    )
+    return f"""# {config.name}
+
+Recogniser of the `asr` toolkit: {config.acoustic.layers} layers of
+{"bidirectional " if config.acoustic.bidirectional else ""}{config.acoustic.cell.upper()}
+({config.acoustic.units} units a direction) on MFCCs, with a CTC head over {config.tokenizer.kind}.
+
+## Trained on
+
+{training.get("train_utterances", 0)} utterances, {training.get("train_hours", 0.0):.2f} hours:
+
+{manifests}
+
+## Made by
+
+    {training.get("command", "")}
+
+at commit {training.get("commit", "unknown")}, seed {training.get("seed")},
+{training.get("epochs", 0)} epochs; best on dev at epoch {best.get("epoch")}:
+WER {best.get("dev_wer", float("nan")):.2%}, CER {best.get("dev_cer", float("nan")):.2%}.
+
+## Configuration
+
+```yaml
+{yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True).strip()}
+```
+"""

@@ -1,0 +1,176 @@
+"""How wrong is it: WER and CER with an interval, error kinds, and the worst utterances aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jiwer
+import numpy as np
+
+from asr.manifest import Utterance
+from asr.results import Failure, Transcript
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One utterance's normalised texts and word errors."""
+
+    name: str
+    reference: str
+    hypothesis: str
+    substitutions: int
+    deletions: int
+    insertions: int
+    words: int
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    def aligned(self) -> str:
+        """Reference and hypothesis in two lines, word under word; *** where one has none."""
+        reference, hypothesis = self.reference.split(), self.hypothesis.split()
+        if reference:
+            chunks = jiwer.process_words(self.reference, self.hypothesis).alignments[0]
+        else:
+            return f"REF: {'*** ' * len(hypothesis)}\nHYP: {' '.join(w.upper() for w in hypothesis)}"
+        top: list[str] = []
+        bottom: list[str] = []
+        for chunk in chunks:
+            a = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+            b = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            wrong = chunk.type != "equal"
+            for i in range(max(len(a), len(b))):
+                x = a[i] if i < len(a) else "***"
+                y = b[i] if i < len(b) else "***"
+                width = max(len(x), len(y))
+                top.append((x.upper() if wrong else x).ljust(width))
+                bottom.append((y.upper() if wrong else y).ljust(width))
+        return f"REF: {' '.join(top)}".rstrip() + f"\nHYP: {' '.join(bottom)}".rstrip()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Corpus-level error rates; all rates are fractions.
+
+    wer: word errors over reference words; cer: character errors (spaces count) over reference
+    characters. interval: 95 % bootstrap interval of the WER. rtf: processing over audio seconds,
+    None if nothing was timed. failures: recordings that could not be read; their words count as
+    deleted, so that a broken file never makes a result look better.
+    """
+
+    wer: float
+    cer: float
+    substitutions: int
+    deletions: int
+    insertions: int
+    words: int
+    characters: int
+    interval: tuple[float, float]
+    rtf: float | None
+    scored: tuple[Scored, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def utterances(self) -> int:
+        return len(self.scored)
+
+    def worst(self, count: int) -> list[Scored]:
+        """The utterances with most word errors, most first; none without an error."""
+        ranked = sorted(self.scored, key=lambda s: (-s.errors, s.words, s.name))
+        return [s for s in ranked[:count] if s.errors]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "wer": self.wer,
+            "cer": self.cer,
+            "wer_interval_95": list(self.interval),
+            "utterances": self.utterances,
+            "words": self.words,
+            "characters": self.characters,
+            "substitutions": self.substitutions,
+            "deletions": self.deletions,
+            "insertions": self.insertions,
+            "rtf": self.rtf,
+            "failures": [vars(f) for f in self.failures],
+        }
+
+
+def evaluate(
+    utterances: Sequence[Utterance],
+    results: Sequence[Transcript | Failure],
+    normalise: Callable[[str], str],
+    seconds: float | None = None,
+    seed: int = 1,
+) -> Evaluation:
+    """Compare transcripts with references, both normalised.
+
+    Args:
+        seconds: processing time of all, for the RTF.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: the two sequences differ in length or are empty.
+    """
+    if not utterances or len(utterances) != len(results):
+        raise ValueError(f"{len(utterances)} utterances and {len(results)} results")
+    scored, character_errors, characters = [], 0, 0
+    for utterance, result in zip(utterances, results, strict=True):
+        reference = normalise(utterance.text)
+        hypothesis = normalise(result.text) if isinstance(result, Transcript) else ""
+        scored.append(_score(str(utterance.path), reference, hypothesis))
+        character_errors += _distance(reference, hypothesis)
+        characters += len(reference)
+    errors = np.array([s.errors for s in scored])
+    words = np.array([s.words for s in scored])
+    audio_seconds = sum(r.duration for r in results if isinstance(r, Transcript))
+    return Evaluation(
+        wer=_rate(errors.sum(), words.sum()),
+        cer=_rate(character_errors, characters),
+        substitutions=sum(s.substitutions for s in scored),
+        deletions=sum(s.deletions for s in scored),
+        insertions=sum(s.insertions for s in scored),
+        words=int(words.sum()),
+        characters=characters,
+        interval=bootstrap_interval(errors, words, seed),
+        rtf=seconds / audio_seconds if seconds is not None and audio_seconds else None,
+        scored=tuple(scored),
+        failures=tuple(r for r in results if isinstance(r, Failure)),
+    )
+
+
+def bootstrap_interval(errors: np.ndarray, words: np.ndarray, seed: int) -> tuple[float, float]:
+    """95 % interval of Σerrors/Σwords over resampled utterances (Bisani & Ney, 2004)."""
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, len(errors), (RESAMPLES, len(errors)))
+    rates = errors[picks].sum(axis=1) / np.maximum(words[picks].sum(axis=1), 1)
+    low, high = np.percentile(rates, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _score(name: str, reference: str, hypothesis: str) -> Scored:
+    words = len(reference.split())
+    if not words:
+        # jiwer refuses empty references; what was heard in silence is inserted.
+        return Scored(name, reference, hypothesis, 0, 0, len(hypothesis.split()), 0)
+    out = jiwer.process_words(reference, hypothesis)
+    return Scored(
+        name, reference, hypothesis, out.substitutions, out.deletions, out.insertions, words
+    )
+
+
+def _distance(reference: str, hypothesis: str) -> int:
+    if not reference:
+        return len(hypothesis)
+    out = jiwer.process_characters(reference, hypothesis)
+    return out.substitutions + out.deletions + out.insertions
+
+
+def _rate(errors: int, total: int) -> float:
+    # Errors without a single reference word are as wrong as can be, but still a number.
+    return float(errors) / float(total) if total else float(errors > 0)

@@ -1,0 +1,247 @@
+"""`train_recognizer`: one YAML file and a folder of manifests in, a model directory out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr import ctc, plots
+from asr.acoustic import AcousticConfig, AcousticModel
+from asr.augment import AugmentConfig
+from asr.card import model_card
+from asr.config import STRICT, to_dict
+from asr.dataset import SpeechDataset
+from asr.errors import ConfigError
+from asr.evaluation import evaluate
+from asr.features import FeatureConfig
+from asr.files import atomic_write
+from asr.manifest import Utterance, read_manifest
+from asr.recognizer import Recognizer, RecognizerConfig
+from asr.results import Transcript
+from asr.text import Tokenizer, TokenizerConfig, train_subwords
+from asr.training import Trainer, TrainingConfig, make_strategy, set_threads
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataConfig:
+    """Manifests, relative to the data folder given on the command line."""
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    repeat: dict[str, int] = Field(default_factory=dict)
+    """Times an epoch goes through a train manifest, where that is not once."""
+    subwords: int = Field(0, ge=0)
+    """Pieces of a subword tokenizer to make from the train transcripts; 0: `tokenizer` as it is."""
+
+    def __post_init__(self) -> None:
+        if not self.train or not self.dev:
+            raise ConfigError("data: train and dev each need a manifest")
+        for name in self.repeat:
+            if name not in self.train:
+                raise ConfigError(f"data.repeat: {name} is not among data.train")
+
+
+@dataclass(frozen=True, config=STRICT)
+class ExperimentConfig:
+    """A file of pipelines/configs."""
+
+    name: str
+    data: DataConfig
+    features: FeatureConfig = Field(default_factory=FeatureConfig)
+    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
+    acoustic: AcousticConfig = Field(default_factory=AcousticConfig)
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    initial_model: str = ""
+    """Model to start from (name or directory) instead of random weights; shapes must fit."""
+
+
+def train_recognizer(
+    config: ExperimentConfig,
+    data: Path,
+    out: Path,
+    max_steps: int | None = None,
+    progress: Callable[..., None] | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train, resuming what `out` holds, and write the model directory `out`/model.
+
+    `out` also gets config.json, run.json (the record), history.jsonl, checkpoint.npz, curves.png
+    and tensorboard/.
+
+    Args:
+        max_steps: stop after so many batches (to be resumed); the model is not written then.
+        progress: see `Trainer.run`.
+        say: told what a person should know, such as utterances left out.
+
+    Raises:
+        AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
+    """
+    set_threads(config.training.threads)
+    random.seed(config.training.seed)
+    keras.utils.set_random_seed(config.training.seed)
+    keras.config.set_dtype_policy(config.training.precision)
+    train = [
+        utterance
+        for name in config.data.train
+        for _ in range(config.data.repeat.get(name, 1))
+        for utterance in read_manifest(data / name)
+    ]
+    dev = [utterance for name in config.data.dev for utterance in read_manifest(data / name)]
+    if config.data.subwords:
+        texts = [u.text for u in train]
+        config = replace(config, tokenizer=train_subwords(texts, config.data.subwords))
+    tokenizer = Tokenizer(config.tokenizer)
+    dataset = SpeechDataset(
+        train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed
+    )
+    for problem in dataset.skipped:
+        say(f"left out: {problem}")
+
+    strategy = make_strategy(config.training.strategy)
+    with strategy.scope():
+        network = AcousticModel(config.acoustic, config.features.dimension, len(tokenizer))
+    keras.config.set_dtype_policy("float32")
+    recognizer = Recognizer(
+        RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic), network
+    )
+    if config.initial_model:
+        _start_from(network, config.initial_model)
+
+    def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        logits, lengths = network(batch["features"], batch["lengths"], training=True)
+        return ctc.loss(logits, lengths, batch["labels"], batch["label_lengths"])
+
+    # Feature extraction is the same in every epoch: once.
+    dev_features = [recognizer.features(u) for u in dev]
+
+    def dev_scores() -> dict[str, float]:
+        return _dev_scores(recognizer, dev, dev_features)
+
+    size = config.training.batch_size
+    hashes = {n: _sha256(data / n) for n in (*config.data.train, *config.data.dev)}
+    fingerprint = hashlib.sha256(
+        json.dumps([to_dict(config), hashes], sort_keys=True).encode()
+    ).hexdigest()
+    trainer = Trainer(
+        network=network,
+        losses=losses,
+        batches=lambda epoch, skip: dataset.tf_dataset(epoch, size, skip),
+        steps=len(dataset.plan(0, size)),
+        describe=lambda i: str(dataset.examples[i].utterance.path),
+        evaluate=dev_scores,
+        config=config.training,
+        folder=out,
+        strategy=strategy,
+        fingerprint=fingerprint,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    if trainer.resume():
+        say(f"resumed at epoch {trainer.epoch + 1}, batch {trainer.step + 1}")
+    record = _run_record(config, hashes, dataset)
+    with atomic_write(out / "run.json") as file:
+        file.write(json.dumps(record, indent=2) + "\n")
+    board = tf.summary.create_file_writer(str(out / "tensorboard"))
+
+    def watch(**event: Any) -> None:
+        if "row" in event:
+            row = event["row"]
+            row["x_realtime"] = record["train_hours"] * 3600 / max(row["seconds"], 1e-9)
+            with board.as_default(step=int(row["epoch"])):
+                for key, value in row.items():
+                    tf.summary.scalar(key, value)
+            plots.training_curves(out / "curves.png", trainer.history)
+        if progress:
+            progress(**event)
+
+    trainer.run(max_steps, watch)
+    if trainer.step or not (trainer.exhausted or trainer.epoch == config.training.epochs):
+        trainer.save()
+        return out
+    trainer.use_best()
+    best = min(trainer.history, key=lambda row: row["error"])
+    summary = {**record, "epochs": trainer.epoch, "best": best}
+    recognizer.config = replace(recognizer.config, training=summary)
+    recognizer.save(out / "model", model_card(recognizer.config))
+    return out / "model"
+
+
+def _dev_scores(
+    recognizer: Recognizer, dev: list[Utterance], features: list[tuple[np.ndarray, float]]
+) -> dict[str, float]:
+    order = sorted(range(len(dev)), key=lambda i: len(features[i][0]))
+    hypotheses: dict[int, str] = {}
+    for start in range(0, len(order), 32):
+        batch = order[start : start + 32]
+        for i, logits in zip(batch, recognizer.logits([features[i][0] for i in batch]), strict=True):
+            hypotheses[i] = recognizer.tokenizer.decode(ctc.greedy(logits).labels)
+    result = evaluate(
+        dev,
+        [Transcript(hypotheses[i], 0.0, features[i][1]) for i in range(len(dev))],
+        recognizer.tokenizer.normalise,
+    )
+    # Early stopping looks at both: WER alone is coarse on a small dev set.
+    return {"dev_wer": result.wer, "dev_cer": result.cer, "error": result.wer + result.cer}
+
+
+def _start_from(network: AcousticModel, model: str) -> None:
+    start = Recognizer.load(model).network.named_weights()
+    for name, variable in network.named_weights().items():
+        if name not in start or tuple(start[name].shape) != tuple(variable.shape):
+            raise ConfigError(f"initial_model: {model}: {name} does not fit this configuration")
+        variable.assign(start[name])
+
+
+def _run_record(
+    config: ExperimentConfig, hashes: dict[str, str], dataset: SpeechDataset
+) -> dict[str, Any]:
+    return {
+        "command": " ".join(sys.argv),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": git_commit(),
+        "seed": config.training.seed,
+        "config": to_dict(config),
+        "manifests_sha256": hashes,
+        "train_utterances": len(dataset),
+        "train_hours": sum(e.utterance.duration for e in dataset.examples) / 3600,
+        "left_out": list(dataset.skipped),
+        "environment": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processors": os.cpu_count(),
+            "gpus": len(tf.config.list_physical_devices("GPU")),
+            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "soxr")},
+        },
+    }
+
+
+def git_commit() -> str:
+    """Commit of the working tree this code runs from, "-dirty" with changes, or "unknown"."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

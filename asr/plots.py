@@ -1,0 +1,77 @@
+"""Pictures for where a person would rather look than read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from asr.files import atomic_write
+from asr.text import BLANK
+
+SEEN = 0.1
+"""Labels that never get this probability have no row in a picture of posteriors."""
+
+
+def training_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
+    """Loss, dev error rates and learning rate over the epochs, as PNG."""
+    epochs = [row["epoch"] for row in history]
+    figure = Figure(figsize=(12, 3.5), layout="constrained")
+    loss, errors, rate = figure.subplots(1, 3)
+    loss.plot(epochs, [row["loss"] for row in history], marker=".")
+    loss.set(title="training loss (nats an utterance)", xlabel="epoch", yscale="log")
+    for key, label in (("dev_wer", "WER"), ("dev_cer", "CER")):
+        if key in history[0]:
+            errors.plot(epochs, [100 * row[key] for row in history], marker=".", label=label)
+            errors.legend()
+    errors.set(title="dev error (%)", xlabel="epoch", ylim=(0, None))
+    rate.plot(epochs, [row["learning_rate"] for row in history])
+    rate.set(title="learning rate", xlabel="epoch")
+    _save(figure, path)
+
+
+def recording(
+    path: Path,
+    samples: np.ndarray,
+    sample_rate: int,
+    features: np.ndarray,
+    hop_seconds: float,
+    posteriors: np.ndarray,
+    labels: Sequence[str],
+    frame_seconds: float,
+    title: str,
+) -> None:
+    """Waveform, MFCCs and label posteriors of one recording over one time axis, as PNG.
+
+    Args:
+        samples: [n] in −1…1. features: [frames, coefficients]. posteriors: [frames', labels].
+        hop_seconds, frame_seconds: duration of a feature frame and of a posterior frame.
+    """
+    end = len(samples) / sample_rate
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    wave, cepstra, lattice = figure.subplots(3, 1, sharex=True, height_ratios=[1, 1.2, 2])
+    wave.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.5)
+    wave.set(ylabel="amplitude", title=title)
+    limit = float(np.percentile(np.abs(features), 99)) or 1.0
+    cepstra.imshow(
+        features.T, origin="lower", aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit,
+        extent=(0, len(features) * hop_seconds, -0.5, features.shape[1] - 0.5),
+    )  # fmt: skip
+    cepstra.set(ylabel="MFCC, Δ, ΔΔ (normalised)")
+    rows = [BLANK, *(i for i in range(posteriors.shape[1])
+                     if i != BLANK and posteriors[:, i].max() > SEEN)]  # fmt: skip
+    lattice.imshow(
+        posteriors[:, rows].T, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest",
+        extent=(0, len(posteriors) * frame_seconds, len(rows) - 0.5, -0.5),
+    )  # fmt: skip
+    names = ["blank" if i == BLANK else "space" if labels[i] == " " else labels[i] for i in rows]
+    lattice.set_yticks(range(len(rows)), names)
+    lattice.set(ylabel="posterior of each label", xlabel="seconds", xlim=(0, end))
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_write(path, binary=True) as file:
+        figure.savefig(file, format="png", dpi=110)

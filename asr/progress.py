@@ -1,0 +1,52 @@
+"""Progress on the terminal for anything that takes longer than two seconds."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class TrainingProgress:
+    """A bar for the running epoch and a line for each finished one, all on stderr."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.2f}"), TimeRemainingColumn(),
+            console=self.console, transient=True,
+        )  # fmt: skip
+        self.task = self.bar.add_task("", total=None, epoch="1", loss=float("nan"))
+
+    def __enter__(self) -> TrainingProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.bar.stop()
+
+    def say(self, message: str) -> None:
+        """A line above the bar."""
+        self.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def update(self, **event: Any) -> None:
+        """Take an event of `Trainer.run`."""
+        if "row" in event:
+            row = event["row"]
+            scores = "  ".join(f"{k} {v:.2%}" for k, v in row.items() if k.startswith("dev_"))
+            self.say(
+                f"epoch {int(row['epoch'])}/{self.epochs}  loss {row['loss']:.3f}  {scores}  "
+                f"{row['seconds']:.0f} s  {row['x_realtime']:.0f} × realtime"
+            )
+        else:
+            self.bar.update(
+                self.task, total=event["steps"], completed=event["step"], loss=event["loss"],
+                epoch=f"{event['epoch'] + 1}/{self.epochs}",
+            )  # fmt: skip
