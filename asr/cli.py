@@ -14,9 +14,13 @@ from asr.errors import AsrError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Speech to text that you can train, understand and ship.",
-)  # fmt: skip
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+@app.callback()
+def options() -> None:
+    """Speech to text that you can train, understand and ship."""
 
 
 @app.command()
