@@ -11,16 +11,59 @@ import typer
 
 from asr.errors import AsrError
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow's start-up notices are no news to the person who transcribes a file.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
+app.add_typer(data_app, name="data")
+
+Model = Annotated[str, typer.Option("--model", "-m", help="shipped name or model directory")]
 
 
 @app.callback()
 def options() -> None:
     """Speech to text that you can train, understand and ship."""
+
+
+@app.command()
+def transcribe(
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="files, folders, globs, a .jsonl manifest, or - for a list on stdin"),
+    ],
+    model: Model = "en-small",
+    format: Annotated[str, typer.Option(help="txt or jsonl")] = "txt",
+    channel: Annotated[int | None, typer.Option(help="from 0; default: mix all")] = None,
+    out: Annotated[Path | None, typer.Option(help="write here instead of stdout")] = None,
+) -> None:
+    """Transcribe recordings; a bad one is reported and skipped, and the exit status is then 1."""
+    from asr.batch import transcribe_files
+
+    if not transcribe_files(paths, model, format, channel, out):
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="shipped name or model directory")],
+    manifest: Path,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
+    worst: Annotated[int, typer.Option(help="worst utterances to show aligned")] = 5,
+) -> None:
+    """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
+    from asr.batch import evaluate_manifest
+    from asr.report import evaluation_text
+
+    result = evaluate_manifest(model, manifest)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps({"model": model, "manifest": str(manifest), **result.to_dict()}))
+    else:
+        typer.echo(evaluation_text(result, worst))
+    if result.failures:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -38,12 +81,58 @@ def train(
     from asr.progress import TrainingProgress
 
     experiment = load_yaml(ExperimentConfig, config)
+    folder = out or Path("runs") / experiment.name
     with TrainingProgress(experiment.training.epochs) as progress:
         model = train_recognizer(
-            experiment, data, out or Path("runs") / experiment.name, max_steps, progress.update,
-            progress.say,
-        )  # fmt: skip
+            experiment, data, folder, max_steps, progress.update, progress.say
+        )
     typer.echo(model)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    corpus: Annotated[str, typer.Argument(help="see data/README.md; folder for one of your own")],
+    source: Annotated[Path, typer.Option(help="where the corpus was unpacked")],
+    out: Annotated[Path, typer.Option(help="folder for train, dev and test.jsonl")],
+) -> None:
+    """Write the manifests of a corpus."""
+    from asr.corpora import prepare
+
+    prepared = prepare(corpus, source, out)
+    for line in prepared.skipped:
+        typer.echo(f"left out: {line}", err=True)
+    for split, path in prepared.manifests.items():
+        typer.echo(f"{split}: {prepared.counts[split]} utterances, {path}")
+
+
+@data_app.command("check")
+def data_check(
+    manifests: list[Path],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="use its alphabet and frame rate")
+    ] = None,
+) -> None:
+    """Validate manifests and print their statistics; errors end with exit status 1."""
+    from asr.features import FeatureConfig
+    from asr.manifest_check import check
+    from asr.report import check_text
+    from asr.text import Tokenizer, TokenizerConfig
+
+    features, tokenizer, stride = FeatureConfig(), Tokenizer(TokenizerConfig()), 2
+    if model is not None:
+        from asr.recognizer import Recognizer
+
+        config = Recognizer.load(model).config
+        features, tokenizer = config.features, Tokenizer(config.tokenizer)
+        stride = config.acoustic.stride
+    report = check(
+        manifests,
+        tokenizer.encode,
+        lambda seconds: int(seconds * features.frames_per_second) // stride,
+    )
+    typer.echo(check_text(report))
+    if any(finding.level == "error" for finding in report.findings):
+        raise typer.Exit(1)
 
 
 def main() -> Any:

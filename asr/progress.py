@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
+import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
 
 
 class TrainingProgress:
@@ -50,3 +54,12 @@ class TrainingProgress:
                 self.task, total=event["steps"], completed=event["step"], loss=event["loss"],
                 epoch=f"{event['epoch'] + 1}/{self.epochs}",
             )  # fmt: skip
+
+
+def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Pass `items` through, with a bar on stderr if that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from items
+        return
+    yield from rich.progress.track(items, what, total, console=console, transient=True)

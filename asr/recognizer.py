@@ -218,6 +218,10 @@ class Recognizer:
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
+    def warm_up(self) -> None:
+        """Trace the graph, which the first call would otherwise do."""
+        self.logits([np.zeros([10, self.config.features.dimension], np.float32)])
+
     def posteriors(self, audio: AudioLike) -> tuple[np.ndarray, float]:
         """Label probabilities [frames', labels] of one recording, and the seconds of one frame."""
         (logits,) = self.logits([self.features(audio)[0]])

@@ -1,0 +1,31 @@
+"""Output formats behind one lookup: `WRITERS[format](results)` yields text, a line or more at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+
+from asr.results import Transcript
+
+Writer = Callable[[Iterable[Transcript]], Iterator[str]]
+
+
+def txt(results: Iterable[Transcript]) -> Iterator[str]:
+    """The text, one recording a line."""
+    for result in results:
+        yield result.text + "\n"
+
+
+def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
+    """One object a recording: audio_filepath as given, text, duration (s), score (nats a frame)."""
+    for result in results:
+        values = {
+            "audio_filepath": result.audio_filepath,
+            "text": result.text,
+            "duration": round(result.duration, 3),
+            "score": round(result.score, 4),
+        }
+        yield json.dumps(values, ensure_ascii=False) + "\n"
+
+
+WRITERS: dict[str, Writer] = {"txt": txt, "jsonl": jsonl}
