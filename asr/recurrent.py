@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 
+from asr.errors import ConfigError
+from asr.lstm import FusedLSTM
+
 Cell = Literal["rnn", "lstm", "gru"]
-CELLS: dict[str, type[keras.layers.Layer]] = {
-    "rnn": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
-}
 
 
 @keras.saving.register_keras_serializable("asr")
@@ -56,9 +54,18 @@ class RecurrentStack(keras.layers.Layer):
         self.supports_masking = True
 
     def _cell_layer(self, name: str) -> keras.layers.Layer:
-        # cuDNN's kernels fail on a CPU once they are in an exported graph.
-        portable = {} if self.cell == "rnn" else {"use_cudnn": False}
-        layer = CELLS[self.cell](self.units, return_sequences=True, name=name, **portable)
+        if self.cell == "lstm":
+            return FusedLSTM(self.units, self.bidirectional, name=name)
+        layer: keras.layers.Layer
+        if self.cell == "gru":
+            # cuDNN's kernels fail on a CPU once they are in an exported graph.
+            layer = keras.layers.GRU(
+                self.units, return_sequences=True, use_cudnn=False, name=name
+            )
+        elif self.cell == "rnn":
+            layer = keras.layers.SimpleRNN(self.units, return_sequences=True, name=name)
+        else:
+            raise ConfigError(f"cell: {self.cell!r} is not known; one of {', '.join(get_args(Cell))}")
         return keras.layers.Bidirectional(layer, name=f"bi_{name}") if self.bidirectional else layer
 
     @property

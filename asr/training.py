@@ -42,7 +42,7 @@ class TrainingConfig:
     """tf.distribute: all local GPUs, or those of the workers that TF_CONFIG names."""
     threads: int = Field(1, ge=0)
     """Threads inside one operation; 0 leaves it to TensorFlow. With 1, the two directions of a
-    layer run beside each other, which measured faster on two cores (docs/results.md)."""
+    layer run beside each other, which is faster on two cores (benchmarks/train_speed.py)."""
 
 
 def set_threads(threads: int) -> None:
