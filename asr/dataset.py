@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BUCKET_BATCHES = 20
 """Batches' worth of shuffled utterances that are sorted by length together."""
+BATCH_SECONDS = 240.0
+"""Padded audio in one batch at most: one long recording must not decide the memory needed."""
 SLACK = 4
 """Frames an augmented utterance must keep beyond the fewest that can hold its labels."""
 
@@ -85,7 +87,10 @@ class SpeechDataset:
         return len(self.examples)
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
-        """The epoch's batches as arrays of example indices: shuffled, yet of like length."""
+        """The epoch's batches as arrays of example indices: shuffled, yet of like length.
+
+        A batch is smaller where it would pad to more than `BATCH_SECONDS`.
+        """
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.examples))
         durations = np.array([e.utterance.duration for e in self.examples])
@@ -93,7 +98,13 @@ class SpeechDataset:
         for start in range(0, len(order), batch_size * BUCKET_BATCHES):
             bucket = order[start : start + batch_size * BUCKET_BATCHES]
             bucket = bucket[np.argsort(durations[bucket], kind="stable")]
-            batches += [bucket[i : i + batch_size] for i in range(0, len(bucket), batch_size)]
+            first = 0
+            for i in range(1, len(bucket) + 1):
+                full = i - first == batch_size
+                # Sorted: the next one is the longest, to which all would be padded.
+                if i == len(bucket) or full or durations[bucket[i]] * (i - first + 1) > BATCH_SECONDS:
+                    batches.append(bucket[first:i])
+                    first = i
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> Batch:
