@@ -26,7 +26,7 @@ class MfccLayer(keras.layers.Layer):
     """
 
     def __init__(self, config: FeatureConfig | dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         if isinstance(config, dict):
             config = parse(FeatureConfig, config, "MfccLayer", complete=True)
         self.config = config

@@ -34,11 +34,11 @@ def normalise_english(text: str) -> str:
     """
     from num2words import num2words
 
-    text = text.translate(_APOSTROPHES).lower()
+    decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
+    text = "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
     text = _ORDINAL.sub(lambda m: f" {num2words(int(m[1]), to='ordinal')} ", text)
     text = _NUMBER.sub(lambda m: f" {num2words(m[0].replace(',', ''))} ", text)
     text = text.replace("&", " and ").replace("%", " percent ")
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     text = "".join(c if c.isalnum() or c == "'" else " " for c in text)
     words = (word.strip("'") for word in text.split())
     return " ".join(word for word in words if word)

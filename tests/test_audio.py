@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import zoo
+
+from asr.audio import find_audio, prepare, probe, read_audio, resample
+from asr.errors import AudioError
+
+
+def test_each_bad_file_is_an_error_with_its_name_and_reason(tmp_path: Path) -> None:
+    for name, reason in zoo.bad(tmp_path).items():
+        with pytest.raises(AudioError) as caught:
+            read_audio(tmp_path / name)
+        assert name in str(caught.value)
+        assert reason in str(caught.value)
+
+
+def test_each_odd_file_gives_the_same_samples(tmp_path: Path) -> None:
+    expected = zoo.speech().astype(np.float32)
+    tolerance = {"8bit.wav": 0.01, "ulaw.wav": 0.03, "ogg.ogg": 0.05}
+    for name, seconds in zoo.odd(tmp_path).items():
+        samples = read_audio(tmp_path / name)
+        assert samples.dtype == np.float32
+        assert len(samples) == pytest.approx(seconds * 16_000, abs=1)
+        if name == "silence.wav":
+            assert not samples.any()
+        else:
+            inside = slice(200, 15_800)  # resampling rings at the ends
+            np.testing.assert_allclose(
+                samples[inside], expected[inside], atol=tolerance.get(name, 1e-3), err_msg=name
+            )
+
+
+def test_resampling_keeps_frequency_and_amplitude() -> None:
+    time = np.arange(44_100) / 44_100
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * time)).astype(np.float32)
+    samples = resample(tone, 44_100, 16_000)
+    assert len(samples) == 16_000
+    spectrum = np.abs(np.fft.rfft(samples)) / 8000
+    assert spectrum.argmax() == 1000
+    assert spectrum.max() == pytest.approx(0.5, abs=0.005)
+
+
+def test_channels_are_mixed_or_picked() -> None:
+    left, right = np.full(1600, 0.2), np.full(1600, -0.6)
+    both = np.stack([left, right], axis=1)
+    np.testing.assert_allclose(prepare(both, 16_000, 16_000, None, "x"), -0.2, atol=1e-6)
+    np.testing.assert_allclose(prepare(both, 16_000, 16_000, 1, "x"), -0.6, atol=1e-6)
+    with pytest.raises(AudioError, match=r"call\.wav: no channel 2: it has 2"):
+        prepare(both, 16_000, 16_000, 2, "call.wav")
+
+
+def test_thirty_minutes_are_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.zeros(30 * 60 * 8000, np.int16), 8000)
+    assert probe(path).duration == 1800
+    assert len(read_audio(path)) == 30 * 60 * 16_000
+
+
+def test_find_audio_expands_folders_and_globs(tmp_path: Path) -> None:
+    names = ("a.wav", "b/c.FLAC", "b/d.txt")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_audio([str(tmp_path)]) == [tmp_path / "a.wav", tmp_path / "b/c.FLAC"]
+    assert find_audio([str(tmp_path / "*.wav")]) == [tmp_path / "a.wav"]
+    assert find_audio([str(tmp_path / "x.wav")]) == [tmp_path / "x.wav"]
+    with pytest.raises(AudioError, match=r"\*\.mp3: matches no file"):
+        find_audio([str(tmp_path / "*.mp3")])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(AudioError, match="no recordings in this folder"):
+        find_audio([str(tmp_path / "none")])

@@ -1,0 +1,65 @@
+"""The bad-audio zoo: files that a batch meets sooner or later, and what is to become of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE = 16_000
+
+
+def speech(seconds: float = 1.0, rate: int = RATE) -> np.ndarray:
+    """Something with the level of speech: float64 [samples]."""
+    time = np.arange(round(seconds * rate)) / rate
+    return 0.3 * np.sin(2 * np.pi * 300 * time) * (1 + np.sin(2 * np.pi * 4 * time)) / 2
+
+
+def bad(folder: Path) -> dict[str, str]:
+    """Write the files that cannot be used; name → what its error must say."""
+    good = folder / "whole.wav"
+    soundfile.write(good, speech(), RATE)
+    data = good.read_bytes()
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "header.wav").write_bytes(data[:44])
+    (folder / "cut.wav").write_bytes(data[: len(data) // 2])
+    (folder / "text.wav").write_text("this is no recording")
+    nan = speech()
+    nan[100] = np.nan
+    soundfile.write(folder / "nan.wav", nan, RATE, subtype="FLOAT")
+    soundfile.write(folder / "short.wav", speech(0.01), RATE)
+    flac = folder / "whole.flac"
+    soundfile.write(flac, speech(), RATE)
+    (folder / "cut.flac").write_bytes(flac.read_bytes()[:2000])
+    good.unlink()
+    flac.unlink()
+    (folder / "folder.wav").mkdir()
+    return {
+        "empty.wav": "empty",
+        "header.wav": "truncated",
+        "cut.wav": "truncated",
+        "cut.flac": "",
+        "text.wav": "not readable as audio",
+        "nan.wav": "not finite",
+        "short.wav": "too short",
+        "missing.wav": "no such file",
+        "folder.wav": "is a folder",
+    }
+
+
+def odd(folder: Path) -> dict[str, float]:
+    """Write files that are unusual but good; name → seconds."""
+    soundfile.write(folder / "8bit.wav", speech(), RATE, subtype="PCM_U8")
+    soundfile.write(folder / "24bit.wav", speech(), RATE, subtype="PCM_24")
+    soundfile.write(folder / "float.wav", speech(), RATE, subtype="FLOAT")
+    soundfile.write(folder / "six.wav", np.tile(speech()[:, None], (1, 6)), RATE)
+    soundfile.write(folder / "192k.wav", speech(1.0, 192_000), 192_000)
+    soundfile.write(folder / "silence.wav", np.zeros(RATE), RATE)
+    soundfile.write(folder / "ulaw.wav", speech(1.0, 8000), 8000, subtype="ULAW")
+    soundfile.write(folder / "flac.flac", speech(), RATE)
+    soundfile.write(folder / "ogg.ogg", speech(), RATE)
+    return dict.fromkeys(
+        ("8bit.wav", "24bit.wav", "float.wav", "six.wav", "192k.wav", "silence.wav", "ulaw.wav",
+         "flac.flac", "ogg.ogg"), 1.0,
+    )  # fmt: skip
