@@ -25,7 +25,9 @@ def loss(
         labels: int32 [batch, units], padded with anything behind `label_lengths`.
         label_lengths: int32 [batch].
 
-    An utterance with fewer frames than `frames_needed(labels)` has an infinite loss.
+    Raises:
+        InvalidArgumentError: a logit length beyond the logits, or fewer frames than
+            `frames_needed(labels)`: no alignment exists.
     """
     import tensorflow as tf
 

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asr.acoustic import AcousticConfig, AcousticModel
+
+
+@pytest.mark.parametrize("front", ["stack", "conv"])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+def test_alone_equals_in_a_padded_batch(front: str, stride: int) -> None:
+    config = AcousticConfig(front=front, stride=stride, filters=6, units=5, layers=2)  # type: ignore[arg-type]
+    model = AcousticModel(config, dimension=4, labels=7)
+    lengths = np.array([13, 6, 1], np.int32)
+    batch = np.zeros([3, 17, 4], np.float32)
+    for row, n in zip(batch, lengths, strict=True):
+        row[:n] = np.random.default_rng(int(n)).normal(size=[n, 4])
+    logits, frames = model(batch, lengths)
+    assert logits.shape == (3, -(-17 // stride), 7)
+    assert frames.numpy().tolist() == [config.frames(int(n)) for n in lengths]
+    for i, n in enumerate(lengths):
+        alone, _ = model(batch[i : i + 1, :n], lengths[i : i + 1])
+        assert alone.shape[1] == config.frames(int(n))
+        np.testing.assert_allclose(logits[i, : alone.shape[1]], alone[0], atol=1e-4)
+
+
+def test_weight_names_do_not_depend_on_what_was_built_before() -> None:
+    config = AcousticConfig(units=4, layers=2, cell="gru")
+    first = AcousticModel(config, 4, 5).named_weights()
+    second = AcousticModel(config, 4, 5).named_weights()
+    assert list(first) == list(second)
+    assert len(first) == 2 * (2 * 3 + 2) + 2
+    assert "acoustic/head/kernel" in first

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asr.config import load_yaml, parse, to_dict
+from asr.errors import ConfigError
+from asr.experiment import ExperimentConfig
+from asr.features import FeatureConfig
+
+CONFIGS = sorted((Path(__file__).parents[1] / "pipelines" / "configs").glob("*.yaml"))
+MINIMAL = {"name": "x", "data": {"train": ["a.jsonl"], "dev": ["b.jsonl"]}}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configurations_are_valid(path: Path) -> None:
+    config = load_yaml(ExperimentConfig, path)
+    assert config.name == path.stem
+    assert parse(ExperimentConfig, to_dict(config), "again", complete=True) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({**MINIMAL, "fetures": {}}, "x.yaml: fetures: unknown key"),
+        ({**MINIMAL, "acoustic": {"unit": 3}}, "acoustic.unit: unknown key"),
+        ({"name": "x"}, "x.yaml: data: missing key"),
+        ({**MINIMAL, "acoustic": {"units": 0}}, "acoustic.units: .*greater than or equal to 1"),
+        ({**MINIMAL, "acoustic": {"cell": "lstn"}}, "acoustic.cell: .*'lstn'"),
+        ({**MINIMAL, "features": {"deltas": 3}}, "deltas must be 0, 1 or 2"),
+        ({"name": "x", "data": {"train": [], "dev": ["b"]}}, "train and dev each need a manifest"),
+    ],
+)
+def test_wrong_keys_are_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(ExperimentConfig, values, "x.yaml")
+
+
+def test_a_saved_configuration_must_be_complete() -> None:
+    values = to_dict(FeatureConfig())
+    del values["hop"], values["mels"]
+    with pytest.raises(ConfigError, match="model.json: missing key hop, mels"):
+        parse(FeatureConfig, values, "model.json", complete=True)
+    assert parse(FeatureConfig, values, "x") == FeatureConfig()
+
+
+def test_broken_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    with pytest.raises(ConfigError, match=r"x\.yaml: cannot be read"):
+        load_yaml(FeatureConfig, path)
+    path.write_text("a: [")
+    with pytest.raises(ConfigError, match=r"x\.yaml: not valid YAML"):
+        load_yaml(FeatureConfig, path)
+    path.write_text("- a")
+    with pytest.raises(ConfigError, match="expected keys and values, found list"):
+        load_yaml(FeatureConfig, path)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zoo
+
+from asr.audio import read_audio
+from asr.errors import AudioError, ConfigError, ModelError
+from asr.manifest import Utterance
+from asr.recognizer import Recognizer
+from asr.results import Failure, Transcript
+
+
+@pytest.fixture(scope="module")
+def saved(tiny: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny.save(folder, "# tiny\n")
+    return folder
+
+
+@pytest.fixture
+def model(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "model"))
+
+
+def edit(model: Path, change) -> None:  # type: ignore[no-untyped-def]
+    values = json.loads((model / "model.json").read_text())
+    change(values)
+    (model / "model.json").write_text(json.dumps(values))
+
+
+def test_saved_and_loaded_gives_the_same(saved: Path, tiny: Recognizer, goforward: Path) -> None:
+    loaded = Recognizer.load(saved)
+    assert loaded.config.acoustic == tiny.config.acoustic
+    assert loaded.config.versions["tensorflow"]
+    again = saved.parent / "again"
+    loaded.save(again, "# tiny\n")
+    ours, theirs = loaded.posteriors(goforward)[0], Recognizer.load(again).posteriors(goforward)[0]
+    np.testing.assert_array_equal(ours, theirs)  # float16 is rounded to once
+    np.testing.assert_allclose(ours, tiny.posteriors(goforward)[0], atol=5e-3)
+
+
+def test_path_samples_and_utterance_give_the_same(tiny: Recognizer, goforward: Path) -> None:
+    samples = read_audio(goforward)
+    by_path = tiny.transcribe(str(goforward))
+    by_samples = tiny.transcribe(samples)
+    by_utterance = tiny.transcribe(Utterance("x", 2.8, audio_filepath=goforward))
+    assert by_path.text == by_samples.text == by_utterance.text != ""
+    assert by_path.score == by_samples.score == by_utterance.score
+    assert by_path.audio_filepath == str(goforward) and by_samples.audio_filepath is None
+    assert by_path.duration == len(samples) / 16_000
+
+
+def test_an_utterance_with_features_only(tiny: Recognizer, goforward: Path) -> None:
+    features = goforward.with_suffix(".mfc")
+    transcript = tiny.transcribe(Utterance("x", 2.78, feature_filepath=features))
+    assert transcript.duration == 2.78
+    # The file has one frame more than we make of the recording: nearly the same score.
+    assert transcript.score == pytest.approx(tiny.transcribe(goforward).score, abs=0.01)
+
+
+def test_tokens_are_in_order_and_inside(tiny: Recognizer, goforward: Path) -> None:
+    transcript = tiny.transcribe(goforward)
+    times = [t for token in transcript.tokens for t in (token.start, token.end)]
+    assert times == sorted(times)
+    assert times[0] >= 0 and times[-1] <= transcript.duration
+    for token in transcript.tokens:
+        assert token.start * 50 == pytest.approx(round(token.start * 50), abs=1e-9)
+        assert token.score < 0
+    assert "".join(t.text for t in transcript.tokens).split() == transcript.text.split()
+
+
+def test_a_list_is_as_each_alone_and_a_bad_file_stops_nothing(
+    tiny: Recognizer, tone, tmp_path: Path  # type: ignore[no-untyped-def]
+) -> None:
+    good = [tone(f"{i}.wav", seconds, 200 + 90 * i) for i, seconds in enumerate((2.5, 0.4, 1.3))]
+    (tmp_path / "bad").mkdir()
+    bad = [tmp_path / "bad" / name for name in zoo.bad(tmp_path / "bad")]
+    results = tiny.transcribe([good[0], *bad, good[1], good[2]])
+    assert [isinstance(r, Failure) for r in results] == [False, *[True] * len(bad), False, False]
+    for path, failure in zip(bad, results[1:], strict=False):
+        assert failure.audio_filepath == str(path) and path.name in failure.error
+    for path, result in zip(good, (results[0], *results[-2:]), strict=True):
+        alone = tiny.transcribe(path)
+        assert isinstance(result, Transcript)
+        assert result.text == alone.text
+        assert result.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_odd_audio_is_transcribed(tiny: Recognizer, tmp_path: Path) -> None:
+    for name, seconds in zoo.odd(tmp_path).items():
+        assert tiny.transcribe(tmp_path / name).duration == pytest.approx(seconds, abs=1e-4)
+
+
+def test_batches_are_bounded(tiny: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asr.recognizer.BATCH_SECONDS", 10.0)
+    ready = [(i, np.zeros([n, 39], np.float32), 0.0) for i, n in enumerate((100, 400, 450, 2000))]
+    sizes = [[len(f) for _, f, _ in batch] for batch in tiny._batches(ready)]
+    assert sizes == [[100, 400], [450], [2000]]
+
+
+def test_one_bad_file_alone_raises(tiny: Recognizer) -> None:
+    with pytest.raises(AudioError, match=r"nowhere\.wav: no such file"):
+        tiny.transcribe("nowhere.wav")
+
+
+def test_an_unknown_name_lists_what_is_shipped() -> None:
+    with pytest.raises(ModelError, match=r"en-huge: no model directory .*shipped: "):
+        Recognizer.load("en-huge")
+
+
+def test_missing_files_are_named(model: Path) -> None:
+    (model / "weights.npz").unlink()
+    with pytest.raises(ModelError, match=r"weights\.npz: cannot be read"):
+        Recognizer.load(model)
+    (model / "model.json").write_text("{")
+    with pytest.raises(ModelError, match=r"model\.json: cannot be read"):
+        Recognizer.load(model)
+
+
+def test_damaged_weights_are_refused(model: Path) -> None:
+    path = model / "weights.npz"
+    data = bytearray(path.read_bytes())
+    path.write_bytes(data[:1000])
+    with pytest.raises(ModelError, match=r"weights\.npz: not a weights file"):
+        Recognizer.load(model)
+    path.write_bytes(data)
+    edit(model, lambda v: v.update(weights_sha256="0" * 64))
+    with pytest.raises(ModelError, match="SHA-256"):
+        Recognizer.load(model)
+
+
+def test_a_changed_shape_is_named(model: Path) -> None:
+    edit(model, lambda v: v["acoustic"].update(units=9))
+    with pytest.raises(ModelError, match=r"acoustic/head/kernel has shape \(16, 29\).*\(18, 29\)"):
+        Recognizer.load(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(colour="red"), "model.json: colour: unknown key"),
+        (lambda v: v["features"].pop("hop"), "model.json: missing key features.hop"),
+        (lambda v: v["tokenizer"].update(kind="words"), "tokenizer.kind"),
+        (lambda v: v.update(format=2), "format 2 is not known"),
+    ],
+)
+def test_wrong_keys_are_named(model: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
+    edit(model, change)
+    with pytest.raises(ConfigError, match=message):
+        Recognizer.load(model)
+
+

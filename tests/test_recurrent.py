@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from asr.errors import ConfigError
+from asr.lstm import FusedLSTM
+from asr.recurrent import RecurrentStack
+
+LENGTHS = [11, 7, 1]
+
+
+@pytest.fixture
+def batch() -> tuple[tf.Tensor, tf.Tensor]:
+    x = np.random.default_rng(5).normal(size=[3, 11, 5]).astype(np.float32)
+    return tf.constant(x), tf.sequence_mask(LENGTHS, 11)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("norm", ["layer", "none"])
+def test_alone_equals_in_a_padded_batch(batch, cell, bidirectional, norm) -> None:  # type: ignore[no-untyped-def]
+    x, mask = batch
+    stack = RecurrentStack(cell, 6, 2, bidirectional, norm=norm)
+    together = stack(x, mask=mask)
+    assert together.shape == (3, 11, stack.width)
+    for i, n in enumerate(LENGTHS):
+        alone = stack(x[i : i + 1, :n], mask=tf.ones([1, n], tf.bool))
+        np.testing.assert_allclose(together[i, :n], alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_configuration_round_trip_and_gradients(batch, cell) -> None:  # type: ignore[no-untyped-def]
+    x, mask = batch
+    stack = RecurrentStack(cell, 4, 2, dropout=0.25)
+    copy = RecurrentStack.from_config(stack.get_config())
+    assert copy.get_config() == stack.get_config()
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(stack(x, mask=mask, training=True) ** 2)
+    gradients = tape.gradient(total, [v.value for v in stack.trainable_variables])
+    assert len(gradients) == 2 * (3 * (1 if cell == "lstm" else 2) + 2)
+    assert all(np.abs(g).max() > 0 for g in gradients)
+
+
+def test_unknown_cell_is_named() -> None:
+    with pytest.raises(ConfigError, match="cell: 'lstn' is not known; one of rnn, lstm, gru"):
+        RecurrentStack("lstn")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_fused_lstm_equals_keras_in_outputs_and_gradients(batch, bidirectional) -> None:  # type: ignore[no-untyped-def]
+    x, mask = batch
+    valid = tf.cast(mask, tf.float32)[:, :, None]
+    ours = FusedLSTM(6, bidirectional)
+    theirs = keras.layers.LSTM(6, return_sequences=True, use_cudnn=False)
+    if bidirectional:
+        theirs = keras.layers.Bidirectional(theirs)
+    ours(x)
+    theirs(x, mask=mask)
+    count = 2 if bidirectional else 1
+    for j, variable in enumerate(ours.trainable_variables):
+        variable.assign(np.stack([theirs.trainable_variables[3 * d + j] for d in range(count)]))
+
+    def run(layer: keras.layers.Layer):  # type: ignore[no-untyped-def]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, mask=mask) * valid
+            total = tf.reduce_sum(tf.sin(3 * y))
+        weights = [v.value for v in layer.trainable_variables]
+        return y, *tape.gradient(total, [x, *weights])
+
+    y, dx, *dw = run(ours)
+    y_keras, dx_keras, *dw_keras = run(theirs)
+    np.testing.assert_allclose(y, y_keras, atol=1e-6)
+    np.testing.assert_allclose(dx, dx_keras, atol=1e-5)
+    for j in range(3):
+        stacked = np.stack([dw_keras[3 * d + j] for d in range(count)])
+        np.testing.assert_allclose(dw[j], stacked, atol=1e-4)
+
+
+def test_fused_lstm_gradient_is_the_numerical_one() -> None:
+    layer = FusedLSTM(3)
+    x = np.random.default_rng(8).normal(size=[2, 4, 3]).astype(np.float32)
+    layer(x)
+
+    def total(kernel: tf.Tensor) -> tf.Tensor:
+        layer.recurrent_kernel.assign(kernel)
+        return tf.reduce_sum(layer(x) ** 2)
+
+    kernel = layer.recurrent_kernel.numpy()
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(layer(x) ** 2)
+    gradient = tape.gradient(value, layer.recurrent_kernel.value).numpy()
+    for index in [(0, 0, 0), (0, 2, 7), (1, 1, 4), (1, 0, 11)]:
+        step = np.zeros_like(kernel)
+        step[index] = 1e-2
+        numerical = (total(kernel + step) - total(kernel - step)) / 2e-2
+        assert gradient[index] == pytest.approx(float(numerical), abs=2e-3)
+
+
+def test_fused_lstm_starts_as_keras_does() -> None:
+    keras.utils.set_random_seed(1)
+    layer = FusedLSTM(16)
+    layer.build((None, None, 8))
+    bias = layer.bias.numpy().reshape(2, 4, 16)
+    np.testing.assert_array_equal(bias.mean(axis=2), [[0, 1, 0, 0]] * 2)
+    limit = np.sqrt(6 / (8 + 64))
+    assert 0.9 * limit < np.abs(layer.kernel).max() <= limit
+    square = layer.recurrent_kernel.numpy()[1]
+    np.testing.assert_allclose(square @ square.T, np.eye(16), atol=1e-5)
