@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr.config import parse
+from asr.errors import ConfigError, TrainingError
+from asr.experiment import ExperimentConfig, train_recognizer
+from asr.manifest import Utterance, read_manifest, write_manifest
+from asr.recognizer import Recognizer
+from asr.training import Trainer
+
+WORDS = ("go", "forward", "ten", "meters", "stop", "left")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, tone) -> Path:  # type: ignore[no-untyped-def]
+    """Six words, each a tone of its own."""
+    folder = tmp_path / "data"
+    utterances = [
+        Utterance(word, 0.6, audio_filepath=tone(f"data/{word}.wav", 0.6, 200 + 150 * i, seed=i))
+        for i, word in enumerate(WORDS)
+    ]
+    write_manifest(folder / "train.jsonl", utterances)
+    write_manifest(folder / "dev.jsonl", utterances[:2])
+    return folder
+
+
+def experiment(**training: object) -> ExperimentConfig:
+    values = {
+        "name": "tiny",
+        "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
+        "acoustic": {"units": 6, "layers": 2, "dropout": 0.3},
+        "augment": {"copies": 1},
+        "training": {"epochs": 2, "batch_size": 2, "threads": 0, **training},
+    }
+    return parse(ExperimentConfig, values, "test")
+
+
+def checkpoint(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "checkpoint.npz") as arrays:
+        state = {name: arrays[name] for name in arrays.files}
+    position = json.loads(str(state.pop("position")))
+    assert {"epoch", "step", "history", "fingerprint"} <= set(position)
+    return state
+
+
+def test_resume_is_exact(corpus: Path, tmp_path: Path) -> None:
+    """4 steps in one go are 2, a new process's state, and 2 more: bit for bit, across an epoch."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_recognizer(experiment(), corpus, whole, max_steps=4, say=lambda _: None)
+    said: list[str] = []
+    train_recognizer(experiment(), corpus, parts, max_steps=2, say=said.append)
+    train_recognizer(experiment(), corpus, parts, max_steps=2, say=said.append)
+    assert said == ["resumed at epoch 1, batch 3"]
+    expected, found = checkpoint(whole), checkpoint(parts)
+    assert len(expected) > 30
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_a_run_leaves_a_model_a_record_and_curves(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    (out).mkdir()
+    (out / ".checkpoint.npz.abc.tmp").write_bytes(b"half a checkpoint of a killed run")
+    rows = []
+    model = train_recognizer(
+        experiment(), corpus, out, progress=lambda **e: rows.append(e["row"]) if "row" in e else 0
+    )
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert all(row["x_realtime"] > 0 and np.isfinite(row["loss"]) for row in rows)
+    record = json.loads((out / "run.json").read_text())
+    assert record["seed"] == 1 and record["train_utterances"] == 6
+    assert set(record["manifests_sha256"]) == {"train.jsonl", "dev.jsonl"}
+    assert record["environment"]["tensorflow"] and record["commit"]
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert [row["loss"] for row in history] == [row["loss"] for row in rows]
+    assert (out / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert list((out / "tensorboard").iterdir())
+    recognizer = Recognizer.load(model)
+    assert recognizer.config.training["best"]["epoch"] in (1, 2)
+    assert "6 utterances" in (model / "README.md").read_text()
+    # Finished: the same command again trains nothing and leaves the same model.
+    weights = (model / "weights.npz").read_bytes()
+    train_recognizer(experiment(), corpus, out, say=lambda _: None)
+    assert (model / "weights.npz").read_bytes() == weights
+
+
+def test_another_configuration_cannot_resume(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train_recognizer(experiment(), corpus, out, max_steps=1)
+    with pytest.raises(ConfigError, match="another configuration or other data"):
+        train_recognizer(experiment(learning_rate=1e-4), corpus, out, max_steps=1)
+    manifest = read_manifest(corpus / "train.jsonl")
+    write_manifest(corpus / "train.jsonl", manifest[:-1])
+    with pytest.raises(ConfigError, match="another configuration or other data"):
+        train_recognizer(experiment(), corpus, out, max_steps=1)
+
+
+def test_a_loss_that_is_not_finite_names_its_files(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asr.dataset import SpeechDataset
+
+    original = SpeechDataset.example_features
+
+    def spoil(self: SpeechDataset, index: int, epoch: int) -> np.ndarray:
+        features = original(self, index, epoch)
+        return features * np.nan if "stop.wav" in str(self.examples[index].utterance.path) else features
+
+    monkeypatch.setattr(SpeechDataset, "example_features", spoil)
+    with pytest.raises(TrainingError, match=r"not finite for \S*stop\.wav; the last") as caught:
+        train_recognizer(experiment(), corpus, tmp_path / "run")
+    assert "left.wav" not in str(caught.value)
+
+
+def test_patience_ends_a_run() -> None:
+    trainer = Trainer.__new__(Trainer)
+    trainer.config = experiment(patience=2).training
+    for errors, exhausted in (([], False), ([3, 2, 2.5], False), ([3, 2, 2.5, 2.1], True)):
+        trainer.history = [{"error": e} for e in errors]
+        assert trainer.exhausted is exhausted
+
+
+def test_mirrored_strategy_takes_the_same_steps(corpus: Path, tmp_path: Path) -> None:
+    for strategy in ("none", "mirrored"):
+        train_recognizer(
+            experiment(strategy=strategy), corpus, tmp_path / strategy, max_steps=2
+        )
+    expected, found = checkpoint(tmp_path / "none"), checkpoint(tmp_path / "mirrored")
+    kernels = [n for n, a in expected.items() if a.ndim == 2 and a.shape == (12, 29)]
+    assert kernels
+    for name in kernels:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+
+
+def test_one_utterance_can_be_learnt(goforward: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    utterance = Utterance("go forward ten meters", 2.786, audio_filepath=goforward)
+    write_manifest(data / "train.jsonl", [utterance])
+    write_manifest(data / "dev.jsonl", [utterance])
+    config = experiment(epochs=60, batch_size=1, learning_rate=1e-2, average=0.5, patience=60)
+    still = dict.fromkeys(("copies", "stretch", "warp", "frame_noise", "time_masks", "jitter"), 0)
+    config = replace(
+        config,
+        acoustic=replace(config.acoustic, units=32, layers=1, dropout=0.0),
+        augment=replace(config.augment, **still),
+    )
+    model = Recognizer.load(train_recognizer(config, data, tmp_path / "run"))
+    assert model.transcribe(goforward).text == "go forward ten meters"
+
+
+def test_starting_from_a_model_needs_the_same_shapes(
+    corpus: Path, tmp_path: Path, tiny: Recognizer
+) -> None:
+    tiny.save(tmp_path / "tiny", "")
+    config = replace(experiment(), initial_model=str(tmp_path / "tiny"))
+    with pytest.raises(ConfigError, match=r"initial_model: .* does not fit"):
+        train_recognizer(config, corpus, tmp_path / "run")
