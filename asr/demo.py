@@ -1,0 +1,139 @@
+"""`make demo`: real recordings from a public registry, transcribed beside their references."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from asr import plots
+from asr.audio import read_audio
+from asr.corpora import prepare
+from asr.errors import AsrError
+from asr.evaluation import Evaluation, evaluate
+from asr.manifest import Utterance, read_manifest
+from asr.recognizer import Recognizer
+
+SPHINX = "pocketsphinx==5.1.1"
+PROMPTS = ("asterisk-core-sounds-en-wav", "asterisk-core-sounds-en")
+TIMEOUT = 180
+"""Seconds that a download may take before the demo goes on without it."""
+
+
+def fetch_pocketsphinx(folder: Path) -> list[Utterance]:
+    """Test recordings in the source archive of a Python package; read by strangers to the model."""
+    archives = folder / "pocketsphinx"
+    _run(
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+        "--disable-pip-version-check", "--no-binary", "pocketsphinx", "--dest", str(archives), SPHINX,
+    )  # fmt: skip
+    for archive in archives.glob("*.tar.gz"):
+        with tarfile.open(archive) as file:
+            file.extractall(archives, filter="data")
+    return read_manifest(
+        prepare("pocketsphinx", archives, folder / "manifests" / "pocketsphinx").manifests["test"]
+    )
+
+
+def fetch_asterisk(folder: Path) -> list[Utterance]:
+    """Telephone prompts in Debian packages: every tenth, which the model was not trained on."""
+    packages = (folder / "asterisk").resolve()
+    packages.mkdir(parents=True, exist_ok=True)
+    _run("apt-get", "download", "--quiet=2", *PROMPTS, cwd=packages)
+    for package in packages.glob("*.deb"):
+        _run("dpkg", "--extract", str(package), str(packages / "root"))
+    return read_manifest(
+        prepare("asterisk", packages / "root", folder / "manifests" / "asterisk").manifests["test"]
+    )
+
+
+SOURCES = {
+    "Asterisk prompts (a voice it knows, sentences it does not)": fetch_asterisk,
+    "pocketsphinx's test recordings (voices it does not know)": fetch_pocketsphinx,
+}
+
+
+def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
+    """Fetch, transcribe, print, draw; returns the picture's path.
+
+    Args:
+        folder: cache for what is downloaded, and place of the picture.
+        fallback: transcribed where nothing can be downloaded.
+        show: most recordings of a source to print; all are scored.
+    """
+    console = Console()
+    found: dict[str, list[Utterance]] = {}
+    for title, fetch in SOURCES.items():
+        with console.status(f"getting {title}"):
+            try:
+                found[title] = fetch(folder)
+            except (AsrError, OSError, subprocess.SubprocessError, tarfile.TarError) as error:
+                console.print(f"not available here: {title}: {_reason(error)}", markup=False)
+    if not found:
+        console.print("nothing could be downloaded: transcribing the recording of the tests")
+        found = {"the recording of the tests": [fallback]}
+    with console.status("loading en-small"):
+        recognizer = Recognizer.load("en-small")
+        recognizer.warm_up()
+    for title, utterances in found.items():
+        started = time.monotonic()
+        with console.status(f"transcribing {len(utterances)} recordings"):
+            results = recognizer.transcribe(utterances)
+        seconds = time.monotonic() - started
+        normalise = recognizer.tokenizer.normalise
+        _print(console, title, evaluate(utterances, results, normalise, seconds), show)
+    return _draw(recognizer, next(iter(found.values())), folder / "recording.png")
+
+
+def _print(console: Console, title: str, result: Evaluation, show: int) -> None:
+    table = Table(title=title, title_justify="left", show_lines=True, expand=True)
+    table.add_column("reference", ratio=1)
+    table.add_column("hypothesis", ratio=1)
+    # Some from the whole list, and the same every time.
+    for scored in result.scored[:: max(1, len(result.scored) // show)][:show]:
+        table.add_row(scored.reference, scored.hypothesis)
+    console.print(table)
+    low, high = result.interval
+    console.print(
+        f"{result.utterances} recordings: WER {result.wer:.1%} (95 % interval {low:.1%}–{high:.1%}), "
+        f"CER {result.cer:.1%}, RTF {result.rtf or 0:.4f}\n"
+    )
+
+
+def _draw(recognizer: Recognizer, utterances: Sequence[Utterance], path: Path) -> Path:
+    # A recording of a few seconds fills a picture without crowding it.
+    clip = min(utterances, key=lambda u: abs(u.duration - 2.5))
+    config = recognizer.config.features
+    posteriors, seconds = recognizer.posteriors(clip)
+    plots.recording(
+        path,
+        samples=read_audio(clip.path, config.sample_rate),
+        sample_rate=config.sample_rate,
+        features=recognizer.features(clip)[0],
+        hop_seconds=config.hop / config.sample_rate,
+        posteriors=posteriors,
+        labels=recognizer.tokenizer.labels,
+        frame_seconds=seconds,
+        title=f"{clip.path.name}: {recognizer.transcribe(clip).text}",
+    )
+    return path
+
+
+def _run(*command: str, cwd: Path | None = None) -> None:
+    if shutil.which(command[0]) is None:
+        raise OSError(f"{command[0]} is not on this machine")
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT, cwd=cwd)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = [line for line in (error.stderr or "").splitlines() if line.strip()]
+        return lines[-1] if lines else f"{error.cmd[0]} ended with {error.returncode}"
+    return str(error)

@@ -1,0 +1,21 @@
+"""Transcribe real recordings from a public registry beside their references; draw one of them."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from asr import demo
+from asr.manifest import Utterance
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    recording = ROOT / "tests" / "data" / "goforward.wav"
+    fallback = Utterance("go forward ten meters", 2.786, audio_filepath=recording)
+    print(f"drawn: {demo.run(ROOT / 'demo', fallback)}")
+
+
+if __name__ == "__main__":
+    main()

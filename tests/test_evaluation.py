@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.evaluation import Evaluation, bootstrap_interval, evaluate
+from asr.manifest import Utterance
+from asr.report import evaluation_text
+from asr.results import Failure, Transcript
+
+WORDS = st.lists(st.sampled_from(["go", "forward", "ten", "meters", "to"]), max_size=6).map(" ".join)
+
+
+def score(references: list[str], hypotheses: list[str | None], **options: float) -> Evaluation:
+    utterances = [
+        Utterance(text, 1.0, audio_filepath=Path(f"{i}.wav")) for i, text in enumerate(references)
+    ]
+    results = [
+        Failure(f"{i}.wav", f"{i}.wav: broken") if text is None else Transcript(text, -1.0, 2.0)
+        for i, text in enumerate(hypotheses)
+    ]
+    return evaluate(utterances, results, str.lower, **options)
+
+
+@given(st.lists(st.tuples(WORDS.filter(bool), WORDS), min_size=1, max_size=5))
+def test_rates_are_jiwers(pairs: list[tuple[str, str]]) -> None:
+    references, hypotheses = [p[0] for p in pairs], [p[1] for p in pairs]
+    result = score(references, list(hypotheses))
+    assert result.wer == pytest.approx(jiwer.wer(references, hypotheses))
+    assert result.cer == pytest.approx(jiwer.cer(references, hypotheses))
+    errors = result.substitutions + result.deletions + result.insertions
+    assert errors == sum(s.errors for s in result.scored)
+    assert result.wer == pytest.approx(errors / result.words)
+    assert 0 <= result.interval[0] <= result.interval[1]
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5))
+def test_the_same_text_has_no_error(texts: list[str]) -> None:
+    result = score(texts, [text.upper() for text in texts])
+    assert (result.wer, result.cer, result.interval, result.worst(9)) == (0, 0, (0, 0), [])
+
+
+def test_silence_that_is_heard_is_inserted() -> None:
+    result = score(["", "go"], ["to ten", "go"])
+    assert (result.insertions, result.wer, result.words) == (2, 2.0, 1)
+
+
+def test_a_file_that_cannot_be_read_counts_as_deleted() -> None:
+    result = score(["go forward", "ten"], [None, "ten"], seconds=0.5)
+    assert (result.deletions, result.words) == (2, 3)
+    assert result.wer == pytest.approx(2 / 3)
+    assert result.rtf == pytest.approx(0.25)  # of the 2 s that were transcribed
+    assert result.to_dict()["failures"] == [{"audio_filepath": "0.wav", "error": "0.wav: broken"}]
+    assert "0.wav: broken" in evaluation_text(result, 1)
+
+
+def test_the_worst_come_first_aligned() -> None:
+    result = score(["go forward", "ten meters to go"], ["go back", "ten go go now"])
+    worst = result.worst(5)
+    assert [s.errors for s in worst] == [3, 1]
+    assert worst[1].aligned() == "REF: go FORWARD\nHYP: go BACK"
+    inserted = score(["a b"], ["a x b"]).worst(1)[0].aligned()
+    assert inserted == "REF: a *** b\nHYP: a X   b"
+    assert "3 errors in 1.wav" in evaluation_text(result, 1)
+    assert "errors in 0.wav" not in evaluation_text(result, 1)
+
+
+def test_bootstrap_interval_has_the_binomial_width() -> None:
+    rng = np.random.default_rng(0)
+    words = np.full(400, 10)
+    errors = rng.binomial(10, 0.2, 400)
+    low, high = bootstrap_interval(errors, words, seed=1)
+    assert low < errors.sum() / 4000 < high
+    # Standard error of a binomial rate over 4,000 words: 0.63 points; the interval is ± 1.96 of it.
+    assert high - low == pytest.approx(2 * 1.96 * 0.0063, rel=0.2)
+    assert bootstrap_interval(errors, words, seed=1) == (low, high)
