@@ -19,15 +19,15 @@ class AcousticConfig:
 
     front: Literal["stack", "conv"] = "stack"
     """What lowers the frame rate: neighbours joined into one, or a strided convolution."""
-    stride: int = Field(2, ge=1)
+    stride: int = Field(default=2, ge=1)
     """Feature frames an output frame."""
-    filters: int = Field(256, ge=1)
+    filters: int = Field(default=256, ge=1)
     """Channels of the convolution (front: conv)."""
     cell: Cell = "lstm"
-    units: int = Field(256, ge=1)
-    layers: int = Field(3, ge=1)
+    units: int = Field(default=256, ge=1)
+    layers: int = Field(default=3, ge=1)
     bidirectional: bool = True
-    dropout: float = Field(0.3, ge=0, lt=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     norm: Literal["layer", "none"] = "layer"
 
     def frames(self, feature_frames: int) -> int:
@@ -39,8 +39,8 @@ class AcousticModel(keras.Model):
     """Front, `RecurrentStack` and a dense layer to the labels.
 
     Called with float32 features [batch, frames, dimension], zero beyond each utterance's end, and
-    int32 lengths [batch]; returns float32 logits [batch, frames', labels] and int32 lengths [batch].
-    Logits beyond an utterance's length mean nothing.
+    int32 lengths [batch]; returns float32 logits [batch, frames', labels] and int32 lengths
+    [batch]. Logits beyond an utterance's length mean nothing.
     """
 
     def __init__(self, config: AcousticConfig, dimension: int, labels: int) -> None:

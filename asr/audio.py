@@ -43,7 +43,12 @@ def probe(path: Path) -> AudioInfo:
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         raise AudioError(f"{path}: not readable as audio: {_reason(error)}") from None
     return AudioInfo(
-        path, info.samplerate, info.channels, info.frames, info.frames / info.samplerate, info.subtype
+        path,
+        info.samplerate,
+        info.channels,
+        info.frames,
+        info.frames / info.samplerate,
+        info.subtype,
     )
 
 
@@ -53,7 +58,7 @@ def read_audio(path: Path, sample_rate: int = 16_000, channel: int | None = None
     Channels are mixed, or one is taken by its number from 0.
 
     Raises:
-        AudioError: missing, unreadable, truncated, empty, too short, not finite, or no such channel.
+        AudioError: missing, unreadable, truncated, empty, too short, not finite, no such channel.
     """
     path = Path(path)
     _check_file(path)
@@ -121,7 +126,9 @@ def find_audio(paths: Iterable[str]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
             if not inside:
-                raise AudioError(f"{path}: no recordings in this folder ({' '.join(sorted(SUFFIXES))})")
+                raise AudioError(
+                    f"{path}: no recordings in this folder ({' '.join(sorted(SUFFIXES))})"
+                )
             found += inside
         elif path.exists() or not glob.has_magic(item):
             # A missing file is its own reported failure later: the other ones are still done.
@@ -149,7 +156,7 @@ def _check_file(path: Path) -> None:
 
 
 def _check_wav_size(path: Path) -> None:
-    """libsndfile quietly shortens a truncated WAV to what is there: compare with the header's word."""
+    """libsndfile quietly shortens a truncated WAV to what is there: compare with its header."""
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"WAVE":

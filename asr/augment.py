@@ -21,30 +21,30 @@ from asr.features import FeatureConfig, cosine_transform, mel_filters
 class AugmentConfig:
     """Strengths; every zero switches its augmentation off."""
 
-    copies: int = Field(0, ge=0)
+    copies: int = Field(default=0, ge=0)
     """Perturbed versions of each recording, made once and cached, taken in turn by the epochs."""
-    speed: float = Field(0.1, ge=0, lt=0.5)
+    speed: float = Field(default=0.1, ge=0, lt=0.5)
     """Speed and pitch factor within 1 ± this (Ko et al., 2015)."""
-    noise: float = Field(0.5, ge=0, le=1)
+    noise: float = Field(default=0.5, ge=0, le=1)
     """Share of perturbed versions with coloured noise at 5–40 dB signal-to-noise ratio."""
-    gain_db: float = Field(10.0, ge=0)
-    telephone: float = Field(0.2, ge=0, le=1)
+    gain_db: float = Field(default=10.0, ge=0)
+    telephone: float = Field(default=0.2, ge=0, le=1)
     """Share of perturbed versions reduced to 8 kHz sampling, half of them through μ-law."""
-    stretch: float = Field(0.1, ge=0, lt=0.5)
+    stretch: float = Field(default=0.1, ge=0, lt=0.5)
     """Duration factor of the frames within 1 ± this."""
-    warp: float = Field(0.1, ge=0, lt=0.5)
+    warp: float = Field(default=0.1, ge=0, lt=0.5)
     """Vocal tract length: frequency factor within 1 ± this (Jaitly & Hinton, 2013)."""
-    band_limit: float = Field(0.0, ge=0, le=1)
+    band_limit: float = Field(default=0.0, ge=0, le=1)
     """Share of utterances that lose everything above 3.4–4 kHz."""
-    frame_noise: float = Field(0.3, ge=0, le=1)
+    frame_noise: float = Field(default=0.3, ge=0, le=1)
     """Share of utterances with noise added to the log-mel spectrum."""
-    time_masks: int = Field(2, ge=0)
+    time_masks: int = Field(default=2, ge=0)
     """SpecAugment (Park et al., 2019): stretches of frames replaced by the mean."""
-    time_mask_frames: int = Field(20, ge=0)
-    band_masks: int = Field(1, ge=0)
+    time_mask_frames: int = Field(default=20, ge=0)
+    band_masks: int = Field(default=1, ge=0)
     """SpecAugment: bands of mel filters replaced by the mean."""
-    band_mask_mels: int = Field(8, ge=0)
-    jitter: float = Field(0.2, ge=0)
+    band_mask_mels: int = Field(default=8, ge=0)
+    jitter: float = Field(default=0.2, ge=0)
     """Standard deviation of Gaussian noise on the normalised features."""
 
 

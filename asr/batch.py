@@ -1,4 +1,4 @@
-"""Many recordings: what `asr transcribe`, `asr evaluate` and pipelines/transcribe_batch.py share."""
+"""Many recordings: what `asr transcribe`, `asr evaluate` and the batch pipelines share."""
 
 from __future__ import annotations
 

@@ -83,9 +83,7 @@ def train(
     experiment = load_yaml(ExperimentConfig, config)
     folder = out or Path("runs") / experiment.name
     with TrainingProgress(experiment.training.epochs) as progress:
-        model = train_recognizer(
-            experiment, data, folder, max_steps, progress.update, progress.say
-        )
+        model = train_recognizer(experiment, data, folder, max_steps, progress.update, progress.say)
     typer.echo(model)
 
 

@@ -1,4 +1,4 @@
-"""Strict configuration: YAML and JSON into typed dataclasses, where a wrong key is an error naming it."""
+"""Strict configuration: YAML and JSON into typed dataclasses; a wrong key is named."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ def loss(
     """Negative log-likelihood in nats of each utterance's labels: float32 [batch].
 
     Args:
-        logits: float [batch, frames, labels]; computed on as float32 (half precision is wrong here).
+        logits: float [batch, frames, labels]; cast to float32 (half precision is wrong here).
         logit_lengths: int32 [batch], true frame counts; frames beyond are not read.
         labels: int32 [batch, units], padded with anything behind `label_lengths`.
         label_lengths: int32 [batch].
@@ -50,7 +51,7 @@ def loss(
 
 def frames_needed(labels: Sequence[int]) -> int:
     """Fewest frames that can hold `labels`: one each, and a blank between equal neighbours."""
-    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -63,8 +64,8 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 class Path:
     """A decoded label sequence with where it was seen.
 
-    `starts` and `ends` are frame numbers, ends exclusive; `scores` each label's mean log-probability
-    over its frames; `score` the whole path's log-probability, all in nats.
+    `starts` and `ends` are frame numbers, ends exclusive; `scores` each label's mean
+    log-probability over its frames; `score` the whole path's log-probability, all in nats.
     """
 
     labels: tuple[int, ...]

@@ -102,7 +102,11 @@ class SpeechDataset:
             for i in range(1, len(bucket) + 1):
                 full = i - first == batch_size
                 # Sorted: the next one is the longest, to which all would be padded.
-                if i == len(bucket) or full or durations[bucket[i]] * (i - first + 1) > BATCH_SECONDS:
+                if (
+                    i == len(bucket)
+                    or full
+                    or durations[bucket[i]] * (i - first + 1) > BATCH_SECONDS
+                ):
                     batches.append(bucket[first:i])
                     first = i
         return [batches[i] for i in rng.permutation(len(batches))]
@@ -114,8 +118,8 @@ class SpeechDataset:
         return Batch(
             features=_pad(features, np.float32, (self.features.dimension,)),
             lengths=np.array([len(f) for f in features], np.int32),
-            labels=_pad([np.array(l, np.int32) for l in labels], np.int32, ()),
-            label_lengths=np.array([len(l) for l in labels], np.int32),
+            labels=_pad([np.array(ids, np.int32) for ids in labels], np.int32, ()),
+            label_lengths=np.array([len(ids) for ids in labels], np.int32),
             indices=np.asarray(indices, np.int32),
             weights=np.full(len(features), 1 / len(features), np.float32),
         )
@@ -214,7 +218,7 @@ def _examples(
 
 
 def _pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...]) -> np.ndarray:
-    padded = np.zeros([len(arrays), max(len(a) for a in arrays), *tail], dtype)
+    padded: np.ndarray = np.zeros([len(arrays), max(len(a) for a in arrays), *tail], dtype)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return padded

@@ -32,7 +32,8 @@ def fetch_pocketsphinx(folder: Path) -> list[Utterance]:
     archives = folder / "pocketsphinx"
     _run(
         sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-        "--disable-pip-version-check", "--no-binary", "pocketsphinx", "--dest", str(archives), SPHINX,
+        "--disable-pip-version-check", "--no-binary", "pocketsphinx",
+        "--dest", str(archives), SPHINX,
     )  # fmt: skip
     for archive in archives.glob("*.tar.gz"):
         with tarfile.open(archive) as file:
@@ -102,8 +103,8 @@ def _print(console: Console, title: str, result: Evaluation, show: int) -> None:
     console.print(table)
     low, high = result.interval
     console.print(
-        f"{result.utterances} recordings: WER {result.wer:.1%} (95 % interval {low:.1%}–{high:.1%}), "
-        f"CER {result.cer:.1%}, RTF {result.rtf or 0:.4f}\n"
+        f"{result.utterances} recordings: "
+        f"WER {result.wer:.1%} (95 % interval {low:.1%}–{high:.1%}), CER {result.cer:.1%}, RTF {result.rtf or 0:.4f}\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Errors meant for the person at the keyboard: what was wrong, with which file or key, what to do."""
+"""Errors for the person at the keyboard: what was wrong, with which file or key, what to do."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ class ModelError(AsrError):
 
 
 class TrainingError(AsrError):
-    """Training that cannot go on, such as a non-finite loss; the message names the files of the batch."""
+    """Training that cannot go on, such as a non-finite loss; the files are named."""

@@ -37,7 +37,9 @@ class Scored:
         if reference:
             chunks = jiwer.process_words(self.reference, self.hypothesis).alignments[0]
         else:
-            return f"REF: {'*** ' * len(hypothesis)}\nHYP: {' '.join(w.upper() for w in hypothesis)}"
+            return (
+                f"REF: {'*** ' * len(hypothesis)}\nHYP: {' '.join(w.upper() for w in hypothesis)}"
+            )
         top: list[str] = []
         bottom: list[str] = []
         for chunk in chunks:

@@ -47,7 +47,7 @@ class DataConfig:
     dev: tuple[str, ...]
     repeat: dict[str, int] = Field(default_factory=dict)
     """Times an epoch goes through a train manifest, where that is not once."""
-    subwords: int = Field(0, ge=0)
+    subwords: int = Field(default=0, ge=0)
     """Pieces of a subword tokenizer to make from the train transcripts; 0: `tokenizer` as it is."""
 
     def __post_init__(self) -> None:
@@ -190,7 +190,9 @@ def _dev_scores(
     hypotheses: dict[int, str] = {}
     for start in range(0, len(order), 32):
         batch = order[start : start + 32]
-        for i, logits in zip(batch, recognizer.logits([features[i][0] for i in batch]), strict=True):
+        for i, logits in zip(
+            batch, recognizer.logits([features[i][0] for i in batch]), strict=True
+        ):
             hypotheses[i] = recognizer.tokenizer.decode(ctc.greedy(logits).labels)
     result = evaluate(
         dev,

@@ -20,7 +20,7 @@ from asr.features import (
 
 @keras.saving.register_keras_serializable("asr")
 class MfccLayer(keras.layers.Layer):
-    """Samples [batch, time] and lengths [batch] → features [batch, frames, dimension], frame counts.
+    """Samples [batch, time], lengths [batch] → features [batch, frames, dimension], counts [batch].
 
     An utterance's features do not depend on the padding behind it or on its neighbours.
     """

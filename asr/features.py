@@ -1,4 +1,4 @@
-"""MFCC features in numpy: one `FeatureConfig`, used everywhere (feature_layer.py: the same in a graph).
+"""MFCC features in numpy: one `FeatureConfig`, used everywhere (feature_layer.py: in a graph).
 
 The default is CMU Sphinx's front end (13 cepstra; checked against pocketsphinx's own log) followed
 by regression deltas and per-utterance mean and variance normalisation.
@@ -52,7 +52,8 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         if not 0 < self.hop <= self.window <= self.fft:
             raise ConfigError(
-                f"features: hop ≤ window ≤ fft is needed, found {self.hop}, {self.window}, {self.fft}"
+                "features: hop ≤ window ≤ fft is needed, "
+                f"found {self.hop}, {self.window}, {self.fft}"
             )
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise ConfigError(
@@ -109,7 +110,7 @@ def mel_filters(config: FeatureConfig) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def cosine_transform(config: FeatureConfig) -> np.ndarray:
-    """Sphinx's "legacy" DCT-II, float64 [mels, coefficients]: first input halved, divided by mels."""
+    """Sphinx's "legacy" DCT-II, float64 [mels, coefficients]: first input halved, over mels."""
     j, k = np.arange(config.mels), np.arange(config.coefficients)
     matrix = np.cos(np.pi * np.outer(j + 0.5, k) / config.mels) / config.mels
     matrix[0] *= 0.5
@@ -171,7 +172,6 @@ def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
     return features.astype(np.float32)
 
 
-
 def extract(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:
     """Everything: mono samples at `config.sample_rate` → float32 [frames, dimension]."""
     return expand(mfcc(samples, config, name), config)
@@ -197,7 +197,7 @@ def load_features(path: Path, config: FeatureConfig) -> np.ndarray:
         raise AudioError(f"{path}: not a Sphinx feature file: its count does not fit its size")
     if len(values) % config.coefficients:
         raise AudioError(
-            f"{path}: {len(values)} values are no whole frames of {config.coefficients} coefficients"
+            f"{path}: {len(values)} values are no whole frames of {config.coefficients}"
         )
     if not np.isfinite(values).all():
         raise AudioError(f"{path}: holds values that are not finite")

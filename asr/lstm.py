@@ -1,11 +1,11 @@
-"""An LSTM layer that trains faster than Keras's on a CPU, by the same equations and weights' shapes.
+"""An LSTM layer that trains faster than Keras's on a CPU, by the same equations.
 
 What differs is where the work is done. The input projection is one large product before the loop,
 the weights' gradients are one large product after it (as in cuDNN: Appleyard et al., 2016), and no
 step needs a mask. The gradient of the loop is written out below instead of being derived, because
-the derived one adds up the weights' gradients step by step. The two directions are two loops without
-a common edge in the graph: with one thread an operation they run beside each other on two cores,
-which measured faster than one loop over both.
+the derived one adds up the weights' gradients step by step. The two directions are two loops
+without a common edge in the graph: with one thread an operation they run beside each other on two
+cores, which measured faster than one loop over both.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ class FusedLSTM(keras.layers.Layer):
 
         d, n, u = self.directions, input_shape[-1], self.units
         glorot, orthogonal = keras.initializers.GlorotUniform(), keras.initializers.Orthogonal()
-        self.kernel = self.add_weight(
-            shape=(d, n, 4 * u), initializer=each(glorot), name="kernel"
-        )
+        self.kernel = self.add_weight(shape=(d, n, 4 * u), initializer=each(glorot), name="kernel")
         self.recurrent_kernel = self.add_weight(
             shape=(d, u, 4 * u), initializer=each(orthogonal), name="recurrent_kernel"
         )
@@ -91,7 +89,7 @@ def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callab
     def array() -> tf.TensorArray:
         return tf.TensorArray(projected.dtype, size=time)
 
-    def step(t, h, c, outputs, cells, gates):  # type: ignore[no-untyped-def]
+    def step(t, h, c, outputs, cells, gates):
         z = projected[t] + tf.matmul(h, recurrent)
         i, f, g, o = tf.split(z, 4, axis=-1)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
@@ -111,7 +109,7 @@ def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callab
     def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         cells, gates = cell_array.stack(), gate_array.stack()
 
-        def back(t, dh, dc, d_gates):  # type: ignore[no-untyped-def]
+        def back(t, dh, dc, d_gates):
             i, f, g, o = tf.split(gates[t], 4, axis=-1)
             before = tf.cond(t > 0, lambda: cells[t - 1], lambda: zero)
             squashed = tf.tanh(cells[t])

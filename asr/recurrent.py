@@ -1,4 +1,4 @@
-"""`RecurrentStack`: the one recurrent network that recognition, synthesis and language models share."""
+"""`RecurrentStack`: the one recurrent network that all models of the project share."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class RecurrentStack(keras.layers.Layer):
         layer: keras.layers.Layer
         if self.cell == "gru":
             # cuDNN's kernels fail on a CPU once they are in an exported graph.
-            layer = keras.layers.GRU(
-                self.units, return_sequences=True, use_cudnn=False, name=name
-            )
+            layer = keras.layers.GRU(self.units, return_sequences=True, use_cudnn=False, name=name)
         elif self.cell == "rnn":
             layer = keras.layers.SimpleRNN(self.units, return_sequences=True, name=name)
         else:
-            raise ConfigError(f"cell: {self.cell!r} is not known; one of {', '.join(get_args(Cell))}")
+            raise ConfigError(
+                f"cell: {self.cell!r} is not known; one of {', '.join(get_args(Cell))}"
+            )
         return keras.layers.Bidirectional(layer, name=f"bi_{name}") if self.bidirectional else layer
 
     @property

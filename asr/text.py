@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from pydantic.dataclasses import dataclass
@@ -17,7 +17,9 @@ BLANK = 0
 """Label id of the CTC blank, everywhere; a tokenizer's units start behind it."""
 
 ENGLISH_ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
-JAMO_ALPHABET = " " + "".join(map(chr, [*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]))
+JAMO_ALPHABET = " " + "".join(
+    map(chr, [*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)])
+)
 """Space, then the modern leading consonants, vowels and trailing consonants."""
 
 _NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
@@ -45,12 +47,16 @@ def normalise_english(text: str) -> str:
 
 
 def normalise_korean(text: str) -> str:
-    """Composed Hangul (NFC), punctuation gone, one space between words; other letters lower case."""
+    """Composed Hangul (NFC), punctuation gone, one space between words, lower case."""
     text = unicodedata.normalize("NFC", text).lower()
     return " ".join("".join(c if c.isalnum() else " " for c in text).split())
 
 
-NORMALISERS = {"english": normalise_english, "korean": normalise_korean, "none": str.strip}
+NORMALISERS: dict[str, Callable[[str], str]] = {
+    "english": normalise_english,
+    "korean": normalise_korean,
+    "none": str.strip,
+}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -131,8 +137,9 @@ class Tokenizer:
         text = self.normalise(text)
         if self._pieces is not None:
             return Counter(
-                c for c in text if not c.isspace()
-                and self._pieces.unk_id() in self._pieces.EncodeAsIds(c)
+                c
+                for c in text
+                if not c.isspace() and self._pieces.unk_id() in self._pieces.EncodeAsIds(c)
             )
         return Counter(unit for unit in self._units(text) if unit not in self._ids)
 
@@ -173,5 +180,3 @@ def train_subwords(texts: Sequence[str], size: int, normaliser: str = "english")
         alphabet="",
         subword_model=base64.b64encode(model.getvalue()).decode(),
     )
-
-

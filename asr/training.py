@@ -24,23 +24,23 @@ from asr.files import atomic_write
 class TrainingConfig:
     """How weights are found."""
 
-    epochs: int = Field(45, ge=1)
-    batch_size: int = Field(16, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
+    epochs: int = Field(default=45, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of AdamW's rate (Loshchilov & Hutter, 2019): linear warm-up, then cosine to zero."""
-    warmup_epochs: float = Field(2.0, ge=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    clip_norm: float = Field(5.0, gt=0)
+    warmup_epochs: float = Field(default=2.0, ge=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    clip_norm: float = Field(default=5.0, gt=0)
     """Largest global gradient norm."""
-    average: float = Field(0.999, ge=0, lt=1)
+    average: float = Field(default=0.999, ge=0, lt=1)
     """Decay of the weights' exponential moving average, which is what is evaluated and saved."""
-    patience: int = Field(20, ge=1)
+    patience: int = Field(default=20, ge=1)
     """Epochs without a better dev WER after which training stops."""
     seed: int = 1
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     strategy: Literal["none", "mirrored", "multi_worker"] = "none"
     """tf.distribute: all local GPUs, or those of the workers that TF_CONFIG names."""
-    threads: int = Field(1, ge=0)
+    threads: int = Field(default=1, ge=0)
     """Threads inside one operation; 0 leaves it to TensorFlow. With 1, the two directions of a
     layer run beside each other, which is faster on two cores (benchmarks/train_speed.py)."""
 
@@ -128,7 +128,9 @@ class Trainer:
     def _distributed_step(self, batch: Any) -> Any:
         return self.strategy.run(self._step, args=(batch,))
 
-    def run(self, max_steps: int | None = None, progress: Callable[..., None] | None = None) -> None:
+    def run(
+        self, max_steps: int | None = None, progress: Callable[..., None] | None = None
+    ) -> None:
         """Train to the last epoch, until patience ends, or for `max_steps` more batches.
 
         `progress` is called after each batch with keywords step, steps, loss and epoch, and after
@@ -210,9 +212,7 @@ class Trainer:
     def use_best(self) -> None:
         """Put the weights of the best epoch into the network."""
         with np.load(self.folder / "best.npz", allow_pickle=False) as arrays:
-            for variable, name in zip(
-                self.network.trainable_variables, arrays.files, strict=True
-            ):
+            for variable, name in zip(self.network.trainable_variables, arrays.files, strict=True):
                 variable.assign(arrays[name])
 
     def _state(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Output formats behind one lookup: `WRITERS[format](results)` yields text, a line or more at a time."""
+"""Output formats behind one lookup: `WRITERS[format](results)` yields pieces of text."""
 
 from __future__ import annotations
 

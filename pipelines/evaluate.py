@@ -1,6 +1,6 @@
 """Evaluate one model on several manifests, a JSON object a line (docs/results.md is made of it).
 
-    python pipelines/evaluate.py en-small data/kathleen/test.jsonl data/an4/test.jsonl
+python pipelines/evaluate.py en-small data/kathleen/test.jsonl data/an4/test.jsonl
 """
 
 import argparse

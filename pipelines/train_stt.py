@@ -1,6 +1,6 @@
 """Train a recogniser from a config: prepare the data first (data/README.md).
 
-    python pipelines/train_stt.py pipelines/configs/an4.yaml --data data --out runs/an4
+python pipelines/train_stt.py pipelines/configs/an4.yaml --data data --out runs/an4
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Transcribe many recordings; what fails is reported on stderr and makes the exit status 1.
 
-    python pipelines/transcribe_batch.py recordings/ --model en-small --format jsonl --out text.jsonl
+python pipelines/transcribe_batch.py recordings/ --model en-small --format jsonl --out text.jsonl
 """
 
 import argparse

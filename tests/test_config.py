@@ -40,7 +40,7 @@ def test_wrong_keys_are_named(values: dict[str, object], message: str) -> None:
 def test_a_saved_configuration_must_be_complete() -> None:
     values = to_dict(FeatureConfig())
     del values["hop"], values["mels"]
-    with pytest.raises(ConfigError, match="model.json: missing key hop, mels"):
+    with pytest.raises(ConfigError, match=r"model\.json: missing key hop, mels"):
         parse(FeatureConfig, values, "model.json", complete=True)
     assert parse(FeatureConfig, values, "x") == FeatureConfig()
 

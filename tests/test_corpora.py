@@ -33,8 +33,11 @@ def found(prepared: Prepared) -> dict[str, list[tuple[str, str, str | None]]]:
 
 
 def test_an4(tmp_path: Path) -> None:
-    for part, names in (("train", ("an4_clstk/fash/an1", "an4_clstk/fejs/an2")),
-                        ("test", ("an4test_clstk/fcaw/an3", "an4test_clstk/fcaw/an4"))):  # fmt: skip
+    files = {
+        "train": ("an4_clstk/fash/an1", "an4_clstk/fejs/an2"),
+        "test": ("an4test_clstk/fcaw/an3", "an4test_clstk/fcaw/an4"),
+    }
+    for part, names in files.items():
         write(tmp_path / f"etc/an4_{part}.fileids", *names)
         lines = [f"<s> A(2) YES <sil> </s> ({Path(n).name})" for n in names]
         write(tmp_path / f"etc/an4_{part}.transcription", *lines)

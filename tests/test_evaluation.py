@@ -13,7 +13,8 @@ from asr.manifest import Utterance
 from asr.report import evaluation_text
 from asr.results import Failure, Transcript
 
-WORDS = st.lists(st.sampled_from(["go", "forward", "ten", "meters", "to"]), max_size=6).map(" ".join)
+VOCABULARY = ["go", "forward", "ten", "meters", "to"]
+WORDS = st.lists(st.sampled_from(VOCABULARY), max_size=6).map(" ".join)
 
 
 def score(references: list[str], hypotheses: list[str | None], **options: float) -> Evaluation:

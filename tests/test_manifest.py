@@ -92,4 +92,5 @@ def test_check_finds_what_would_spoil_a_training(tmp_path: Path, tone) -> None: 
         ("c.wav", "50 frames, its 90 labels need "),
     }
     warnings = [f.message for f in report.findings if f.level == "warning"]
-    assert [w.split(" in both")[0] for w in warnings] == ["1 file(s)", "1 sentence(s)", "1 speaker(s)"]
+    shared = [w.split(" in both")[0] for w in warnings]
+    assert shared == ["1 file(s)", "1 sentence(s)", "1 speaker(s)"]

@@ -75,7 +75,9 @@ def test_tokens_are_in_order_and_inside(tiny: Recognizer, goforward: Path) -> No
 
 
 def test_a_list_is_as_each_alone_and_a_bad_file_stops_nothing(
-    tiny: Recognizer, tone, tmp_path: Path  # type: ignore[no-untyped-def]
+    tiny: Recognizer,
+    tone,
+    tmp_path: Path,  # type: ignore[no-untyped-def]
 ) -> None:
     good = [tone(f"{i}.wav", seconds, 200 + 90 * i) for i, seconds in enumerate((2.5, 0.4, 1.3))]
     (tmp_path / "bad").mkdir()
@@ -153,5 +155,3 @@ def test_wrong_keys_are_named(model: Path, change, message: str) -> None:  # typ
     edit(model, change)
     with pytest.raises(ConfigError, match=message):
         Recognizer.load(model)
-
-

@@ -18,7 +18,7 @@ FRAME_BYTES, FRAMES_PER_SECOND = 13 * 4, 100
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` holds etc/ and feat/; the standard test set, train less `DEV_SPEAKERS`, and these."""
+    """`source` holds etc/ and feat/; the standard test set, and train less `DEV_SPEAKERS`."""
     splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     for part in ("train", "test"):
         ids = read_lines(source / "etc" / f"an4_{part}.fileids", "AN4's list of files")

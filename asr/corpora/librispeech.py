@@ -16,7 +16,9 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     if not lists:
         raise ManifestError(f"{source}: no *.trans.txt; expected LibriSpeech/train-… and so on")
     for path in lists:
-        folder = path.relative_to(source).parts[-4] if len(path.relative_to(source).parts) > 3 else ""
+        folder = (
+            path.relative_to(source).parts[-4] if len(path.relative_to(source).parts) > 3 else ""
+        )
         split = folder.split("-")[0]
         if split not in splits:
             skipped.append(f"{path}: not below a train-, dev- or test- folder")

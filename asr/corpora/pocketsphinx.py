@@ -24,7 +24,9 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     """`source` is the unpacked archive; headerless recordings are written to `out` as WAV."""
     folders = sorted(p for p in source.rglob("test/data") if p.is_dir())
     if not folders:
-        raise ManifestError(f"{source}: no test/data; expected pocketsphinx's unpacked source archive")
+        raise ManifestError(
+            f"{source}: no test/data; expected pocketsphinx's unpacked source archive"
+        )
     found = []
     for speaker, listing in (("librivox", "transcription"), ("cards", "cards.transcription")):
         for line in read_lines(folders[0] / speaker / listing, "transcripts"):

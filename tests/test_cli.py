@@ -1,0 +1,181 @@
+"""The commands as a user types them."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zoo
+
+from asr import cli
+from asr.manifest import Utterance, write_manifest
+from asr.recognizer import Recognizer
+from asr.results import Transcript
+from asr.writers import WRITERS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("cli") / "tiny"
+    tiny.save(folder, "# tiny\n")
+    return str(folder)
+
+
+@pytest.fixture
+def asr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["asr", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def test_help_does_not_import_what_is_slow() -> None:
+    code = (
+        "import sys; sys.argv = ['asr', '--help']\n"
+        "from asr.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'tensorflow', 'keras', 'numpy', 'librosa', 'matplotlib', 'pydantic'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "transcribe" in out.stdout and out.stdout.strip().endswith("[]")
+
+
+def test_a_folder_with_bad_files(asr, model: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    zoo.odd(folder)
+    bad = [name for name in zoo.bad(folder) if (folder / name).is_file()]
+    (folder / "folder.wav").rmdir()
+    code, out, err = asr("transcribe", folder, "-m", model, "--format", "jsonl")
+    assert code == 1
+    done = {Path(json.loads(line)["audio_filepath"]).name for line in out.splitlines()}
+    assert done == set(zoo.odd(folder))
+    for name in bad:
+        assert re.search(rf"failed: .*{re.escape(name)}: ", err), name
+    assert f"{len(done) + len(bad)} recordings" in err and f"{len(bad)} failed" in err
+
+
+def test_one_file_is_its_text_and_nothing_else(asr, model: str, goforward: Path, tiny) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = asr("transcribe", goforward, "-m", model)
+    assert (code, out) == (0, Recognizer.load(model).transcribe(goforward).text + "\n")
+    assert "recordings" not in err
+
+
+def test_results_keep_the_order_and_the_names_given(
+    asr,
+    model: str,
+    tone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    long, short = tone("long.wav", 3.0), tone("short.wav", 0.5)
+    manifest = tmp_path / "m.jsonl"
+    write_manifest(manifest, [Utterance("x", 3.0, long)])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("short.wav\n\n"))
+    out_file = tmp_path / "out" / "text.jsonl"
+    code, out, _ = asr(
+        "transcribe", "long.wav", "-", "m.jsonl", "*ort.wav", "-m", model, "--format", "jsonl",
+        "--out", out_file,
+    )  # fmt: skip
+    assert (code, out) == (0, "")
+    names = [json.loads(line)["audio_filepath"] for line in out_file.read_text().splitlines()]
+    assert names == ["long.wav", "short.wav", str(tmp_path / "long.wav"), "short.wav"]
+    assert short.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["transcribe", "nowhere.wav", "-m", "MODEL"], "nowhere.wav: no such file"),
+        (["transcribe", "*.nothing", "-m", "MODEL"], "*.nothing: matches no file"),
+        (["transcribe", "WAV", "-m", "en-huge"], "en-huge: no model directory"),
+        (["transcribe", "WAV", "-m", "MODEL", "--format", "srt"], "--format srt: not known"),
+        (["transcribe", "WAV", "-m", "MODEL", "--channel", "1"], "no channel 1: it has 1"),
+        (["evaluate", "MODEL", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
+        (["train", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["data", "prepare", "tedlium", "--source", ".", "--out", "x"], "no such corpus"),
+        (["data", "check", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
+    ],
+)
+def test_mistakes_end_with_a_message_and_status_1(  # type: ignore[no-untyped-def]
+    asr, model: str, goforward: Path, arguments: list[str], message: str
+) -> None:
+    values = {"MODEL": model, "WAV": str(goforward)}
+    code, out, err = asr(*(values.get(a, a) for a in arguments))
+    assert (code, out) == (1, "")
+    assert message in err and "Traceback" not in err
+
+
+def test_evaluate_prints_json_on_demand(asr, model: str, goforward: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    manifest = tmp_path / "m.jsonl"
+    write_manifest(manifest, [Utterance("Go forward, ten meters!", 2.786, goforward)])
+    code, out, _ = asr("evaluate", model, manifest, "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert result["utterances"] == 1 and result["words"] == 4
+    assert result["wer"] > 0 and result["cer"] > 0 and result["rtf"] > 0
+    code, out, _ = asr("evaluate", model, manifest)
+    assert f"WER {result['wer']:.2%}" in out and "REF: " in out
+
+
+def test_evaluate_counts_a_missing_file_and_ends_with_1(  # type: ignore[no-untyped-def]
+    asr, model: str, goforward: Path, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "m.jsonl"
+    lost = Utterance("stop", 1.0, tmp_path / "lost.wav")
+    write_manifest(manifest, [Utterance("go forward ten meters", 2.786, goforward), lost])
+    code, out, _ = asr("evaluate", model, manifest, "--json")
+    result = json.loads(out)
+    assert code == 1 and result["utterances"] == 2
+    assert result["deletions"] >= 1 and "lost.wav" in result["failures"][0]["error"]
+
+
+def test_data_prepare_and_check(asr, tone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tone("mine/a.wav")
+    path.with_suffix(".txt").write_text("Go forward.")
+    tone("mine/b.wav")
+    out = tmp_path / "out"
+    code, text, err = asr("data", "prepare", "folder", "--source", path.parent, "--out", out)
+    assert code == 0 and "train: 1 utterances" in text and "b.wav: no b.txt beside it" in err
+    code, text, _ = asr("data", "check", out / "train.jsonl")
+    assert code == 0 and "1 utterances, 0.00 h" in text and "0 errors, 0 warnings" in text
+    path.unlink()
+    code, text, _ = asr("data", "check", out / "train.jsonl")
+    assert code == 1 and "a.wav: no such file" in text
+
+
+def test_writers() -> None:
+    results = [Transcript("go", -0.12345, 1.23456, (), "ä.wav"), Transcript("", -1.0, 2.0)]
+    assert list(WRITERS["txt"](results)) == ["go\n", "\n"]
+    assert [json.loads(line) for line in WRITERS["jsonl"](results)] == [
+        {"audio_filepath": "ä.wav", "text": "go", "duration": 1.235, "score": -0.1235},
+        {"audio_filepath": None, "text": "", "duration": 2.0, "score": -1.0},
+    ]
+
+
+def test_pipelines_are_thin() -> None:
+    for path in (ROOT / "pipelines").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 40, path
+
+
+def test_batch_pipeline_is_the_same_call(model: str, goforward: Path, tmp_path: Path) -> None:
+    out = tmp_path / "text.txt"
+    command = [sys.executable, ROOT / "pipelines" / "transcribe_batch.py", goforward, "gone.wav",
+               "--model", model, "--format", "txt", "--out", out]  # fmt: skip
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 1 and "gone.wav: no such file" in ended.stderr
+    assert out.read_text() == Recognizer.load(model).transcribe(goforward).text + "\n"

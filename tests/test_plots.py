@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr import plots
+
+
+def size(path: Path) -> tuple[int, int]:
+    data = path.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+
+
+def test_curves_and_recordings_are_drawn_whole(tmp_path: Path) -> None:
+    rows = [
+        {"epoch": e, "loss": 9 / e, "dev_wer": 1 / e, "dev_cer": 0.5 / e, "learning_rate": 1e-3}
+        for e in (1, 2, 3)
+    ]
+    plots.training_curves(tmp_path / "curves.png", rows)
+    assert size(tmp_path / "curves.png") == (1320, 385)
+    posteriors = np.full([50, 4], 0.01)
+    posteriors[np.arange(50), np.arange(50) % 3] = 0.97
+    plots.recording(
+        tmp_path / "r.png", np.sin(np.arange(16_000)), 16_000, np.random.default_rng(0).normal(
+        size=[100, 39]), 0.01, posteriors, ["", " ", "a", "b"], 0.02, "title",
+    )  # fmt: skip
+    assert size(tmp_path / "r.png") == (1320, 880)
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.png").mkdir()
+    with pytest.raises(OSError):
+        plots.training_curves(tmp_path / "x.png", [{"epoch": 1, "loss": 1, "learning_rate": 1}])
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
