@@ -104,7 +104,8 @@ def _print(console: Console, title: str, result: Evaluation, show: int) -> None:
     low, high = result.interval
     console.print(
         f"{result.utterances} recordings: "
-        f"WER {result.wer:.1%} (95 % interval {low:.1%}–{high:.1%}), CER {result.cer:.1%}, RTF {result.rtf or 0:.4f}\n"
+        f"WER {result.wer:.1%} (95 % interval {low:.1%}–{high:.1%}), CER {result.cer:.1%}, "
+        f"RTF {result.rtf or 0:.4f}\n"
     )
 
 

@@ -12,7 +12,8 @@ def evaluation_text(result: Evaluation, worst: int) -> str:
     lines = [
         f"WER {result.wer:.2%} (95 % interval {low:.2%}–{high:.2%})   CER {result.cer:.2%}",
         f"{result.utterances} utterances, {result.words} words: "
-        f"{result.substitutions} substituted, {result.deletions} deleted, {result.insertions} inserted",
+        f"{result.substitutions} substituted, {result.deletions} deleted, "
+        f"{result.insertions} inserted",
     ]
     if result.rtf is not None:
         lines.append(f"RTF {result.rtf:.4f} ({1 / result.rtf:.0f} × realtime)")
