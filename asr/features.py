@@ -125,8 +125,7 @@ def hamming(config: FeatureConfig) -> np.ndarray:
 def mfcc(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:
     """Static cepstra of mono samples in −1…1: float32 [samples] → float32 [frames, coefficients].
 
-    Computed in float64: above a recording's band the energies are so small next to the rest that
-    float32 rounding noise would decide their logarithm.
+    Computed in float64, as in the graph, so that the two agree to rounding at any level.
 
     Raises:
         AudioError: fewer samples than one window; the message has `name`.

@@ -45,7 +45,7 @@ def test_silence_is_not_blown_up() -> None:
 
 def test_layer_equals_numpy_in_a_padded_batch(goforward: Path) -> None:
     speech = read_audio(goforward)
-    # Above 4 kHz nothing is left: the hardest case, where rounding would decide the logarithm.
+    # Above 4 kHz nothing is left: the logarithm of very little.
     narrow = resample(resample(speech, 16_000, 8_000), 8_000, 16_000)[:20_000]
     signals = [speech, narrow, np.zeros(3000, np.float32), speech[:410]]
     batch = np.zeros([4, len(speech)], np.float32)
