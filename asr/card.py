@@ -16,8 +16,8 @@ def model_card(config: RecognizerConfig) -> str:
     best = training.get("best", {})
     experiment = training.get("config", {})
     manifests = "\n".join(
-        f"- `{name}` (SHA-256 {digest[:12]}…)"
-        for name, digest in training.get("manifests_sha256", {}).items()
+        f"- {name} (SHA-256 {digest[:12]}…)"
+        for name, digest in training.get("data_sha256", {}).items()
     )
     return f"""# {config.name}
 

@@ -6,6 +6,7 @@ resumed run sees exactly the batches that an uninterrupted one would have seen.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,9 +16,10 @@ import numpy as np
 from asr import ctc
 from asr.audio import read_audio
 from asr.augment import AugmentConfig, Warper, perturb
-from asr.errors import TextError
+from asr.errors import AsrError, TextError
 from asr.features import FeatureConfig, expand, load_features, mfcc
 from asr.manifest import Utterance
+from asr.progress import track
 from asr.text import Tokenizer
 
 if TYPE_CHECKING:
@@ -61,8 +63,8 @@ class Batch:
 class SpeechDataset:
     """Examples with cached static features; makes any epoch's batches.
 
-    Utterances that cannot be trained on (text outside the alphabet, more labels than frames) are
-    left out and listed, with the reason, in `skipped`.
+    Utterances that cannot be trained on (unreadable, text outside the alphabet, more labels than
+    frames) are left out and listed, with the reason, in `skipped`.
 
     Raises:
         TextError: none is left.
@@ -80,8 +82,46 @@ class SpeechDataset:
         self.features, self.acoustic = features, acoustic
         self.augment, self.seed = augment, seed
         self.warper = Warper(features, augment) if augment else None
-        self.examples, self.skipped = _examples(utterances, tokenizer, features, acoustic)
+        self.examples: list[Example] = []
         self._cache: dict[tuple[int, int], np.ndarray] = {}
+        skipped: list[str] = []
+        for utterance in track(utterances, len(utterances), "reading"):
+            try:
+                self._add(utterance, tokenizer)
+            except AsrError as error:
+                skipped.append(str(error))
+        self.skipped = tuple(skipped)
+        if not self.examples:
+            listed = "\n  ".join(skipped[:20])
+            raise TextError(f"no utterance can be trained on:\n  {listed}")
+
+    def _add(self, utterance: Utterance, tokenizer: Tokenizer) -> None:
+        """Read an utterance, whose features every epoch needs, and check that it can be learnt."""
+        name = str(utterance.path)
+        labels = tuple(tokenizer.encode(utterance.text, name))
+        if not labels:
+            raise TextError(f"{name}: no text is left after normalising")
+        if utterance.audio_filepath is None:
+            static = load_features(utterance.path, self.features)
+        else:
+            samples = read_audio(utterance.audio_filepath, self.features.sample_rate)
+            static = mfcc(samples, self.features, name)
+        frames, needed = self.acoustic.frames(len(static)), ctc.frames_needed(labels)
+        if frames < needed:
+            raise TextError(
+                f"{name}: {frames} frames of {self.acoustic.stride} features, "
+                f"its {len(labels)} labels need {needed}"
+            )
+        self._cache[len(self.examples), 0] = static
+        self.examples.append(Example(utterance, labels))
+
+    def digest(self) -> str:
+        """SHA-256 of everything that is trained on: features and labels, in their order."""
+        total = hashlib.sha256()
+        for i, example in enumerate(self.examples):
+            total.update(self._cache[i, 0].tobytes())
+            total.update(np.array(example.labels, np.int32).tobytes())
+        return total.hexdigest()
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -138,28 +178,22 @@ class SpeechDataset:
 
     def _static(self, index: int, copy: int) -> np.ndarray:
         """Static cepstra of the recording (copy 0) or of one of its perturbed versions."""
-        key = (index, copy)
-        utterance = self.examples[index].utterance
-        if utterance.audio_filepath is None:
+        if self.examples[index].utterance.audio_filepath is None:
             # Features only: there are no samples to perturb, every copy is the recording.
-            key = (index, 0)
-        if key not in self._cache:
-            self._cache[key] = self._compute(index, key[1])
-        return self._cache[key]
+            copy = 0
+        if (index, copy) not in self._cache:
+            self._cache[index, copy] = self._perturbed(index, copy)
+        return self._cache[index, copy]
 
-    def _compute(self, index: int, copy: int) -> np.ndarray:
-        utterance = self.examples[index].utterance
-        if utterance.audio_filepath is None:
-            assert utterance.feature_filepath is not None
-            return load_features(utterance.feature_filepath, self.features)
-        samples = read_audio(utterance.audio_filepath, self.features.sample_rate)
-        if copy and self.augment:
-            rng = np.random.default_rng([self.seed, index, copy, 1])
-            perturbed = perturb(samples, self.features.sample_rate, self.augment, rng)
-            frames = self.acoustic.frames(self.features.frames(len(perturbed)))
-            if frames >= self._fewest_frames(index):
-                samples = perturbed
-        return mfcc(samples, self.features, str(utterance.audio_filepath))
+    def _perturbed(self, index: int, copy: int) -> np.ndarray:
+        path = self.examples[index].utterance.audio_filepath
+        assert path is not None and self.augment is not None
+        rate = self.features.sample_rate
+        rng = np.random.default_rng([self.seed, index, copy, 1])
+        samples = perturb(read_audio(path, rate), rate, self.augment, rng)
+        if self.acoustic.frames(self.features.frames(len(samples))) < self._fewest_frames(index):
+            return self._cache[index, 0]
+        return mfcc(samples, self.features, str(path))
 
     def _fewest_frames(self, index: int) -> int:
         return ctc.frames_needed(self.examples[index].labels) + SLACK
@@ -181,40 +215,6 @@ class SpeechDataset:
             "weights": tf.TensorSpec([None], tf.float32),
         }
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
-
-
-def _examples(
-    utterances: Sequence[Utterance],
-    tokenizer: Tokenizer,
-    features: FeatureConfig,
-    acoustic: AcousticConfig,
-) -> tuple[list[Example], tuple[str, ...]]:
-    examples: list[Example] = []
-    problems: list[str] = []
-    for utterance in utterances:
-        try:
-            labels = tuple(tokenizer.encode(utterance.text, str(utterance.path)))
-        except TextError as error:
-            problems.append(str(error))
-            continue
-        needed = ctc.frames_needed(labels)
-        samples = round(utterance.duration * features.sample_rate)
-        frames = acoustic.frames(features.frames(samples))
-        if utterance.audio_filepath is None:
-            frames = acoustic.frames(round(utterance.duration * features.frames_per_second))
-        if not labels:
-            problems.append(f"{utterance.path}: no text is left after normalising")
-        elif frames < needed:
-            problems.append(
-                f"{utterance.path}: {utterance.duration:.2f} s are {frames} frames, "
-                f"its {len(labels)} labels need {needed}"
-            )
-        else:
-            examples.append(Example(utterance, labels))
-    if not examples:
-        listed = "\n  ".join(problems[:20])
-        raise TextError(f"no utterance can be trained on:\n  {listed}")
-    return examples, tuple(problems)
 
 
 def _pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...]) -> np.ndarray:

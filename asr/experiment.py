@@ -137,6 +137,7 @@ def train_recognizer(
 
     size = config.training.batch_size
     hashes = {n: _sha256(data / n) for n in (*config.data.train, *config.data.dev)}
+    hashes["features and labels"] = dataset.digest()
     fingerprint = hashlib.sha256(
         json.dumps([to_dict(config), hashes], sort_keys=True).encode()
     ).hexdigest()
@@ -220,7 +221,7 @@ def _run_record(
         "commit": git_commit(),
         "seed": config.training.seed,
         "config": to_dict(config),
-        "manifests_sha256": hashes,
+        "data_sha256": hashes,
         "train_utterances": len(dataset),
         "train_hours": sum(e.utterance.duration for e in dataset.examples) / 3600,
         "left_out": list(dataset.skipped),

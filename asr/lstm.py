@@ -52,7 +52,9 @@ class FusedLSTM(keras.layers.Layer):
         self.bias = self.add_weight(shape=(d, 4 * u), initializer=bias, name="bias")
         self.built = True
 
-    def call(self, x: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+    def call(
+        self, x: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         batch, time = tf.shape(x)[0], tf.shape(x)[1]
         lengths = (
             tf.fill([batch], time) if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), 1)
@@ -66,7 +68,12 @@ class FusedLSTM(keras.layers.Layer):
             inputs = tf.reshape(ordered, [time * batch, x.shape[-1]])
             projected = tf.matmul(inputs, self.kernel[i]) + self.bias[i]
             projected = tf.reshape(projected, [time, batch, 4 * self.units])
-            output = _scan(projected, tf.convert_to_tensor(self.recurrent_kernel[i]))
+            recurrent = tf.convert_to_tensor(self.recurrent_kernel[i])
+            if training:
+                output = _scan(projected, recurrent)
+            else:
+                # What only a gradient needs is not kept: long recordings stay small.
+                (output,) = _run(projected, recurrent, keep=False)
             if i:
                 output = tf.reverse_sequence(output, lengths, seq_axis=0, batch_axis=1)
             outputs.append(output)
@@ -77,57 +84,67 @@ class FusedLSTM(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
+def _cell(z: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Gates before their activations and the last cell state → output, cell state, gates."""
+    i, f, g, o = tf.split(z, 4, axis=-1)
+    i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+    c = f * c + i * g
+    return o * tf.tanh(c), c, tf.concat([i, f, g, o], axis=-1)
+
+
+def _run(projected: tf.Tensor, recurrent: tf.Tensor, keep: bool) -> list[tf.Tensor]:
+    """Outputs [time, batch, units], and with `keep` the cell states and gates of every step."""
+    time = tf.shape(projected)[0]
+    zero = tf.zeros_like(projected[0, :, : recurrent.shape[0]])
+
+    def step(t, h, c, arrays):
+        h, c, gates = _cell(projected[t] + tf.matmul(h, recurrent), c)
+        kept = [h, c, gates] if keep else [h]
+        return t + 1, h, c, [a.write(t, x) for a, x in zip(arrays, kept, strict=True)]
+
+    arrays = [tf.TensorArray(projected.dtype, size=time) for _ in range(3 if keep else 1)]
+    *_, arrays = tf.while_loop(
+        lambda t, *_: t < time, step, (0, zero, zero, arrays), maximum_iterations=time
+    )
+    return [array.stack() for array in arrays]
+
+
 @tf.custom_gradient
 def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
     """Run the cells: projected inputs [time, batch, 4 units], recurrent kernel [units, 4 units].
 
     Returns the outputs [time, batch, units]; the initial state is zero.
     """
-    time = tf.shape(projected)[0]
-    zero = tf.zeros_like(projected[0, :, : recurrent.shape[0]])
-
-    def array() -> tf.TensorArray:
-        return tf.TensorArray(projected.dtype, size=time)
-
-    def step(t, h, c, outputs, cells, gates):
-        z = projected[t] + tf.matmul(h, recurrent)
-        i, f, g, o = tf.split(z, 4, axis=-1)
-        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-        c = f * c + i * g
-        h = o * tf.tanh(c)
-        return (
-            t + 1, h, c, outputs.write(t, h), cells.write(t, c),
-            gates.write(t, tf.concat([i, f, g, o], axis=-1)),
-        )  # fmt: skip
-
-    *_, output_array, cell_array, gate_array = tf.while_loop(
-        lambda t, *_: t < time, step, (0, zero, zero, array(), array(), array()),
-        maximum_iterations=time,
-    )  # fmt: skip
-    outputs = output_array.stack()
+    outputs, cells, gates = _run(projected, recurrent, keep=True)
 
     def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        cells, gates = cell_array.stack(), gate_array.stack()
+        time = tf.shape(outputs)[0]
+        zero = tf.zeros_like(outputs[0])
 
-        def back(t, dh, dc, d_gates):
+        def before(x: tf.Tensor) -> tf.Tensor:
+            return tf.concat([zero[None], x[:-1]], axis=0)
+
+        cells_before = before(cells)
+
+        def back(t, dh, dc, array):
             i, f, g, o = tf.split(gates[t], 4, axis=-1)
-            before = tf.cond(t > 0, lambda: cells[t - 1], lambda: zero)
             squashed = tf.tanh(cells[t])
             dh += d_outputs[t]
             dc += dh * o * (1 - squashed * squashed)
-            dz = tf.concat(
-                [dc * g * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - g * g),
-                 dh * squashed * o * (1 - o)], axis=-1,
-            )  # fmt: skip
-            return t - 1, tf.matmul(dz, recurrent, transpose_b=True), dc * f, d_gates.write(t, dz)
+            parts = [
+                dc * g * i * (1 - i),
+                dc * cells_before[t] * f * (1 - f),
+                dc * i * (1 - g * g),
+                dh * squashed * o * (1 - o),
+            ]
+            dz = tf.concat(parts, axis=-1)
+            return t - 1, tf.matmul(dz, recurrent, transpose_b=True), dc * f, array.write(t, dz)
 
-        *_, gradient_array = tf.while_loop(
-            lambda t, *_: t >= 0, back, (time - 1, zero, zero, array()), maximum_iterations=time
+        array = tf.TensorArray(outputs.dtype, size=time)
+        *_, array = tf.while_loop(
+            lambda t, *_: t >= 0, back, (time - 1, zero, zero, array), maximum_iterations=time
         )
-        dz = gradient_array.stack()
-        previous = tf.concat([zero[None], outputs[:-1]], axis=0)
-
-        d_recurrent = tf.tensordot(previous, dz, axes=[[0, 1], [0, 1]])
-        return dz, d_recurrent
+        dz = array.stack()
+        return dz, tf.tensordot(before(outputs), dz, axes=[[0, 1], [0, 1]])
 
     return outputs, gradient

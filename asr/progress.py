@@ -27,7 +27,6 @@ class TrainingProgress:
         self.task = self.bar.add_task("", total=None, epoch="1", loss=float("nan"))
 
     def __enter__(self) -> TrainingProgress:
-        self.bar.start()
         return self
 
     def __exit__(
@@ -50,6 +49,8 @@ class TrainingProgress:
                 f"{row['seconds']:.0f} s  {row['x_realtime']:.0f} × realtime"
             )
         else:
+            # Not before the first batch: until then reading the data has a bar of its own.
+            self.bar.start()
             self.bar.update(
                 self.task, total=event["steps"], completed=event["step"], loss=event["loss"],
                 epoch=f"{event['epoch'] + 1}/{self.epochs}",

@@ -64,6 +64,10 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+CHECKPOINT_SECONDS = 600
+"""Within an epoch a checkpoint is written this often; after each epoch in any case."""
+
+
 class Trainer:
     """Trains a Keras model on batches that are a function of the epoch.
 
@@ -140,7 +144,7 @@ class Trainer:
             TrainingError: a loss that is not finite; the batch's files are named.
         """
         while self.epoch < self.config.epochs and not self.exhausted:
-            started = time.monotonic()
+            started = saved = time.monotonic()
             dataset: Iterable[Any] = self.batches(self.epoch, self.step)
             if self.config.strategy != "none":
                 dataset = self.strategy.experimental_distribute_dataset(dataset)
@@ -153,6 +157,9 @@ class Trainer:
                         step=self.step, steps=self.steps, epoch=self.epoch,
                         loss=self.partial_loss / self.step,
                     )  # fmt: skip
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self.save()
+                    saved = time.monotonic()
                 if max_steps is not None and (max_steps := max_steps - 1) == 0:
                     return
             row = self._end_epoch(time.monotonic() - started)

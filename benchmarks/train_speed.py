@@ -33,7 +33,7 @@ def stack(make: Callable[[], keras.layers.Layer], layers: int, batch: int) -> Ca
 
     def forward(y: tf.Tensor) -> tf.Tensor:
         for layer in stacked:
-            y = layer(y, mask=mask)
+            y = layer(y, mask=mask, training=True)
         return y
 
     forward(x)

@@ -78,16 +78,18 @@ def test_unusable_utterances_are_listed_not_dropped_in_silence() -> None:
     utterances = [
         Utterance("go forward", 2.8, audio_filepath=path),
         Utterance("жук", 2.8, audio_filepath=path),
-        Utterance("abcdefghij", 0.1, audio_filepath=path),
+        Utterance("a" * 80, 2.8, audio_filepath=path),
         Utterance("?!", 2.8, audio_filepath=path),
+        Utterance("go", 2.8, audio_filepath=DATA / "gone.wav"),
     ]
     tokenizer = Tokenizer(TokenizerConfig())
     data = SpeechDataset(utterances, tokenizer, FEATURES, AcousticConfig(), None, 1)
     assert len(data) == 1
-    unknown, short, empty = data.skipped
+    unknown, short, empty, gone = data.skipped
     assert "goforward.wav" in unknown and "'ж' (U+0436) × 1" in unknown
-    assert "0.10 s are 4 frames, its 10 labels need 10" in short
+    assert "139 frames of 2 features, its 80 labels need 159" in short
     assert "no text is left" in empty
+    assert "gone.wav: no such file" in gone
     with pytest.raises(TextError, match="no utterance can be trained on"):
         SpeechDataset(utterances[1:], tokenizer, FEATURES, AcousticConfig(), None, 1)
 

@@ -66,11 +66,12 @@ def test_fused_lstm_equals_keras_in_outputs_and_gradients(batch, bidirectional) 
     def run(layer: keras.layers.Layer):  # type: ignore[no-untyped-def]
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, mask=mask) * valid
+            y = layer(x, mask=mask, training=True) * valid
             total = tf.reduce_sum(tf.sin(3 * y))
         weights = [v.value for v in layer.trainable_variables]
         return y, *tape.gradient(total, [x, *weights])
 
+    np.testing.assert_array_equal(ours(x, mask=mask) * valid, run(ours)[0])
     y, dx, *dw = run(ours)
     y_keras, dx_keras, *dw_keras = run(theirs)
     np.testing.assert_allclose(y, y_keras, atol=1e-6)
@@ -91,7 +92,7 @@ def test_fused_lstm_gradient_is_the_numerical_one() -> None:
 
     kernel = layer.recurrent_kernel.numpy()
     with tf.GradientTape() as tape:
-        value = tf.reduce_sum(layer(x) ** 2)
+        value = tf.reduce_sum(layer(x, training=True) ** 2)
     gradient = tape.gradient(value, layer.recurrent_kernel.value).numpy()
     for index in [(0, 0, 0), (0, 2, 7), (1, 1, 4), (1, 0, 11)]:
         step = np.zeros_like(kernel)

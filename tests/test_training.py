@@ -76,7 +76,7 @@ def test_a_run_leaves_a_model_a_record_and_curves(corpus: Path, tmp_path: Path) 
     assert all(row["x_realtime"] > 0 and np.isfinite(row["loss"]) for row in rows)
     record = json.loads((out / "run.json").read_text())
     assert record["seed"] == 1 and record["train_utterances"] == 6
-    assert set(record["manifests_sha256"]) == {"train.jsonl", "dev.jsonl"}
+    assert set(record["data_sha256"]) == {"train.jsonl", "dev.jsonl", "features and labels"}
     assert record["environment"]["tensorflow"] and record["commit"]
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     assert [row["loss"] for row in history] == [row["loss"] for row in rows]
@@ -136,6 +136,22 @@ def test_mirrored_strategy_takes_the_same_steps(corpus: Path, tmp_path: Path) ->
     assert kernels
     for name in kernels:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_starts_where_float32_does(
+    corpus: Path, tmp_path: Path, precision: str
+) -> None:
+    first = {}
+    for name in ("float32", precision):
+        losses: list[float] = []
+        train_recognizer(
+            experiment(precision=name), corpus, tmp_path / name, max_steps=3,
+            progress=lambda losses=losses, **e: losses.append(e["loss"]),
+        )  # fmt: skip
+        first[name] = losses[0]
+        assert np.isfinite(losses).all()
+    assert first[precision] == pytest.approx(first["float32"], rel=0.05)
 
 
 def test_one_utterance_can_be_learnt(goforward: Path, tmp_path: Path) -> None:
