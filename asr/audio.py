@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,7 @@ def find_audio(paths: Iterable[str]) -> list[Path]:
     for item in paths:
         path = Path(item)
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            inside = _walk(path)
             if not inside:
                 raise AudioError(
                     f"{path}: no recordings in this folder ({' '.join(sorted(SUFFIXES))})"
@@ -141,9 +142,18 @@ def find_audio(paths: Iterable[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def _walk(folder: Path) -> list[Path]:
+    """Recordings at any depth, and the folders that cannot be listed, each to fail by its name."""
+    found: list[Path] = []
+    for parent, _, names in os.walk(folder, onerror=lambda e: found.append(Path(e.filename))):
+        found.extend(Path(parent, n) for n in names if Path(n).suffix.lower() in SUFFIXES)
+    return sorted(found)
+
+
 def _check_file(path: Path) -> None:
     try:
         if path.is_dir():
+            os.listdir(path)  # says so if that is what is wrong with it
             raise AudioError(f"{path}: is a folder, not a recording")
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: empty: the file has no bytes")

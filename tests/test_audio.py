@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,28 @@ def test_find_audio_expands_folders_and_globs(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(AudioError, match="no recordings in this folder"):
         find_audio([str(tmp_path / "none")])
+
+
+def test_a_folder_that_cannot_be_listed_fails_by_name_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open").mkdir()
+    soundfile.write(tmp_path / "open" / "a.wav", zoo.speech(), zoo.RATE)
+
+    # Permissions do not stop root, as which tests may run: the system call is what refuses.
+    def refuse(function):  # type: ignore[no-untyped-def]
+        def call(path="."):  # type: ignore[no-untyped-def]
+            if Path(path).name == "closed":
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path)
+
+        return call
+
+    monkeypatch.setattr("os.scandir", refuse(os.scandir))
+    monkeypatch.setattr("os.listdir", refuse(os.listdir))
+    found = find_audio([str(tmp_path)])
+    assert found == [tmp_path / "closed", tmp_path / "open" / "a.wav"]
+    with pytest.raises(AudioError, match=r"closed: cannot be read \(Permission denied\)"):
+        read_audio(found[0])
+    assert len(read_audio(found[1])) == 16_000
