@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr.audio import find_audio
 from asr.errors import AsrError, ConfigError
@@ -13,9 +14,26 @@ from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
-from asr.progress import track
+from asr.progress import spinner, track
+from asr.quiet import import_tensorflow
 from asr.results import Failure, Transcript
 from asr.writers import WRITERS
+
+if TYPE_CHECKING:
+    from asr.recognizer import Recognizer
+
+
+def load_recognizer(model: str) -> Recognizer:
+    """`Recognizer.load`, importing TensorFlow only now and quietly, under a spinner.
+
+    Raises:
+        ModelError, ConfigError: see `Recognizer.load`.
+    """
+    with spinner(f"loading {model}"):
+        import_tensorflow()
+        from asr.recognizer import Recognizer
+
+        return Recognizer.load(model)
 
 
 def gather(paths: Iterable[str]) -> tuple[list[str | Path | Utterance], list[Failure]]:
@@ -57,9 +75,7 @@ def transcribe_files(
     if not items:
         _report(failures)
         return False
-    from asr.recognizer import Recognizer
-
-    recognizer = Recognizer.load(model)
+    recognizer = load_recognizer(model)
     started, seconds = time.monotonic(), 0.0
 
     def transcripts() -> Iterator[Transcript]:
@@ -110,9 +126,7 @@ def evaluate_manifest(model: str, manifest: Path) -> Evaluation:
         AsrError: the manifest or the model is wrong.
     """
     utterances = read_manifest(manifest)
-    from asr.recognizer import Recognizer
-
-    recognizer = Recognizer.load(model)
+    recognizer = load_recognizer(model)
     # The first call traces the graph: a cost of starting, not of transcribing.
     recognizer.warm_up()
     started = time.monotonic()

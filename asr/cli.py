@@ -11,9 +11,6 @@ import typer
 
 from asr.errors import AsrError
 
-# TensorFlow's start-up notices are no news to the person who transcribes a file.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
 app.add_typer(data_app, name="data")
@@ -76,6 +73,9 @@ def train(
     max_steps: Annotated[int | None, typer.Option(help="stop after so many batches")] = None,
 ) -> None:
     """Train a recogniser; resumes by itself where --out was left."""
+    from asr.quiet import import_tensorflow
+
+    import_tensorflow()
     from asr.config import load_yaml
     from asr.experiment import ExperimentConfig, train_recognizer
     from asr.progress import TrainingProgress
@@ -137,6 +137,10 @@ def main() -> Any:
     """Entry point: errors for people go to stderr without a traceback, with exit status 1."""
     try:
         return app()
-    except AsrError as error:
+    except BrokenPipeError:
+        # The reader, such as `head`, has had enough; Python must not try to flush to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (AsrError, OSError) as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(1)

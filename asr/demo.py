@@ -15,6 +15,7 @@ from rich.table import Table
 
 from asr import plots
 from asr.audio import read_audio
+from asr.batch import load_recognizer
 from asr.corpora import prepare
 from asr.errors import AsrError
 from asr.evaluation import Evaluation, evaluate
@@ -80,9 +81,8 @@ def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
     if not found:
         console.print("nothing could be downloaded: transcribing the recording of the tests")
         found = {"the recording of the tests": [fallback]}
-    with console.status("loading en-small"):
-        recognizer = Recognizer.load("en-small")
-        recognizer.warm_up()
+    recognizer = load_recognizer("en-small")
+    recognizer.warm_up()
     for title, utterances in found.items():
         started = time.monotonic()
         with console.status(f"transcribing {len(utterances)} recordings"):

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +29,7 @@ from asr.features import FeatureConfig
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
 from asr.recognizer import Recognizer, RecognizerConfig
+from asr.record import environment, git_commit, this_command
 from asr.results import Transcript
 from asr.text import Tokenizer, TokenizerConfig, train_subwords
 from asr.training import Trainer, TrainingConfig, make_strategy, set_threads
@@ -216,7 +212,7 @@ def _run_record(
     config: ExperimentConfig, hashes: dict[str, str], dataset: SpeechDataset
 ) -> dict[str, Any]:
     return {
-        "command": " ".join(sys.argv),
+        "command": this_command(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": git_commit(),
         "seed": config.training.seed,
@@ -226,24 +222,10 @@ def _run_record(
         "train_hours": sum(e.utterance.duration for e in dataset.examples) / 3600,
         "left_out": list(dataset.skipped),
         "environment": {
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "processors": os.cpu_count(),
+            **environment(),
             "gpus": len(tf.config.list_physical_devices("GPU")),
-            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "soxr")},
         },
     }
-
-
-def git_commit() -> str:
-    """Commit of the working tree this code runs from, "-dirty" with changes, or "unknown"."""
-    try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def _sha256(path: Path) -> str:

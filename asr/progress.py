@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -55,6 +56,17 @@ class TrainingProgress:
                 self.task, total=event["steps"], completed=event["step"], loss=event["loss"],
                 epoch=f"{event['epoch'] + 1}/{self.epochs}",
             )  # fmt: skip
+
+
+@contextmanager
+def spinner(what: str) -> Iterator[None]:
+    """Show that something is going on, on stderr if that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:

@@ -1,9 +1,10 @@
 """Transcribe real recordings from a public registry beside their references; draw one of them."""
 
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from asr.quiet import import_tensorflow
+
+import_tensorflow()
 
 from asr import demo
 from asr.manifest import Utterance

@@ -6,6 +6,10 @@ python pipelines/train_stt.py pipelines/configs/an4.yaml --data data --out runs/
 import argparse
 from pathlib import Path
 
+from asr.quiet import import_tensorflow
+
+import_tensorflow()
+
 from asr.config import load_yaml
 from asr.experiment import ExperimentConfig, train_recognizer
 from asr.progress import TrainingProgress

@@ -105,6 +105,7 @@ def test_results_keep_the_order_and_the_names_given(
         (["transcribe", "WAV", "-m", "en-huge"], "en-huge: no model directory"),
         (["transcribe", "WAV", "-m", "MODEL", "--format", "srt"], "--format srt: not known"),
         (["transcribe", "WAV", "-m", "MODEL", "--channel", "1"], "no channel 1: it has 1"),
+        (["transcribe", "WAV", "-m", "MODEL", "--out", "/dev/null/x"], "/dev/null"),
         (["evaluate", "MODEL", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["train", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["data", "prepare", "tedlium", "--source", ".", "--out", "x"], "no such corpus"),
