@@ -81,7 +81,10 @@ def transcribe_files(
     def transcripts() -> Iterator[Transcript]:
         nonlocal seconds
         each = recognizer.transcribe_each(items, channel=channel)
-        for result in in_order(track(each, len(items), "transcribing")):
+        # On a terminal the lines of text show the progress, and a bar would run into them.
+        if out is not None or not sys.stdout.isatty():
+            each = track(each, len(items), "transcribing")
+        for result in in_order(each):
             if isinstance(result, Failure):
                 failures.append(result)
             else:

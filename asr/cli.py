@@ -144,3 +144,7 @@ def main() -> Any:
     except (AsrError, OSError) as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

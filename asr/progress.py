@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
-import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -75,4 +74,10 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     if not console.is_terminal:
         yield from items
         return
-    yield from rich.progress.track(items, what, total, console=console, transient=True)
+    # rich would otherwise send what is printed meanwhile to its own console: results meant for
+    # stdout would end up on stderr.
+    with Progress(
+        *Progress.get_default_columns(), MofNCompleteColumn(),
+        console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
+    ) as bar:  # fmt: skip
+        yield from bar.track(items, total, description=what)

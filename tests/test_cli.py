@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -166,6 +167,19 @@ def test_writers() -> None:
         {"audio_filepath": "ä.wav", "text": "go", "duration": 1.235, "score": -0.1235},
         {"audio_filepath": None, "text": "", "duration": 2.0, "score": -1.0},
     ]
+
+
+def test_results_stay_on_stdout_while_a_bar_is_on_the_terminal(model: str, goforward: Path) -> None:
+    """rich sends what is printed during a bar to its own console unless told not to."""
+    leader, follower = os.openpty()
+    command = [sys.executable, "-m", "asr.cli", "transcribe", goforward, goforward, "-m", model]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, text=True)
+    os.close(follower)
+    terminal = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    text = Recognizer.load(model).transcribe(goforward).text
+    assert ended.returncode == 0 and ended.stdout == f"{text}\n" * 2
+    assert "loading" in terminal and "2 recordings" in terminal
 
 
 def test_pipelines_are_thin() -> None:
