@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asr.audio import find_audio
+from asr.decoding import Decoding
 from asr.errors import AsrError, ConfigError
 from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
@@ -16,6 +17,7 @@ from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
 from asr.progress import spinner, track
 from asr.quiet import import_tensorflow
+from asr.record import git_commit, this_command
 from asr.results import Failure, Transcript
 from asr.writers import WRITERS
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from asr.recognizer import Recognizer
 
 
-def load_recognizer(model: str) -> Recognizer:
+def load_recognizer(model: str, decoding: Decoding = Decoding()) -> Recognizer:
     """`Recognizer.load`, importing TensorFlow only now and quietly, under a spinner.
 
     Raises:
@@ -33,7 +35,7 @@ def load_recognizer(model: str) -> Recognizer:
         import_tensorflow()
         from asr.recognizer import Recognizer
 
-        return Recognizer.load(model)
+        return Recognizer.load(model, decoding)
 
 
 def gather(paths: Iterable[str]) -> tuple[list[str | Path | Utterance], list[Failure]]:
@@ -59,7 +61,12 @@ def gather(paths: Iterable[str]) -> tuple[list[str | Path | Utterance], list[Fai
 
 
 def transcribe_files(
-    paths: Sequence[str], model: str, format: str, channel: int | None, out: Path | None
+    paths: Sequence[str],
+    model: str,
+    format: str,
+    channel: int | None,
+    out: Path | None,
+    decoding: Decoding = Decoding(),
 ) -> bool:
     """Transcribe all that `paths` name, in their order, to `out` or stdout; True if none failed.
 
@@ -75,7 +82,7 @@ def transcribe_files(
     if not items:
         _report(failures)
         return False
-    recognizer = load_recognizer(model)
+    recognizer = load_recognizer(model, decoding)
     started, seconds = time.monotonic(), 0.0
 
     def transcripts() -> Iterator[Transcript]:
@@ -122,21 +129,39 @@ def in_order(
             following += 1
 
 
-def evaluate_manifest(model: str, manifest: Path) -> Evaluation:
+def evaluate_manifest(
+    model: str, manifest: Path, decoding: Decoding = Decoding()
+) -> tuple[Evaluation, dict[str, Any]]:
     """Transcribe a manifest with a model and compare; the RTF is of the warm process.
+
+    Returns:
+        The evaluation, and a record of plain values for JSON: its rates and what made them (model,
+        weights, training, manifest, decoding, command, commit).
 
     Raises:
         AsrError: the manifest or the model is wrong.
     """
     utterances = read_manifest(manifest)
-    recognizer = load_recognizer(model)
+    recognizer = load_recognizer(model, decoding)
     # The first call traces the graph: a cost of starting, not of transcribing.
     recognizer.warm_up()
     started = time.monotonic()
     each = recognizer.transcribe_each(utterances)
     results = list(in_order(track(each, len(utterances), "transcribing")))
     seconds = time.monotonic() - started
-    return evaluate_results(utterances, results, recognizer.tokenizer.normalise, seconds)
+    result = evaluate_results(utterances, results, recognizer.tokenizer.normalise, seconds)
+    training = recognizer.config.training
+    record = {
+        "model": recognizer.config.name,
+        "weights_sha256": recognizer.config.weights_sha256,
+        "trained": {key: training.get(key) for key in ("command", "seed", "commit")},
+        "manifest": str(manifest),
+        "decoding": {**vars(decoding), "lm": decoding.lm and str(decoding.lm)},
+        "command": this_command(),
+        "commit": git_commit(),
+        **result.to_dict(),
+    }
+    return result, record
 
 
 def _report(failures: Sequence[Failure]) -> None:

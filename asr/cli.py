@@ -15,7 +15,14 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
 app.add_typer(data_app, name="data")
 
+lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
+app.add_typer(lm_app, name="lm")
+
 Model = Annotated[str, typer.Option("--model", "-m", help="shipped name or model directory")]
+Beam = Annotated[int, typer.Option(help="prefixes kept by the beam search; 0: greedy")]
+Lm = Annotated[Path | None, typer.Option(help="ARPA file of a word model; needs --beam")]
+Alpha = Annotated[float, typer.Option(help="weight of the language model")]
+Beta = Annotated[float, typer.Option(help="added for each word")]
 
 
 @app.callback()
@@ -33,11 +40,17 @@ def transcribe(
     format: Annotated[str, typer.Option(help="txt or jsonl")] = "txt",
     channel: Annotated[int | None, typer.Option(help="from 0; default: mix all")] = None,
     out: Annotated[Path | None, typer.Option(help="write here instead of stdout")] = None,
+    beam: Beam = 0,
+    lm: Lm = None,
+    alpha: Alpha = 0.5,
+    beta: Beta = 1.0,
 ) -> None:
     """Transcribe recordings; a bad one is reported and skipped, and the exit status is then 1."""
     from asr.batch import transcribe_files
+    from asr.decoding import Decoding
 
-    if not transcribe_files(paths, model, format, channel, out):
+    decoding = Decoding(beam, lm, alpha, beta)
+    if not transcribe_files(paths, model, format, channel, out, decoding):
         raise typer.Exit(1)
 
 
@@ -47,16 +60,21 @@ def evaluate(
     manifest: Path,
     json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
     worst: Annotated[int, typer.Option(help="worst utterances to show aligned")] = 5,
+    beam: Beam = 0,
+    lm: Lm = None,
+    alpha: Alpha = 0.5,
+    beta: Beta = 1.0,
 ) -> None:
     """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
     from asr.batch import evaluate_manifest
+    from asr.decoding import Decoding
     from asr.report import evaluation_text
 
-    result = evaluate_manifest(model, manifest)
+    result, record = evaluate_manifest(model, manifest, Decoding(beam, lm, alpha, beta))
     if json:
         from json import dumps
 
-        typer.echo(dumps({"model": model, "manifest": str(manifest), **result.to_dict()}))
+        typer.echo(dumps(record))
     else:
         typer.echo(evaluation_text(result, worst))
     if result.failures:
@@ -85,6 +103,38 @@ def train(
     with TrainingProgress(experiment.training.epochs) as progress:
         model = train_recognizer(experiment, data, folder, max_steps, progress.update, progress.say)
     typer.echo(model)
+
+
+@app.command()
+def tune(
+    model: Annotated[str, typer.Argument(help="shipped name or model directory")],
+    manifest: Annotated[Path, typer.Argument(help="a dev set, never a test set")],
+    lm: Annotated[Path, typer.Option(help="ARPA file of a word model")],
+    beam: Beam = 16,
+) -> None:
+    """Find the language model weights that make the fewest word errors."""
+    from asr.tuning import tune as try_all
+
+    for trial in try_all(model, manifest, lm, beam)[:5]:
+        d = trial.decoding
+        typer.echo(
+            f"--beam {d.beam} --lm {d.lm} --alpha {d.alpha} --beta {d.beta}: {trial.wer:.2%}"
+        )
+
+
+@lm_app.command("train")
+def lm_train(
+    texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
+    out: Annotated[Path, typer.Option(help="ARPA file; gzip if it ends in .gz")],
+    order: Annotated[int, typer.Option(help="words an n-gram")] = 3,
+    normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
+) -> None:
+    """Estimate a word n-gram model (modified Kneser-Ney)."""
+    from asr.lm import estimate, read_sentences, write_arpa
+
+    model = estimate(read_sentences(texts, normaliser), order)
+    write_arpa(model, out)
+    typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model.table)} n-grams")
 
 
 @data_app.command("prepare")

@@ -26,6 +26,7 @@ from asr import ctc
 from asr.acoustic import AcousticConfig, AcousticModel
 from asr.audio import prepare, read_audio
 from asr.config import STRICT, parse, to_dict
+from asr.decoding import Decoder, Decoding
 from asr.errors import AsrError, ConfigError, ModelError
 from asr.features import FeatureConfig, expand, extract, load_features
 from asr.files import atomic_write
@@ -64,11 +65,18 @@ class Recognizer:
         config: everything that `model.json` says.
         tokenizer: text ↔ label ids.
         network: the Keras model, features → logits.
+        decoder: logits → labels.
     """
 
-    def __init__(self, config: RecognizerConfig, network: AcousticModel | None = None) -> None:
+    def __init__(
+        self,
+        config: RecognizerConfig,
+        network: AcousticModel | None = None,
+        decoding: Decoding = Decoding(),
+    ) -> None:
         self.config = config
         self.tokenizer = Tokenizer(config.tokenizer)
+        self.decoder = Decoder(self.tokenizer, decoding)
         self.network = network or AcousticModel(
             config.acoustic, config.features.dimension, len(self.tokenizer)
         )
@@ -91,8 +99,9 @@ class Recognizer:
         return self.config.features.hop * self.config.acoustic.stride
 
     @classmethod
-    def load(cls, model: str | PathLike[str]) -> Recognizer:
-        """Load a shipped model by its name or any model by its directory.
+    def load(cls, model: str | PathLike[str], decoding: Decoding = Decoding()) -> Recognizer:
+        """Load a shipped model by its name or any model by its directory; decode greedily or as
+        `decoding` says.
 
         Raises:
             ModelError: a file is missing, damaged, or does not fit the configuration.
@@ -110,7 +119,7 @@ class Recognizer:
             raise ConfigError(
                 f"{folder / 'model.json'}: format {config.format} is not known to this version"
             )
-        recognizer = cls(config)
+        recognizer = cls(config, decoding=decoding)
         _load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
         return recognizer
 
@@ -228,7 +237,7 @@ class Recognizer:
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
     def _transcript(self, logits: np.ndarray, duration: float, name: str | None) -> Transcript:
-        path = ctc.greedy(logits)
+        path = self.decoder(logits)
         step, rate = self._samples_per_frame, self.config.features.sample_rate
         # Times from whole sample counts: accumulated floats drift.
         tokens = tuple(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from asr.evaluation import Evaluation
 from asr.manifest_check import Report
 
@@ -37,3 +40,28 @@ def check_text(report: Report) -> str:
     errors = sum(f.level == "error" for f in report.findings)
     lines.append(f"{errors} errors, {len(report.findings) - errors} warnings")
     return "\n".join(lines)
+
+
+def results_table(records: Sequence[dict[str, Any]]) -> str:
+    """Markdown: the rates of each record of `evaluate_manifest`, then what made them."""
+    rows = [
+        "| model | test | decoding | utterances | WER | 95 % interval | CER | RTF |",
+        "|---" * 8 + "|",
+    ]
+    made: dict[str, None] = {}
+    for r in records:
+        low, high = r["wer_interval_95"]
+        name = f"{r['model']} ({r['weights_sha256'][:8]})"
+        d = r["decoding"]
+        how = f"beam {d['beam']}" if d["beam"] else "greedy"
+        how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}" if d["lm"] else ""
+        rows.append(
+            f"| {name} | {r['manifest']} | {how} | {r['utterances']} | {r['wer']:.2%} "
+            f"| {low:.2%}–{high:.2%} | {r['cer']:.2%} | {r['rtf']:.4f} |"
+        )
+        trained = r["trained"]
+        made[
+            f"- {name}: `{trained['command']}`, seed {trained['seed']}, commit {trained['commit']}"
+        ] = None
+        made[f"- evaluated by `{r['command']}`, commit {r['commit']}"] = None
+    return "\n".join([*rows, "", *made])

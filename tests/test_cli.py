@@ -129,9 +129,39 @@ def test_evaluate_prints_json_on_demand(asr, model: str, goforward: Path, tmp_pa
     result = json.loads(out)
     assert code == 0
     assert result["utterances"] == 1 and result["words"] == 4
+    assert result["model"] == "tiny" and len(result["weights_sha256"]) == 64
+    assert result["decoding"]["beam"] == 0 and "evaluate" in result["command"] and result["commit"]
     assert result["wer"] > 0 and result["cer"] > 0 and result["rtf"] > 0
     code, out, _ = asr("evaluate", model, manifest)
     assert f"WER {result['wer']:.2%}" in out and "REF: " in out
+
+
+def test_a_language_model_is_trained_and_used(  # type: ignore[no-untyped-def]
+    asr, model: str, goforward: Path, tmp_path: Path
+) -> None:
+    manifest, lm = tmp_path / "m.jsonl", tmp_path / "x.arpa.gz"
+    write_manifest(manifest, [Utterance("Go forward, ten meters!", 2.786, goforward)])
+    code, out, _ = asr("lm", "train", manifest, "--out", lm, "--order", "2")
+    assert code == 0 and "4 words, 12 n-grams" in out
+    code, out, _ = asr(
+        "transcribe",
+        goforward,
+        "-m",
+        model,
+        "--beam",
+        "4",
+        "--lm",
+        lm,
+        "--alpha",
+        "5",
+        "--beta",
+        "9",
+    )
+    assert code == 0 and set(out.split()) & {"go", "forward", "ten", "meters"}
+    code, _, err = asr("transcribe", goforward, "-m", model, "--lm", lm)
+    assert code == 1 and "a language model needs a beam" in err
+    code, out, _ = asr("tune", model, manifest, "--lm", lm, "--beam", "2")
+    assert code == 0 and out.count("--alpha") == 5 and "%" in out
 
 
 def test_evaluate_counts_a_missing_file_and_ends_with_1(  # type: ignore[no-untyped-def]

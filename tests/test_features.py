@@ -61,7 +61,7 @@ def test_layer_equals_numpy_in_a_padded_batch(goforward: Path) -> None:
         assert not np.any(features[i, len(expected) :])  # zero, so that nothing can leak in
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     mels=st.integers(16, 40),
     coefficients=st.integers(5, 16),
