@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import yaml
@@ -35,9 +36,8 @@ Recogniser of the `asr` toolkit: {config.acoustic.layers} layers of
 
     {training.get("command", "")}
 
-at commit {training.get("commit", "unknown")}, seed {training.get("seed")},
-{training.get("epochs", 0)} epochs; best on dev at epoch {best.get("epoch")}:
-WER {best.get("dev_wer", float("nan")):.2%}, CER {best.get("dev_cer", float("nan")):.2%}.
+at commit {training.get("commit", "unknown")}, seed {training.get("seed")}; best on dev at epoch
+{best.get("epoch")}: WER {best.get("dev_wer", math.nan):.2%}, CER {best.get("dev_cer", math.nan):.2%}.
 
 ## Configuration
 

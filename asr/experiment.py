@@ -77,13 +77,13 @@ def train_recognizer(
     progress: Callable[..., None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Train, resuming what `out` holds, and write the model directory `out`/model.
+    """Train, resuming what `out` holds; the model of the best epoch so far is `out`/model.
 
-    `out` also gets config.json, run.json (the record), history.jsonl, checkpoint.npz, curves.png
+    `out` also gets run.json (the record), history.jsonl, checkpoint.npz, curves.png
     and tensorboard/.
 
     Args:
-        max_steps: stop after so many batches (to be resumed); the model is not written then.
+        max_steps: stop after so many batches, to be resumed.
         progress: see `Trainer.run`.
         say: told what a person should know, such as utterances left out.
 
@@ -131,6 +131,10 @@ def train_recognizer(
     def dev_scores() -> dict[str, float]:
         return _dev_scores(recognizer, dev, dev_features)
 
+    def keep(row: dict[str, float]) -> None:
+        recognizer.config = replace(recognizer.config, training={**record, "best": row})
+        recognizer.save(out / "model", model_card(recognizer.config))
+
     size = config.training.batch_size
     hashes = {n: _sha256(data / n) for n in (*config.data.train, *config.data.dev)}
     hashes["features and labels"] = dataset.digest()
@@ -144,6 +148,7 @@ def train_recognizer(
         steps=len(dataset.plan(0, size)),
         describe=lambda i: str(dataset.examples[i].utterance.path),
         evaluate=dev_scores,
+        keep=keep,
         config=config.training,
         folder=out,
         strategy=strategy,
@@ -169,14 +174,8 @@ def train_recognizer(
             progress(**event)
 
     trainer.run(max_steps, watch)
-    if trainer.step or not (trainer.exhausted or trainer.epoch == config.training.epochs):
+    if trainer.step:
         trainer.save()
-        return out
-    trainer.use_best()
-    best = min(trainer.history, key=lambda row: row["error"])
-    summary = {**record, "epochs": trainer.epoch, "best": best}
-    recognizer.config = replace(recognizer.config, training=summary)
-    recognizer.save(out / "model", model_card(recognizer.config))
     return out / "model"
 
 

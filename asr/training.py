@@ -25,6 +25,8 @@ class TrainingConfig:
     """How weights are found."""
 
     epochs: int = Field(default=45, ge=1)
+    stop_epoch: int = Field(default=0, ge=0)
+    """End after so many epochs though the schedule is laid out for more; 0: at its end."""
     batch_size: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of AdamW's rate (Loshchilov & Hutter, 2019): linear warm-up, then cosine to zero."""
@@ -79,7 +81,8 @@ class Trainer:
         describe: index of an item → its name, for error messages.
         evaluate: called after each epoch with averaged weights in place → scores; `error` is the
             one that early stopping watches.
-        folder: where checkpoint, history and the best weights go.
+        keep: called with an epoch's row when it is the best so far, averaged weights in place.
+        folder: where checkpoint and history go.
         strategy: the tf.distribute strategy the network was built under.
         fingerprint: what must be the same for a resumed run (configuration, data).
     """
@@ -92,13 +95,15 @@ class Trainer:
         steps: int,
         describe: Callable[[int], str],
         evaluate: Callable[[], dict[str, float]],
+        keep: Callable[[dict[str, float]], None],
         config: TrainingConfig,
         folder: Path,
         strategy: tf.distribute.Strategy,
         fingerprint: str,
     ) -> None:
         self.network, self.losses, self.batches = network, losses, batches
-        self.steps, self.describe, self.evaluate = steps, describe, evaluate
+        self.steps, self.describe = steps, describe
+        self.evaluate, self.keep = evaluate, keep
         self.config, self.folder, self.strategy = config, folder, strategy
         self.fingerprint = fingerprint
         self.epoch, self.step = 0, 0
@@ -143,7 +148,8 @@ class Trainer:
         Raises:
             TrainingError: a loss that is not finite; the batch's files are named.
         """
-        while self.epoch < self.config.epochs and not self.exhausted:
+        last = self.config.stop_epoch or self.config.epochs
+        while self.epoch < last and not self.exhausted:
             started = saved = time.monotonic()
             dataset: Iterable[Any] = self.batches(self.epoch, self.step)
             if self.config.strategy != "none":
@@ -201,9 +207,7 @@ class Trainer:
         }
         self.history.append(row)
         if row["error"] <= min(r["error"] for r in self.history):
-            best = [v.numpy() for v in self.network.trainable_variables]
-            with atomic_write(self.folder / "best.npz", binary=True) as file:
-                np.savez(file, *best)
+            self.keep(row)
         for variable, value in zip(self.network.trainable_variables, current, strict=True):
             variable.assign(value)
         self.save()
@@ -215,12 +219,6 @@ class Trainer:
         """Put the averaged weights into the network."""
         for variable, average in zip(self.network.trainable_variables, self.averages, strict=True):
             variable.assign(average)
-
-    def use_best(self) -> None:
-        """Put the weights of the best epoch into the network."""
-        with np.load(self.folder / "best.npz", allow_pickle=False) as arrays:
-            for variable, name in zip(self.network.trainable_variables, arrays.files, strict=True):
-                variable.assign(arrays[name])
 
     def _state(self) -> list[Any]:
         # `variables` of the network include the dropout generators' seeds.
