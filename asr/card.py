@@ -37,7 +37,8 @@ Recogniser of the `asr` toolkit: {config.acoustic.layers} layers of
     {training.get("command", "")}
 
 at commit {training.get("commit", "unknown")}, seed {training.get("seed")}; best on dev at epoch
-{best.get("epoch")}: WER {best.get("dev_wer", math.nan):.2%}, CER {best.get("dev_cer", math.nan):.2%}.
+{best.get("epoch")}: WER {best.get("dev_wer", math.nan):.2%},
+CER {best.get("dev_cer", math.nan):.2%}.
 
 ## Configuration
 

@@ -120,6 +120,14 @@ def test_a_loss_that_is_not_finite_names_its_files(
     assert "left.wav" not in str(caught.value)
 
 
+def test_a_run_may_end_before_its_schedule(corpus: Path, tmp_path: Path) -> None:
+    config = experiment(epochs=3, stop_epoch=1)
+    model = train_recognizer(config, corpus, tmp_path / "run")
+    rows = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    assert len(rows) == 1 and json.loads(rows[0])["learning_rate"] > 0
+    assert Recognizer.load(model).config.training["best"]["epoch"] == 1
+
+
 def test_patience_ends_a_run() -> None:
     trainer = Trainer.__new__(Trainer)
     trainer.config = experiment(patience=2).training
