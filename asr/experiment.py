@@ -103,7 +103,10 @@ def train_recognizer(
     dev = [utterance for name in config.data.dev for utterance in read_manifest(data / name)]
     if config.data.subwords:
         texts = [u.text for u in train]
-        config = replace(config, tokenizer=train_subwords(texts, config.data.subwords))
+        config = replace(
+            config,
+            tokenizer=train_subwords(texts, config.data.subwords, config.tokenizer.normaliser),
+        )
     tokenizer = Tokenizer(config.tokenizer)
     dataset = SpeechDataset(
         train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed

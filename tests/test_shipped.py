@@ -1,0 +1,78 @@
+"""What is shipped: the model en-small, and the demo with and without a network."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import jiwer
+import pytest
+
+from asr import demo
+from asr.manifest import Utterance
+from asr.recognizer import MODELS, Recognizer
+
+
+@pytest.fixture(scope="module")
+def en_small() -> Recognizer:
+    return Recognizer.load("en-small")
+
+
+def test_a_real_recording_end_to_end(en_small: Recognizer, goforward: Path) -> None:
+    transcript = en_small.transcribe(goforward)
+    # A stranger's voice: not without errors, but about what was said.
+    assert jiwer.cer("go forward ten meters", transcript.text) <= 0.45
+    assert -0.5 < transcript.score < 0
+    assert "".join(t.text for t in transcript.tokens) == transcript.text
+    assert 0.1 < transcript.tokens[0].start < transcript.tokens[-1].end < 2.7
+
+
+def test_what_a_card_must_say() -> None:
+    folder = MODELS / "en-small"
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 12 * 2**20
+    card = (folder / "README.md").read_text()
+    for word in ("asr train", "seed", "commit", "CC BY-SA 4.0", "CC BY-SA 3.0", "CC0", "Limits"):
+        assert word in card
+    training = Recognizer.load("en-small").config.training
+    assert "-dirty" not in training["commit"] and training["seed"] == 1
+    assert not any("test" in name for name in training["config"]["data"]["train"])
+
+
+def fallback(goforward: Path) -> Utterance:
+    return Utterance("go forward ten meters", 2.786, audio_filepath=goforward)
+
+
+def test_demo_without_a_network(
+    goforward: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def offline(*command: str, cwd: Path | None = None) -> None:
+        raise subprocess.CalledProcessError(1, command, stderr="no such host\nERROR: offline")
+
+    monkeypatch.setattr(demo, "_run", offline)
+    picture = demo.run(tmp_path, fallback(goforward))
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("not available here") == 2 and "ERROR: offline" in out
+    assert "nothing could be downloaded: transcribing the recording of the tests" in out
+    assert "go forward ten meters" in out and "1 recordings: WER" in out
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_demo_goes_on_without_the_source_that_is_missing(
+    goforward: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def missing(folder: Path) -> list[Utterance]:
+        raise OSError("apt-get is not on this machine")
+
+    monkeypatch.setattr(
+        demo, "SOURCES", {"prompts": missing, "clips": lambda folder: [fallback(goforward)]}
+    )
+    demo.run(tmp_path, fallback(goforward))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "not available here: prompts: apt-get is not on this machine" in out
+    assert "clips" in out and "nothing could be downloaded" not in out
