@@ -14,6 +14,8 @@ import soxr
 
 from asr.errors import AudioError
 
+UNKNOWN_LENGTH = 0x7FFF0000
+"""Bytes; streaming writers, who cannot know it, leave something between this and 4 GiB."""
 MIN_DURATION = 0.05
 """Seconds; anything shorter holds no word."""
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au"})
@@ -83,10 +85,15 @@ def prepare(
 ) -> np.ndarray:
     """Check samples [n] or [n, channels] and make them mono float32 at `target_rate`.
 
+    Integers, as some readers give, are scaled from their type's range to −1…1.
+
     Raises:
         AudioError: empty, too short, not finite, or no such channel; the message has `name`.
     """
-    samples = np.asarray(samples, dtype=np.float32)
+    samples = np.asarray(samples)
+    if samples.dtype.kind == "i":
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    samples = samples.astype(np.float32, copy=False)
     if samples.ndim not in (1, 2):
         raise AudioError(f"{name}: expected samples [n] or [n, channels], found {samples.shape}")
     if samples.ndim == 1:
@@ -175,8 +182,7 @@ def _check_wav_size(path: Path) -> None:
         while len(chunk := file.read(8)) == 8:
             length = int.from_bytes(chunk[4:], "little")
             if chunk[:4] == b"data":
-                # 0 and 0xFFFFFFFF are what streaming writers leave: the length is not known.
-                if length not in (0, 0xFFFFFFFF, 0x7FFFFFFF) and file.tell() + length > size:
+                if length < UNKNOWN_LENGTH and file.tell() + length > size:
                     raise AudioError(
                         f"{path}: truncated: its header promises {length} bytes of samples, "
                         f"the file holds {size - file.tell()}"

@@ -46,7 +46,8 @@ def read_manifest(path: Path) -> list[Utterance]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a text may hold a character such as U+2028, which JSON leaves as it is.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read: {error}") from None
     utterances = [
@@ -66,7 +67,9 @@ def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
             values: dict[str, Any] = {}
             for key in ("audio_filepath", "feature_filepath"):
                 if (target := getattr(u, key)) is not None:
-                    values[key] = os.path.relpath(Path(target).resolve(), folder)
+                    # The file's own name stays: in some stores it is a link to a nameless one.
+                    target = Path(target).parent.resolve() / Path(target).name
+                    values[key] = os.path.relpath(target, folder)
             values |= {"duration": round(u.duration, 3), "text": u.text}
             if u.speaker is not None:
                 values["speaker"] = u.speaker
@@ -81,6 +84,7 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
         raise ManifestError(f"{where}: not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ManifestError(f"{where}: expected an object, found {type(values).__name__}")
+    values = {key: value for key, value in values.items() if value is not None}
     for key in ("audio_filepath", "feature_filepath", "text", "speaker"):
         if not isinstance(values.get(key, ""), str):
             raise ManifestError(f"{where}: {key}: expected a string, found {values[key]!r}")

@@ -55,6 +55,11 @@ def test_channels_are_mixed_or_picked() -> None:
         prepare(both, 16_000, 16_000, 2, "call.wav")
 
 
+def test_integer_samples_are_scaled_by_their_type() -> None:
+    samples = np.full(1600, -(2**14), np.int16)
+    np.testing.assert_array_equal(prepare(samples, 16_000, 16_000, None, "x"), np.full(1600, -0.5))
+
+
 def test_thirty_minutes_are_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     soundfile.write(path, np.zeros(30 * 60 * 8000, np.int16), 8000)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from asr.errors import ManifestError
@@ -19,6 +19,7 @@ from asr.text import Tokenizer, TokenizerConfig
     duration=st.integers(0, 10**6).map(lambda n: n / 1000),
     speaker=st.none() | st.text(min_size=1),
 )
+@example(text="a\u2028b\x85c\r\n", duration=1.0, speaker=None)  # lines to splitlines, not to JSON
 def test_round_trip(tmp_path: Path, text: str, duration: float, speaker: str | None) -> None:
     utterance = Utterance(text, duration, tmp_path / "a" / "x.wav", speaker, tmp_path / "x.mfc")
     path = tmp_path / "lists" / "x.jsonl"
@@ -49,6 +50,19 @@ def test_a_broken_line_is_named_by_its_number(tmp_path: Path, line: str, message
         read_manifest(path)
 
 
+def test_other_programs_manifests_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    line = b'{"audio_filepath": "a", "duration": 1, "text": "a", "speaker": null}'
+    path.write_bytes(b"\xef\xbb\xbf" + line + b"\r\n" + line)
+    assert read_manifest(path) == 2 * [Utterance("a", 1.0, tmp_path / "a")]
+
+
+def test_a_linked_recording_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").symlink_to(tmp_path / "store" / "0f3a")
+    write_manifest(tmp_path / "x.jsonl", [Utterance("a", 1.0, tmp_path / "a.wav")])
+    assert read_manifest(tmp_path / "x.jsonl")[0].path == tmp_path / "a.wav"
+
+
 def test_unreadable_and_empty_manifests_are_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"x\.jsonl: cannot be read"):
         read_manifest(tmp_path / "x.jsonl")
@@ -77,6 +91,7 @@ def test_check_finds_what_would_spoil_a_training(tmp_path: Path, tone) -> None: 
     report = check(paths, tokenizer.encode, lambda seconds: int(seconds * 50))
     statistics = report.statistics[paths[0]]
     assert (statistics.utterances, statistics.speakers, statistics.words) == (8, 2, 10)
+    assert statistics.characters == sum(len(u.text) for u in train)
     assert statistics.hours == pytest.approx(13 / 3600)
     assert (statistics.shortest, statistics.median, statistics.longest) == (1.0, 1.0, 5.0)
     errors = {(Path(f.where).name, f.message[:30]) for f in report.findings if f.level == "error"}
@@ -94,3 +109,5 @@ def test_check_finds_what_would_spoil_a_training(tmp_path: Path, tone) -> None: 
     warnings = [f.message for f in report.findings if f.level == "warning"]
     shared = [w.split(" in both")[0] for w in warnings]
     assert shared == ["1 file(s)", "1 sentence(s)", "1 speaker(s)"]
+    examples = [w.split("such as ")[1] for w in warnings]
+    assert examples == [repr(str(a.resolve())), "'go forward'", "'anna'"]

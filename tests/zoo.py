@@ -23,6 +23,7 @@ def bad(folder: Path) -> dict[str, str]:
     data = good.read_bytes()
     (folder / "empty.wav").write_bytes(b"")
     (folder / "header.wav").write_bytes(data[:44])
+    soundfile.write(folder / "none.wav", np.zeros(0), RATE)
     (folder / "cut.wav").write_bytes(data[: len(data) // 2])
     (folder / "text.wav").write_text("this is no recording")
     nan = speech()
@@ -38,6 +39,7 @@ def bad(folder: Path) -> dict[str, str]:
     return {
         "empty.wav": "empty",
         "header.wav": "truncated",
+        "none.wav": "empty",
         "cut.wav": "truncated",
         "cut.flac": "",
         "text.wav": "not readable as audio",
@@ -57,9 +59,13 @@ def odd(folder: Path) -> dict[str, float]:
     soundfile.write(folder / "192k.wav", speech(1.0, 192_000), 192_000)
     soundfile.write(folder / "silence.wav", np.zeros(RATE), RATE)
     soundfile.write(folder / "ulaw.wav", speech(1.0, 8000), 8000, subtype="ULAW")
+    streamed = folder / "streamed.wav"  # the length as SoX writes it into a pipe
+    soundfile.write(streamed, speech(), RATE)
+    data = streamed.read_bytes()
+    streamed.write_bytes(data[:40] + (0x7FFFF000).to_bytes(4, "little") + data[44:])
     soundfile.write(folder / "flac.flac", speech(), RATE)
     soundfile.write(folder / "ogg.ogg", speech(), RATE)
     return dict.fromkeys(
         ("8bit.wav", "24bit.wav", "float.wav", "six.wav", "192k.wav", "silence.wav", "ulaw.wav",
-         "flac.flac", "ogg.ogg"), 1.0,
+         "streamed.wav", "flac.flac", "ogg.ogg"), 1.0,
     )  # fmt: skip
