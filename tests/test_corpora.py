@@ -35,7 +35,7 @@ def found(prepared: Prepared) -> dict[str, list[tuple[str, str, str | None]]]:
 def test_an4(tmp_path: Path) -> None:
     files = {
         "train": ("an4_clstk/fash/an1", "an4_clstk/fejs/an2"),
-        "test": ("an4test_clstk/fcaw/an3", "an4test_clstk/fcaw/an4"),
+        "test": tuple(f"an4test_clstk/fcaw/an{i}" for i in (3, 4, 5)),
     }
     for part, names in files.items():
         write(tmp_path / f"etc/an4_{part}.fileids", *names)
@@ -46,6 +46,7 @@ def test_an4(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(np.array([26], ">i4").tobytes() + np.zeros(26, ">f4").tobytes())
     (tmp_path / "feat/an4test_clstk/fcaw/an4.mfc").unlink()
+    (tmp_path / "feat/an4test_clstk/fcaw/an5.mfc").write_bytes(b"")
     prepared = prepare("an4", tmp_path, tmp_path / "out")
     assert found(prepared) == {
         "train": [("an1.mfc", "A YES", "fash")],
@@ -53,7 +54,9 @@ def test_an4(tmp_path: Path) -> None:
         "test": [("an3.mfc", "A YES", "fcaw")],
     }
     assert read_manifest(prepared.manifests["dev"])[0].duration == 0.02
-    assert len(prepared.skipped) == 1 and "an4.mfc: no such file" in prepared.skipped[0]
+    assert [s.rsplit("/", 1)[1] for s in prepared.skipped] == [
+        "an4.mfc: missing or empty", "an5.mfc: missing or empty",
+    ]  # fmt: skip
 
 
 def test_kathleen(tmp_path: Path) -> None:
@@ -67,7 +70,7 @@ def test_kathleen(tmp_path: Path) -> None:
 
 
 def test_fsdd(tmp_path: Path) -> None:
-    for name in ("0_george_4", "3_theo_5", "9_theo_8", "x_theo_8"):
+    for name in ("0_george_4", "3_theo_5", "9_theo_8", "12_theo_8"):
         audio(tmp_path / f"recordings/{name}.wav")
     prepared = prepare("fsdd", tmp_path, tmp_path / "out")
     assert found(prepared) == {
@@ -75,10 +78,11 @@ def test_fsdd(tmp_path: Path) -> None:
         "dev": [("3_theo_5.wav", "three", "theo")],
         "train": [("9_theo_8.wav", "nine", "theo")],
     }
-    assert "x_theo_8.wav: name is not" in prepared.skipped[0]
+    assert "12_theo_8.wav: name is not" in prepared.skipped[0]
 
 
 def test_asterisk(tmp_path: Path) -> None:
+    tmp_path /= "sounds"  # a name of the user's own, not the folder of the packages
     voice = tmp_path / "usr/share/asterisk/sounds/en_US_f_Allison"
     lines = ["; Core sounds"]
     for i in range(11):
@@ -112,6 +116,19 @@ def test_librispeech(tmp_path: Path) -> None:
     assert len(prepared.skipped) == 2 and "no such file" in prepared.skipped[0]
 
 
+def test_librispeech_by_part_and_by_line(tmp_path: Path) -> None:
+    names = [f"19-198-{i:04}" for i in range(20)]
+    for part in ("dev-clean", "extra"):
+        folder = tmp_path / part / "19" / "198"
+        for name in names:
+            audio(folder / f"{name}.flac", 0.1)
+        write(folder / "19-198.trans.txt", *(f"{name} A" for name in names))
+    assert prepare("librispeech", tmp_path / "dev-clean", tmp_path / "a").counts == {"dev": 20}
+    splits = found(prepare("librispeech", tmp_path / "extra", tmp_path / "b"))
+    assert splits["test"] == [("19-198-0009.flac", "A", "19")]
+    assert [s[0] for s in splits["dev"]] == ["19-198-0019.flac"] and len(splits["train"]) == 18
+
+
 def test_ljspeech(tmp_path: Path) -> None:
     names = [f"LJ001-{i:04}" for i in range(20)]
     write(tmp_path / "metadata.csv", *(f"{n}|in 1455|in fourteen fifty-five" for n in names))
@@ -129,6 +146,9 @@ def test_commonvoice(tmp_path: Path) -> None:
               f'{"c" * 64}\t{split}.mp3\tShe said "go.')  # fmt: skip
     splits = found(prepare("commonvoice", tmp_path, tmp_path / "out"))
     assert splits["dev"] == [("dev.mp3", 'She said "go.', "c" * 16)]
+    write(tmp_path / "dev.tsv", "client_id\tfile\tsentence", "c\tdev.mp3\tGo.")
+    with pytest.raises(ManifestError, match=r"dev\.tsv: no column path"):
+        prepare("commonvoice", tmp_path, tmp_path / "out")
 
 
 def test_folder(tmp_path: Path) -> None:

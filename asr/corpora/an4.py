@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from asr.corpora.common import expect, read_lines
+from asr.corpora.common import read_lines
 from asr.manifest import Utterance
 
 DEV_SPEAKERS = ("fejs", "ffmm", "fplp", "mblb", "mdmc", "mjhp", "mrcb")
@@ -25,7 +25,7 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
         lines = read_lines(source / "etc" / f"an4_{part}.transcription", "AN4's transcripts")
         texts = {}
         for line in lines:
-            text, name = line.rsplit("(", 1)
+            text, _, name = line.rpartition("(")
             texts[name.strip(" )")] = text
         for file_id in ids:
             path = source / "feat" / f"{file_id}.mfc"
@@ -33,12 +33,12 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
             # <s>, </s> and <sil> mark silence, WORD(2) a variant of pronunciation.
             text = re.sub(r"<[^>]*>|\(\d+\)", " ", texts.get(name, ""))
             text = " ".join(text.split())
-            if not text or not path.is_file():
-                skipped.append(f"{path}: " + ("no such file" if text else "no transcript"))
+            frames = (path.stat().st_size - 4) // FRAME_BYTES if path.is_file() else 0
+            if not text or frames <= 0:
+                skipped.append(f"{path}: " + ("missing or empty" if text else "no transcript"))
                 continue
-            duration = (expect(path, "features").stat().st_size - 4) / FRAME_BYTES
             split = "dev" if part == "train" and speaker in DEV_SPEAKERS else part
             splits[split].append(
-                Utterance(text, duration / FRAMES_PER_SECOND, None, speaker, feature_filepath=path)
+                Utterance(text, frames / FRAMES_PER_SECOND, None, speaker, feature_filepath=path)
             )
     return splits

@@ -23,10 +23,11 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
 
     Test is every tenth of all prompts sorted by name, so far as it is speech; train the rest.
     """
-    audio = sorted((p for p in source.rglob("*.wav") if "sounds" in p.parts), key=str)
+    found = (p for p in source.rglob("*.wav") if "sounds" in p.relative_to(source).parts)
+    audio = sorted(found, key=str)
     if not audio:
         raise ManifestError(f"{source}: no sounds/**/*.wav; expected the unpacked Debian packages")
-    root = _sounds_root(audio[0])
+    root = source / _sounds_root(audio[0].relative_to(source))
     texts = _transcripts(source)
     splits: dict[str, list[Utterance]] = {"train": [], "test": []}
     for number, path in enumerate(audio):
@@ -56,7 +57,7 @@ def _transcripts(source: Path) -> dict[str, str]:
         raise ManifestError(f"{source}: no {TRANSCRIPTS}(.gz); unpack asterisk-core-sounds-en too")
     if files[0].suffix == ".gz":
         with gzip.open(expect(files[0], "transcripts"), "rt", encoding="utf-8") as file:
-            lines = file.read().splitlines()
+            lines = file.read().split("\n")
     else:
         lines = read_lines(files[0], "transcripts")
     entries = (line.split(":", 1) for line in lines if ":" in line and not line.startswith(";"))

@@ -23,7 +23,7 @@ def expect(path: Path, what: str) -> Path:
 def read_lines(path: Path, what: str) -> list[str]:
     """The non-empty lines of a text file that must exist."""
     text = expect(path, what).read_text(encoding="utf-8-sig", errors="replace")
-    return [line for line in text.splitlines() if line.strip()]
+    return [line for line in text.split("\n") if line.strip()]
 
 
 def audio_utterance(

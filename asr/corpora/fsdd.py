@@ -18,7 +18,7 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     for path in sorted(expect(source / "recordings", "FSDD's recordings").glob("*.wav")):
         parts = path.stem.split("_")
-        if len(parts) != 3 or not (parts[0] in "0123456789" and parts[2].isdigit()):
+        if len(parts) != 3 or parts[0] not in {*"0123456789"} or not parts[2].isdecimal():
             skipped.append(f"{path}: name is not digit_speaker_index.wav")
             continue
         index = int(parts[2])

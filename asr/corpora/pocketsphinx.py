@@ -1,7 +1,8 @@
 """Test recordings in the source archive of the Python package pocketsphinx 5.1.1. BSD-like licence.
 
 LibriVox sentences, spoken playing cards and a command; for evaluation only. Its awful.wav, bad.wav,
-evil.wav and null.wav are broken on purpose and are left out.
+evil.wav and null.wav are broken on purpose and are left out; numbers.raw and something.raw come
+without a transcript.
 """
 
 from __future__ import annotations
