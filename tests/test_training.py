@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from asr.config import parse
+from asr.config import parse, to_dict
 from asr.errors import ConfigError, TrainingError
 from asr.experiment import ExperimentConfig, train_recognizer
 from asr.manifest import Utterance, read_manifest, write_manifest
@@ -62,6 +66,35 @@ def test_resume_is_exact(corpus: Path, tmp_path: Path) -> None:
     assert expected.keys() == found.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_if_it_had_not_been(corpus: Path, tmp_path: Path) -> None:
+    """kill -9 of the real command after its first epoch, at whatever it is doing then."""
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump(to_dict(experiment(epochs=6))))
+
+    def train(out: Path) -> list[str | Path]:
+        command = [sys.executable, "-m", "asr.cli", "train"]
+        return [*command, config, "--data", corpus, "--out", out]
+
+    subprocess.run(train(tmp_path / "whole"), check=True, capture_output=True)
+    killed = subprocess.Popen(
+        train(tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (tmp_path / "killed" / "history.jsonl").exists():
+        time.sleep(0.05)
+        assert killed.poll() is None
+    killed.kill()
+    assert killed.wait() == -9
+    assert len((tmp_path / "killed" / "history.jsonl").read_text().splitlines()) < 6
+    again = subprocess.run(train(tmp_path / "killed"), check=True, capture_output=True, text=True)
+    assert "resumed at epoch" in again.stderr
+    expected, found = checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "killed")
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    weights = [(tmp_path / n / "model" / "weights.npz").read_bytes() for n in ("whole", "killed")]
+    assert weights[0] == weights[1]
 
 
 def test_a_run_leaves_a_model_a_record_and_curves(corpus: Path, tmp_path: Path) -> None:
