@@ -7,8 +7,8 @@ absolute), `duration` in seconds, `text`, and optionally `speaker`.
 from __future__ import annotations
 
 import json
-import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,6 @@ from typing import Any
 
 from asr.errors import ManifestError
 from asr.files import atomic_write
-
-FIELDS = ("audio_filepath", "feature_filepath", "duration", "text", "speaker")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
     where = f"{path}, line {number}"
     try:
         values = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{where}: not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ManifestError(f"{where}: expected an object, found {type(values).__name__}")
@@ -88,6 +86,8 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
     for key in ("audio_filepath", "feature_filepath", "text", "speaker"):
         if not isinstance(values.get(key, ""), str):
             raise ManifestError(f"{where}: {key}: expected a string, found {values[key]!r}")
+        if key.endswith("filepath") and "\0" in values.get(key, ""):
+            raise ManifestError(f"{where}: {key}: a path cannot hold a NUL character")
     if "text" not in values:
         raise ManifestError(f"{where}: missing key text")
     if not (values.get("audio_filepath") or values.get("feature_filepath")):
@@ -95,7 +95,7 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
     duration = values.get("duration")
     if isinstance(duration, bool) or not isinstance(duration, (int, float)):
         raise ManifestError(f"{where}: duration: expected seconds, found {duration!r}")
-    if not (math.isfinite(duration) and duration >= 0):
+    if not 0 <= duration <= sys.float_info.max:
         raise ManifestError(f"{where}: duration: must be finite and not negative, found {duration}")
     folder = path.parent
     return Utterance(

@@ -40,6 +40,12 @@ def test_round_trip(tmp_path: Path, text: str, duration: float, speaker: str | N
         ('{"text": "a", "duration": 1}', "missing key audio_filepath"),
         ('{"text": "a", "audio_filepath": "a"}', "duration: expected seconds, found None"),
         ('{"text": "a", "audio_filepath": "a", "duration": NaN}', "duration: must be finite"),
+        ('{"text": "a", "audio_filepath": "a\\u0000", "duration": 1}', "audio_filepath: a path"),
+        (
+            '{"text": "a", "audio_filepath": "a", "duration": 1' + "0" * 400 + "}",
+            "duration: must be",
+        ),
+        ("[" * 100_000, "not JSON"),
         ('{"text": 3, "audio_filepath": "a", "duration": 1}', "text: expected a string, found 3"),
     ],
 )
