@@ -16,29 +16,38 @@ def model_card(config: RecognizerConfig) -> str:
     training = config.training
     best = training.get("best", {})
     experiment = training.get("config", {})
-    manifests = "\n".join(
-        f"- {name} (SHA-256 {digest[:12]}…)"
-        for name, digest in training.get("data_sha256", {}).items()
-    )
+    data = experiment.get("data", {})
+    layer = ("Bi" if config.acoustic.bidirectional else "") + config.acoustic.cell.upper()
+
+    def manifests(part: str) -> str:
+        digests = training.get("data_sha256", {})
+        return "\n".join(
+            f"- {name} (SHA-256 {digests.get(name, '')[:12]}…)" for name in data.get(part, [])
+        )
+
     return f"""# {config.name}
 
-Recogniser of the `asr` toolkit: {config.acoustic.layers} layers of
-{"bidirectional " if config.acoustic.bidirectional else ""}{config.acoustic.cell.upper()}
-({config.acoustic.units} units a direction) on MFCCs, with a CTC head over {config.tokenizer.kind}.
+Recogniser of the `asr` toolkit: {config.acoustic.layers} × {layer}({config.acoustic.units}) on MFCCs,
+with a CTC head over {config.tokenizer.kind}.
 
 ## Trained on
 
-{training.get("train_utterances", 0)} utterances, {training.get("train_hours", 0.0):.2f} hours:
+{training.get("train_utterances", 0)} utterances, {training.get("train_hours", 0.0):.2f} hours an
+epoch (a manifest that is repeated counts as often):
 
-{manifests}
+{manifests("train")}
+
+Settings and the epoch were chosen on:
+
+{manifests("dev")}
 
 ## Made by
 
     {training.get("command", "")}
 
-at commit {training.get("commit", "unknown")}, seed {training.get("seed")}; best on dev at epoch
-{best.get("epoch")}: WER {best.get("dev_wer", math.nan):.2%},
-CER {best.get("dev_cer", math.nan):.2%}.
+at commit {training.get("commit", "unknown")}, seed {training.get("seed")}.
+Best on dev at epoch {best.get("epoch")}:
+WER {best.get("dev_wer", math.nan):.2%}, CER {best.get("dev_cer", math.nan):.2%}.
 
 ## Configuration
 
