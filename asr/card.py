@@ -27,13 +27,14 @@ def model_card(config: RecognizerConfig) -> str:
 
     return f"""# {config.name}
 
-Recogniser of the `asr` toolkit: {config.acoustic.layers} × {layer}({config.acoustic.units}) on MFCCs,
-with a CTC head over {config.tokenizer.kind}.
+Recogniser of the `asr` toolkit:
+{config.acoustic.layers} × {layer}({config.acoustic.units}) on MFCCs, CTC head over
+{config.tokenizer.kind}.
 
 ## Trained on
 
-{training.get("train_utterances", 0)} utterances, {training.get("train_hours", 0.0):.2f} hours an
-epoch (a manifest that is repeated counts as often):
+{training.get("train_utterances", 0)} utterances, {training.get("train_hours", 0.0):.2f} hours
+an epoch (a manifest that is repeated counts as often):
 
 {manifests("train")}
 
