@@ -299,6 +299,9 @@ def _load_weights(network: AcousticModel, path: Path, sha256: str) -> None:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    # Before it is read: what NumPy makes of a damaged file is not only a ValueError.
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ModelError(f"{path}: its SHA-256 is not the one in model.json: damaged or replaced")
     variables = network.named_weights()
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -314,7 +317,5 @@ def _load_weights(network: AcousticModel, path: Path, sha256: str) -> None:
     ]
     if problems:
         raise ModelError(f"{path}: " + "; ".join(sorted(problems)))
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelError(f"{path}: its SHA-256 is not the one in model.json: damaged or replaced")
     for name, variable in variables.items():
         variable.assign(found[name].astype(np.float32))

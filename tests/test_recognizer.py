@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -126,14 +127,53 @@ def test_missing_files_are_named(model: Path) -> None:
 
 def test_damaged_weights_are_refused(model: Path) -> None:
     path = model / "weights.npz"
-    data = bytearray(path.read_bytes())
-    path.write_bytes(data[:1000])
-    with pytest.raises(ModelError, match=r"weights\.npz: not a weights file"):
-        Recognizer.load(model)
+    data = path.read_bytes()
+    # The last is a bit of the zip's directory: NumPy would ask for a compression it does not know.
+    entry = data.rindex(b"PK\x01\x02") + 10
+    flipped = data[:entry] + bytes([data[entry] ^ 64]) + data[entry + 1 :]
+    for damaged in (data[:1000], b"", data[:-1] + b"?", flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError, match=r"weights\.npz: its SHA-256 is not the one"):
+            Recognizer.load(model)
     path.write_bytes(data)
     edit(model, lambda v: v.update(weights_sha256="0" * 64))
-    with pytest.raises(ModelError, match="SHA-256"):
+    with pytest.raises(ModelError, match=r"weights\.npz: its SHA-256 is not the one"):
         Recognizer.load(model)
+
+
+def rewrite(model: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Other weights, with their right SHA-256."""
+    np.savez(model / "weights.npz", **arrays)  # type: ignore[arg-type]
+    digest = hashlib.sha256((model / "weights.npz").read_bytes()).hexdigest()
+    edit(model, lambda v: v.update(weights_sha256=digest))
+
+
+def test_weights_that_are_not_the_models_are_named(model: Path) -> None:
+    with np.load(model / "weights.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    bias = arrays.pop("acoustic/head/bias")
+    rewrite(model, {**arrays, "acoustic/tail/bias": bias})
+    with pytest.raises(
+        ModelError,
+        match="acoustic/head/bias is missing; acoustic/tail/bias is not part of the model",
+    ):
+        Recognizer.load(model)
+    rewrite(model, {**arrays, "acoustic/head/bias": np.array([print], dtype=object)})
+    with pytest.raises(ModelError, match=r"weights\.npz: not a weights file: .*pickle"):
+        Recognizer.load(model)
+
+
+def test_weights_are_rounded_to_float16_and_nothing_else(tiny: Recognizer, model: Path) -> None:
+    loaded = Recognizer.load(model).network.named_weights()
+    with np.load(model / "weights.npz") as file:
+        assert {file[name].dtype for name in file.files} == {np.dtype(np.float16)}
+    for name, variable in tiny.network.named_weights().items():
+        expected = variable.numpy().astype(np.float16).astype(np.float32)
+        np.testing.assert_array_equal(loaded[name].numpy(), expected)
+    tiny.save(model, "", half=False)
+    exact = Recognizer.load(model).network.named_weights()
+    for name, variable in tiny.network.named_weights().items():
+        np.testing.assert_array_equal(exact[name].numpy(), variable.numpy())
 
 
 def test_a_changed_shape_is_named(model: Path) -> None:
