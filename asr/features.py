@@ -64,6 +64,10 @@ class FeatureConfig:
             raise ConfigError("features: coefficients must be in 1…mels")
         if self.deltas not in (0, 1, 2):
             raise ConfigError(f"features: deltas must be 0, 1 or 2, found {self.deltas}")
+        if self.delta_width < 1:
+            raise ConfigError(f"features: delta_width must be 1 or more, found {self.delta_width}")
+        if self.log_floor <= 0:
+            raise ConfigError(f"features: log_floor must be above 0, found {self.log_floor}")
 
     @property
     def dimension(self) -> int:

@@ -69,6 +69,10 @@ def test_layer_equals_numpy_in_a_padded_batch(goforward: Path) -> None:
     normalise=st.sampled_from(["none", "mean", "mean_variance"]),
     mel_scale=st.sampled_from(["htk", "slaney"]),
     pre_emphasis=st.sampled_from([0.0, 0.97]),
+    window=st.integers(200, 512),
+    hop=st.integers(80, 200),
+    fft=st.sampled_from([512, 1024]),
+    delta_width=st.integers(1, 3),
 )
 def test_layer_equals_numpy_for_any_configuration(**settings_: object) -> None:
     config = FeatureConfig(round_edges=False, **settings_)  # type: ignore[arg-type]
@@ -113,13 +117,33 @@ def test_too_short_audio_is_named() -> None:
         mfcc(np.zeros(409, np.float32), CONFIG, "x.wav")
 
 
-def test_impossible_configurations_are_errors() -> None:
-    with pytest.raises(ConfigError, match="high_hz"):
-        FeatureConfig(sample_rate=8000)
-    with pytest.raises(ConfigError, match="window"):
-        FeatureConfig(window=600)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sample_rate": 8000}, "low_hz < high_hz ≤ sample_rate / 2 .* 130.0, 6800.0, 4000.0"),
+        ({"low_hz": 7000.0}, "low_hz < high_hz"),
+        ({"window": 600}, "hop ≤ window ≤ fft is needed, found 160, 600, 512"),
+        ({"hop": 0}, "hop ≤ window"),
+        ({"coefficients": 41}, "coefficients must be in 1…mels"),
+        ({"deltas": 3}, "deltas must be 0, 1 or 2, found 3"),
+        ({"delta_width": 0}, "delta_width must be 1 or more, found 0"),
+        ({"log_floor": 0.0}, "log_floor must be above 0"),
+    ],
+)
+def test_impossible_configurations_are_errors(values: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"features: {message}"):
+        FeatureConfig(**values)  # type: ignore[arg-type]
+
+
+def test_filters_narrower_than_a_bin_are_an_error() -> None:
     with pytest.raises(ConfigError, match="too many for an FFT"):
         mfcc(np.zeros(16_000, np.float32), FeatureConfig(mels=128))
+
+
+def test_frames_are_whole_windows() -> None:
+    counts = [CONFIG.frames(n) for n in (0, 409, 410, 569, 570, 16_000)]
+    assert counts == [0, 0, 1, 1, 2, 98]
+    assert len(mfcc(np.zeros(570, np.float32), CONFIG)) == 2
 
 
 def test_expand_of_one_frame_is_zero() -> None:

@@ -32,16 +32,44 @@ def test_alone_equals_in_a_padded_batch(batch, cell, bidirectional, norm) -> Non
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_configuration_round_trip_and_gradients(batch, cell) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("norm", ["layer", "none"])
+def test_configuration_round_trip(batch, cell, bidirectional, norm) -> None:  # type: ignore[no-untyped-def]
     x, mask = batch
-    stack = RecurrentStack(cell, 4, 2, dropout=0.25)
+    stack = RecurrentStack(cell, 4, 2, bidirectional, 0.25, norm)
     copy = RecurrentStack.from_config(stack.get_config())
     assert copy.get_config() == stack.get_config()
+    expected = stack(x, mask=mask)
+    assert copy(x, mask=mask).shape == expected.shape
+    copy.set_weights(stack.get_weights())
+    np.testing.assert_array_equal(copy(x, mask=mask), expected)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_gradients_reach_every_weight(batch, cell, bidirectional) -> None:  # type: ignore[no-untyped-def]
+    x, mask = batch
+    stack = RecurrentStack(cell, 4, 2, bidirectional, dropout=0.25)
+    valid = tf.cast(mask, tf.float32)[:, :, None]
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(stack(x, mask=mask, training=True) ** 2)
-    gradients = tape.gradient(total, [v.value for v in stack.trainable_variables])
-    assert len(gradients) == 2 * (3 * (1 if cell == "lstm" else 2) + 2)
+        tape.watch(x)
+        total = tf.reduce_sum(valid * tf.sin(stack(x, mask=mask, training=True)))
+    weights = [v.value for v in stack.trainable_variables]
+    dx, *gradients = tape.gradient(total, [x, *weights])
+    # Two directions share one variable in the fused LSTM, and have their own in Keras's cells.
+    cells = 2 if bidirectional and cell != "lstm" else 1
+    assert len(gradients) == 2 * (3 * cells + 2)
     assert all(np.abs(g).max() > 0 for g in gradients)
+    # None comes from the padding, all valid steps have some.
+    np.testing.assert_array_equal(np.abs(dx).max(axis=2) > 0, mask)
+
+
+def test_dropout_is_for_training_only(batch) -> None:  # type: ignore[no-untyped-def]
+    x, mask = batch
+    stack = RecurrentStack("lstm", 8, 1, dropout=0.5, norm="none")
+    np.testing.assert_array_equal(stack(x, mask=mask), stack(x, mask=mask))
+    trained = stack(x, mask=mask, training=True).numpy()
+    assert 0.4 < (trained == 0).mean() < 0.6
 
 
 def test_unknown_cell_is_named() -> None:
