@@ -169,6 +169,15 @@ def test_patience_ends_a_run() -> None:
         assert trainer.exhausted is exhausted
 
 
+def test_a_run_that_gets_no_better_ends(corpus: Path, tmp_path: Path) -> None:
+    config = experiment(epochs=9, patience=2, learning_rate=1e-9, batch_size=6)
+    train_recognizer(config, corpus, tmp_path / "run")
+    rows = [json.loads(r) for r in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    # The first epoch was as good as the two after it.
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert len({row["error"] for row in rows}) == 1
+
+
 def test_mirrored_strategy_takes_the_same_steps(corpus: Path, tmp_path: Path) -> None:
     for strategy in ("none", "mirrored"):
         train_recognizer(experiment(strategy=strategy), corpus, tmp_path / strategy, max_steps=2)
@@ -200,10 +209,12 @@ def test_one_utterance_can_be_learnt(goforward: Path, tmp_path: Path) -> None:
     utterance = Utterance("go forward ten meters", 2.786, audio_filepath=goforward)
     write_manifest(data / "train.jsonl", [utterance])
     write_manifest(data / "dev.jsonl", [utterance])
-    config = experiment(epochs=60, batch_size=1, learning_rate=1e-2, average=0.5, patience=60)
+    # Ten times an epoch, so that little time goes into evaluating and saving.
+    config = experiment(epochs=8, batch_size=1, learning_rate=1e-2, average=0.5)
     still = dict.fromkeys(("copies", "stretch", "warp", "frame_noise", "time_masks", "jitter"), 0)
     config = replace(
         config,
+        data=replace(config.data, repeat={"train.jsonl": 10}),
         acoustic=replace(config.acoustic, units=32, layers=1, dropout=0.0),
         augment=replace(config.augment, **still),
     )
