@@ -31,11 +31,13 @@ TIMEOUT = 180
 def fetch_pocketsphinx(folder: Path) -> list[Utterance]:
     """Test recordings in the source archive of a Python package; read by strangers to the model."""
     archives = folder / "pocketsphinx"
-    _run(
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-        "--disable-pip-version-check", "--no-binary", "pocketsphinx",
-        "--dest", str(archives), SPHINX,
-    )  # fmt: skip
+    # pip asks the registry even for what is there; apt-get does not.
+    if not any(archives.glob("*.tar.gz")):
+        _run(
+            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+            "--disable-pip-version-check", "--no-binary", "pocketsphinx",
+            "--dest", str(archives), SPHINX,
+        )  # fmt: skip
     for archive in archives.glob("*.tar.gz"):
         with tarfile.open(archive) as file:
             file.extractall(archives, filter="data")
@@ -57,7 +59,7 @@ def fetch_asterisk(folder: Path) -> list[Utterance]:
 
 
 SOURCES = {
-    "Asterisk prompts (a voice it knows, sentences it does not)": fetch_asterisk,
+    "Asterisk prompts (a voice it knows, recordings it does not)": fetch_asterisk,
     "pocketsphinx's test recordings (voices it does not know)": fetch_pocketsphinx,
 }
 
