@@ -111,7 +111,7 @@ class Trainer:
         self.partial_loss = 0.0
         self.history: list[dict[str, float]] = []
         with strategy.scope():
-            self.optimizer = _optimizer(config, steps)
+            self.optimizer = _optimizer(config, steps, strategy.num_replicas_in_sync)
             self.optimizer.build(network.trainable_variables)
             self.averages = [
                 tf.Variable(v.value, trainable=False, name="average")
@@ -126,6 +126,10 @@ class Trainer:
             scaled = self.optimizer.scale_loss(total)
         variables = self.network.trainable_variables
         gradients = tape.gradient(scaled, [v.value for v in variables])
+        # Keras clips before it adds up the replicas' gradients. Given each the mean of all, and a
+        # limit as much smaller, they add up to the clipped sum.
+        context = tf.distribute.get_replica_context()
+        gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         self.optimizer.apply(gradients, variables)
         # Young averages would remember the random start: let the decay grow with the steps.
         done = tf.cast(self.optimizer.iterations.value, tf.float32)
@@ -133,6 +137,16 @@ class Trainer:
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign(decay * average + (1.0 - decay) * variable.value)
         return losses
+
+    def _filled(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Repeat the first item, without weight, until every replica gets as many: none is idle,
+        which CTC and convolutions cannot be."""
+        missing = -tf.shape(batch["weights"])[0] % self.strategy.num_replicas_in_sync
+        filled = {
+            key: tf.concat([value, tf.repeat(value[:1], missing, axis=0)], axis=0)
+            for key, value in batch.items()
+        }
+        return {**filled, "weights": tf.concat([batch["weights"], tf.zeros([missing])], axis=0)}
 
     def _distributed_step(self, batch: Any) -> Any:
         return self.strategy.run(self._step, args=(batch,))
@@ -151,10 +165,11 @@ class Trainer:
         last = self.config.stop_epoch or self.config.epochs
         while self.epoch < last and not self.exhausted:
             started = saved = time.monotonic()
-            dataset: Iterable[Any] = self.batches(self.epoch, self.step)
+            dataset = self.batches(self.epoch, self.step)
+            batches: Iterable[Any] = dataset
             if self.config.strategy != "none":
-                dataset = self.strategy.experimental_distribute_dataset(dataset)
-            for batch in dataset:
+                batches = self.strategy.experimental_distribute_dataset(dataset.map(self._filled))
+            for batch in batches:
                 losses = self._losses_of(batch)
                 self.partial_loss += float(losses.mean())
                 self.step += 1
@@ -261,7 +276,7 @@ class Trainer:
         return True
 
 
-def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(config: TrainingConfig, steps: int, replicas: int) -> keras.optimizers.Optimizer:
     warmup = max(1, round(config.warmup_epochs * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -270,7 +285,7 @@ def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer
         warmup_steps=warmup,
     )
     optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm
+        schedule, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm / replicas
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if config.precision == "mixed_float16":
