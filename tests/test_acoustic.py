@@ -24,10 +24,26 @@ def test_alone_equals_in_a_padded_batch(front: str, stride: int) -> None:
         np.testing.assert_allclose(logits[i, : alone.shape[1]], alone[0], atol=1e-4)
 
 
-def test_weight_names_do_not_depend_on_what_was_built_before() -> None:
-    config = AcousticConfig(units=4, layers=2, cell="gru")
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("front", ["stack", "conv"])
+def test_weight_names_do_not_depend_on_what_was_built_before(cell: str, front: str) -> None:
+    config = AcousticConfig(units=4, layers=2, cell=cell, front=front, filters=3)  # type: ignore[arg-type]
     first = AcousticModel(config, 4, 5).named_weights()
+    AcousticModel(AcousticConfig(units=3, layers=1), 4, 5)
     second = AcousticModel(config, 4, 5).named_weights()
     assert list(first) == list(second)
-    assert len(first) == 2 * (2 * 3 + 2) + 2
+    recurrent = 2 * (3 * (1 if cell == "lstm" else 2) + 2)  # cells, and gain and bias of each norm
+    assert len(first) == (2 if front == "conv" else 0) + recurrent + 2
     assert "acoustic/head/kernel" in first
+
+
+def test_logits_are_single_precision_under_any_policy() -> None:
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = AcousticModel(AcousticConfig(units=4, layers=1), 4, 5)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    logits, _ = model(np.ones([1, 6, 4], np.float32), np.array([6], np.int32))
+    assert logits.dtype == np.float32 and model.stack.compute_dtype == "bfloat16"

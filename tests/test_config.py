@@ -27,11 +27,15 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
         ({**MINIMAL, "acoustic": {"unit": 3}}, "acoustic.unit: unknown key"),
         ({"name": "x"}, "x.yaml: data: missing key"),
         ({**MINIMAL, "acoustic": {"units": 0}}, "acoustic.units: .*greater than or equal to 1"),
+        ({**MINIMAL, "acoustic": {"units": "many"}}, "acoustic.units: .*found 'many'"),
+        ({**MINIMAL, "acoustic": 3}, "x.yaml: acoustic: .*found 3"),
+        ({**MINIMAL, "data": {"train": ["a"], "dev": ["b"], "repeat": {"c": 2}}},
+         "data.repeat: c is not among data.train"),
         ({**MINIMAL, "acoustic": {"cell": "lstn"}}, "acoustic.cell: .*'lstn'"),
         ({**MINIMAL, "features": {"deltas": 3}}, "deltas must be 0, 1 or 2"),
         ({"name": "x", "data": {"train": [], "dev": ["b"]}}, "train and dev each need a manifest"),
     ],
-)
+)  # fmt: skip
 def test_wrong_keys_are_named(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(ExperimentConfig, values, "x.yaml")
