@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import numpy as np
 import soundfile
@@ -14,10 +16,21 @@ import soxr
 
 from asr.errors import AudioError
 
-UNKNOWN_LENGTH = 0x7FFF0000
+UNKNOWN_LENGTH = 0x7EFF0000
 """Bytes; streaming writers, who cannot know it, leave something between this and 4 GiB."""
+CHUNKED: dict[bytes, tuple[Literal["little", "big"], bytes]] = {
+    b"RIFF": ("little", b"data"),
+    b"RF64": ("little", b"data"),
+    b"RIFX": ("big", b"data"),
+    b"FORM": ("big", b"SSND"),
+}
+"""First bytes of WAV and AIFF → byte order, and the chunk of the samples."""
+MIN_SAMPLE_RATE = 1000
+"""Hz; below, a header is wrong, and resampling would make gigabytes of a small file."""
 MIN_DURATION = 0.05
 """Seconds; anything shorter holds no word."""
+UNREADABLE = (soundfile.SoundFileError, OSError, TypeError, ValueError)
+"""What soundfile raises; the last two for formats without a header, such as .raw and .gsm."""
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au"})
 
 
@@ -37,14 +50,15 @@ def probe(path: Path) -> AudioInfo:
     """Read the header only.
 
     Raises:
-        AudioError: missing, not readable, or no audio format that libsndfile knows.
+        AudioError: missing, not readable, truncated, or no audio format that libsndfile knows.
     """
     path = Path(path)
     _check_file(path)
     try:
-        info = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        raise AudioError(f"{path}: not readable as audio: {_reason(error)}") from None
+        info = soundfile.info(os.fsencode(path))
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from None
+    _check_complete(path)
     return AudioInfo(
         path,
         info.samplerate,
@@ -66,17 +80,14 @@ def read_audio(path: Path, sample_rate: int = 16_000, channel: int | None = None
     path = Path(path)
     _check_file(path)
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             promised, rate = file.frames, file.samplerate
             samples = file.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        raise AudioError(f"{path}: not readable as audio: {_reason(error)}") from None
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from None
     if len(samples) < promised:
-        raise AudioError(
-            f"{path}: truncated: its header promises {promised / rate:.2f} s, "
-            f"the file holds {len(samples) / rate:.2f} s"
-        )
-    _check_wav_size(path)
+        raise _truncated(path, f"{promised / rate:.2f} s", f"{len(samples) / rate:.2f} s")
+    _check_complete(path)
     return prepare(samples, rate, sample_rate, channel, str(path))
 
 
@@ -85,14 +96,19 @@ def prepare(
 ) -> np.ndarray:
     """Check samples [n] or [n, channels] and make them mono float32 at `target_rate`.
 
-    Integers, as some readers give, are scaled from their type's range to −1…1.
+    Integers of 8 to 32 bits, as some readers give, are scaled from their type's range to −1…1;
+    floats beyond that are left as they are.
 
     Raises:
-        AudioError: empty, too short, not finite, or no such channel; the message has `name`.
+        AudioError: empty, too short, not finite, of no sample type or rate, or no such channel;
+            the message has `name`.
     """
     samples = np.asarray(samples)
-    if samples.dtype.kind == "i":
-        samples = samples / -float(np.iinfo(samples.dtype).min)
+    if samples.dtype.kind in "iu" and samples.dtype.itemsize <= 4:
+        lowest, half = np.iinfo(samples.dtype).min, 2.0 ** (8 * samples.dtype.itemsize - 1)
+        samples = (samples - (lowest + half)) / half
+    elif samples.dtype.kind != "f":
+        raise AudioError(f"{name}: samples are {samples.dtype}, not floats or 8 to 32 bit integers")
     samples = samples.astype(np.float32, copy=False)
     if samples.ndim not in (1, 2):
         raise AudioError(f"{name}: expected samples [n] or [n, channels], found {samples.shape}")
@@ -100,13 +116,18 @@ def prepare(
         samples = samples[:, None]
     if samples.size == 0:
         raise AudioError(f"{name}: empty: holds no samples")
+    if source_rate < MIN_SAMPLE_RATE:
+        raise AudioError(
+            f"{name}: sample rate {source_rate} Hz, at least {MIN_SAMPLE_RATE} Hz are needed"
+        )
     channels = samples.shape[1]
     if channel is not None and not 0 <= channel < channels:
         raise AudioError(f"{name}: no channel {channel}: it has {channels}, counted from 0")
     if len(samples) < MIN_DURATION * source_rate:
+        hint = f"; [n, channels] was expected, not {samples.shape}" if channels > 100 else ""
         raise AudioError(
             f"{name}: too short: {1000 * len(samples) / source_rate:.0f} ms, "
-            f"at least {1000 * MIN_DURATION:.0f} ms are needed"
+            f"at least {1000 * MIN_DURATION:.0f} ms are needed{hint}"
         )
     mono = samples.mean(axis=1) if channel is None else samples[:, channel]
     if not np.isfinite(mono).all():
@@ -130,6 +151,8 @@ def find_audio(paths: Iterable[str]) -> list[Path]:
     """
     found: list[Path] = []
     for item in paths:
+        if not item:
+            raise AudioError("an empty path names no recording; write . for this folder")
         path = Path(item)
         if path.is_dir():
             inside = _walk(path)
@@ -143,17 +166,32 @@ def find_audio(paths: Iterable[str]) -> list[Path]:
             found.append(path)
         else:
             matches = sorted(Path(p) for p in glob.glob(item, recursive=True))
-            if not matches:
+            inside = [q for p in matches for q in (_walk(p) if p.is_dir() else [p])]
+            if not inside:
                 raise AudioError(f"{item}: matches no file")
-            found += [p for p in matches if p.is_file()]
+            found += inside
     return list(dict.fromkeys(found))
 
 
 def _walk(folder: Path) -> list[Path]:
     """Recordings at any depth, and the folders that cannot be listed, each to fail by its name."""
     found: list[Path] = []
-    for parent, _, names in os.walk(folder, onerror=lambda e: found.append(Path(e.filename))):
-        found.extend(Path(parent, n) for n in names if Path(n).suffix.lower() in SUFFIXES)
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(
+        folder, onerror=lambda e: found.append(Path(e.filename)), followlinks=True
+    ):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link back up the tree, or to another part of it
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found.extend(
+            Path(parent, name)
+            for name in names
+            # macOS leaves a ._NAME without sound beside each NAME.
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
+        )
     return sorted(found)
 
 
@@ -162,7 +200,10 @@ def _check_file(path: Path) -> None:
         if path.is_dir():
             os.listdir(path)  # says so if that is what is wrong with it
             raise AudioError(f"{path}: is a folder, not a recording")
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(f"{path}: is a pipe or a device; save the recording to a file first")
+        if status.st_size == 0:
             raise AudioError(f"{path}: empty: the file has no bytes")
         with path.open("rb"):
             pass
@@ -170,26 +211,53 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path}: no such file") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:  # a NUL byte, as find -print0 writes
+        raise AudioError(f"{str(path)!r}: no file can have this name") from None
 
 
-def _check_wav_size(path: Path) -> None:
-    """libsndfile quietly shortens a truncated WAV to what is there: compare with its header."""
+def _check_complete(path: Path) -> None:
+    """libsndfile quietly shortens truncated samples to what is there: compare with the header.
+
+    For uncompressed WAV, AIFF and AU; decoders of compressed samples notice by themselves.
+    """
+    size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        kind = file.read(4)
+        if kind == b".snd":
+            start, length = (int.from_bytes(file.read(4), "big") for _ in range(2))
+        elif kind in CHUNKED:
+            start, length = _find_samples(file, *CHUNKED[kind])
+        else:
             return
-        size = path.stat().st_size
-        while len(chunk := file.read(8)) == 8:
-            length = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"data":
-                if length < UNKNOWN_LENGTH and file.tell() + length > size:
-                    raise AudioError(
-                        f"{path}: truncated: its header promises {length} bytes of samples, "
-                        f"the file holds {size - file.tell()}"
-                    )
-                return
-            file.seek(length + length % 2, 1)
+    if length < UNKNOWN_LENGTH and start + length > size:
+        raise _truncated(path, f"{length} bytes of samples", str(max(size - start, 0)))
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "error_string", None) or str(error)
+def _find_samples(file: BinaryIO, order: Literal["little", "big"], name: bytes) -> tuple[int, int]:
+    """Start and length in bytes of the named chunk; 0, 0 if there is none."""
+    file.seek(12)
+    long_length = 0
+    while len(chunk := file.read(8)) == 8:
+        length = int.from_bytes(chunk[4:], order)
+        if chunk[:4] == name:
+            return file.tell(), long_length or length
+        following = file.tell() + length + length % 2
+        if chunk[:4] == b"ds64":  # RF64: sizes too large for 32 bits
+            file.seek(8, os.SEEK_CUR)
+            long_length = int.from_bytes(file.read(8), order)
+        file.seek(following)
+    return 0, 0
+
+
+def _truncated(path: Path, promised: str, held: str) -> AudioError:
+    return AudioError(
+        f"{path}: truncated: its header promises {promised}, the file holds {held}; "
+        f"get it again, or save what is left of it as a new file"
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> AudioError:
+    reason = getattr(error, "error_string", None) or str(error)
+    return AudioError(
+        f"{path}: not readable as audio: {reason.strip().rstrip('.')}; convert it to WAV or FLAC"
+    )

@@ -37,9 +37,7 @@ class Scored:
         if reference:
             chunks = jiwer.process_words(self.reference, self.hypothesis).alignments[0]
         else:
-            return (
-                f"REF: {'*** ' * len(hypothesis)}\nHYP: {' '.join(w.upper() for w in hypothesis)}"
-            )
+            chunks = [jiwer.AlignmentChunk("insert", 0, 0, 0, len(hypothesis))]
         top: list[str] = []
         bottom: list[str] = []
         for chunk in chunks:
@@ -81,6 +79,10 @@ class Evaluation:
     def utterances(self) -> int:
         return len(self.scored)
 
+    @property
+    def hits(self) -> int:
+        return self.words - self.substitutions - self.deletions
+
     def worst(self, count: int) -> list[Scored]:
         """The utterances with most word errors, most first; none without an error."""
         ranked = sorted(self.scored, key=lambda s: (-s.errors, s.words, s.name))
@@ -95,6 +97,7 @@ class Evaluation:
             "utterances": self.utterances,
             "words": self.words,
             "characters": self.characters,
+            "hits": self.hits,
             "substitutions": self.substitutions,
             "deletions": self.deletions,
             "insertions": self.insertions,
@@ -123,8 +126,10 @@ def evaluate(
         raise ValueError(f"{len(utterances)} utterances and {len(results)} results")
     scored, character_errors, characters = [], 0, 0
     for utterance, result in zip(utterances, results, strict=True):
-        reference = normalise(utterance.text)
-        hypothesis = normalise(result.text) if isinstance(result, Transcript) else ""
+        # One space between words: jiwer splits at nothing else, and a space counts in the CER.
+        reference = " ".join(normalise(utterance.text).split())
+        heard = normalise(result.text) if isinstance(result, Transcript) else ""
+        hypothesis = " ".join(heard.split())
         scored.append(_score(str(utterance.path), reference, hypothesis))
         character_errors += _distance(reference, hypothesis)
         characters += len(reference)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+UNSAFE = re.compile("[\ud800-\udfff\x85\u2028\u2029]")
+"""Halves of characters, as Python reads file names that are not UTF-8, and odd line ends."""
+
 
 @contextmanager
 def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` that takes its name only when all went well."""
-    path = Path(path)
+    """Open a temporary file beside `path` that takes its name only when all went well.
+
+    A link stays a link: the file it names is replaced. A pipe or device, such as /dev/stdout, is
+    written to directly, for replacing it would take it away from everyone.
+
+    Raises:
+        OSError: nothing can be written there; known before any work is done.
+    """
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb" if binary else "w", encoding=None if binary else "utf-8") as f:
+            yield f
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
@@ -29,3 +45,9 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def json_line(values: dict[str, Any]) -> str:
+    """One line of JSONL, readable as it is but for what UTF-8 cannot hold or readers split at."""
+    text = json.dumps(values, ensure_ascii=False)
+    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import ManifestError
-from asr.files import atomic_write
+from asr.files import atomic_write, json_line
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
             values |= {"duration": round(u.duration, 3), "text": u.text}
             if u.speaker is not None:
                 values["speaker"] = u.speaker
-            file.write(json.dumps(values, ensure_ascii=False) + "\n")
+            file.write(json_line(values))
 
 
 def _utterance(line: str, path: Path, number: int) -> Utterance:

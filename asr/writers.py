@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 
+from asr.files import json_line
 from asr.results import Transcript
 
 Writer = Callable[[Iterable[Transcript]], Iterator[str]]
 
 
 def txt(results: Iterable[Transcript]) -> Iterator[str]:
-    """The text, one recording a line."""
+    """The text, one recording a line; to know which recording it is, take jsonl."""
     for result in results:
         yield result.text + "\n"
 
@@ -19,13 +19,14 @@ def txt(results: Iterable[Transcript]) -> Iterator[str]:
 def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
     """One object a recording: audio_filepath as given, text, duration (s), score (nats a frame)."""
     for result in results:
-        values = {
-            "audio_filepath": result.audio_filepath,
-            "text": result.text,
-            "duration": round(result.duration, 3),
-            "score": round(result.score, 4),
-        }
-        yield json.dumps(values, ensure_ascii=False) + "\n"
+        yield json_line(
+            {
+                "audio_filepath": result.audio_filepath,
+                "text": result.text,
+                "duration": round(result.duration, 3),
+                "score": round(result.score, 4),
+            }
+        )
 
 
 WRITERS: dict[str, Writer] = {"txt": txt, "jsonl": jsonl}

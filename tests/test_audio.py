@@ -60,6 +60,35 @@ def test_integer_samples_are_scaled_by_their_type() -> None:
     np.testing.assert_array_equal(prepare(samples, 16_000, 16_000, None, "x"), np.full(1600, -0.5))
 
 
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int8", "int32"])
+def test_every_integer_type_has_its_own_range(kind: str) -> None:
+    info = np.iinfo(kind)
+    samples = np.tile(np.array([info.min, info.max], kind), 800)
+    scaled = prepare(samples, 16_000, 16_000, None, "x")
+    assert scaled[0] == -1 and scaled[1] == pytest.approx(1, abs=0.01)
+    assert 0 <= scaled[1] <= 1
+
+
+@pytest.mark.parametrize("kind", ["int64", "complex64", "bool", "object"])
+def test_samples_of_no_sample_type_are_refused(kind: str) -> None:
+    with pytest.raises(AudioError, match=f"x: samples are {kind}"):
+        prepare(np.ones(1600, kind), 16_000, 16_000, None, "x")
+
+
+def test_samples_the_wrong_way_round_are_hinted_at() -> None:
+    with pytest.raises(
+        AudioError, match=r"too short: .*\[n, channels\] was expected, not \(2, 1600"
+    ):
+        prepare(np.zeros([2, 1600]), 16_000, 16_000, None, "x")
+
+
+def test_a_header_tells_truncation_without_reading(tmp_path: Path) -> None:
+    zoo.bad(tmp_path)
+    for name in ("cut.wav", "cut.aiff", "cut.au", "cut.rf64.wav"):
+        with pytest.raises(AudioError, match=rf"{name}: truncated: its header promises 320"):
+            probe(tmp_path / name)
+
+
 def test_thirty_minutes_are_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     soundfile.write(path, np.zeros(30 * 60 * 8000, np.int16), 8000)
@@ -77,6 +106,16 @@ def test_find_audio_expands_folders_and_globs(tmp_path: Path) -> None:
     assert find_audio([str(tmp_path / "x.wav")]) == [tmp_path / "x.wav"]
     with pytest.raises(AudioError, match=r"\*\.mp3: matches no file"):
         find_audio([str(tmp_path / "*.mp3")])
+    (tmp_path / "b/._c.flac").touch()  # what macOS leaves beside a file
+    (tmp_path / "b/back").symlink_to(tmp_path)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/e.ogg").touch()
+    (tmp_path / "b/more").symlink_to(tmp_path / "more")
+    # Each file once, though links lead to it by other ways too.
+    assert [p.name for p in find_audio([str(tmp_path / "b")])] == ["a.wav", "e.ogg", "c.FLAC"]
+    assert find_audio([str(tmp_path / "m*")]) == [tmp_path / "more/e.ogg"]
+    with pytest.raises(AudioError, match="an empty path"):
+        find_audio([""])
     (tmp_path / "none").mkdir()
     with pytest.raises(AudioError, match="no recordings in this folder"):
         find_audio([str(tmp_path / "none")])

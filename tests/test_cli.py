@@ -58,7 +58,7 @@ def test_a_folder_with_bad_files(asr, model: str, tmp_path: Path) -> None:  # ty
     folder = tmp_path / "in"
     folder.mkdir()
     zoo.odd(folder)
-    bad = [name for name in zoo.bad(folder) if (folder / name).is_file()]
+    bad = [name for name in zoo.bad(folder) if name not in ("missing.wav", "folder.wav")]
     (folder / "folder.wav").rmdir()
     code, out, err = asr("transcribe", folder, "-m", model, "--format", "jsonl")
     assert code == 1

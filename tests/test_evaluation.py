@@ -80,3 +80,10 @@ def test_bootstrap_interval_has_the_binomial_width() -> None:
     # Standard error of a binomial rate over 4,000 words: 0.63 points; the interval is ± 1.96 of it.
     assert high - low == pytest.approx(2 * 1.96 * 0.0063, rel=0.2)
     assert bootstrap_interval(errors, words, seed=1) == (low, high)
+
+
+def test_a_space_is_a_space_and_hits_add_up() -> None:
+    result = score(["go  forward\tten"], [" go forward  to"])
+    assert (result.hits, result.substitutions, result.words) == (2, 1, 3)
+    assert result.characters == len("go forward ten")
+    assert result.cer == pytest.approx(2 / 14)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ def bad(folder: Path) -> dict[str, str]:
     flac = folder / "whole.flac"
     soundfile.write(flac, speech(), RATE)
     (folder / "cut.flac").write_bytes(flac.read_bytes()[:2000])
+    for name, format in (("cut.aiff", "AIFF"), ("cut.au", "AU"), ("cut.rf64.wav", "RF64")):
+        soundfile.write(folder / "whole", speech(), RATE, format=format, subtype="PCM_16")
+        data = (folder / "whole").read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+    (folder / "whole").unlink()
+    slow = folder / "slow.wav"  # a header's rate of 10 Hz would make 1,600 samples of each one
+    soundfile.write(slow, speech(), 10)
+    os.mkfifo(folder / "pipe.wav")
     good.unlink()
     flac.unlink()
     (folder / "folder.wav").mkdir()
@@ -47,6 +56,11 @@ def bad(folder: Path) -> dict[str, str]:
         "short.wav": "too short",
         "missing.wav": "no such file",
         "folder.wav": "is a folder",
+        "cut.aiff": "truncated",
+        "cut.au": "truncated",
+        "cut.rf64.wav": "truncated",
+        "slow.wav": "sample rate 10 Hz",
+        "pipe.wav": "is a pipe or a device",
     }
 
 
@@ -65,7 +79,11 @@ def odd(folder: Path) -> dict[str, float]:
     streamed.write_bytes(data[:40] + (0x7FFFF000).to_bytes(4, "little") + data[44:])
     soundfile.write(folder / "flac.flac", speech(), RATE)
     soundfile.write(folder / "ogg.ogg", speech(), RATE)
+    soundfile.write(folder / "aiff.aiff", speech(), RATE)
+    soundfile.write(folder / "rf64.wav", speech(), RATE, format="RF64", subtype="PCM_16")
+    soundfile.write(os.fsencode(folder / "latin-1 \udce9.wav"), speech(), RATE)
     return dict.fromkeys(
         ("8bit.wav", "24bit.wav", "float.wav", "six.wav", "192k.wav", "silence.wav", "ulaw.wav",
-         "streamed.wav", "flac.flac", "ogg.ogg"), 1.0,
+         "streamed.wav", "flac.flac", "ogg.ogg", "aiff.aiff", "rf64.wav",
+         "latin-1 \udce9.wav"), 1.0,
     )  # fmt: skip
