@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr import voices
+from asr.errors import AudioError
+from asr.voices import VOICES, synthesize
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Engines that write a second of noise, or fail at "bad"; the texts that they were given."""
+    spoken: list[str] = []
+
+    def speak(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
+        spoken.append(text)
+        if text == "bad":
+            raise subprocess.CalledProcessError(1, "engine")
+        noise = np.random.default_rng(len(text)).normal(0, 0.01, 22_050)
+        soundfile.write(path, noise, 22_050)
+
+    monkeypatch.setattr(voices, "_ENGINES", {v.engine: speak for v in VOICES})
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    return spoken
+
+
+def test_it_goes_on_where_it_was_stopped(engines: list[str], tmp_path: Path) -> None:
+    texts = [*"abcd", "bad", "e"]
+    first = list(synthesize(texts, tmp_path, seconds=100))
+    assert [u.text for u in first] == ["a", "b", "c", "d", "e"]
+    assert len({u.speaker for u in first}) > 1
+    assert all(u.duration == 1.0 for u in first)
+    samples, rate = soundfile.read(tmp_path / "000000.flac")
+    assert rate == 16_000 and np.abs(samples).max() == pytest.approx(0.7, abs=0.01)
+    (tmp_path / "000002.flac").unlink()
+    engines.clear()
+    assert list(synthesize(texts, tmp_path, seconds=100)) == first
+    assert sorted(engines) == ["bad", "c"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"{i:06d}.flac" for i in (0, 1, 2, 3, 5)
+    ]  # fmt: skip
+
+
+def test_it_ends_when_there_is_enough(engines: list[str], tmp_path: Path) -> None:
+    spoken = list(synthesize(["a"] * 200, tmp_path, seconds=40, jobs=1))
+    assert len(spoken) == 48  # three steps of sixteen
+
+
+def test_an_engine_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None if name == "flite" else name)
+    with pytest.raises(AudioError, match="not installed: flite; apt-get install"):
+        list(synthesize(["a"], tmp_path, seconds=1))
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_a_real_engine_speaks_faster_when_told_to(tmp_path: Path) -> None:
+    for speed in (0.8, 1.2):
+        voices._espeak("-- author of the danger trail", "en-us", speed, 1.0, tmp_path / f"{speed}")
+    slow, fast = (soundfile.info(tmp_path / name).duration for name in ("0.8", "1.2"))
+    assert slow > 1.2 * fast > 1.2
