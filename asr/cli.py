@@ -122,6 +122,20 @@ def tune(
         )
 
 
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="shipped name or model directory")],
+    out: Annotated[Path, typer.Argument(help="folder of models; a new version is written below")],
+) -> None:
+    """Write a SavedModel that TensorFlow Serving runs without this project: OUT/NAME/VERSION."""
+    from asr.quiet import import_tensorflow
+
+    import_tensorflow()
+    from asr.export import export_recognizer
+
+    typer.echo(export_recognizer(model, out))
+
+
 @lm_app.command("train")
 def lm_train(
     texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],

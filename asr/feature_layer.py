@@ -43,9 +43,10 @@ class MfccLayer(keras.layers.Layer):
         energies = tf.math.log(tf.maximum(tf.matmul(power, mel_filters(c)), c.log_floor))
         static = tf.cast(tf.matmul(energies, cosine_transform(c)), tf.float32)
         counts = tf.maximum(0, 1 + (lengths - c.window) // c.hop)
-        return self._expand(static, counts), counts
+        return self.expand(static, counts), counts
 
-    def _expand(self, static: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    def expand(self, static: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+        """`features.expand`: cepstra [batch, frames, coefficients] → [batch, frames, dimension]."""
         c = self.config
         length = tf.shape(static)[1]
         last = tf.maximum(counts - 1, 0)[:, None]
@@ -59,15 +60,17 @@ class MfccLayer(keras.layers.Layer):
             slope = tf.add_n([n * (shifted(n) - shifted(-n)) for n in offsets])
             return slope / (2.0 * sum(n * n for n in offsets))
 
-        parts = [static]
+        mask = tf.sequence_mask(counts, length)[:, :, None]
+        # Chosen, not multiplied by zero: padding may hold NaN.
+        parts = [tf.where(mask, static, 0.0)]
         for _ in range(c.deltas):
             parts.append(delta(parts[-1]))
-        features = tf.concat(parts, axis=2)
-        mask = tf.sequence_mask(counts, length, tf.float32)[:, :, None]
-        total = tf.maximum(tf.cast(counts, tf.float32), 1.0)[:, None, None]
+        features = tf.cast(tf.concat(parts, axis=2), tf.float64)
+        mask = tf.cast(mask, tf.float64)
+        total = tf.maximum(tf.cast(counts, tf.float64), 1.0)[:, None, None]
         if c.normalise != "none":
             features -= tf.reduce_sum(features * mask, axis=1, keepdims=True) / total
         if c.normalise == "mean_variance":
             variance = tf.reduce_sum(tf.square(features) * mask, axis=1, keepdims=True) / total
             features /= tf.maximum(tf.sqrt(variance), STD_FLOOR)
-        return features * mask
+        return tf.cast(features * mask, tf.float32)

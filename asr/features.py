@@ -167,7 +167,8 @@ def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
     parts = [static]
     for _ in range(config.deltas):
         parts.append(delta(parts[-1], config.delta_width))
-    features = np.concatenate(parts, axis=1)
+    # In float64: silence is otherwise its own rounding, blown up.
+    features = np.concatenate(parts, axis=1, dtype=np.float64)
     if config.normalise != "none":
         features = features - features.mean(axis=0, keepdims=True)
     if config.normalise == "mean_variance":

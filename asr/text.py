@@ -195,8 +195,9 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """Label ids (no blanks) → text."""
         if self._pieces is not None:
-            return self._pieces.DecodeIds([int(i) - 1 for i in ids])
-        text = "".join(self.labels[i] for i in ids)
+            text = self._pieces.DecodeIds([int(i) - 1 for i in ids])
+        else:
+            text = "".join(self.labels[i] for i in ids)
         if self.config.kind == "jamo":
             text = unicodedata.normalize("NFC", text)
         return " ".join(text.split())

@@ -109,6 +109,7 @@ def test_results_keep_the_order_and_the_names_given(
         (["transcribe", "WAV", "-m", "MODEL", "--out", "/dev/null/x"], "/dev/null"),
         (["evaluate", "MODEL", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["train", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["export", "en-huge", "out"], "en-huge: no model directory"),
         (["data", "prepare", "tedlium", "--source", ".", "--out", "x"], "no such corpus"),
         (["data", "check", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
     ],

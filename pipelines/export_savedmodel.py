@@ -1,0 +1,25 @@
+"""Export a recogniser for TensorFlow Serving: a new version below OUT/NAME.
+
+python pipelines/export_savedmodel.py en-small served/
+"""
+
+import argparse
+from pathlib import Path
+
+from asr.quiet import import_tensorflow
+
+import_tensorflow()
+
+from asr.export import export_recognizer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="shipped name or model directory")
+    parser.add_argument("out", type=Path)
+    a = parser.parse_args()
+    print(export_recognizer(a.model, a.out))
+
+
+if __name__ == "__main__":
+    main()
