@@ -1,11 +1,13 @@
 """Synthetic speech for training: Debian's flite, espeak-ng and festival read sentences aloud.
 
-What an utterance is said by, and how fast and high, is a function of (seed, its number): a run that
-was stopped goes on as if it had not been.
+What a sentence is said by, how fast and how high, and the name of its file are a function of the
+sentence and the seed: a run that was stopped goes on as if it had not been, and no file can come to
+stand for another sentence.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -55,7 +57,7 @@ VOICES = (
 def synthesize(
     texts: Sequence[str], out: Path, seconds: float, seed: int = 1, jobs: int = 2
 ) -> Iterator[Utterance]:
-    """Speak texts in their order into `out`/NUMBER.flac until there are so many seconds.
+    """Speak texts in their order into `out`/DIGEST.flac until there are so many seconds.
 
     Files that exist are kept; a sentence that an engine makes nothing of is left out.
 
@@ -69,9 +71,9 @@ def synthesize(
     total, step = 0.0, 16 * jobs
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(texts), step):
-            numbers = range(start, min(start + step, len(texts)))
-            made = pool.map(lambda i: _utterance(texts[i], i, out, seed), numbers)
-            for utterance in made:
+            for utterance in pool.map(
+                lambda t: _utterance(t, out, seed), texts[start : start + step]
+            ):
                 if utterance is not None:
                     yield utterance
                     total += utterance.duration
@@ -79,12 +81,13 @@ def synthesize(
                 return
 
 
-def _utterance(text: str, number: int, out: Path, seed: int) -> Utterance | None:
-    rng = np.random.default_rng([seed, number])
+def _utterance(text: str, out: Path, seed: int) -> Utterance | None:
+    digest = hashlib.sha256(f"{seed} {text}".encode()).hexdigest()[:16]
+    rng = np.random.default_rng(int(digest, 16))
     shares = np.array([v.share for v in VOICES])
     voice = VOICES[rng.choice(len(VOICES), p=shares / shares.sum())]
     speed, pitch = rng.uniform(0.85, 1.2), rng.uniform(0.8, 1.25)
-    path = out / f"{number:06d}.flac"
+    path = out / f"{digest}.flac"
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=out) as folder:
             wave = Path(folder, "x.wav")
