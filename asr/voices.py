@@ -12,9 +12,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ SAMPLE_RATE = 16_000
 """Hz of the files written, whatever an engine's own."""
 TIMEOUT = 60
 """Seconds an engine may take for one sentence."""
+AHEAD = 64
+"""Sentences that are being spoken, or wait to be."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,20 @@ def synthesize(
     if missing:
         raise AudioError(f"not installed: {', '.join(missing)}; apt-get install them")
     out.mkdir(parents=True, exist_ok=True)
-    total, step = 0.0, 16 * jobs
+    remaining, total = iter(texts), 0.0
     with ThreadPoolExecutor(jobs) as pool:
-        for start in range(0, len(texts), step):
-            for utterance in pool.map(
-                lambda t: _utterance(t, out, seed), texts[start : start + step]
-            ):
-                if utterance is not None:
-                    yield utterance
-                    total += utterance.duration
-            if total >= seconds:
-                return
+
+        def submit(count: int) -> list[Future[Utterance | None]]:
+            return [pool.submit(_utterance, text, out, seed) for text in islice(remaining, count)]
+
+        # In their order, and some ahead: festival takes as long as twenty of the others.
+        speaking = deque(submit(AHEAD))
+        while speaking and total < seconds:
+            utterance = speaking.popleft().result()
+            speaking += submit(1)
+            if utterance is not None:
+                yield utterance
+                total += utterance.duration
 
 
 def _utterance(text: str, out: Path, seed: int) -> Utterance | None:

@@ -47,7 +47,7 @@ def test_it_goes_on_where_it_was_stopped(engines: list[str], tmp_path: Path) -> 
 
 def test_it_ends_when_there_is_enough(engines: list[str], tmp_path: Path) -> None:
     spoken = list(synthesize([f"a{i}" for i in range(200)], tmp_path, seconds=40, jobs=1))
-    assert len(spoken) == 48  # three steps of sixteen
+    assert len(spoken) == 40
 
 
 def test_an_engine_that_is_missing_is_named(
