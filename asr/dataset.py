@@ -214,7 +214,12 @@ class SpeechDataset:
             "indices": tf.TensorSpec([None], tf.int32),
             "weights": tf.TensorSpec([None], tf.float32),
         }
-        return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+        # There is nothing to tune here, and the tuner sleeps for up to a minute at a time: the end
+        # of every epoch would wait for it to wake up.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.with_options(options)
 
 
 def _pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...]) -> np.ndarray:
