@@ -97,8 +97,10 @@ def alignment(
         axes.axvspan(word.start, word.end, alpha=0.15)
         for edge in (word.start, word.end):
             axes.axvline(edge, linewidth=0.8)
-        axes.text((word.start + word.end) / 2, 0.97 * top, word.text, ha="center", va="top")
-    axes.set(xlabel="seconds", ylabel="Hz", xlim=(0, end), ylim=(0, top), title=title)
+        middle = (word.start + word.end) / 2
+        axes.text(middle, 0.97 * top, word.text, ha="center", va="top", parse_math=False)
+    axes.set_title(title, parse_math=False)
+    axes.set(xlabel="seconds", ylabel="Hz", xlim=(0, end), ylim=(0, top))
     _save(figure, path)
 
 
@@ -113,7 +115,8 @@ def reliability(path: Path, judged: Sequence[Judged], title: str) -> None:
     words = table[filled]
     share.bar(centres[filled], words[:, 2] / words[:, 0], width=0.9 / BINS, alpha=0.5)
     share.plot(words[:, 1] / words[:, 0], words[:, 2] / words[:, 0], marker="o", label="measured")
-    share.set(ylabel="share of right words", xlim=(0, 1), ylim=(0, 1), title=title)
+    share.set(ylabel="share of right words", xlim=(0, 1), ylim=(0, 1))
+    share.set_title(title, parse_math=False)
     share.legend(loc="upper left")
     count.bar(centres, table[:, 0], width=0.9 / BINS, alpha=0.5)
     count.set(xlabel="confidence", ylabel="words")
