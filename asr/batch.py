@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asr.audio import find_audio
 from asr.decoding import Decoding
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError
 from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
@@ -19,7 +19,8 @@ from asr.progress import spinner, track
 from asr.quiet import import_tensorflow
 from asr.record import git_commit, this_command
 from asr.results import Failure, Transcript
-from asr.writers import WRITERS
+from asr.subtitles import Captions
+from asr.writers import find_writer, several
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
@@ -67,6 +68,7 @@ def transcribe_files(
     channel: int | None,
     out: Path | None,
     decoding: Decoding = Decoding(),
+    captions: Captions | None = None,
 ) -> bool:
     """Transcribe all that `paths` name, in their order, to `out` or stdout; True if none failed.
 
@@ -76,9 +78,10 @@ def transcribe_files(
     Raises:
         AsrError: the format or the model is wrong; nothing was transcribed.
     """
-    if format not in WRITERS:
-        raise ConfigError(f"--format {format}: not known; one of {', '.join(WRITERS)}")
+    writer = find_writer(format, captions)
     items, failures = gather(paths)
+    if len(items) > 1 and not writer.many:
+        raise several(format)
     if not items:
         _report(failures)
         return False
@@ -99,12 +102,12 @@ def transcribe_files(
                 yield result
 
     if out is None:
-        for text in WRITERS[format](transcripts()):
+        for text in writer.write(transcripts()):
             sys.stdout.write(text)
             sys.stdout.flush()
     else:
         with atomic_write(out) as file:
-            file.writelines(WRITERS[format](transcripts()))
+            file.writelines(writer.write(transcripts()))
     _report(failures)
     if len(items) + len(failures) > 1:
         took = time.monotonic() - started
@@ -149,7 +152,10 @@ def evaluate_manifest(
     each = recognizer.transcribe_each(utterances)
     results = list(in_order(track(each, len(utterances), "transcribing")))
     seconds = time.monotonic() - started
-    result = evaluate_results(utterances, results, recognizer.tokenizer.normalise, seconds)
+    result = evaluate_results(
+        utterances, results, recognizer.tokenizer.normalise, seconds,
+        calibrated=recognizer.curve is not None,
+    )  # fmt: skip
     training = recognizer.config.training
     record = {
         "model": recognizer.config.name,

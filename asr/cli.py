@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from asr.errors import AsrError
+from asr.subtitles import Captions
+from asr.writers import WRITERS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
@@ -23,6 +25,9 @@ Beam = Annotated[int, typer.Option(help="prefixes kept by the beam search; 0: gr
 Lm = Annotated[Path | None, typer.Option(help="ARPA file of a word model; needs --beam")]
 Alpha = Annotated[float, typer.Option(help="weight of the language model")]
 Beta = Annotated[float, typer.Option(help="added for each word")]
+Format = Annotated[str, typer.Option(help=", ".join(WRITERS))]
+LineLength = Annotated[int | None, typer.Option(help="of srt and vtt: characters a line [42]")]
+Lines = Annotated[int | None, typer.Option(help="of srt and vtt: lines a caption [2]")]
 
 
 @app.callback()
@@ -37,20 +42,50 @@ def transcribe(
         typer.Argument(help="files, folders, globs, a .jsonl manifest, or - for a list on stdin"),
     ],
     model: Model = "en-small",
-    format: Annotated[str, typer.Option(help="txt or jsonl")] = "txt",
+    format: Format = "txt",
     channel: Annotated[int | None, typer.Option(help="from 0; default: mix all")] = None,
     out: Annotated[Path | None, typer.Option(help="write here instead of stdout")] = None,
     beam: Beam = 0,
     lm: Lm = None,
     alpha: Alpha = 0.5,
     beta: Beta = 1.0,
+    line_length: LineLength = None,
+    lines: Lines = None,
 ) -> None:
     """Transcribe recordings; a bad one is reported and skipped, and the exit status is then 1."""
     from asr.batch import transcribe_files
     from asr.decoding import Decoding
 
     decoding = Decoding(beam, lm, alpha, beta)
-    if not transcribe_files(paths, model, format, channel, out, decoding):
+    captions = _captions(line_length, lines)
+    if not transcribe_files(paths, model, format, channel, out, decoding, captions):
+        raise typer.Exit(1)
+
+
+@app.command()
+def align(
+    audio: Annotated[str, typer.Argument(help="a recording, or a .jsonl manifest with texts")],
+    text: Annotated[
+        str | None, typer.Argument(help="what it says, or a .txt file; not for a manifest")
+    ] = None,
+    model: Model = "en-small",
+    format: Format = "TextGrid",
+    channel: Annotated[int | None, typer.Option(help="from 0; default: mix all")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="file instead of stdout; for a manifest a folder, a file a recording"),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="PNG: the words over the spectrogram of a recording")
+    ] = None,
+    line_length: LineLength = None,
+    lines: Lines = None,
+) -> None:
+    """Find when each word and character of a known text is said."""
+    from asr.alignment import align_files
+
+    captions = _captions(line_length, lines)
+    if not align_files(audio, text, model, format, channel, out, plot, captions):
         raise typer.Exit(1)
 
 
@@ -60,6 +95,9 @@ def evaluate(
     manifest: Path,
     json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
     worst: Annotated[int, typer.Option(help="worst utterances to show aligned")] = 5,
+    plot: Annotated[
+        Path | None, typer.Option(help="PNG: how often words of each confidence are right")
+    ] = None,
     beam: Beam = 0,
     lm: Lm = None,
     alpha: Alpha = 0.5,
@@ -71,6 +109,10 @@ def evaluate(
     from asr.report import evaluation_text
 
     result, record = evaluate_manifest(model, manifest, Decoding(beam, lm, alpha, beta))
+    if plot is not None:
+        from asr.plots import reliability
+
+        reliability(plot, result.judged, f"{record['model']}, {manifest}")
     if json:
         from json import dumps
 
@@ -136,6 +178,33 @@ def export(
     typer.echo(export_recognizer(model, out))
 
 
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(help="shipped name or model directory")],
+    manifests: Annotated[list[Path], typer.Argument(help="dev sets, never a test set")],
+    beam: Beam = 0,
+    lm: Lm = None,
+    alpha: Alpha = 0.5,
+    beta: Beta = 1.0,
+) -> None:
+    """Make words' confidences probabilities; with --lm, those of decoding with a model.
+
+    Writes calibration.json beside the model's weights.
+    """
+    from asr.calibration import calibrate as fit
+    from asr.decoding import Decoding
+
+    curve, failures = fit(model, manifests, Decoding(beam, lm, alpha, beta))
+    typer.echo(
+        f"{curve.words} words; expected calibration error {curve.ece_before:.2%} before, "
+        f"{curve.ece_after:.2%} after (cross-validated)"
+    )
+    for failure in failures:
+        typer.echo(f"failed: {failure.error}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
 @lm_app.command("train")
 def lm_train(
     texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
@@ -195,6 +264,13 @@ def data_check(
     typer.echo(check_text(report))
     if any(finding.level == "error" for finding in report.findings):
         raise typer.Exit(1)
+
+
+def _captions(line_length: int | None, lines: int | None) -> Captions | None:
+    """What was asked for; None if nothing was, for only some formats have lines."""
+    given = {"line_length": line_length, "lines": lines}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return Captions(**chosen) if chosen else None
 
 
 def main() -> Any:

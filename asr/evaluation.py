@@ -9,6 +9,7 @@ from typing import Any
 import jiwer
 import numpy as np
 
+from asr.confidence import Judged, expected_calibration_error, judge
 from asr.manifest import Utterance
 from asr.results import Failure, Transcript
 
@@ -60,7 +61,9 @@ class Evaluation:
     wer: word errors over reference words; cer: character errors (spaces count) over reference
     characters. interval: 95 % bootstrap interval of the WER. rtf: processing over audio seconds,
     None if nothing was timed. failures: recordings that could not be read; their words count as
-    deleted, so that a broken file never makes a result look better.
+    deleted, so that a broken file never makes a result look better. judged: each heard word's
+    confidence, and whether it is right. calibrated: whether the confidences claim to be
+    probabilities.
     """
 
     wer: float
@@ -74,6 +77,13 @@ class Evaluation:
     rtf: float | None
     scored: tuple[Scored, ...]
     failures: tuple[Failure, ...]
+    judged: tuple[Judged, ...] = ()
+    calibrated: bool = False
+
+    @property
+    def ece(self) -> float | None:
+        """Expected calibration error of the words' confidences; None if not calibrated."""
+        return expected_calibration_error(self.judged) if self.calibrated else None
 
     @property
     def utterances(self) -> int:
@@ -102,6 +112,7 @@ class Evaluation:
             "deletions": self.deletions,
             "insertions": self.insertions,
             "rtf": self.rtf,
+            "ece": self.ece,
             "failures": [vars(f) for f in self.failures],
         }
 
@@ -112,12 +123,14 @@ def evaluate(
     normalise: Callable[[str], str],
     seconds: float | None = None,
     seed: int = 1,
+    calibrated: bool = False,
 ) -> Evaluation:
     """Compare transcripts with references, both normalised.
 
     Args:
         seconds: processing time of all, for the RTF.
         seed: of the bootstrap.
+        calibrated: whether the words' confidences claim to be probabilities.
 
     Raises:
         ValueError: the two sequences differ in length or are empty.
@@ -125,6 +138,7 @@ def evaluate(
     if not utterances or len(utterances) != len(results):
         raise ValueError(f"{len(utterances)} utterances and {len(results)} results")
     scored, character_errors, characters = [], 0, 0
+    judged: list[Judged] = []
     for utterance, result in zip(utterances, results, strict=True):
         # One space between words: jiwer splits at nothing else, and a space counts in the CER.
         reference = " ".join(normalise(utterance.text).split())
@@ -133,6 +147,8 @@ def evaluate(
         scored.append(_score(str(utterance.path), reference, hypothesis))
         character_errors += _distance(reference, hypothesis)
         characters += len(reference)
+        if isinstance(result, Transcript):
+            judged += judge(reference, result, normalise)
     errors = np.array([s.errors for s in scored])
     words = np.array([s.words for s in scored])
     audio_seconds = sum(r.duration for r in results if isinstance(r, Transcript))
@@ -148,6 +164,8 @@ def evaluate(
         rtf=seconds / audio_seconds if seconds is not None and audio_seconds else None,
         scored=tuple(scored),
         failures=tuple(r for r in results if isinstance(r, Failure)),
+        judged=tuple(judged),
+        calibrated=calibrated,
     )
 
 

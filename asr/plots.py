@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from asr.confidence import BINS, Judged, bins
 from asr.files import atomic_write
+from asr.results import Word
 from asr.text import BLANK
 
 SEEN = 0.1
@@ -69,6 +71,55 @@ def recording(
     names = ["blank" if i == BLANK else "space" if labels[i] == " " else labels[i] for i in rows]
     lattice.set_yticks(range(len(rows)), names)
     lattice.set(ylabel="posterior of each label", xlabel="seconds", xlim=(0, end))
+    _save(figure, path)
+
+
+def alignment(
+    path: Path, samples: np.ndarray, sample_rate: int, words: Sequence[Word], title: str
+) -> None:
+    """Spectrogram of a recording with each word where it was said, as PNG.
+
+    Args:
+        samples: [n] in −1…1.
+    """
+    end = len(samples) / sample_rate
+    # About as wide as needed to read the words; a long recording has its picture in pieces.
+    figure = Figure(figsize=(min(max(8.0, 2.5 * end), 300.0), 4), layout="constrained")
+    axes = figure.subplots()
+    window = sample_rate // 40
+    # A floor far below speech: digital silence would be minus infinity.
+    axes.specgram(
+        samples + np.random.default_rng(0).normal(0, 1e-5, len(samples)), NFFT=window,
+        Fs=sample_rate, noverlap=window * 3 // 4, cmap="Greys",
+    )  # fmt: skip
+    top = sample_rate / 2
+    for word in words:
+        axes.axvspan(word.start, word.end, alpha=0.15)
+        for edge in (word.start, word.end):
+            axes.axvline(edge, linewidth=0.8)
+        middle = (word.start + word.end) / 2
+        axes.text(middle, 0.97 * top, word.text, ha="center", va="top", parse_math=False)
+    axes.set_title(title, parse_math=False)
+    axes.set(xlabel="seconds", ylabel="Hz", xlim=(0, end), ylim=(0, top))
+    _save(figure, path)
+
+
+def reliability(path: Path, judged: Sequence[Judged], title: str) -> None:
+    """Share of right words over their confidence, and how many words there are, as PNG."""
+    table = bins(judged)
+    centres = (np.arange(BINS) + 0.5) / BINS
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    share, count = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    share.plot([0, 1], [0, 1], linestyle="--", color="grey", label="as it should be")
+    filled = table[:, 0] > 0
+    words = table[filled]
+    share.bar(centres[filled], words[:, 2] / words[:, 0], width=0.9 / BINS, alpha=0.5)
+    share.plot(words[:, 1] / words[:, 0], words[:, 2] / words[:, 0], marker="o", label="measured")
+    share.set(ylabel="share of right words", xlim=(0, 1), ylim=(0, 1))
+    share.set_title(title, parse_math=False)
+    share.legend(loc="upper left")
+    count.bar(centres, table[:, 0], width=0.9 / BINS, alpha=0.5)
+    count.set(xlabel="confidence", ylabel="words")
     _save(figure, path)
 
 

@@ -22,16 +22,17 @@ import tensorflow as tf
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from asr import ctc
+from asr import boundaries, ctc
 from asr.acoustic import AcousticConfig, AcousticModel
 from asr.audio import prepare, read_audio
+from asr.confidence import CALIBRATION_FILE, Curve, load_calibration, word_confidence
 from asr.config import STRICT, parse, to_dict
 from asr.decoding import Decoder, Decoding
-from asr.errors import AsrError, ConfigError, ModelError
+from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.features import FeatureConfig, expand, extract, load_features
 from asr.files import atomic_write
 from asr.manifest import Utterance
-from asr.results import Failure, Token, Transcript
+from asr.results import Failure, Token, Transcript, Word
 from asr.text import Tokenizer, TokenizerConfig
 
 MODELS = Path(__file__).parent / "models"
@@ -66,6 +67,7 @@ class Recognizer:
         tokenizer: text ↔ label ids.
         network: the Keras model, features → logits.
         decoder: logits → labels.
+        curve: a word's label scores → the probability that it is right; None if not calibrated.
     """
 
     def __init__(
@@ -73,10 +75,12 @@ class Recognizer:
         config: RecognizerConfig,
         network: AcousticModel | None = None,
         decoding: Decoding = Decoding(),
+        curve: Curve | None = None,
     ) -> None:
         self.config = config
         self.tokenizer = Tokenizer(config.tokenizer)
         self.decoder = Decoder(self.tokenizer, decoding)
+        self.curve = curve
         self.network = network or AcousticModel(
             config.acoustic, config.features.dimension, len(self.tokenizer)
         )
@@ -119,7 +123,9 @@ class Recognizer:
             raise ConfigError(
                 f"{folder / 'model.json'}: format {config.format} is not known to this version"
             )
-        recognizer = cls(config, decoding=decoding)
+        calibration = load_calibration(folder, config.weights_sha256)
+        curve = calibration.curve(has_lm=decoding.lm is not None)
+        recognizer = cls(config, decoding=decoding, curve=curve)
         _load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
         return recognizer
 
@@ -142,6 +148,7 @@ class Recognizer:
             },
             "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         }
+        (folder / CALIBRATION_FILE).unlink(missing_ok=True)  # it was for other weights
         with atomic_write(folder / "weights.npz", binary=True) as file:
             file.write(buffer.getvalue())
         with atomic_write(folder / "README.md") as file:
@@ -172,7 +179,8 @@ class Recognizer:
         if isinstance(audio, (str, PathLike, np.ndarray, Utterance)):
             features = self.features(audio, sample_rate, channel)
             (logits,) = self.logits([features[0]])
-            return self._transcript(logits, features[1], _name(audio))
+            path = self._decode(logits, features[0])
+            return self._transcript(path, len(logits), features[1], _name(audio))
         results = dict(self.transcribe_each(list(audio), sample_rate, channel))
         return [results[i] for i in range(len(results))]
 
@@ -192,10 +200,43 @@ class Recognizer:
                     yield i, Failure(_name(audio[i]) or f"input {i}", str(error))
             ready.sort(key=lambda item: len(item[1]))
             for batch in self._batches(ready):
-                for (i, _, duration), logits in zip(
+                for (i, features, duration), logits in zip(
                     batch, self.logits([item[1] for item in batch]), strict=True
                 ):
-                    yield i, self._transcript(logits, duration, _name(audio[i]))
+                    path = self._decode(logits, features)
+                    yield i, self._transcript(path, len(logits), duration, _name(audio[i]))
+
+    def align(
+        self,
+        audio: AudioLike,
+        text: str,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+    ) -> Transcript:
+        """Where each word and token of `text` is in a recording that says it.
+
+        Args:
+            audio, sample_rate, channel: one recording, as for `transcribe`.
+            text: normalised as for training; the transcript has it in that form.
+
+        Raises:
+            AudioError: the recording cannot be used.
+            TextError: the text is empty, has characters outside the alphabet, or is longer than
+                the recording can hold; the message has the recording's name.
+        """
+        name = _name(audio)
+        labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
+        if not labels:
+            raise TextError(f"{name or 'samples'}: the text to align is empty")
+        features, duration = self.features(audio, sample_rate, channel)
+        (logits,) = self.logits([features])
+        try:
+            path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
+        except TextError as error:
+            raise TextError(
+                f"{name or 'samples'}: the text is longer than the recording can hold: {error}"
+            ) from None
+        return self._transcript(self._settle(path, features), len(logits), duration, name)
 
     def features(
         self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
@@ -236,8 +277,18 @@ class Recognizer:
         (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
-    def _transcript(self, logits: np.ndarray, duration: float, name: str | None) -> Transcript:
-        path = self.decoder(logits)
+    def _decode(self, logits: np.ndarray, features: np.ndarray) -> ctc.Path:
+        """Labels with the frames of logits that each lasts for."""
+        return self._settle(self.decoder(logits), features)
+
+    def _settle(self, path: ctc.Path, features: np.ndarray) -> ctc.Path:
+        loudness = boundaries.energy(features, self.config.acoustic.stride)
+        spans = self.tokenizer.word_spans(path.labels)
+        return boundaries.settle(path, spans, loudness, self.seconds_per_frame)
+
+    def _transcript(
+        self, path: ctc.Path, frames: int, duration: float, name: str | None
+    ) -> Transcript:
         step, rate = self._samples_per_frame, self.config.features.sample_rate
         # Times from whole sample counts: accumulated floats drift.
         tokens = tuple(
@@ -251,12 +302,22 @@ class Recognizer:
                 path.labels, path.starts, path.ends, path.scores, strict=True
             )
         )
+        words = tuple(
+            Word(
+                self.tokenizer.decode(path.labels[first:last]),
+                tokens[first].start,
+                tokens[last - 1].end,
+                word_confidence(path.scores[first:last], self.curve),
+            )
+            for first, last in self.tokenizer.word_spans(path.labels)
+        )
         return Transcript(
             text=self.tokenizer.decode(path.labels),
-            score=path.score / max(len(logits), 1),
+            score=path.score / max(frames, 1),
             duration=duration,
             tokens=tokens,
             audio_filepath=name,
+            words=words,
         )
 
     def _batches(

@@ -20,6 +20,8 @@ def evaluation_text(result: Evaluation, worst: int) -> str:
     ]
     if result.rtf is not None:
         lines.append(f"RTF {result.rtf:.4f} ({1 / result.rtf:.0f} × realtime)")
+    if result.ece is not None:
+        lines.append(f"expected calibration error of the words' confidences {result.ece:.2%}")
     for failure in result.failures:
         lines.append(f"failed (its words count as deleted): {failure.error}")
     for scored in result.worst(worst):

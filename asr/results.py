@@ -20,11 +20,26 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Word:
+    """One word of a transcript.
+
+    `start` and `end` are seconds from the start of the recording; words are in order and do not
+    overlap. `confidence` is the probability (0–1) that the word is right.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The text of one recording.
 
     `score` is the best path's mean log-probability (nats) a frame; `duration` is in seconds;
-    `audio_filepath` is as the caller gave it, None for samples.
+    `audio_filepath` is as the caller gave it, None for samples; `channel` is the one that was
+    transcribed by itself, from 0, None for a mix of all.
     """
 
     text: str
@@ -32,6 +47,8 @@ class Transcript:
     duration: float
     tokens: tuple[Token, ...] = ()
     audio_filepath: str | None = None
+    words: tuple[Word, ...] = ()
+    channel: int | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ JAMO_ALPHABET = " " + "".join(
 )
 """Space, then the modern leading consonants, vowels and trailing consonants."""
 
+_PIECE_SPACE = "▁"
+"""What sentencepiece's pieces have for a space (U+2581)."""
+
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
 _SCALES = "thousand|million|billion|trillion"
 _COINS = {
@@ -156,6 +159,7 @@ class Tokenizer:
     def __init__(self, config: TokenizerConfig) -> None:
         self.config = config
         self._pieces = None
+        self._space = _PIECE_SPACE if config.kind == "subwords" else " "
         if config.kind == "subwords":
             import base64
 
@@ -201,6 +205,21 @@ class Tokenizer:
         if self.config.kind == "jamo":
             text = unicodedata.normalize("NFC", text)
         return " ".join(text.split())
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Positions [first, behind the last) in `ids` of each word's labels; spaces are in none."""
+        spans: list[tuple[int, int]] = []
+        inside = False
+        for position, label in enumerate(ids):
+            unit = self.labels[label]
+            if unit == self._space:
+                inside = False
+            elif inside and not unit.startswith(self._space):
+                spans[-1] = (spans[-1][0], position + 1)
+            else:
+                spans.append((position, position + 1))
+                inside = True
+        return spans
 
     def unknown(self, text: str) -> Counter[str]:
         """Characters of the normalised text that no unit can spell, with their counts."""

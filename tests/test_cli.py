@@ -16,8 +16,6 @@ import zoo
 from asr import cli
 from asr.manifest import Utterance, write_manifest
 from asr.recognizer import Recognizer
-from asr.results import Transcript
-from asr.writers import WRITERS
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,6 +73,15 @@ def test_one_file_is_its_text_and_nothing_else(asr, model: str, goforward: Path,
     assert "recordings" not in err
 
 
+def test_subtitles_have_the_lines_asked_for(asr, model: str, goforward: Path) -> None:  # type: ignore[no-untyped-def]
+    arguments = ("transcribe", goforward, "-m", model, "--format", "vtt", "--line-length", "5")
+    code, out, _ = asr(*arguments, "--lines", "1")
+    text = Recognizer.load(model).transcribe(goforward).text
+    lines = [line for line in out.splitlines()[1:] if line and "-->" not in line]
+    assert code == 0 and out.startswith("WEBVTT\n\n00:00:0")
+    assert " ".join(lines) == text and all(len(x) <= 5 or " " not in x for x in lines)
+
+
 def test_results_keep_the_order_and_the_names_given(
     asr,
     model: str,
@@ -104,7 +111,8 @@ def test_results_keep_the_order_and_the_names_given(
         (["transcribe", "nowhere.wav", "-m", "MODEL"], "nowhere.wav: no such file"),
         (["transcribe", "*.nothing", "-m", "MODEL"], "*.nothing: matches no file"),
         (["transcribe", "WAV", "-m", "en-huge"], "en-huge: no model directory"),
-        (["transcribe", "WAV", "-m", "MODEL", "--format", "srt"], "--format srt: not known"),
+        (["transcribe", "WAV", "-m", "MODEL", "--format", "doc"], "--format doc: not known"),
+        (["transcribe", "WAV", "WAV", "-m", "MODEL", "--format", "srt"], "one recording a file"),
         (["transcribe", "WAV", "-m", "MODEL", "--channel", "1"], "no channel 1: it has 1"),
         (["transcribe", "WAV", "-m", "MODEL", "--out", "/dev/null/x"], "/dev/null"),
         (["evaluate", "MODEL", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
@@ -189,15 +197,6 @@ def test_data_prepare_and_check(asr, tone, tmp_path: Path) -> None:  # type: ign
     path.unlink()
     code, text, _ = asr("data", "check", out / "train.jsonl")
     assert code == 1 and "a.wav: no such file" in text
-
-
-def test_writers() -> None:
-    results = [Transcript("go", -0.12345, 1.23456, (), "ä.wav"), Transcript("", -1.0, 2.0)]
-    assert list(WRITERS["txt"](results)) == ["go\n", "\n"]
-    assert [json.loads(line) for line in WRITERS["jsonl"](results)] == [
-        {"audio_filepath": "ä.wav", "text": "go", "duration": 1.235, "score": -0.1235},
-        {"audio_filepath": None, "text": "", "duration": 2.0, "score": -1.0},
-    ]
 
 
 def test_results_stay_on_stdout_while_a_bar_is_on_the_terminal(model: str, goforward: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from asr import plots
+from asr.results import Word
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -28,6 +29,17 @@ def test_curves_and_recordings_are_drawn_whole(tmp_path: Path) -> None:
         size=[100, 39]), 0.01, posteriors, ["", " ", "a", "b"], 0.02, "title",
     )  # fmt: skip
     assert size(tmp_path / "r.png") == (1320, 880)
+
+
+def test_words_and_reliability_are_drawn_whole(tmp_path: Path) -> None:
+    words = [Word("go", 0.2, 0.5, 0.9), Word("$x_$^", 0.5, 0.9, 0.1)]
+    samples = np.concatenate([np.zeros(8000), np.sin(np.arange(40_000))])
+    plots.alignment(tmp_path / "a.png", samples, 16_000, words, "$_$^.wav")
+    assert size(tmp_path / "a.png") == (880, 440)
+    plots.reliability(tmp_path / "r.png", [(0.9, True), (0.92, False), (0.1, False)], "title")
+    assert size(tmp_path / "r.png") == (660, 660)
+    plots.reliability(tmp_path / "none.png", [], "nothing was heard")
+    assert size(tmp_path / "none.png") == (660, 660)
 
 
 def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,22 @@ def test_a_real_recording_end_to_end(en_small: Recognizer, goforward: Path) -> N
     assert 0.1 < transcript.tokens[0].start < transcript.tokens[-1].end < 2.7
 
 
+def test_its_confidences_are_calibrated_for_its_weights(en_small: Recognizer) -> None:
+    # After new weights: asr calibrate en-small with its dev sets, as its card says.
+    assert en_small.curve is not None
+    assert en_small.curve.slope > 1 and en_small.curve.words > 1000
+    assert en_small.curve.ece_after < 0.06
+    assert not any("test" in name for name in en_small.curve.manifests)
+
+
+def test_words_are_where_they_are_said(en_small: Recognizer, goforward: Path) -> None:
+    words = en_small.align(goforward, "go forward ten meters").words
+    # As read off the spectrogram.
+    expected = [(0.49, 0.66), (0.66, 1.2), (1.24, 1.55), (1.55, 2.15)]
+    for word, times in zip(words, expected, strict=True):
+        assert (word.start, word.end) == pytest.approx(times, abs=0.06)
+
+
 def test_what_a_card_must_say() -> None:
     folder = MODELS / "en-small"
     assert sum(p.stat().st_size for p in folder.iterdir()) < 12 * 2**20

@@ -1,0 +1,112 @@
+"""`asr align`: recordings with their texts → when each word is said, in files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from asr.audio import read_audio
+from asr.batch import load_recognizer
+from asr.errors import AsrError, ConfigError, TextError
+from asr.files import atomic_write
+from asr.manifest import Utterance, read_manifest
+from asr.progress import track
+from asr.results import Transcript
+from asr.subtitles import Captions
+from asr.writers import find_writer, several
+
+
+def align_files(
+    audio: str,
+    text: str | None,
+    model: str,
+    format: str,
+    channel: int | None = None,
+    out: Path | None = None,
+    plot: Path | None = None,
+    captions: Captions | None = None,
+) -> bool:
+    """Align one recording or those of a manifest; True if none failed.
+
+    Args:
+        audio: a recording; or a .jsonl manifest, whose failures go to stderr and stop nothing.
+        text: what the recording says, or a .txt file with it; None for a manifest.
+        out: a file; for a manifest a folder, in which each recording has a file named after it.
+            Default: stdout.
+        plot: a picture of the one recording.
+
+    Raises:
+        AsrError: an argument, the model, or the one recording is wrong.
+    """
+    writer = find_writer(format, captions)
+    if not audio.endswith(".jsonl"):
+        spoken = _read_text(audio, text)
+        recognizer = load_recognizer(model)
+        transcript = recognizer.align(audio, spoken, channel=channel)
+        if plot is not None:
+            from asr import plots
+
+            rate = recognizer.config.features.sample_rate
+            samples = read_audio(Path(audio), rate, channel)
+            plots.alignment(plot, samples, rate, transcript.words, Path(audio).name)
+        _write(writer.write([transcript]), out)
+        return True
+    if text is not None or plot is not None:
+        what = "a text" if text is not None else "--plot"
+        raise ConfigError(f"{audio}: a manifest has its own texts: {what} is for one recording")
+    if out is None and not writer.many:
+        raise several(format)
+    utterances = read_manifest(Path(audio))
+    recognizer = load_recognizer(model)
+    failures = 0
+
+    def aligned() -> Iterator[tuple[Utterance, Transcript]]:
+        nonlocal failures
+        for utterance in track(utterances, len(utterances), "aligning"):
+            try:
+                yield utterance, recognizer.align(utterance, utterance.text, channel=channel)
+            except AsrError as error:
+                failures += 1
+                print(f"failed: {error}", file=sys.stderr)
+
+    if out is None:
+        _write(writer.write(transcript for _, transcript in aligned()), None)
+    else:
+        targets = _targets([u.path for u in utterances], writer.suffix)
+        for utterance, transcript in aligned():
+            _write(writer.write([transcript]), out / targets[utterance.path])
+    print(f"{len(utterances)} recordings, {failures} failed", file=sys.stderr)
+    return not failures
+
+
+def _read_text(audio: str, text: str | None) -> str:
+    if text is None:
+        raise ConfigError(f"{audio}: say what the recording says, as text or as a .txt file")
+    if not text.endswith(".txt"):
+        return text
+    try:
+        return Path(text).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TextError(f"{text}: cannot be read: {error}") from None
+
+
+def _write(pieces: Iterable[str], out: Path | None) -> None:
+    if out is None:
+        for piece in pieces:
+            sys.stdout.write(piece)
+        return
+    with atomic_write(out) as file:
+        file.writelines(pieces)
+
+
+def _targets(paths: Sequence[Path], suffix: str) -> dict[Path, str]:
+    """A file name for each recording: its path below what all have in common, with `suffix` for
+    its own, or behind it where two differ in nothing else."""
+    common = os.path.commonpath([p.parent.resolve() for p in paths])
+    names = {p: os.path.relpath(p.parent.resolve() / p.name, common) for p in paths}
+    short = {p: str(Path(name).with_suffix(suffix)) for p, name in names.items()}
+    counts = Counter(short.values())
+    return {p: name if counts[name] == 1 else names[p] + suffix for p, name in short.items()}
