@@ -24,7 +24,8 @@ class Transcript:
     """The text of one recording.
 
     `score` is the best path's mean log-probability (nats) a frame; `duration` is in seconds;
-    `audio_filepath` is as the caller gave it, None for samples.
+    `audio_filepath` is as the caller gave it, None for samples; `channel` is from 0 where each
+    channel is transcribed by itself, else None.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Transcript:
     duration: float
     tokens: tuple[Token, ...] = ()
     audio_filepath: str | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_results_keep_the_order_and_the_names_given(
     manifest = tmp_path / "m.jsonl"
     write_manifest(manifest, [Utterance("x", 3.0, long)])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", io.StringIO("short.wav\n\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"short.wav\n\n")))
     out_file = tmp_path / "out" / "text.jsonl"
     code, out, _ = asr(
         "transcribe", "long.wav", "-", "m.jsonl", "*ort.wav", "-m", model, "--format", "jsonl",
@@ -192,8 +193,8 @@ def test_data_prepare_and_check(asr, tone, tmp_path: Path) -> None:  # type: ign
 
 def test_writers() -> None:
     results = [Transcript("go", -0.12345, 1.23456, (), "ä.wav"), Transcript("", -1.0, 2.0)]
-    assert list(WRITERS["txt"](results)) == ["go\n", "\n"]
-    assert [json.loads(line) for line in WRITERS["jsonl"](results)] == [
+    assert list(WRITERS["txt"].write(results)) == ["go\n", "\n"]
+    assert [json.loads(line) for line in WRITERS["jsonl"].write(results)] == [
         {"audio_filepath": "ä.wav", "text": "go", "duration": 1.235, "score": -0.1235},
         {"audio_filepath": None, "text": "", "duration": 2.0, "score": -1.0},
     ]
@@ -205,8 +206,12 @@ def test_results_stay_on_stdout_while_a_bar_is_on_the_terminal(model: str, gofor
     command = [sys.executable, "-m", "asr.cli", "transcribe", goforward, goforward, "-m", model]
     ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, text=True)
     os.close(follower)
-    terminal = os.read(leader, 1 << 16).decode()
+    shown = b""
+    with suppress(OSError):  # which is how a terminal says that all of it was read
+        while True:
+            shown += os.read(leader, 1 << 16)
     os.close(leader)
+    terminal = shown.decode()
     text = Recognizer.load(model).transcribe(goforward).text
     assert ended.returncode == 0 and ended.stdout == f"{text}\n" * 2
     assert "loading" in terminal and "2 recordings" in terminal
