@@ -274,9 +274,8 @@ class _Run:
         if self.batch.workers > 1:
             yield from run_workers(self.batch.workers, how, jobs, self._start_clock)
         elif jobs:
-            recognizer = load_recognizer(how.model, how.decoding)
-            # The first call traces the graph: a cost of starting, not of transcribing.
-            recognizer.warm_up()
+            with spinner(f"loading {how.model}"):
+                recognizer = how.load()
             self._start_clock()
             for job in jobs:
                 yield how.transcribe(recognizer, job)

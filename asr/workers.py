@@ -69,6 +69,27 @@ class Transcriber:
     split_channels: bool = False
     digests: bool = False
 
+    def load(self, threads: int = 0) -> Recognizer:
+        """The recogniser, its graph traced: a cost of starting, not of transcribing.
+
+        Args:
+            threads: of TensorFlow in this process, if it has not run yet; 0 leaves that to it.
+
+        Raises:
+            ModelError, ConfigError: see `Recognizer.load`.
+        """
+        import_tensorflow()
+        import tensorflow as tf
+
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        from asr.recognizer import Recognizer
+
+        recognizer = Recognizer.load(self.model, self.decoding)
+        recognizer.warm_up()
+        return recognizer
+
     def transcribe(self, recognizer: Recognizer, job: Job) -> list[Outcome]:
         """The job's outcomes, in its order; the same job always gives the same ones."""
         digests = [digest(file_of(r)) if self.digests else "" for _, r in job.recordings]
@@ -227,17 +248,9 @@ def _death(process: BaseProcess) -> str:
 def _serve(connection: Connection, threads: int, transcriber: Transcriber) -> None:
     """A worker process: sends an empty list when it is ready, then the outcomes of each job that
     it is sent. It ends with its parent, even a killed one, for then the pipe has no other end."""
-    import_tensorflow()
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    from asr.recognizer import Recognizer
-
     message: object = []
     try:
-        recognizer = Recognizer.load(transcriber.model, transcriber.decoding)
-        recognizer.warm_up()
+        recognizer = transcriber.load(threads)
     except AsrError as error:
         message = error
     while True:

@@ -6,8 +6,9 @@
 Each run is a process of its own, the worker counts take turns, and what follows -- goes to
 `asr transcribe`. Prints medians of whole processes, from start to exit with loading in all of them,
 and of warm ones, from the first loaded model to the last result on the disk; then each one's
-speed against the first worker count. 200 short files take about as long as loading: the whole
-figure grows towards the warm one with the number of files.
+speed against the first worker count. Processor seconds are of all processes: those of one and of
+two workers are to differ by one more loading, whatever else the machine does. 200 short files take
+about as long as loading: the whole figure grows towards the warm one with the number of files.
 """
 
 import argparse
@@ -24,15 +25,19 @@ from asr.manifest import read_manifest, write_manifest
 from asr.record import environment, git_commit
 
 
-def measure(manifest: Path, model: str, workers: int, options: list[str]) -> tuple[float, float]:
-    """Seconds of one process, whole and warm."""
+def measure(manifest: Path, model: str, workers: int, options: list[str]) -> tuple[float, ...]:
+    """Seconds of one run: whole, warm, and of all its processes' processor time."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "asr.cli", "transcribe", str(manifest), "--model", model,
                    "--workers", str(workers), "--out", f"{out}/", *options]  # fmt: skip
+        before = os.times()
         started = time.perf_counter()
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         whole = time.perf_counter() - started
-        return whole, json.loads((Path(out) / "summary.json").read_text())["seconds"]
+        warm = json.loads((Path(out) / "summary.json").read_text())["seconds"]
+        now = os.times()
+        spent = now.children_user + now.children_system
+        return whole, warm, spent - before.children_user - before.children_system
 
 
 def main() -> None:
@@ -47,7 +52,7 @@ def main() -> None:
     a = parser.parse_args()
     utterances = read_manifest(a.manifest)[: a.files]
     audio = sum(u.duration for u in utterances)
-    times: dict[int, list[tuple[float, float]]] = {count: [] for count in a.workers}
+    times: dict[int, list[tuple[float, ...]]] = {count: [] for count in a.workers}
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "files.jsonl"
         write_manifest(manifest, utterances)
@@ -56,9 +61,10 @@ def main() -> None:
                 times[count].append(measure(manifest, a.model, count, a.options))
     rows = []
     for count, runs in times.items():
-        whole, warm = (statistics.median(column) for column in zip(*runs, strict=True))
+        whole, warm, processor = (statistics.median(column) for column in zip(*runs, strict=True))
         first = rows[0] if rows else {"whole": whole, "warm": warm}
         rows.append({"workers": count, "whole": whole, "warm": warm, "rtf": warm / audio,
+                     "processor": processor,
                      "whole_speed": first["whole"] / whole, "warm_speed": first["warm"] / warm,
                      "runs": runs})  # fmt: skip
     if a.json:
@@ -68,8 +74,11 @@ def main() -> None:
         return
     print(f"{len(utterances)} files, {audio:.0f} s, {a.runs} runs, load {os.getloadavg()[0]:.1f}")
     for row in rows:
-        print(f"{row['workers']} workers: whole {row['whole']:.1f} s ({row['whole_speed']:.2f} x), "
-              f"warm {row['warm']:.1f} s ({row['warm_speed']:.2f} x), RTF {row['rtf']:.4f}")  # fmt: skip
+        print(
+            f"{row['workers']} workers: whole {row['whole']:.1f} s ({row['whole_speed']:.2f} x), "
+            f"warm {row['warm']:.1f} s ({row['warm_speed']:.2f} x), RTF {row['rtf']:.4f}, "
+            f"processor {row['processor']:.1f} s"
+        )
 
 
 if __name__ == "__main__":
