@@ -19,7 +19,7 @@ from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
 from asr.inputs import Recording, file_of, gather, measure
-from asr.interrupts import Stopped, stoppable
+from asr.interrupts import Stopped, Stopper, stoppable
 from asr.ledger import settings_key
 from asr.manifest import read_manifest
 from asr.models import find_model
@@ -143,8 +143,8 @@ def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
     """
     run = _Run(batch)
     try:
-        with stoppable():
-            run.all(paths)
+        with stoppable() as stopper:
+            run.all(paths, stopper)
     except Stopped as stop:
         run.totals.signal = stop.number
     except (OutputError, WorkerError) as error:
@@ -171,7 +171,7 @@ class _Run:
         self.log = FailureLog(None)
         self.started = 0.0
 
-    def all(self, paths: Sequence[str]) -> None:
+    def all(self, paths: Sequence[str], stopper: Stopper) -> None:
         batch = self.batch
         recordings, failures = gather(paths)
         self.totals.recordings = len(recordings) + len(failures)
@@ -191,8 +191,9 @@ class _Run:
         with closing(self._work(jobs, [seconds for seconds, _ in measured])) as work:
             if folder is not None:
                 for outcomes in work:
-                    for outcome, lost in zip(outcomes, folder.write(outcomes), strict=True):
-                        self._count(outcome, lost)
+                    with stopper.hold():
+                        for outcome, lost in zip(outcomes, folder.write(outcomes), strict=True):
+                            self._count(outcome, lost)
             else:
                 self._to_stream(work)
 

@@ -19,24 +19,46 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+class Stopper:
+    """Raises `Stopped` for the first signal; a second one kills the process."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._waiting = 0
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """What is inside is not cut in two: a signal is raised when it is done."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._waiting:
+            raise Stopped(self._waiting)
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        if not self._held:
+            raise Stopped(number)
+        self._waiting = number
+
+
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Raise `Stopped` for the first Ctrl-C or SIGTERM inside; a second one kills the process.
+def stoppable() -> Iterator[Stopper]:
+    """Have a `Stopper` handle Ctrl-C and SIGTERM.
 
     Outside the main thread, which alone gets signals, nothing changes.
     """
+    stopper = Stopper()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stopper
         return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        raise Stopped(number)
-
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    before = {number: signal.signal(number, stopper.handle) for number in SIGNALS}
     try:
-        yield
+        yield stopper
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -180,14 +180,13 @@ def result_names(files: Sequence[Path], top: str, suffix: str) -> list[str]:
     suffix: 01.wav, 01.flac. Only the same file twice has the same name twice.
     """
     full = [os.path.relpath(os.path.abspath(file), top) for file in files]
-    names = [os.path.splitext(name)[0] for name in full]
-    taken = {report.removesuffix(suffix): 1 for report in (ERRORS, SUMMARY)}
+    names = {name: os.path.splitext(name)[0] for name in full}
+    reports = Counter(report.removesuffix(suffix) for report in (ERRORS, SUMMARY))
     while True:
-        count = Counter(names) + Counter(taken)
-        kept = [n if count[n] == 1 else f for n, f in zip(names, full, strict=True)]
-        if kept == names:
-            return names
-        names = kept
+        count = Counter(names.values()) + reports
+        if not (again := {f for f, name in names.items() if count[name] > 1 and name != f}):
+            return [names[name] for name in full]
+        names |= {name: name for name in again}
 
 
 def common_folder(paths: Iterable[str], files: Iterable[Path]) -> str:
