@@ -12,7 +12,7 @@ from typing import Any
 
 from asr.files import atomic_write, json_line
 
-LEDGER = ".asr-batch.jsonl"
+LEDGER = ".asr-batch"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Entry:
 
 
 class Ledger:
-    """The file `.asr-batch.jsonl` in a folder of results.
+    """The file `.asr-batch` in a folder of results.
 
     A line holds the entries of one job, and is added when all of the job's results are there. So
     whatever ends the process, a job is in it or is not: a line that is torn does not count. A later

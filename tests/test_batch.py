@@ -336,7 +336,7 @@ def test_killed_at_random_points_and_resumed_it_is_as_if_never_killed(
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_killed_many_times(tmp_path: Path, workers: int) -> None:
-    killed_and_resumed(tmp_path, 60, workers)
+    killed_and_resumed(tmp_path, 25, workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -348,7 +348,9 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, how: str, status: int, workers
     assert "Traceback" not in ended.stderr
     assert ("stopped by SIGINT" if how == "ctrl-c" else "stopped by SIGTERM") in ended.stderr
     summary = json.loads((tmp_path / "out/summary.json").read_text())
-    assert summary["signal"] == status - 128 and 16 <= summary["transcribed"] <= 40
+    assert summary["signal"] == status - 128
+    # Two jobs before the one that brings the signal; another worker's may not be written yet.
+    assert summary["transcribed"] == 32 if workers == 1 else summary["transcribed"] in (0, 16, 32)
     assert len(tree(tmp_path / "out")) == summary["transcribed"]
     (source / f"zz-{how}.wav").rename(source / "zz.wav")
     ended = batch(source, f"{tmp_path}/out/", resume=True, workers=workers)
