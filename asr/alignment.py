@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from asr.audio import read_audio
@@ -13,6 +11,7 @@ from asr.batch import load_recognizer
 from asr.errors import AsrError, ConfigError, TextError
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
+from asr.outputs import common_folder, result_names
 from asr.progress import track
 from asr.results import Transcript
 from asr.subtitles import Captions
@@ -75,9 +74,11 @@ def align_files(
     if out is None:
         _write(writer.write(transcript for _, transcript in aligned()), None)
     else:
-        targets = _targets([u.path for u in utterances], writer.suffix)
+        paths = [u.path for u in utterances]
+        names = result_names(paths, common_folder([], paths), writer.suffix)
+        targets = dict(zip(paths, names, strict=True))
         for utterance, transcript in aligned():
-            _write(writer.write([transcript]), out / targets[utterance.path])
+            _write(writer.write([transcript]), out / (targets[utterance.path] + writer.suffix))
     print(f"{len(utterances)} recordings, {failures} failed", file=sys.stderr)
     return not failures
 
@@ -100,13 +101,3 @@ def _write(pieces: Iterable[str], out: Path | None) -> None:
         return
     with atomic_write(out) as file:
         file.writelines(pieces)
-
-
-def _targets(paths: Sequence[Path], suffix: str) -> dict[Path, str]:
-    """A file name for each recording: its path below what all have in common, with `suffix` for
-    its own, or behind it where two differ in nothing else."""
-    common = os.path.commonpath([p.parent.resolve() for p in paths])
-    names = {p: os.path.relpath(p.parent.resolve() / p.name, common) for p in paths}
-    short = {p: str(Path(name).with_suffix(suffix)) for p, name in names.items()}
-    counts = Counter(short.values())
-    return {p: name if counts[name] == 1 else names[p] + suffix for p, name in short.items()}

@@ -2,28 +2,119 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from asr.audio import find_audio
 from asr.decoding import Decoding
-from asr.errors import AsrError
+from asr.errors import ConfigError, OutputError, WorkerError
 from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
-from asr.manifest import Utterance, read_manifest
+from asr.inputs import Recording, file_of, gather, measure
+from asr.interrupts import Stopped, Stopper, stoppable
+from asr.ledger import settings_key
+from asr.manifest import read_manifest
+from asr.models import find_model
+from asr.outputs import ERRORS, SUMMARY, FailureLog, Folder, common_folder, result_names, writing
 from asr.progress import spinner, track
 from asr.quiet import import_tensorflow
 from asr.record import git_commit, this_command
 from asr.results import Failure, Transcript
 from asr.subtitles import Captions
+from asr.workers import Job, Outcome, Transcriber, make_jobs, run_workers
 from asr.writers import find_writer, several
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to do with the recordings of a batch.
+
+    transcriber: model, decoding, channels. format, captions: see `find_writer`. out: a file, or a
+    folder if it is one or ends in /; stdout by default. workers: processes; 1 is this one alone.
+    resume: keep the folder's results that are still right. errors: a JSON line for each failure;
+    errors.jsonl in a folder by default.
+
+    Raises:
+        ConfigError: an impossible value, or ones that do not go together.
+    """
+
+    transcriber: Transcriber
+    format: str = "txt"
+    captions: Captions | None = None
+    out: str | None = None
+    workers: int = 1
+    resume: bool = False
+    errors: Path | None = None
+
+    def __post_init__(self) -> None:
+        find_writer(self.format, self.captions)
+        if self.workers < 1:
+            raise ConfigError(f"--workers {self.workers}: at least 1")
+        if self.transcriber.split_channels and self.transcriber.channel is not None:
+            raise ConfigError("--channel takes one channel, --split-channels all: give one of them")
+        if self.resume and self.folder is None:
+            raise ConfigError(
+                "--resume goes on in a folder: give one that ends in /, as --out DIR/"
+            )
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of results, if there is to be one."""
+        if self.out is not None and (self.out.endswith("/") or os.path.isdir(self.out)):
+            return Path(self.out)
+        return None
+
+
+@dataclass
+class Totals:
+    """How a batch went, counted in recordings.
+
+    recordings: asked for; an argument that names none counts as one that failed. skipped: had their
+    results already. failed: those of which something is missing. audio_seconds, seconds: of audio
+    transcribed now, and of the work, without loading. signal: what stopped it, or 0.
+    """
+
+    recordings: int = 0
+    transcribed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    audio_seconds: float = 0.0
+    seconds: float = 0.0
+    signal: int = 0
+
+    @property
+    def rtf(self) -> float | None:
+        return self.seconds / self.audio_seconds if self.audio_seconds else None
+
+    @property
+    def status(self) -> int:
+        """What the process is to exit with: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + self.signal if self.signal else int(self.failed > 0)
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.recordings} recordings, {self.audio_seconds / 3600:.2f} h, "
+            f"{self.failed} failed, RTF {self.rtf or 0:.4f}"
+        )
+        if self.skipped:
+            text += f", {self.skipped} done before"
+        if self.signal:
+            left = self.recordings - self.transcribed - self.skipped - self.failed
+            text += f"; stopped by {signal.Signals(self.signal).name}, {left} not done"
+        return text
 
 
 def load_recognizer(model: str, decoding: Decoding = Decoding()) -> Recognizer:
@@ -39,91 +130,198 @@ def load_recognizer(model: str, decoding: Decoding = Decoding()) -> Recognizer:
         return Recognizer.load(model, decoding)
 
 
-def gather(paths: Iterable[str]) -> tuple[list[str | Path | Utterance], list[Failure]]:
-    """What the arguments of `asr transcribe` name: files, folders, globs, manifests, - for stdin.
+def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
+    """Transcribe all that `paths` name.
 
-    What names nothing is a `Failure`, so that it cannot stop the others.
-    """
-    found: list[str | Path | Utterance] = []
-    failures: list[Failure] = []
-    for item in paths:
-        try:
-            if item == "-":
-                found += [line for line in sys.stdin.read().splitlines() if line.strip()]
-            elif item.endswith(".jsonl"):
-                found += read_manifest(Path(item))
-            elif Path(item).is_file():
-                found.append(item)
-            else:
-                found += find_audio([item])
-        except AsrError as error:
-            failures.append(Failure(item, str(error)))
-    return found, failures
-
-
-def transcribe_files(
-    paths: Sequence[str],
-    model: str,
-    format: str,
-    channel: int | None,
-    out: Path | None,
-    decoding: Decoding = Decoding(),
-    captions: Captions | None = None,
-) -> bool:
-    """Transcribe all that `paths` name, in their order, to `out` or stdout; True if none failed.
-
-    Results are written as soon as those before them are there; failures go to stderr, and a
-    summary ends it where there was more than one recording.
+    To stdout or a file, results come in the order of the recordings; in a folder, each has a file
+    of its own. Failures go to stderr at the end, and totals where there was more than one
+    recording. Ctrl-C and SIGTERM drop the recordings in work and keep the results so far.
 
     Raises:
-        AsrError: the format or the model is wrong; nothing was transcribed.
+        AsrError: the options or the model are wrong; nothing was transcribed.
+        OutputError: a result could not be written; those in a folder are kept.
+        WorkerError: no worker process stays alive; those in a folder are kept.
     """
-    writer = find_writer(format, captions)
-    items, failures = gather(paths)
-    if len(items) > 1 and not writer.many:
-        raise several(format)
-    if not items:
-        _report(failures)
-        return False
-    recognizer = load_recognizer(model, decoding)
-    started, seconds = time.monotonic(), 0.0
+    run = _Run(batch)
+    try:
+        with stoppable() as stopper:
+            run.all(paths, stopper)
+    except Stopped as stop:
+        run.totals.signal = stop.number
+    except (OutputError, WorkerError) as error:
+        with suppress(OutputError):  # the first error is the one to tell
+            run.conclude()
+        done = run.totals.transcribed + run.totals.skipped
+        text = f"{error}; {done} of {run.totals.recordings} recordings are finished"
+        if batch.folder is not None:
+            text += ", --resume goes on from there"
+        elif done and batch.out is not None:
+            text += ", but a file is kept only whole: a folder (--out DIR/) would hold them"
+        raise type(error)(text) from None
+    run.conclude()
+    return run.totals
 
-    def transcripts() -> Iterator[Transcript]:
-        nonlocal seconds
-        each = recognizer.transcribe_each(items, channel=channel)
-        # On a terminal the lines of text show the progress, and a bar would run into them.
-        if out is not None or not sys.stdout.isatty():
-            each = track(each, len(items), "transcribing")
-        for result in in_order(each):
-            if isinstance(result, Failure):
-                failures.append(result)
-            else:
-                seconds += result.duration
-                yield result
 
-    if out is None:
-        for text in writer.write(transcripts()):
-            sys.stdout.write(text)
-            sys.stdout.flush()
-    else:
-        with atomic_write(out) as file:
-            file.writelines(writer.write(transcripts()))
-    _report(failures)
-    if len(items) + len(failures) > 1:
-        took = time.monotonic() - started
-        print(
-            f"{len(items)} recordings, {seconds / 3600:.2f} h, {len(failures)} failed, "
-            f"RTF {took / seconds if seconds else 0:.4f}",
-            file=sys.stderr,
+class _Run:
+    """One call of `transcribe_files`."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.writer = find_writer(batch.format, batch.captions)
+        self.totals = Totals()
+        self.log = FailureLog(None)
+        self.started = 0.0
+
+    def all(self, paths: Sequence[str], stopper: Stopper) -> None:
+        batch = self.batch
+        recordings, failures = gather(paths)
+        self.totals.recordings = len(recordings) + len(failures)
+        measured = [measure(recording) for recording in recordings]
+        jobs = make_jobs((r, seconds) for r, (seconds, _) in zip(recordings, measured, strict=True))
+        results = sum(
+            channels if batch.transcriber.split_channels else 1 for _, channels in measured
         )
-    return not failures
+        if batch.folder is None and results > 1 and not self.writer.many:
+            raise several(batch.format)
+        folder = self._folder(batch.folder, paths, recordings, measured) if batch.folder else None
+        self.log = FailureLog(batch.errors or (batch.folder and batch.folder / ERRORS))
+        self._fail(failures)
+        if folder is not None:
+            jobs = self._remaining(folder, jobs)
+        with closing(self._work(jobs, [seconds for seconds, _ in measured])) as work:
+            if folder is not None:
+                for outcomes in work:
+                    with stopper.hold():
+                        for outcome, lost in zip(outcomes, folder.write(outcomes), strict=True):
+                            self._count(outcome, lost)
+            else:
+                self._to_stream(work)
+
+    def conclude(self) -> None:
+        """Failures and totals on stderr, and in the folder for programs."""
+        self.log.show()
+        totals, batch = self.totals, self.batch
+        if totals.recordings > 1 or totals.signal:
+            print(totals, file=sys.stderr)
+        if batch.folder is not None:
+            record = {
+                **asdict(totals),
+                "rtf": totals.rtf,
+                "model": batch.transcriber.model,
+                "format": batch.format,
+                "workers": batch.workers,
+                "command": this_command(),
+                "commit": git_commit(),
+            }
+            path = batch.folder / SUMMARY
+            with writing(path), atomic_write(path) as file:
+                file.write(json.dumps(record, indent=2) + "\n")
+
+    def _folder(
+        self,
+        folder: Path,
+        paths: Sequence[str],
+        recordings: Sequence[Recording],
+        measured: Sequence[tuple[float, int]],
+    ) -> Folder | None:
+        if not recordings:
+            return None
+        files = [file_of(recording) for recording in recordings]
+        how = self.batch.transcriber
+        key = settings_key(
+            {
+                "model": find_model(how.model) / "model.json",  # which has the weights' SHA-256
+                "decoding": how.decoding,
+                "channel": how.channel,
+                "split_channels": how.split_channels,
+                "format": self.batch.format,
+                "captions": self.batch.captions,
+            }
+        )
+        names = result_names(files, common_folder(paths, files), self.writer.suffix)
+        channels = [channels for _, channels in measured] if how.split_channels else None
+        return Folder(folder, names, files, channels, self.writer, key)
+
+    def _remaining(self, folder: Folder, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs without what has results already or cannot have one; the folder is prepared."""
+        doubles = folder.doubles()
+        self._fail(doubles.values())
+        indices = [i for i in range(len(folder.names)) if i not in doubles]
+        finished = set()
+        if self.batch.resume:
+            checking = track(indices, len(indices), "checking what is there")
+            finished = {i for i in checking if folder.holds(i)}
+        self.totals.skipped = len(finished)
+        folder.begin([i for i in indices if i not in finished])
+        left = [
+            Job(tuple(r for r in job.recordings if r[0] not in finished | doubles.keys()))
+            for job in jobs
+        ]
+        return [job for job in left if job.recordings]
+
+    def _work(self, jobs: Sequence[Job], seconds: Sequence[float]) -> Generator[list[Outcome]]:
+        """Outcomes as jobs finish, with a bar that goes by the seconds of audio."""
+        with closing(self._outcomes(jobs)) as each:
+            # On a terminal the lines of text show the progress, and a bar would run into them.
+            if self.batch.out is None and sys.stdout.isatty():
+                yield from each
+            else:
+                total = sum(seconds[i] for job in jobs for i, _ in job.recordings)
+                yield from track(
+                    each, total, "transcribing", lambda done: sum(seconds[o.index] for o in done)
+                )
+
+    def _outcomes(self, jobs: Sequence[Job]) -> Generator[list[Outcome]]:
+        how = replace(self.batch.transcriber, digests=self.batch.folder is not None)
+        if self.batch.workers > 1:
+            yield from run_workers(self.batch.workers, how, jobs, self._start_clock)
+        elif jobs:
+            with spinner(f"loading {how.model}"):
+                recognizer = how.load()
+            self._start_clock()
+            for job in jobs:
+                yield how.transcribe(recognizer, job)
+
+    def _start_clock(self) -> None:
+        self.started = time.monotonic()
+
+    def _to_stream(self, work: Iterable[list[Outcome]]) -> None:
+        def transcripts() -> Iterator[Transcript]:
+            try:
+                for outcome in in_order((o.index, o) for outcomes in work for o in outcomes):
+                    self._count(outcome, [r for r in outcome.results if isinstance(r, Failure)])
+                    yield from (r for r in outcome.results if isinstance(r, Transcript))
+            except Stopped as stop:
+                self.totals.signal = stop.number  # and the file has what there is so far
+
+        texts = self.writer.write(transcripts())
+        if self.batch.out is None:
+            for text in texts:
+                with writing("stdout"):
+                    sys.stdout.write(text)
+                    sys.stdout.flush()
+        else:
+            with writing(self.batch.out), atomic_write(Path(self.batch.out)) as file:
+                file.writelines(texts)
+
+    def _count(self, outcome: Outcome, failures: Sequence[Failure]) -> None:
+        self._fail(failures[:1])
+        for failure in failures[1:]:  # another channel of the same recording
+            self.log.add(failure)
+        self.totals.transcribed += not failures
+        lengths = [r.duration for r in outcome.results if isinstance(r, Transcript)]
+        self.totals.audio_seconds += max(lengths, default=0.0)
+        self.totals.seconds = time.monotonic() - self.started
+
+    def _fail(self, failures: Iterable[Failure]) -> None:
+        for failure in failures:
+            self.totals.failed += 1
+            self.log.add(failure)
 
 
-def in_order(
-    results: Iterable[tuple[int, Transcript | Failure]],
-) -> Iterator[Transcript | Failure]:
+def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
     """Put (index, result) pairs, which come as batches finish, back into the inputs' order."""
-    waiting: dict[int, Transcript | Failure] = {}
+    waiting: dict[int, T] = {}
     following = 0
     for index, result in results:
         waiting[index] = result
@@ -168,8 +366,3 @@ def evaluate_manifest(
         **result.to_dict(),
     }
     return result, record
-
-
-def _report(failures: Sequence[Failure]) -> None:
-    for failure in failures:
-        print(f"failed: {failure.error}", file=sys.stderr)

@@ -44,7 +44,20 @@ def transcribe(
     model: Model = "en-small",
     format: Format = "txt",
     channel: Annotated[int | None, typer.Option(help="from 0; default: mix all")] = None,
-    out: Annotated[Path | None, typer.Option(help="write here instead of stdout")] = None,
+    split_channels: Annotated[
+        bool, typer.Option("--split-channels", help="transcribe each channel by itself")
+    ] = False,
+    out: Annotated[
+        str | None,
+        typer.Option(help="a file, or a folder if it is one or ends in /; default: stdout"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="keep the folder's results that are still right")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="processes; 1: this one alone")] = 1,
+    errors: Annotated[
+        Path | None, typer.Option(help="failures as JSON lines; default: DIR/errors.jsonl")
+    ] = None,
     beam: Beam = 0,
     lm: Lm = None,
     alpha: Alpha = 0.5,
@@ -53,13 +66,15 @@ def transcribe(
     lines: Lines = None,
 ) -> None:
     """Transcribe recordings; a bad one is reported and skipped, and the exit status is then 1."""
-    from asr.batch import transcribe_files
+    from asr.batch import Batch, transcribe_files
     from asr.decoding import Decoding
+    from asr.workers import Transcriber
 
-    decoding = Decoding(beam, lm, alpha, beta)
+    how = Transcriber(model, Decoding(beam, lm, alpha, beta), channel, split_channels)
     captions = _captions(line_length, lines)
-    if not transcribe_files(paths, model, format, channel, out, decoding, captions):
-        raise typer.Exit(1)
+    totals = transcribe_files(paths, Batch(how, format, captions, out, workers, resume, errors))
+    if totals.status:
+        raise typer.Exit(totals.status)
 
 
 @app.command()
@@ -278,12 +293,21 @@ def main() -> Any:
     try:
         return app()
     except BrokenPipeError:
-        # The reader, such as `head`, has had enough; Python must not try to flush to it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, such as `head`, has had enough.
+        _drop_stdout()
         sys.exit(1)
     except (AsrError, OSError) as error:
         typer.secho(f"error: {error}", fg="red", err=True)
+        try:
+            sys.stdout.flush()
+        except OSError:  # its disk is full
+            _drop_stdout()
         sys.exit(1)
+
+
+def _drop_stdout() -> None:
+    """Python must not try at exit to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

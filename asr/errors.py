@@ -29,3 +29,11 @@ class ModelError(AsrError):
 
 class TrainingError(AsrError):
     """Training that cannot go on, such as a non-finite loss; the files are named."""
+
+
+class OutputError(AsrError):
+    """A result that cannot be written; the message names the file and how much is done."""
+
+
+class WorkerError(AsrError):
+    """No worker process stays alive; the message says how they ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
@@ -68,8 +68,10 @@ def spinner(what: str) -> Iterator[None]:
         yield
 
 
-def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Pass `items` through, with a bar on stderr if that is a terminal."""
+def track(
+    items: Iterable[T], total: float, what: str, size: Callable[[T], float] = lambda item: 1
+) -> Iterator[T]:
+    """Pass `items` through, with a bar on stderr if that is a terminal; `total` in `size`s."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield from items
@@ -80,4 +82,7 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
         *Progress.get_default_columns(), MofNCompleteColumn(),
         console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
-        yield from bar.track(items, total, description=what)
+        task = bar.add_task(what, total=total)
+        for item in items:
+            yield item
+            bar.advance(task, size(item))

@@ -32,10 +32,10 @@ from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.features import FeatureConfig, expand, extract, load_features
 from asr.files import atomic_write
 from asr.manifest import Utterance
+from asr.models import find_model
 from asr.results import Failure, Token, Transcript, Word
 from asr.text import Tokenizer, TokenizerConfig
 
-MODELS = Path(__file__).parent / "models"
 BATCH_SECONDS = 240.0
 """Padded audio in one batch: bounds memory, and is where more no longer makes it faster."""
 READ_AHEAD = 128
@@ -333,20 +333,6 @@ class Recognizer:
             batch.append(item)
         if batch:
             yield batch
-
-
-def find_model(model: str | PathLike[str]) -> Path:
-    """The directory of a model given by shipped name or path.
-
-    Raises:
-        ModelError: neither; the message lists the shipped names.
-    """
-    for folder in (Path(model), MODELS / fspath(model)):
-        if (folder / "model.json").is_file():
-            return folder
-    shipped = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/model.json"))) or "none"
-    raise ModelError(f"{fspath(model)}: no model directory (no model.json) and no shipped model "
-                     f"of this name; shipped: {shipped}")  # fmt: skip
 
 
 def _name(audio: AudioLike) -> str | None:

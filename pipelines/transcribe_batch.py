@@ -1,14 +1,15 @@
 """Transcribe many recordings; what fails is reported on stderr and makes the exit status 1.
 
-python pipelines/transcribe_batch.py recordings/ --model en-small --format jsonl --out text.jsonl
+python pipelines/transcribe_batch.py recordings/ --model en-small --out text/ --resume --workers 2
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from asr.batch import transcribe_files
+from asr.batch import Batch, transcribe_files
 from asr.errors import AsrError
+from asr.workers import Transcriber
 from asr.writers import WRITERS
 
 
@@ -18,10 +19,16 @@ def main() -> int:
     parser.add_argument("--model", default="en-small")
     parser.add_argument("--format", choices=WRITERS, default="jsonl")
     parser.add_argument("--channel", type=int, help="from 0; default: mix all")
-    parser.add_argument("--out", type=Path, help="default: stdout")
+    parser.add_argument("--split-channels", action="store_true", help="each by itself")
+    parser.add_argument("--out", help="a file, or a folder ending in /; default: stdout")
+    parser.add_argument("--resume", action="store_true", help="keep what is still right in it")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--errors", type=Path, help="failures as JSON lines")
     a = parser.parse_args()
+    how = Transcriber(a.model, channel=a.channel, split_channels=a.split_channels)
     try:
-        return 0 if transcribe_files(a.paths, a.model, a.format, a.channel, a.out) else 1
+        batch = Batch(how, a.format, None, a.out, a.workers, a.resume, a.errors)
+        return transcribe_files(a.paths, batch).status
     except AsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -8,12 +8,16 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import zoo
 
 from asr import cli
+from asr.inputs import gather
 from asr.manifest import Utterance, write_manifest
 from asr.recognizer import Recognizer
 
@@ -93,7 +97,7 @@ def test_results_keep_the_order_and_the_names_given(
     manifest = tmp_path / "m.jsonl"
     write_manifest(manifest, [Utterance("x", 3.0, long)])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", io.StringIO("short.wav\n\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"short.wav\n\n")))
     out_file = tmp_path / "out" / "text.jsonl"
     code, out, _ = asr(
         "transcribe", "long.wav", "-", "m.jsonl", "*ort.wav", "-m", model, "--format", "jsonl",
@@ -205,8 +209,12 @@ def test_results_stay_on_stdout_while_a_bar_is_on_the_terminal(model: str, gofor
     command = [sys.executable, "-m", "asr.cli", "transcribe", goforward, goforward, "-m", model]
     ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, text=True)
     os.close(follower)
-    terminal = os.read(leader, 1 << 16).decode()
+    shown = b""
+    with suppress(OSError):  # which is how a terminal says that all of it was read
+        while True:
+            shown += os.read(leader, 1 << 16)
     os.close(leader)
+    terminal = shown.decode()
     text = Recognizer.load(model).transcribe(goforward).text
     assert ended.returncode == 0 and ended.stdout == f"{text}\n" * 2
     assert "loading" in terminal and "2 recordings" in terminal
@@ -224,3 +232,56 @@ def test_batch_pipeline_is_the_same_call(model: str, goforward: Path, tmp_path: 
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 1 and "gone.wav: no such file" in ended.stderr
     assert out.read_text() == Recognizer.load(model).transcribe(goforward).text + "\n"
+
+
+def test_a_folder_of_results_by_two_workers(asr, model: str, tone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    names = [str(tone(f"in/{i}.wav", 0.3 + i / 20, seed=i)) for i in range(20)]
+    names[7] = str(tmp_path / "in/gone.wav")
+    errors, one, two = tmp_path / "e.jsonl", tmp_path / "one", tmp_path / "two"
+    common = ("transcribe", *names, "-m", model, "--format", "jsonl", "--errors", errors)
+    code, out, err = asr(*common, "--out", f"{one}/")
+    assert (code, out) == (1, "") and "20 recordings" in err and "gone.wav: no such file" in err
+    assert json.loads(errors.read_text())["audio_filepath"] == names[7]
+    code, _, err = asr(*common, "--out", f"{two}/", "--workers", "2")
+    assert code == 1 and "20 recordings, 0.00 h, 1 failed" in err
+    results = sorted(path.name for path in one.glob("*.jsonl"))
+    assert results == sorted(f"{i}.jsonl" for i in range(20) if i != 7)
+    for name in results:
+        line = json.loads((one / name).read_text())
+        # The last digit may follow from how many threads a worker has.
+        assert json.loads((two / name).read_text()) == {
+            **line, "score": pytest.approx(line["score"], abs=2e-4),
+        }  # fmt: skip
+    summary = json.loads((two / "summary.json").read_text())
+    assert (summary["transcribed"], summary["failed"], summary["workers"]) == (19, 1, 2)
+    code, _, err = asr(*common, "--out", two, "--resume", "--workers", "2")
+    assert code == 1 and "19 done before" in err
+
+
+def test_both_speakers_of_a_call(asr, model: str, tmp_path: Path, tiny: Recognizer) -> None:  # type: ignore[no-untyped-def]
+    sound = np.random.default_rng(3).normal(0, 0.1, (16_000, 2))
+    soundfile.write(tmp_path / "call.wav", sound, 16_000)
+    code, out, _ = asr("transcribe", tmp_path / "call.wav", "-m", model, "--split-channels")
+    recognizer = Recognizer.load(model)
+    texts = [recognizer.transcribe(tmp_path / "call.wav", channel=c).text for c in (0, 1)]
+    assert (code, out) == (0, f"{texts[0]}\n{texts[1]}\n")
+    code, out, _ = asr("transcribe", tmp_path / "call.wav", "-m", model, "--split-channels",
+                       "--format", "jsonl")  # fmt: skip
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line["channel"], line["text"]) for line in lines] == [*enumerate(texts)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [
+        (b"a.wav\r\n\n b.wav\n", ["a.wav", " b.wav"]),
+        (b"two\nlines.wav\0\xe9.wav\0", ["two\nlines.wav", "\udce9.wav"]),
+        ("x\u2028y.wav\n".encode(), ["x\u2028y.wav"]),
+        (b"", []),
+    ],
+)
+def test_a_list_on_stdin_holds_any_name(
+    listed: bytes, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed)))
+    assert gather(["-"]) == (names, [])

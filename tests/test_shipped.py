@@ -10,7 +10,8 @@ import pytest
 
 from asr import demo
 from asr.manifest import Utterance
-from asr.recognizer import MODELS, Recognizer
+from asr.models import MODELS
+from asr.recognizer import Recognizer
 
 
 @pytest.fixture(scope="module")

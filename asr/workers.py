@@ -1,0 +1,262 @@
+"""A batch's work: jobs of a few recordings, done in this process or by several that may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
+
+from asr.audio import probe
+from asr.decoding import Decoding
+from asr.errors import AsrError, AudioError, WorkerError
+from asr.inputs import Recording, file_of
+from asr.ledger import digest
+from asr.manifest import Utterance
+from asr.quiet import import_tensorflow
+from asr.results import Failure, Transcript
+
+if TYPE_CHECKING:
+    from asr.recognizer import Recognizer
+
+JOB_FILES = 16
+JOB_SECONDS = 30.0
+"""A job takes no further recording beyond these: enough to share a batch of the network's, and few
+enough to lose little with a process and to leave no worker without one at the end."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Recordings that are transcribed together, each with its index in the batch.
+
+    `retried` after a worker died of the recordings: if it happens again, they have failed.
+    """
+
+    recordings: tuple[tuple[int, Recording], ...]
+    retried: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one recording: a result, or one a channel.
+
+    `audio_sha256` is of the file before it was read; empty if that was not asked for.
+    """
+
+    index: int
+    results: tuple[Transcript | Failure, ...]
+    audio_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Transcriber:
+    """What is done with each recording.
+
+    model, decoding: see `Recognizer.load`. channel: the one to use, all are mixed by default.
+    split_channels: each channel is transcribed by itself. digests: take the files' SHA-256.
+    """
+
+    model: str
+    decoding: Decoding = Decoding()
+    channel: int | None = None
+    split_channels: bool = False
+    digests: bool = False
+
+    def load(self, threads: int = 0) -> Recognizer:
+        """The recogniser, its graph traced: a cost of starting, not of transcribing.
+
+        Args:
+            threads: of TensorFlow in this process, if it has not run yet; 0 leaves that to it.
+
+        Raises:
+            ModelError, ConfigError: see `Recognizer.load`.
+        """
+        import_tensorflow()
+        import tensorflow as tf
+
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        from asr.recognizer import Recognizer
+
+        recognizer = Recognizer.load(self.model, self.decoding)
+        recognizer.warm_up()
+        return recognizer
+
+    def transcribe(self, recognizer: Recognizer, job: Job) -> list[Outcome]:
+        """The job's outcomes, in its order; the same job always gives the same ones."""
+        digests = [digest(file_of(r)) if self.digests else "" for _, r in job.recordings]
+        channels = [self._channels(recording) for _, recording in job.recordings]
+        results: list[dict[int | None, Transcript | Failure]] = [{} for _ in channels]
+        for channel in dict.fromkeys(c for of_one in channels for c in of_one):
+            places = [i for i, of_one in enumerate(channels) if channel in of_one]
+            audio = [job.recordings[i][1] for i in places]
+            for k, result in recognizer.transcribe_each(audio, channel=channel):
+                if self.split_channels and isinstance(result, Transcript):
+                    result = replace(result, channel=channel)
+                results[places[k]][channel] = result
+        return [
+            Outcome(index, tuple(found[c] for c in of_one), sha256)
+            for (index, _), found, of_one, sha256 in zip(
+                job.recordings, results, channels, digests, strict=True
+            )
+        ]
+
+    def _channels(self, recording: Recording) -> list[int | None]:
+        if not self.split_channels:
+            return [self.channel]
+        if isinstance(recording, Utterance) and recording.audio_filepath is None:
+            return [None]  # features have no channels
+        try:
+            return [*range(probe(file_of(recording)).channels)]
+        except AudioError:
+            return [0]  # and reading it says what is wrong
+
+
+def make_jobs(recordings: Iterable[tuple[Recording, float]]) -> list[Job]:
+    """Put (recording, seconds) pairs together in their order. A pure function of its argument:
+    what is resumed is computed in the same company, and so to the same bits."""
+    jobs: list[list[tuple[int, Recording]]] = []
+    total = 0.0
+    for index, (recording, seconds) in enumerate(recordings):
+        if not jobs or len(jobs[-1]) == JOB_FILES or total + seconds > JOB_SECONDS:
+            jobs.append([])
+            total = 0.0
+        jobs[-1].append((index, recording))
+        total += seconds
+    return [Job(tuple(job)) for job in jobs]
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    ready: bool = False
+    job: Job | None = None
+
+
+def run_workers(
+    count: int, transcriber: Transcriber, jobs: Sequence[Job], ready: Callable[[], None]
+) -> Iterator[list[Outcome]]:
+    """Have `count` processes do the jobs; yields outcomes as jobs finish, and calls `ready` when
+    the first process has loaded the model.
+
+    The recordings of a process that dies are tried once more, one by one; what ends another
+    process has failed. Another process takes a dead one's place, unless it died while loading.
+
+    Raises:
+        AsrError: the model or decoding is wrong.
+        WorkerError: no process is left, or one cannot be started.
+    """
+    queue = deque(jobs)
+    workers: dict[Connection, _Worker] = {}
+    started = False
+    try:
+        for _ in range(min(count, len(queue))):
+            _start(workers, count, transcriber)
+        while queue or any(worker.job for worker in workers.values()):
+            for connection in wait(list(workers)):
+                assert isinstance(connection, Connection)
+                worker = workers[connection]
+                outcomes: list[Outcome] = []
+                try:
+                    message = connection.recv()
+                except (EOFError, OSError):
+                    # The pipe ends with the process, however that ended.
+                    del workers[connection]
+                    connection.close()
+                    worker.process.join()
+                    if worker.job is not None:
+                        outcomes = _take_back(worker.job, worker.process, queue)
+                    elif not workers and queue:
+                        raise WorkerError(
+                            f"every worker process died while loading {transcriber.model}, the "
+                            f"last by {_death(worker.process)}; try fewer --workers"
+                        ) from None
+                else:
+                    if isinstance(message, AsrError):
+                        raise message
+                    worker.job, outcomes = None, message
+                    if not worker.ready and not started:
+                        ready()
+                    worker.ready = started = True
+                # Before the outcomes are dealt with: no worker is to wait for that.
+                for other, idle in workers.items():
+                    if queue and idle.ready and idle.job is None:
+                        idle.job = queue.popleft()
+                        with suppress(OSError):  # it died just now: its pipe's end comes next
+                            other.send(idle.job)
+                if queue and len(workers) < count and worker.ready:
+                    _start(workers, count, transcriber)
+                if outcomes:
+                    yield outcomes
+    finally:
+        for connection, worker in workers.items():
+            worker.process.terminate()
+            worker.process.join()
+            connection.close()
+
+
+def _start(workers: dict[Connection, _Worker], count: int, transcriber: Transcriber) -> None:
+    context = get_context("spawn")  # TensorFlow's threads and locks do not survive a fork
+    ours, theirs = context.Pipe()
+    threads = max(1, (os.cpu_count() or 1) // count)
+    process = context.Process(target=_serve, args=(theirs, threads, transcriber), daemon=True)
+    # A Ctrl-C on the terminal goes to every process, but only the parent is to deal with it.
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
+    # NumPy's threads, which it takes from here when it is imported.
+    added = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} - os.environ.keys()
+    os.environ.update(dict.fromkeys(added, str(threads)))
+    try:
+        process.start()
+    except OSError as error:
+        raise WorkerError(f"a worker process cannot be started ({error.strerror})") from None
+    finally:
+        for name in added:
+            del os.environ[name]
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
+    theirs.close()
+    workers[ours] = _Worker(process)
+
+
+def _take_back(job: Job, process: BaseProcess, queue: deque[Job]) -> list[Outcome]:
+    """Queue the recordings of a dead worker's job one by one, or give up on them."""
+    if not job.retried:
+        queue.extendleft(Job((recording,), retried=True) for recording in reversed(job.recordings))
+        return []
+    ((index, recording),) = job.recordings
+    name = str(file_of(recording))
+    return [
+        Outcome(index, (Failure(name, f"{name}: two worker processes died of it, the second by "
+                                      f"{_death(process)}; not enough memory?"),))
+    ]  # fmt: skip
+
+
+def _death(process: BaseProcess) -> str:
+    code = process.exitcode or 0
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _serve(connection: Connection, threads: int, transcriber: Transcriber) -> None:
+    """A worker process: sends an empty list when it is ready, then the outcomes of each job that
+    it is sent. It ends with its parent, even a killed one, for then the pipe has no other end."""
+    message: object = []
+    try:
+        recognizer = transcriber.load(threads)
+    except AsrError as error:
+        message = error
+    while True:
+        try:
+            connection.send(message)
+            job = connection.recv()
+        except (EOFError, OSError):
+            return
+        message = transcriber.transcribe(recognizer, job)
