@@ -87,10 +87,18 @@ def test_order_spikes_and_bounds_hold_for_any_energy(data: st.DataObject) -> Non
 
 
 def test_energy_is_the_mean_over_a_stride() -> None:
-    features = np.zeros([5, 39], np.float32)
-    features[:, 0] = [1, 3, 5, 7, 9]
-    np.testing.assert_allclose(energy(features, 2), [2, 6, 9])
-    np.testing.assert_allclose(energy(features, 1), [1, 3, 5, 7, 9])
+    loudness = np.array([1, 3, 5, 7, 9], np.float32)
+    np.testing.assert_allclose(energy(loudness, 2), [2, 6, 9])
+    np.testing.assert_allclose(energy(loudness, 1), loudness)
+
+
+def test_a_loud_part_does_not_silence_a_quiet_one() -> None:
+    quiet = np.zeros(1000)
+    quiet[100:120] = quiet[130:150] = 1
+    quiet[700:] = 50
+    path, spans = spiked("a b", [110, 125, 140], 1000)
+    assert times(settle(path, spans, quiet, STEP), spans)[0] == (100, 120)
+    assert times(settle(path, spans, quiet, STEP), spans)[1][0] == 130
 
 
 def test_a_shorter_dip_than_a_pause_is_inside_one_setting_and_outside_another() -> None:
