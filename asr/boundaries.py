@@ -15,8 +15,8 @@ from asr import ctc
 
 QUIET = 0.2
 """Of the way from low to high energy: below is no speech."""
-LOW, HIGH = 5, 95
-"""Percentiles that stand for low and high."""
+LOW, HIGH = 5, 99
+"""Percentiles that stand for low and high: a recording may hold one short word."""
 AROUND = 5.0
 """Seconds on either side that these are taken from: the level changes in a long recording."""
 PAUSE = 0.08
@@ -67,15 +67,22 @@ def settle(
     frames = [0, *(f for a, b in spans for f in (path.starts[a], path.ends[b - 1])), len(energy)]
     for i in range(len(spans) + 1):
         left, right = frames[2 * i : 2 * i + 2]
-        low, high = np.percentile(energy[max(0, left - around) : right + around], [LOW, HIGH])
-        begin, end = _longest_run(energy[left:right] < low + QUIET * (high - low))
-        if i == 0 and begin == end:  # the recording begins in the middle of speech
-            begin = end = 0
-        elif i == len(spans) and begin == end:
-            begin = end = right - left
-        elif 0 < i < len(spans) and end - begin < pause and left < right:
-            # Decay is slower than onset: what follows the quietest frame is the next word.
-            begin = end = int(np.argmin(energy[left:right])) + 1
+        length, middle = right - left, (left + right) // 2
+        # What is heard near the words, however long nothing is said between them.
+        near = np.concatenate([energy[max(0, left - around) : min(left + around, middle)],
+                               energy[max(middle, right - around) : right + around]])  # fmt: skip
+        low, high = np.percentile(near, [LOW, HIGH])
+        quiet = energy[left:right] < low + QUIET * (high - low)
+        if 0 < i < len(spans) and length <= 2 * reach:
+            begin, end = _longest_run(quiet)
+            if end - begin < pause and length:
+                # Decay is slower than onset: what follows the quietest frame is the next word's.
+                begin = end = int(np.argmin(energy[left:right])) + 1
+        else:  # far apart, or with a word on one side only: what is beyond reach says nothing
+            ahead, behind = quiet[:reach], quiet[max(0, length - reach) :]
+            begin, found = _longest_run(ahead)
+            begin = begin if found else len(ahead)
+            end = length - len(behind) + _longest_run(behind)[1]
         begin, end = left + min(begin, reach), max(left + end, right - reach)
         if i > 0:
             ends[labels[2 * i] - 1] = begin

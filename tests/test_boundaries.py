@@ -60,6 +60,15 @@ def test_noise_does_not_stretch_a_word_without_end() -> None:
     assert times(settle(path, spans, np.ones(1000), STEP), spans) == [(500 - reach, 501 + reach)]
 
 
+def test_a_cough_in_a_long_pause_is_in_no_word() -> None:
+    loud = np.zeros(40_000)
+    loud[10:20] = loud[100:110] = loud[39_900:39_910] = 1  # two words, and a cough between
+    path, spans = spiked("ab", [12, 16], 40_000)
+    assert times(settle(path, spans, loud, STEP), spans) == [(10, 20)]
+    path, spans = spiked("a b", [12, 15, 39_905], 40_000)
+    assert times(settle(path, spans, loud, STEP), spans) == [(10, 20), (39_900, 39_910)]
+
+
 def test_nothing_said_is_left_as_it_is() -> None:
     empty = ctc.Path((), (), (), (), -1.0)
     assert settle(empty, [], np.zeros(5), STEP) == empty
