@@ -14,23 +14,26 @@ import numpy as np
 from asr import ctc
 
 QUIET = 0.2
-"""Of the way from the recording's low to its high energy: below is no speech."""
-LOW, HIGH = 5, 95
-"""Percentiles that stand for low and high."""
+"""Of the way from low to high energy: below is no speech."""
+LOW, HIGH = 5, 99
+"""Percentiles that stand for low and high: a recording may hold one short word."""
+AROUND = 5.0
+"""Seconds on either side that these are taken from: the level changes in a long recording."""
 PAUSE = 0.08
 """Seconds; a shorter dip between two words may be a stop consonant's closure."""
 REACH = 0.4
 """Seconds; a word goes on no further from its spikes, whatever noise is around it."""
 
 
-def energy(features: np.ndarray, stride: int) -> np.ndarray:
-    """Mean log energy of each frame of logits: features [frames, dimension] → float64 [frames'].
+def energy(loudness: np.ndarray, stride: int) -> np.ndarray:
+    """The mean of each frame of logits: float [frames] → float64 [frames'].
 
-    The first cepstrum is the log mel spectrum's mean. Its scale differs between recordings, for
-    features are normalised; only its order and proportions are used.
+    Args:
+        loudness: the first cepstrum, which is the mean of the log mel spectrum; normalised or not,
+            for only its order and proportions are used.
+        stride: frames of features in one of logits.
     """
-    loudness = features[:, 0].astype(np.float64)
-    padded = np.pad(loudness, (0, -len(loudness) % stride), mode="edge")
+    padded = np.pad(loudness.astype(np.float64), (0, -len(loudness) % stride), mode="edge")
     return padded.reshape(-1, stride).mean(axis=1)
 
 
@@ -52,9 +55,9 @@ def settle(
     """
     if not spans:
         return path
-    low, high = np.percentile(energy, [LOW, HIGH])
-    quiet = energy < low + QUIET * (high - low)
-    pause, reach = (max(1, round(s / seconds_per_frame)) for s in (PAUSE, REACH))
+    pause, reach, around = (
+        max(1, round(seconds / seconds_per_frame)) for seconds in (PAUSE, REACH, AROUND)
+    )
     starts, ends = list(path.starts), list(path.ends)
     for first, last in spans:
         for k in range(first, last - 1):
@@ -64,14 +67,22 @@ def settle(
     frames = [0, *(f for a, b in spans for f in (path.starts[a], path.ends[b - 1])), len(energy)]
     for i in range(len(spans) + 1):
         left, right = frames[2 * i : 2 * i + 2]
-        begin, end = _longest_run(quiet[left:right])
-        if i == 0 and begin == end:  # the recording begins in the middle of speech
-            begin = end = 0
-        elif i == len(spans) and begin == end:
-            begin = end = right - left
-        elif 0 < i < len(spans) and end - begin < pause and left < right:
-            # Decay is slower than onset: what follows the quietest frame is the next word.
-            begin = end = int(np.argmin(energy[left:right])) + 1
+        length, middle = right - left, (left + right) // 2
+        # What is heard near the words, however long nothing is said between them.
+        near = np.concatenate([energy[max(0, left - around) : min(left + around, middle)],
+                               energy[max(middle, right - around) : right + around]])  # fmt: skip
+        low, high = np.percentile(near, [LOW, HIGH])
+        quiet = energy[left:right] < low + QUIET * (high - low)
+        if 0 < i < len(spans) and length <= 2 * reach:
+            begin, end = _longest_run(quiet)
+            if end - begin < pause and length:
+                # Decay is slower than onset: what follows the quietest frame is the next word's.
+                begin = end = int(np.argmin(energy[left:right])) + 1
+        else:  # far apart, or with a word on one side only: what is beyond reach says nothing
+            ahead, behind = quiet[:reach], quiet[max(0, length - reach) :]
+            begin, found = _longest_run(ahead)
+            begin = begin if found else len(ahead)
+            end = length - len(behind) + _longest_run(behind)[1]
         begin, end = left + min(begin, reach), max(left + end, right - reach)
         if i > 0:
             ends[labels[2 * i] - 1] = begin

@@ -67,7 +67,7 @@ def calibrate(
         words=len(judged),
         ece_before=before,
         ece_after=after,
-        decoding={**vars(decoding), "lm": decoding.lm and str(decoding.lm)},
+        decoding=dict(vars(decoding)),
         manifests={str(m): hashlib.sha256(m.read_bytes()).hexdigest() for m in manifests},
         command=this_command(),
         commit=git_commit(),

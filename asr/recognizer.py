@@ -179,7 +179,7 @@ class Recognizer:
         if isinstance(audio, (str, PathLike, np.ndarray, Utterance)):
             features = self.features(audio, sample_rate, channel)
             (logits,) = self.logits([features[0]])
-            path = self._decode(logits, features[0])
+            path = self._settle(self.decoder(logits), features[0])
             return self._transcript(path, len(logits), features[1], _name(audio))
         results = dict(self.transcribe_each(list(audio), sample_rate, channel))
         return [results[i] for i in range(len(results))]
@@ -203,7 +203,7 @@ class Recognizer:
                 for (i, features, duration), logits in zip(
                     batch, self.logits([item[1] for item in batch]), strict=True
                 ):
-                    path = self._decode(logits, features)
+                    path = self._settle(self.decoder(logits), features)
                     yield i, self._transcript(path, len(logits), duration, _name(audio[i]))
 
     def align(
@@ -277,12 +277,9 @@ class Recognizer:
         (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
-    def _decode(self, logits: np.ndarray, features: np.ndarray) -> ctc.Path:
-        """Labels with the frames of logits that each lasts for."""
-        return self._settle(self.decoder(logits), features)
-
     def _settle(self, path: ctc.Path, features: np.ndarray) -> ctc.Path:
-        loudness = boundaries.energy(features, self.config.acoustic.stride)
+        """Labels with the frames of logits that each lasts for, instead of its spike."""
+        loudness = boundaries.energy(features[:, 0], self.config.acoustic.stride)
         spans = self.tokenizer.word_spans(path.labels)
         return boundaries.settle(path, spans, loudness, self.seconds_per_frame)
 

@@ -67,25 +67,16 @@ def txt(results: Iterable[Transcript]) -> Iterator[str]:
 def json_(results: Iterable[Transcript]) -> Iterator[str]:
     """One object with all that is known of the recording: text, words, tokens, scores."""
     for result in _one(results, "json"):
-        yield json_line(_rounded(asdict(result)))
+        yield json_line(_rounded({"audio_filepath": None, **asdict(result)}))
 
 
 def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
-    """One object a recording: audio_filepath as given, channel, text, duration (s), score (nats a
-    frame), and the words with start and end (s) and confidence."""
+    """One object a recording, a line each: all but the tokens. Times in seconds; scores in nats;
+    audio_filepath as given."""
     for result in results:
-        yield json_line(
-            _rounded(
-                {
-                    "audio_filepath": result.audio_filepath,
-                    "channel": result.channel,
-                    "text": result.text,
-                    "duration": result.duration,
-                    "score": result.score,
-                    "words": [asdict(word) for word in result.words],
-                }
-            )
-        )
+        values = {"audio_filepath": None, **asdict(result)}
+        del values["tokens"]
+        yield json_line(_rounded(values))
 
 
 def csv_(results: Iterable[Transcript]) -> Iterator[str]:

@@ -60,6 +60,15 @@ def test_noise_does_not_stretch_a_word_without_end() -> None:
     assert times(settle(path, spans, np.ones(1000), STEP), spans) == [(500 - reach, 501 + reach)]
 
 
+def test_a_cough_in_a_long_pause_is_in_no_word() -> None:
+    loud = np.zeros(40_000)
+    loud[10:20] = loud[100:110] = loud[39_900:39_910] = 1  # two words, and a cough between
+    path, spans = spiked("ab", [12, 16], 40_000)
+    assert times(settle(path, spans, loud, STEP), spans) == [(10, 20)]
+    path, spans = spiked("a b", [12, 15, 39_905], 40_000)
+    assert times(settle(path, spans, loud, STEP), spans) == [(10, 20), (39_900, 39_910)]
+
+
 def test_nothing_said_is_left_as_it_is() -> None:
     empty = ctc.Path((), (), (), (), -1.0)
     assert settle(empty, [], np.zeros(5), STEP) == empty
@@ -87,10 +96,18 @@ def test_order_spikes_and_bounds_hold_for_any_energy(data: st.DataObject) -> Non
 
 
 def test_energy_is_the_mean_over_a_stride() -> None:
-    features = np.zeros([5, 39], np.float32)
-    features[:, 0] = [1, 3, 5, 7, 9]
-    np.testing.assert_allclose(energy(features, 2), [2, 6, 9])
-    np.testing.assert_allclose(energy(features, 1), [1, 3, 5, 7, 9])
+    loudness = np.array([1, 3, 5, 7, 9], np.float32)
+    np.testing.assert_allclose(energy(loudness, 2), [2, 6, 9])
+    np.testing.assert_allclose(energy(loudness, 1), loudness)
+
+
+def test_a_loud_part_does_not_silence_a_quiet_one() -> None:
+    quiet = np.zeros(1000)
+    quiet[100:120] = quiet[130:150] = 1
+    quiet[700:] = 50
+    path, spans = spiked("a b", [110, 125, 140], 1000)
+    assert times(settle(path, spans, quiet, STEP), spans)[0] == (100, 120)
+    assert times(settle(path, spans, quiet, STEP), spans)[1][0] == 130
 
 
 def test_a_shorter_dip_than_a_pause_is_inside_one_setting_and_outside_another() -> None:
