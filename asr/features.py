@@ -139,13 +139,37 @@ def mfcc(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.
             f"{name}: too short: {len(samples)} samples, one frame needs {config.window} "
             f"({1000 * config.window / config.sample_rate:.0f} ms)"
         )
-    signal = samples.astype(np.float64) * SAMPLE_SCALE
-    signal[1:] -= config.pre_emphasis * signal[:-1]
-    frames = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
-    spectrum = np.fft.rfft(frames * hamming(config), config.fft)
-    power = spectrum.real**2 + spectrum.imag**2
-    energies = np.log(np.maximum(power @ mel_filters(config), config.log_floor))
-    return (energies @ cosine_transform(config)).astype(np.float32)
+    return MfccStream(config).feed(samples)
+
+
+class MfccStream:
+    """`mfcc` piece by piece: each piece of samples gives the frames that it completes.
+
+    Attributes:
+        count: samples fed so far.
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.config, self.count = config, 0
+        self._last = np.zeros(1)
+        self._kept = np.zeros(0)
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """float32 [samples] of any number → float32 [frames, coefficients], perhaps of none."""
+        c = self.config
+        self.count += len(samples)
+        raw = np.concatenate([self._last, samples.astype(np.float64) * SAMPLE_SCALE])
+        self._last = raw[-1:]
+        signal = np.concatenate([self._kept, raw[1:] - c.pre_emphasis * raw[:-1]])
+        count = c.frames(len(signal))
+        self._kept = signal[count * c.hop :]
+        if not count:
+            return np.zeros([0, c.coefficients], np.float32)
+        frames = np.lib.stride_tricks.sliding_window_view(signal, c.window)[:: c.hop]
+        spectrum = np.fft.rfft(frames * hamming(c), c.fft)
+        power = spectrum.real**2 + spectrum.imag**2
+        energies = np.log(np.maximum(power @ mel_filters(c), c.log_floor))
+        return (energies @ cosine_transform(c)).astype(np.float32)
 
 
 def delta(features: np.ndarray, width: int) -> np.ndarray:
