@@ -134,12 +134,10 @@ def mfcc(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.
     Raises:
         AudioError: fewer samples than one window; the message has `name`.
     """
-    if config.frames(len(samples)) == 0:
-        raise AudioError(
-            f"{name}: too short: {len(samples)} samples, one frame needs {config.window} "
-            f"({1000 * config.window / config.sample_rate:.0f} ms)"
-        )
-    return MfccStream(config).feed(samples)
+    stream = MfccStream(config)
+    static = stream.feed(samples)
+    stream.check_length(name)
+    return static
 
 
 class MfccStream:
@@ -170,6 +168,14 @@ class MfccStream:
         power = spectrum.real**2 + spectrum.imag**2
         energies = np.log(np.maximum(power @ mel_filters(c), c.log_floor))
         return (energies @ cosine_transform(c)).astype(np.float32)
+
+    def check_length(self, name: str) -> None:
+        """Raise an `AudioError` with `name` if what was fed is not even one frame."""
+        if not self.config.frames(self.count):
+            raise AudioError(
+                f"{name}: too short: {self.count} samples, one frame needs {self.config.window} "
+                f"({1000 * self.config.window / self.config.sample_rate:.0f} ms)"
+            )
 
 
 def delta(features: np.ndarray, width: int) -> np.ndarray:

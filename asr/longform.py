@@ -1,0 +1,318 @@
+"""Recordings of any length: silence left out, windows the network sees at once, one path again.
+
+What a pause separates is decoded by itself, like the utterances that the network was trained on.
+Speech that goes on without one is cut into windows that overlap, and each pair is joined inside the
+overlap where neither is in the middle of a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from asr import ctc
+from asr.text import BLANK
+
+LEVELS = (10, 95)
+"""Percentiles of the frames' level that stand for the background and for speech."""
+THRESHOLD = 0.3
+"""Share of the way from background to speech above which a frame is speech."""
+MIN_RANGE = 2.0
+"""Nats between background and speech; with less, a stretch is all the one or all the other."""
+CLEAR = 3
+"""Output frames from a label at which a seam is as good as farther away."""
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How a long recording is cut; in seconds. `benchmarks/longform.py` chose the values, on dev.
+
+    longest: a window at most. A recording that is no longer is one window, as it is.
+    shortest: a pause ends a window of at least this much speech.
+    overlap: of two windows where there is no pause.
+    margin: silence that is kept on each side of speech, so that no soft sound is lost; a pause is
+        what is left of a longer one, and is left out.
+    """
+
+    longest: float = 20.0
+    shortest: float = 3.0
+    overlap: float = 2.0
+    margin: float = 0.1
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a recording that the network sees at once.
+
+    static: float32 [frames, coefficients]. numbers: int [frames'], the number in the recording of
+    each output frame, for silence is left out. overlap: output frames that the window before has
+    too; 0 behind a pause.
+    """
+
+    static: np.ndarray
+    numbers: np.ndarray
+    overlap: int
+
+
+class SpeechDetector:
+    """Speech or not by level, with a threshold that follows background and speaker.
+
+    The level is the first cepstrum, the mean logarithm of the mel energies: unlike the logarithm of
+    their sum, it does not let a hum in one band hide a pause in the others.
+    """
+
+    def __init__(self) -> None:
+        self.threshold = -np.inf
+
+    def __call__(self, static: np.ndarray) -> np.ndarray:
+        """bool [frames]: which of [frames, coefficients] are speech; some seconds are needed."""
+        level = static[:, 0]
+        low, high = np.percentile(level, LEVELS)
+        # A stretch of one level is judged by what came before it.
+        if high - low >= MIN_RANGE:
+            self.threshold = low + THRESHOLD * (high - low)
+        return level > self.threshold
+
+
+class Windower:
+    """Static features block by block → windows, as soon as they are complete.
+
+    Args:
+        windowing: where to cut.
+        frames_per_second: of the static features.
+        stride: feature frames for an output frame; windows begin at whole ones.
+    """
+
+    def __init__(self, windowing: Windowing, frames_per_second: float, stride: int) -> None:
+        self.stride = stride
+        self.detector = SpeechDetector()
+        rate = frames_per_second / stride  # all below are output frames
+        self.longest, self.shortest, self.overlap, self.margin = (
+            max(1, round(seconds * rate))
+            for seconds in (
+                windowing.longest, windowing.shortest, windowing.overlap, windowing.margin
+            )
+        )  # fmt: skip
+        self._start = 0
+        self._static: np.ndarray | None = None
+        self._repeated = 0
+
+    def feed(self, static: np.ndarray) -> list[Window]:
+        """Take [frames, coefficients], any number of frames; the windows that they complete."""
+        waiting = [] if self._static is None else [self._static]
+        self._static = np.concatenate([*waiting, static])
+        found: list[Window] = []
+        while len(self._static) > self.longest * self.stride:
+            found += self._next(final=False)
+        return found
+
+    def finish(self) -> list[Window]:
+        """The windows of the rest."""
+        found: list[Window] = []
+        if self._start == 0 and self._static is not None:
+            return [self._take(np.arange(-(-len(self._static) // self.stride)), 0)]
+        while self._static is not None and len(self._static):
+            found += self._next(final=True)
+        return found
+
+    def _next(self, final: bool) -> list[Window]:
+        """Take a window, or silence, off the front of what is waiting."""
+        assert self._static is not None
+        waiting = -(-len(self._static) // self.stride)
+        size = min(self.longest, waiting)
+        speech = self.detector(self._static[: size * self.stride])
+        speech = np.pad(speech, (0, size * self.stride - len(speech)))
+        speech = speech.reshape(size, self.stride).any(axis=1)
+        keep = np.convolve(speech, np.ones(2 * self.margin + 1), "same") > 0
+        keep[: self._repeated] = True
+        # Speech that begins right behind `size` would have a margin, too.
+        known = size if final and size == waiting else size - self.margin
+        pauses = runs(~keep[:known])
+        if pauses and pauses[0][0] == 0:
+            self._drop(pauses[0][1])
+            return []
+        if pauses:
+            enough = [p for p in pauses if keep[: p[0]].sum() >= self.shortest]
+            begin, end = enough[0] if enough else pauses[-1]
+            window = self._take(np.flatnonzero(keep[:begin]), self._repeated)
+            self._drop(end)
+        elif known == waiting:
+            window = self._take(np.arange(known), self._repeated)
+            self._drop(known)
+        else:
+            window = self._take(np.arange(known), self._repeated)
+            self._drop(known - self.overlap)
+            self._repeated = self.overlap
+        return [window]
+
+    def _take(self, chosen: np.ndarray, overlap: int) -> Window:
+        assert self._static is not None
+        # The last output frame of a recording may stand for fewer feature frames than the others.
+        frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
+        frames = frames[frames < len(self._static)]
+        return Window(self._static[frames], self._start + chosen, overlap)
+
+    def _drop(self, count: int) -> None:
+        assert self._static is not None
+        self._static = self._static[count * self.stride :]
+        self._start += count
+        self._repeated = 0
+
+
+class Joiner:
+    """Emissions of one recording's windows → one path, numbered as the recording's output frames.
+
+    Args:
+        decode: logits [frames', labels] → path; called for what lies between two seams.
+        space: the label between words, put where a pause was if neither side has it; None where the
+            tokenizer has none.
+    """
+
+    def __init__(self, decode: Callable[[np.ndarray], ctc.Path], space: int | None) -> None:
+        self.decode, self.space = decode, space
+        self.frames = 0
+        self.windows = 0
+        self._early: dict[int, tuple[Window, np.ndarray]] = {}
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._labels: list[int] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._scores: list[float] = []
+        self._score = 0.0
+
+    def add(self, number: int, window: Window, logits: np.ndarray) -> None:
+        """Take the emissions of window `number`, counted from 0; in any order."""
+        self._early[number] = (window, logits)
+        while self.windows in self._early:
+            self._append(*self._early.pop(self.windows))
+            self.windows += 1
+
+    def finish(self) -> ctc.Path:
+        """The path of all windows; there is none to come."""
+        if self._last is not None:
+            self._decode(*self._last)
+            self._last = None
+        return ctc.Path(
+            tuple(self._labels), tuple(self._starts), tuple(self._ends), tuple(self._scores),
+            self._score,
+        )  # fmt: skip
+
+    def _append(self, window: Window, logits: np.ndarray) -> None:
+        numbers, overlap = window.numbers, window.overlap
+        if self._last is not None:
+            before, numbers_before = self._last
+            cut = seam(before[len(before) - overlap :], logits[:overlap], self.space)
+            keep = len(before) - overlap + cut
+            self._decode(before[:keep], numbers_before[:keep])
+            logits, numbers = logits[cut:], numbers[cut:]
+            if not overlap and self.space is not None and self._labels:
+                self._separate(int(numbers[0]))
+        self._last = (logits, numbers)
+
+    def _decode(self, logits: np.ndarray, numbers: np.ndarray) -> None:
+        path = self.decode(logits)
+        starts = [int(numbers[i]) for i in path.starts]
+        ends = [int(numbers[i - 1]) + 1 for i in path.ends]
+        tokens = list(zip(path.labels, starts, ends, path.scores, strict=True))
+        self._score += path.score
+        self.frames += len(logits)
+        if tokens and self._labels and tokens[0][0] == self._labels[-1]:
+            label, start, end, score = tokens[0]
+            if start == self._ends[-1]:
+                # One label over two frames, however they were shared out, is one.
+                old, new = start - self._starts[-1], end - start
+                self._scores[-1] = (self._scores[-1] * old + score * new) / (old + new)
+                self._ends[-1] = end
+                del tokens[0]
+            elif label == self.space:
+                del tokens[0]
+        for values, new in zip(
+            (self._labels, self._starts, self._ends, self._scores),
+            zip(*tokens, strict=True),
+            strict=False,
+        ):
+            values += new  # type: ignore[operator]
+
+    def _separate(self, end: int) -> None:
+        """A pause is the space between two words, whether the network saw one or not."""
+        assert self.space is not None
+        if self._labels[-1] != self.space:
+            self._labels.append(self.space)
+            self._starts.append(self._ends[-1])
+            self._ends.append(end)
+            self._scores.append(0.0)
+
+
+class Recording:
+    """One recording on its way: features in, windows out, their emissions back to `joiner`.
+
+    Attributes:
+        samples: fed so far.
+        done: all windows are known and their emissions have come.
+    """
+
+    def __init__(self, index: int, windower: Windower, joiner: Joiner) -> None:
+        self.index, self.windower, self.joiner = index, windower, joiner
+        self.samples = 0
+        self._given = 0
+        self._complete = False
+
+    def feed(self, static: np.ndarray, samples: int) -> list[Pending]:
+        """Take static features and the number of samples that they came from."""
+        self.samples += samples
+        return self._number(self.windower.feed(static))
+
+    def finish(self) -> list[Pending]:
+        """The last windows."""
+        self._complete = True
+        return self._number(self.windower.finish())
+
+    @property
+    def done(self) -> bool:
+        return self._complete and self.joiner.windows == self._given
+
+    def _number(self, windows: list[Window]) -> list[Pending]:
+        first, self._given = self._given, self._given + len(windows)
+        return [Pending(self, first + i, window) for i, window in enumerate(windows)]
+
+
+class Pending(NamedTuple):
+    """A window that waits for the network."""
+
+    recording: Recording
+    number: int
+    window: Window
+
+
+def seam(before: np.ndarray, after: np.ndarray, space: int | None) -> int:
+    """Where to go over from one window's emissions to the next one's, in frames of their overlap.
+
+    Both are float [overlap, labels] of the same frames. The best seam lies behind a space that both
+    have seen, then as far from every label as is clear, then in the middle.
+    """
+    frames = len(before)
+    best = np.stack([before.argmax(axis=1), after.argmax(axis=1)])
+    if not frames:
+        return 0
+    # Of each seam 0…frames: the distance to the nearest label on either side, in either window.
+    labelled = np.flatnonzero((best != BLANK).any(axis=0))
+    seams = np.arange(frames + 1)
+    distance = np.full(frames + 1, CLEAR)
+    for frame in labelled:
+        distance = np.minimum(distance, np.where(seams > frame, seams - 1 - frame, frame - seams))
+    # And whether the last label of both windows before it is a space.
+    behind = np.zeros([2, frames + 1], bool)
+    for row, labels in zip(behind, best, strict=True):
+        for i, label in enumerate(labels):
+            row[i + 1] = row[i] if label == BLANK else label == space
+    ranks = zip(behind.all(axis=0), distance, -np.abs(2 * seams - frames), seams, strict=True)
+    return int(max(ranks)[-1])
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Where bool [n] is true: starts and ends, exclusive, of each run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
