@@ -22,6 +22,9 @@ THRESHOLD = 0.3
 """Share of the way from background to speech above which a frame is speech."""
 MIN_RANGE = 2.0
 """Nats between background and speech; with less, a stretch is all the one or all the other."""
+DEAD = 10.0
+"""Nats below speech where nothing was recorded, as between joined files. Even a little of such
+silence beside speech would spoil the normalisation, and the background is not there to be found."""
 CLEAR = 3
 """Output frames from a label at which a seam is as good as farther away."""
 
@@ -67,14 +70,19 @@ class SpeechDetector:
     def __init__(self) -> None:
         self.threshold = -np.inf
 
-    def __call__(self, static: np.ndarray) -> np.ndarray:
-        """bool [frames]: which of [frames, coefficients] are speech; some seconds are needed."""
+    def __call__(self, static: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of [frames, coefficients] are speech, and which are dead: bool [frames] each.
+
+        Some seconds are needed.
+        """
         level = static[:, 0]
-        low, high = np.percentile(level, LEVELS)
+        high = np.percentile(level, LEVELS[1])
+        dead = level < high - DEAD
+        low = np.percentile(level[~dead], LEVELS[0])
         # A stretch of one level is judged by what came before it.
         if high - low >= MIN_RANGE:
             self.threshold = low + THRESHOLD * (high - low)
-        return level > self.threshold
+        return level > self.threshold, dead
 
 
 class Windower:
@@ -123,10 +131,17 @@ class Windower:
         assert self._static is not None
         waiting = -(-len(self._static) // self.stride)
         size = min(self.longest, waiting)
-        speech = self.detector(self._static[: size * self.stride])
-        speech = np.pad(speech, (0, size * self.stride - len(speech)))
-        speech = speech.reshape(size, self.stride).any(axis=1)
-        keep = np.convolve(speech, np.ones(2 * self.margin + 1), "same") > 0
+        speech, dead = (
+            np.pad(mask, (0, size * self.stride - len(mask)), mode="edge")
+            .reshape(size, self.stride)
+            .any(axis=1)
+            for mask in self.detector(self._static[: size * self.stride])
+        )
+        near = np.convolve(speech, np.ones(2 * self.margin + 1), "same") > 0
+        keep = near.copy()
+        for begin, end in runs(dead | ~near):
+            if not near[begin:end].all():  # a pause, not what is dead within a word
+                keep[begin:end] = False
         keep[: self._repeated] = True
         # Speech that begins right behind `size` would have a margin, too.
         known = size if final and size == waiting else size - self.margin

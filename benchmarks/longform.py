@@ -9,16 +9,15 @@ silence and of a room's noise (−60 dB), and prints the word and character erro
 of one that transcribes so many hours. Settings of `Windowing` are chosen with the options, on dev.
 """
 
+from __future__ import annotations
+
 import argparse
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
+from typing import TYPE_CHECKING
 
 import jiwer
 import numpy as np
@@ -27,7 +26,10 @@ import soundfile
 from asr.audio import read_audio
 from asr.longform import Windowing
 from asr.manifest import read_manifest
-from asr.recognizer import Recognizer
+from asr.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from asr.recognizer import Recognizer
 
 NOISE = 1e-3
 GAPS = ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (0.3, NOISE), (1.0, NOISE))
@@ -105,6 +107,9 @@ def main() -> None:
     for name, value in vars(Windowing()).items():
         parser.add_argument(f"--{name}", type=float, default=value)
     a = parser.parse_args()
+    import_tensorflow()
+    from asr.recognizer import Recognizer
+
     if a.memory:
         memory(a.model, a.manifests[0], a.memory)
         return
