@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr.audio import find_audio
+from asr.audio import find_audio, probe
 from asr.decoding import Decoding
 from asr.errors import AsrError, ConfigError
 from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
-from asr.progress import spinner, track
+from asr.progress import seconds_bar, spinner, track
 from asr.quiet import import_tensorflow
 from asr.record import git_commit, this_command
 from asr.results import Failure, Transcript
@@ -85,18 +85,25 @@ def transcribe_files(
     recognizer = load_recognizer(model, decoding)
     started, seconds = time.monotonic(), 0.0
 
-    def transcripts() -> Iterator[Transcript]:
+    def good(results: Iterable[Transcript | Failure]) -> Iterator[Transcript]:
         nonlocal seconds
-        each = recognizer.transcribe_each(items, channel=channel)
-        # On a terminal the lines of text show the progress, and a bar would run into them.
-        if out is not None or not sys.stdout.isatty():
-            each = track(each, len(items), "transcribing")
-        for result in in_order(each):
+        for result in results:
             if isinstance(result, Failure):
                 failures.append(result)
             else:
                 seconds += result.duration
                 yield result
+
+    def transcripts() -> Iterator[Transcript]:
+        # On a terminal the lines of text show the progress, and a bar would run into them.
+        show = len(items) == 1 or out is not None or not sys.stdout.isatty()
+        with seconds_bar(lambda: sum(map(_seconds, items)), "transcribing", show) as progress:
+            each = in_order(recognizer.transcribe_each(items, channel=channel, progress=progress))
+            if len(items) > 1:
+                yield from good(each)
+                return
+            alone = list(each)
+        yield from good(alone)
 
     if out is None:
         for text in WRITERS[format](transcripts()):
@@ -162,6 +169,14 @@ def evaluate_manifest(
         **result.to_dict(),
     }
     return result, record
+
+
+def _seconds(item: str | Path | Utterance) -> float:
+    """Duration by manifest or header; 0 for what will fail."""
+    try:
+        return item.duration if isinstance(item, Utterance) else probe(Path(item)).duration
+    except AsrError:
+        return 0.0
 
 
 def _report(failures: Sequence[Failure]) -> None:

@@ -6,12 +6,13 @@ by regression deltas and per-utterance mean and variance normalisation.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as strict_dataclass
 
 from asr.config import STRICT
 from asr.errors import AudioError, ConfigError
@@ -23,7 +24,7 @@ STD_FLOOR = 1e-3
 """Silence has no variance: below this it is left small instead of being blown up."""
 
 
-@dataclass(frozen=True, config=STRICT)
+@strict_dataclass(frozen=True, config=STRICT)
 class FeatureConfig:
     """How samples become feature frames; travels inside every model."""
 
@@ -192,17 +193,58 @@ def delta(features: np.ndarray, width: int) -> np.ndarray:
     return (slope / (2 * sum(n * n for n in range(1, width + 1)))).astype(np.float32)
 
 
-def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Append deltas and normalise: float32 [frames, coefficients] → float32 [frames, dimension]."""
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation [dimension] of so many frames."""
+
+    count: float
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> Moments:
+        """Of float32 [frames, dimension]."""
+        mean = features.mean(axis=0)
+        return cls(len(features), mean, (features - mean).std(axis=0))
+
+    def joined(self, other: Moments) -> Moments:
+        """Of both together (Chan, Golub & LeVeque, 1983)."""
+        count = self.count + other.count
+        share = other.count / count
+        shift = other.mean - self.mean
+        variance = (1 - share) * (self.std**2 + share * shift**2) + share * other.std**2
+        return Moments(count, self.mean + share * shift, np.sqrt(variance))
+
+
+def differentiate(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Append deltas: float32 [frames, coefficients] → float32 [frames, dimension]."""
     parts = [static]
     for _ in range(config.deltas):
         parts.append(delta(parts[-1], config.delta_width))
-    features = np.concatenate(parts, axis=1)
-    if config.normalise != "none":
-        features = features - features.mean(axis=0, keepdims=True)
+    return np.concatenate(parts, axis=1)
+
+
+def normalise(
+    features: np.ndarray, config: FeatureConfig, before: Moments | None = None
+) -> np.ndarray:
+    """Mean and variance to 0 and 1, as `config` says: float32 [frames, dimension] → the same.
+
+    `before` are moments of what was heard before; they count with the frames' own.
+    """
+    if config.normalise == "none":
+        return features
+    moments = Moments.of(features)
+    if before is not None:
+        moments = moments.joined(before)
+    features = features - moments.mean
     if config.normalise == "mean_variance":
-        features = features / np.maximum(features.std(axis=0, keepdims=True), STD_FLOOR)
+        features = features / np.maximum(moments.std, STD_FLOOR)
     return features.astype(np.float32)
+
+
+def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Append deltas and normalise: float32 [frames, coefficients] → float32 [frames, dimension]."""
+    return normalise(differentiate(static, config), config)
 
 
 def extract(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:

@@ -7,9 +7,9 @@ overlap where neither is in the middle of a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -131,17 +131,7 @@ class Windower:
         assert self._static is not None
         waiting = -(-len(self._static) // self.stride)
         size = min(self.longest, waiting)
-        speech, dead = (
-            np.pad(mask, (0, size * self.stride - len(mask)), mode="edge")
-            .reshape(size, self.stride)
-            .any(axis=1)
-            for mask in self.detector(self._static[: size * self.stride])
-        )
-        near = np.convolve(speech, np.ones(2 * self.margin + 1), "same") > 0
-        keep = near.copy()
-        for begin, end in runs(dead | ~near):
-            if not near[begin:end].all():  # a pause, not what is dead within a word
-                keep[begin:end] = False
+        keep = audible(self.detector(self._static[: size * self.stride]), self.stride, self.margin)
         keep[: self._repeated] = True
         # Speech that begins right behind `size` would have a margin, too.
         known = size if final and size == waiting else size - self.margin
@@ -192,10 +182,7 @@ class Joiner:
         self.windows = 0
         self._early: dict[int, tuple[Window, np.ndarray]] = {}
         self._last: tuple[np.ndarray, np.ndarray] | None = None
-        self._labels: list[int] = []
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._scores: list[float] = []
+        self._tokens: tuple[list[Any], ...] = ([], [], [], [])
         self._score = 0.0
 
     def add(self, number: int, window: Window, logits: np.ndarray) -> None:
@@ -210,10 +197,8 @@ class Joiner:
         if self._last is not None:
             self._decode(*self._last)
             self._last = None
-        return ctc.Path(
-            tuple(self._labels), tuple(self._starts), tuple(self._ends), tuple(self._scores),
-            self._score,
-        )  # fmt: skip
+        labels, starts, ends, scores = map(tuple, self._tokens)
+        return ctc.Path(labels, starts, ends, scores, self._score)
 
     def _append(self, window: Window, logits: np.ndarray) -> None:
         numbers, overlap = window.numbers, window.overlap
@@ -223,7 +208,7 @@ class Joiner:
             keep = len(before) - overlap + cut
             self._decode(before[:keep], numbers_before[:keep])
             logits, numbers = logits[cut:], numbers[cut:]
-            if not overlap and self.space is not None and self._labels:
+            if not overlap and self.space is not None and self._tokens[0]:
                 self._separate(int(numbers[0]))
         self._last = (logits, numbers)
 
@@ -231,34 +216,32 @@ class Joiner:
         path = self.decode(logits)
         starts = [int(numbers[i]) for i in path.starts]
         ends = [int(numbers[i - 1]) + 1 for i in path.ends]
-        tokens = list(zip(path.labels, starts, ends, path.scores, strict=True))
         self._score += path.score
         self.frames += len(logits)
-        if tokens and self._labels and tokens[0][0] == self._labels[-1]:
-            label, start, end, score = tokens[0]
-            if start == self._ends[-1]:
-                # One label over two frames, however they were shared out, is one.
-                old, new = start - self._starts[-1], end - start
-                self._scores[-1] = (self._scores[-1] * old + score * new) / (old + new)
-                self._ends[-1] = end
-                del tokens[0]
-            elif label == self.space:
-                del tokens[0]
-        for values, new in zip(
-            (self._labels, self._starts, self._ends, self._scores),
-            zip(*tokens, strict=True),
-            strict=False,
-        ):
-            values += new  # type: ignore[operator]
+        for i, token in enumerate(zip(path.labels, starts, ends, path.scores, strict=True)):
+            if i > 0 or not self._merged(*token):
+                for values, value in zip(self._tokens, token, strict=True):
+                    values.append(value)
+
+    def _merged(self, label: int, start: int, end: int, score: float) -> bool:
+        """Whether a label behind a seam is the last one going on, or a second space."""
+        labels, starts, ends, scores = self._tokens
+        if not labels or label != labels[-1]:
+            return False
+        if start == ends[-1]:
+            # One label over two frames, however a seam shared them out, is one.
+            old, new = start - starts[-1], end - start
+            scores[-1] = (scores[-1] * old + score * new) / (old + new)
+            ends[-1] = end
+            return True
+        return label == self.space
 
     def _separate(self, end: int) -> None:
         """A pause is the space between two words, whether the network saw one or not."""
-        assert self.space is not None
-        if self._labels[-1] != self.space:
-            self._labels.append(self.space)
-            self._starts.append(self._ends[-1])
-            self._ends.append(end)
-            self._scores.append(0.0)
+        labels, _, ends, _ = self._tokens
+        if labels[-1] != self.space:
+            for values, value in zip(self._tokens, (self.space, ends[-1], end, 0.0), strict=True):
+                values.append(value)
 
 
 class Recording:
@@ -272,7 +255,7 @@ class Recording:
     def __init__(self, index: int, windower: Windower, joiner: Joiner) -> None:
         self.index, self.windower, self.joiner = index, windower, joiner
         self.samples = 0
-        self._given = 0
+        self._given = self._covered = 0
         self._complete = False
 
     def feed(self, static: np.ndarray, samples: int) -> list[Pending]:
@@ -290,16 +273,33 @@ class Recording:
         return self._complete and self.joiner.windows == self._given
 
     def _number(self, windows: list[Window]) -> list[Pending]:
-        first, self._given = self._given, self._given + len(windows)
-        return [Pending(self, first + i, window) for i, window in enumerate(windows)]
+        pending = []
+        for window in windows:
+            covered = int(window.numbers[-1]) + 1
+            pending.append(Pending(self, self._given, window, covered - self._covered))
+            self._given, self._covered = self._given + 1, covered
+        return pending
 
 
 class Pending(NamedTuple):
-    """A window that waits for the network."""
+    """A window that waits for the network; `new` output frames are behind the one before it."""
 
     recording: Recording
     number: int
     window: Window
+    new: int
+
+
+def batches(windows: Iterable[Pending], limit: float) -> Iterator[list[Pending]]:
+    """Windows of like length together, none padded to more than `limit` feature frames in all."""
+    batch: list[Pending] = []
+    for item in sorted(windows, key=lambda item: len(item.window.static)):
+        if batch and len(item.window.static) * (len(batch) + 1) > limit:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 def seam(before: np.ndarray, after: np.ndarray, space: int | None) -> int:
@@ -323,8 +323,30 @@ def seam(before: np.ndarray, after: np.ndarray, space: int | None) -> int:
     for row, labels in zip(behind, best, strict=True):
         for i, label in enumerate(labels):
             row[i + 1] = row[i] if label == BLANK else label == space
-    ranks = zip(behind.all(axis=0), distance, -np.abs(2 * seams - frames), seams, strict=True)
+    ranks = zip(behind[0] & behind[1], distance, -np.abs(2 * seams - frames), seams, strict=True)
     return int(max(ranks)[-1])
+
+
+def audible(detected: tuple[np.ndarray, np.ndarray], stride: int, margin: int) -> np.ndarray:
+    """Which output frames are speech or near it: bool [frames'].
+
+    Args:
+        detected: speech and dead, bool [frames] each, as of `SpeechDetector`.
+        stride: feature frames for an output frame.
+        margin: output frames on each side of speech, as far as they are not dead.
+    """
+    size = -(-len(detected[0]) // stride)
+    speech, dead = (
+        np.pad(mask, (0, size * stride - len(mask)), mode="edge").reshape(size, stride).any(axis=1)
+        for mask in detected
+    )
+    # Not np.convolve(…, "same"), which gives as many as its longer argument has.
+    near = np.convolve(speech, np.ones(2 * margin + 1))[margin : margin + size] > 0
+    keep = near.copy()
+    for begin, end in runs(dead | ~near):
+        if not near[begin:end].all():  # a pause, not what is dead within a word
+            keep[begin:end] = False
+    return keep
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:

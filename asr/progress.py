@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
@@ -81,3 +81,25 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
         console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
         yield from bar.track(items, total, description=what)
+
+
+@contextmanager
+def seconds_bar(
+    total: Callable[[], float], what: str, show: bool = True
+) -> Iterator[Callable[[float], object]]:
+    """A bar by seconds of audio, on stderr if that is a terminal; what it yields moves it on.
+
+    `total` is called only if there is a bar.
+    """
+    console = Console(stderr=True)
+    if not (show and console.is_terminal):
+        yield lambda seconds: None
+        return
+    # As above: nothing that is printed meanwhile is to go through rich.
+    with Progress(
+        *Progress.get_default_columns(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} s of audio"),
+        console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(what, total=total())
+        yield lambda seconds: bar.advance(task, seconds)

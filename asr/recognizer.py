@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import platform
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from os import PathLike, fspath
@@ -30,10 +29,12 @@ from asr.decoding import Decoder, Decoding
 from asr.errors import AsrError, ConfigError, ModelError
 from asr.features import FeatureConfig, MfccStream, expand, load_features
 from asr.files import atomic_write
-from asr.longform import Joiner, Pending, Recording, Windower, Windowing
+from asr.longform import Joiner, Pending, Recording, Windower, Windowing, batches
 from asr.manifest import Utterance
 from asr.results import Failure, Token, Transcript
+from asr.streaming import Stream
 from asr.text import Tokenizer, TokenizerConfig
+from asr.weights import load_weights
 
 MODELS = Path(__file__).parent / "models"
 BATCH_SECONDS = 240.0
@@ -123,7 +124,7 @@ class Recognizer:
                 f"{folder / 'model.json'}: format {config.format} is not known to this version"
             )
         recognizer = cls(config, decoding=decoding)
-        _load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
+        load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
         return recognizer
 
     def save(self, folder: Path, card: str, half: bool = True) -> None:
@@ -224,6 +225,23 @@ class Recognizer:
                 yield i, self._finished(recording, item)
         yield from self._run(waiting, audio, progress)
 
+    def stream(
+        self, chunk: float = 0.5, look_ahead: float = 2.0, sample_rate: int | None = None
+    ) -> Stream:
+        """Recognise samples while they are recorded.
+
+        Args:
+            chunk: seconds between two results; each costs a pass over some seconds of audio.
+            look_ahead: seconds that must follow a word to make it final, unless a pause does;
+                docs/streaming.md has what less of it costs.
+            sample_rate: of the samples to come; the model's own by default.
+
+        Raises:
+            ConfigError: chunk or look_ahead is out of range.
+            AudioError: the sample rate is too low to be one.
+        """
+        return Stream(self, chunk, look_ahead, sample_rate)
+
     def _run(
         self,
         windows: list[Pending],
@@ -231,7 +249,7 @@ class Recognizer:
         progress: Callable[[float], object] | None,
     ) -> Iterator[tuple[int, Transcript]]:
         config = self.config.features
-        for batch in self._batches(sorted(windows, key=lambda item: len(item.window.static))):
+        for batch in batches(windows, BATCH_SECONDS * config.frames_per_second):
             all_logits = self.logits([expand(item.window.static, config) for item in batch])
             for item, logits in zip(batch, all_logits, strict=True):
                 recording = item.recording
@@ -239,8 +257,7 @@ class Recognizer:
                 if recording.done:
                     yield recording.index, self._finished(recording, audio[recording.index])
             if progress is not None:
-                seconds = sum(len(item.window.static) for item in batch) / config.frames_per_second
-                progress(seconds)
+                progress(sum(item.new for item in batch) * self.seconds_per_frame)
 
     def windower(self) -> Windower:
         """Cuts one recording's static features as `self.windowing` says."""
@@ -329,18 +346,6 @@ class Recognizer:
             audio_filepath=name,
         )
 
-    def _batches(self, windows: list[Pending]) -> Iterator[list[Pending]]:
-        """Split a list sorted by length, so that no batch pads to more than `BATCH_SECONDS`."""
-        limit = BATCH_SECONDS * self.config.features.frames_per_second
-        batch: list[Pending] = []
-        for item in windows:
-            if batch and len(item.window.static) * (len(batch) + 1) > limit:
-                yield batch
-                batch = []
-            batch.append(item)
-        if batch:
-            yield batch
-
 
 def find_model(model: str | PathLike[str]) -> Path:
     """The directory of a model given by shipped name or path.
@@ -360,30 +365,3 @@ def _name(audio: AudioLike) -> str | None:
     if isinstance(audio, np.ndarray):
         return None
     return str(audio.path) if isinstance(audio, Utterance) else fspath(audio)
-
-
-def _load_weights(network: AcousticModel, path: Path, sha256: str) -> None:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-    # Before it is read: what NumPy makes of a damaged file is not only a ValueError.
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelError(f"{path}: its SHA-256 is not the one in model.json: damaged or replaced")
-    variables = network.named_weights()
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a weights file: {error}") from None
-    problems = [f"{name} is missing" for name in variables.keys() - found.keys()]
-    problems += [f"{name} is not part of the model" for name in found.keys() - variables.keys()]
-    problems += [
-        f"{name} has shape {found[name].shape}, model.json asks for {tuple(variable.shape)}"
-        for name, variable in variables.items()
-        if name in found and found[name].shape != tuple(variable.shape)
-    ]
-    if problems:
-        raise ModelError(f"{path}: " + "; ".join(sorted(problems)))
-    for name, variable in variables.items():
-        variable.assign(found[name].astype(np.float32))
