@@ -82,7 +82,9 @@ class SpeechDetector:
         # A stretch of one level is judged by what came before it.
         if high - low >= MIN_RANGE:
             self.threshold = low + THRESHOLD * (high - low)
-        return level > self.threshold, dead
+        elif np.ptp(level) == 0:
+            dead[:] = True  # no background is that even
+        return (level > self.threshold) & ~dead, dead
 
 
 class Windower:

@@ -37,8 +37,9 @@ from asr.text import Tokenizer, TokenizerConfig
 from asr.weights import load_weights
 
 MODELS = Path(__file__).parent / "models"
-BATCH_SECONDS = 240.0
-"""Padded audio in one batch: bounds memory, and is where more no longer makes it faster."""
+BATCH_SECONDS = 120.0
+"""Padded audio in one batch: bounds memory (each second takes a megabyte), and is where more no
+longer makes it faster."""
 READ_AHEAD = 128
 """Windows, of one input or many, that are sorted by length into batches together."""
 
