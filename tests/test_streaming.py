@@ -9,6 +9,7 @@ import sys
 import time
 import types
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_a_short_look_ahead_makes_words_final_before_the_pause(
     assert first_final(0.3) < 1.9 < first_final(5.0)
     finals = [r for r in run(en_small, samples, sizes, chunk=0.1, look_ahead=0.3) if r.final]
     assert len(finals) > 6
-    assert all(a.end <= b.start for a, b in zip(finals, finals[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(finals))
     count = len(" ".join(r.text for r in finals).split())
     assert count == pytest.approx(12, abs=3)
 
