@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -31,6 +31,8 @@ MIN_DURATION = 0.05
 """Seconds; anything shorter holds no word."""
 UNREADABLE = (soundfile.SoundFileError, OSError, TypeError, ValueError)
 """What soundfile raises; the last two for formats without a header, such as .raw and .gsm."""
+BLOCK = 65_536
+"""Samples a channel read at once."""
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au"})
 
 
@@ -70,31 +72,56 @@ def probe(path: Path) -> AudioInfo:
 
 
 def read_audio(path: Path, sample_rate: int = 16_000, channel: int | None = None) -> np.ndarray:
-    """Read a recording: float32 [samples] at `sample_rate`.
+    """Read a recording whole: float32 [samples] at `sample_rate`; see `read_blocks`."""
+    return np.concatenate(list(read_blocks(path, sample_rate, channel)))
 
-    Channels are mixed, or one is taken by its number from 0.
+
+def read_blocks(
+    path: Path, sample_rate: int = 16_000, channel: int | None = None
+) -> Iterator[np.ndarray]:
+    """Read a recording in pieces of some seconds: float32 [samples] at `sample_rate`.
+
+    Channels are mixed, or one is taken by its number from 0. What is wrong with a recording may
+    show only after pieces of it were given.
 
     Raises:
         AudioError: missing, unreadable, truncated, empty, too short, not finite, no such channel.
     """
     path = Path(path)
     _check_file(path)
+    _check_complete(path)
     try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            promised, rate = file.frames, file.samplerate
-            samples = file.read(dtype="float32", always_2d=True)
+        file = soundfile.SoundFile(os.fsencode(path))
     except UNREADABLE as error:
         raise _unreadable(path, error) from None
-    if len(samples) < promised:
-        raise _truncated(path, f"{promised / rate:.2f} s", f"{len(samples) / rate:.2f} s")
-    _check_complete(path)
-    return prepare(samples, rate, sample_rate, channel, str(path))
+    with file:
+        mono = MonoStream(file.samplerate, sample_rate, channel, str(path))
+        while True:
+            try:
+                samples = file.read(BLOCK, dtype="float32", always_2d=True)
+            except UNREADABLE as error:
+                raise _unreadable(path, error) from None
+            if not len(samples):
+                break
+            yield mono.feed(samples)
+        if mono.count < file.frames:
+            promised, held = (n / file.samplerate for n in (file.frames, mono.count))
+            raise _truncated(path, f"{promised:.2f} s", f"{held:.2f} s")
+        mono.check_length()
+        yield mono.finish()
 
 
 def prepare(
     samples: np.ndarray, source_rate: int, target_rate: int, channel: int | None, name: str
 ) -> np.ndarray:
-    """Check samples [n] or [n, channels] and make them mono float32 at `target_rate`.
+    """Samples of any rate as mono float32 [samples] at `target_rate`; see `prepare_blocks`."""
+    return np.concatenate(list(prepare_blocks(samples, source_rate, target_rate, channel, name)))
+
+
+def prepare_blocks(
+    samples: np.ndarray, source_rate: int, target_rate: int, channel: int | None, name: str
+) -> Iterator[np.ndarray]:
+    """Check samples [n] or [n, channels] and give them as `read_blocks` does.
 
     Integers of 8 to 32 bits, as some readers give, are scaled from their type's range to −1…1;
     floats beyond that are left as they are.
@@ -103,37 +130,98 @@ def prepare(
         AudioError: empty, too short, not finite, of no sample type or rate, or no such channel;
             the message has `name`.
     """
-    samples = np.asarray(samples)
-    if samples.dtype.kind in "iu" and samples.dtype.itemsize <= 4:
-        lowest, half = np.iinfo(samples.dtype).min, 2.0 ** (8 * samples.dtype.itemsize - 1)
-        samples = (samples - (lowest + half)) / half
-    elif samples.dtype.kind != "f":
-        raise AudioError(f"{name}: samples are {samples.dtype}, not floats or 8 to 32 bit integers")
-    samples = samples.astype(np.float32, copy=False)
-    if samples.ndim not in (1, 2):
-        raise AudioError(f"{name}: expected samples [n] or [n, channels], found {samples.shape}")
-    if samples.ndim == 1:
-        samples = samples[:, None]
-    if samples.size == 0:
-        raise AudioError(f"{name}: empty: holds no samples")
-    if source_rate < MIN_SAMPLE_RATE:
-        raise AudioError(
-            f"{name}: sample rate {source_rate} Hz, at least {MIN_SAMPLE_RATE} Hz are needed"
-        )
-    channels = samples.shape[1]
-    if channel is not None and not 0 <= channel < channels:
-        raise AudioError(f"{name}: no channel {channel}: it has {channels}, counted from 0")
-    if len(samples) < MIN_DURATION * source_rate:
-        hint = f"; [n, channels] was expected, not {samples.shape}" if channels > 100 else ""
-        raise AudioError(
-            f"{name}: too short: {1000 * len(samples) / source_rate:.0f} ms, "
-            f"at least {1000 * MIN_DURATION:.0f} ms are needed{hint}"
-        )
-    mono = samples.mean(axis=1) if channel is None else samples[:, channel]
-    if not np.isfinite(mono).all():
-        bad = int(np.count_nonzero(~np.isfinite(mono)))
-        raise AudioError(f"{name}: {bad} samples are not finite (NaN or infinite)")
-    return resample(np.ascontiguousarray(mono), source_rate, target_rate)
+    samples = np.atleast_1d(samples)
+    mono = MonoStream(source_rate, target_rate, channel, name)
+    # At least one piece, so that what is wrong with no samples at all is found too.
+    for start in range(0, max(len(samples), 1), BLOCK):
+        yield mono.feed(samples[start : start + BLOCK])
+    mono.check_length()
+    yield mono.finish()
+
+
+class MonoStream:
+    """Samples piece by piece → checked, mono, float32 at `target_rate`.
+
+    The pieces may be of any length: joined, what comes out is the same, to the bit. What a
+    resampler holds back comes later, the last of it from `finish`.
+
+    Attributes:
+        count: samples a channel fed so far, at `source_rate`.
+    """
+
+    def __init__(
+        self, source_rate: int, target_rate: int, channel: int | None = None, name: str = "samples"
+    ) -> None:
+        if source_rate < MIN_SAMPLE_RATE:
+            raise AudioError(
+                f"{name}: sample rate {source_rate} Hz, at least {MIN_SAMPLE_RATE} Hz are needed"
+            )
+        self.source_rate, self.channel, self.name = source_rate, channel, name
+        self.count, self.channels = 0, 1
+        self._resampler = None
+        if source_rate != target_rate:
+            self._resampler = soxr.ResampleStream(
+                source_rate, target_rate, 1, dtype="float32", quality="HQ"
+            )
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """The next samples, [n] or [n, channels].
+
+        Raises:
+            AudioError: not finite, of no sample type, or no such channel.
+        """
+        samples = self._floats(samples)
+        if not samples.size:
+            return np.zeros(0, np.float32)
+        self.channels = channels = samples.shape[1]
+        if self.channel is not None and not 0 <= self.channel < channels:
+            raise AudioError(
+                f"{self.name}: no channel {self.channel}: it has {channels}, counted from 0"
+            )
+        mono = samples.mean(axis=1) if self.channel is None else samples[:, self.channel]
+        finite = np.isfinite(mono)
+        if not finite.all():
+            at = (self.count + int(finite.argmin())) / self.source_rate
+            raise AudioError(
+                f"{self.name}: samples that are not finite (NaN or infinite), first at {at:.3f} s"
+            )
+        self.count += len(mono)
+        mono = np.ascontiguousarray(mono)
+        return mono if self._resampler is None else self._resampler.resample_chunk(mono)
+
+    def finish(self) -> np.ndarray:
+        """The samples that the resampler still held."""
+        rest = np.zeros(0, np.float32)
+        return rest if self._resampler is None else self._resampler.resample_chunk(rest, last=True)
+
+    def check_length(self) -> None:
+        """Raise an `AudioError` if what was fed is no recording: empty, or too short for a word."""
+        if not self.count:
+            raise AudioError(f"{self.name}: empty: holds no samples")
+        if self.count < MIN_DURATION * self.source_rate:
+            shape = (self.count, self.channels)
+            hint = f"; [n, channels] was expected, not {shape}" if self.channels > 100 else ""
+            raise AudioError(
+                f"{self.name}: too short: {1000 * self.count / self.source_rate:.0f} ms, "
+                f"at least {1000 * MIN_DURATION:.0f} ms are needed{hint}"
+            )
+
+    def _floats(self, samples: np.ndarray) -> np.ndarray:
+        """Samples of any usable type and shape as float32 [n, channels]."""
+        samples = np.asarray(samples)
+        if samples.ndim not in (1, 2):
+            raise AudioError(
+                f"{self.name}: expected samples [n] or [n, channels], found {samples.shape}"
+            )
+        if samples.dtype.kind in "iu" and samples.dtype.itemsize <= 4:
+            lowest, half = np.iinfo(samples.dtype).min, 2.0 ** (8 * samples.dtype.itemsize - 1)
+            samples = (samples - (lowest + half)) / half
+        elif samples.dtype.kind != "f":
+            raise AudioError(
+                f"{self.name}: samples are {samples.dtype}, not floats or 8 to 32 bit integers"
+            )
+        samples = samples.astype(np.float32, copy=False)
+        return samples[:, None] if samples.ndim == 1 else samples
 
 
 def resample(samples: np.ndarray, source_rate: int, target_rate: int) -> np.ndarray:

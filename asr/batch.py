@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from asr.ledger import settings_key
 from asr.manifest import read_manifest
 from asr.models import find_model
 from asr.outputs import ERRORS, SUMMARY, FailureLog, Folder, common_folder, result_names, writing
-from asr.progress import spinner, track
+from asr.progress import seconds_bar, spinner, track
 from asr.quiet import import_tensorflow
 from asr.record import git_commit, this_command
 from asr.results import Failure, Transcript
@@ -188,7 +188,9 @@ class _Run:
         self._fail(failures)
         if folder is not None:
             jobs = self._remaining(folder, jobs)
-        with closing(self._work(jobs, [seconds for seconds, _ in measured])) as work:
+        split = batch.transcriber.split_channels
+        times = [seconds * (channels if split else 1) for seconds, channels in measured]
+        with closing(self._work(jobs, times)) as work:
             if folder is not None:
                 for outcomes in work:
                     with stopper.hold():
@@ -261,26 +263,32 @@ class _Run:
 
     def _work(self, jobs: Sequence[Job], seconds: Sequence[float]) -> Generator[list[Outcome]]:
         """Outcomes as jobs finish, with a bar that goes by the seconds of audio."""
-        with closing(self._outcomes(jobs)) as each:
-            # On a terminal the lines of text show the progress, and a bar would run into them.
-            if self.batch.out is None and sys.stdout.isatty():
-                yield from each
-            else:
-                total = sum(seconds[i] for job in jobs for i, _ in job.recordings)
-                yield from track(
-                    each, total, "transcribing", lambda done: sum(seconds[o.index] for o in done)
-                )
+        # On a terminal the lines of text show the progress, and a bar would run into them.
+        show = len(jobs) == 1 or self.batch.out is not None or not sys.stdout.isatty()
+        total = sum(seconds[i] for job in jobs for i, _ in job.recordings)
+        with seconds_bar(total, "transcribing", show) as advance:
+            each = self._outcomes(jobs, seconds, advance)
+            if len(jobs) > 1:
+                with closing(each):
+                    yield from each
+                return
+            alone = list(each)
+        yield from alone
 
-    def _outcomes(self, jobs: Sequence[Job]) -> Generator[list[Outcome]]:
+    def _outcomes(
+        self, jobs: Sequence[Job], seconds: Sequence[float], advance: Callable[[float], object]
+    ) -> Generator[list[Outcome]]:
         how = replace(self.batch.transcriber, digests=self.batch.folder is not None)
         if self.batch.workers > 1:
-            yield from run_workers(self.batch.workers, how, jobs, self._start_clock)
+            for outcomes in run_workers(self.batch.workers, how, jobs, self._start_clock):
+                advance(sum(seconds[outcome.index] for outcome in outcomes))
+                yield outcomes
         elif jobs:
             with spinner(f"loading {how.model}"):
                 recognizer = how.load()
             self._start_clock()
             for job in jobs:
-                yield how.transcribe(recognizer, job)
+                yield how.transcribe(recognizer, job, advance)
 
     def _start_clock(self) -> None:
         self.started = time.monotonic()

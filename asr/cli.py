@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asr.errors import AsrError
+from asr.errors import AsrError, ConfigError
 from asr.subtitles import Captions
 from asr.writers import WRITERS
 
@@ -102,6 +102,43 @@ def align(
     captions = _captions(line_length, lines)
     if not align_files(audio, text, model, format, channel, out, plot, captions):
         raise typer.Exit(1)
+
+
+@app.command()
+def listen(
+    model: Model = "en-small",
+    rate: Annotated[int, typer.Option(help="samples a second on stdin")] = 16_000,
+    encoding: Annotated[str, typer.Option(help="of stdin: s16le or f32le")] = "s16le",
+    channels: Annotated[int, typer.Option(help="on stdin, mixed into one")] = 1,
+    microphone: Annotated[
+        bool, typer.Option("--microphone", help="instead of stdin; needs asr[microphone]")
+    ] = False,
+    chunk: Annotated[float, typer.Option(help="seconds between results")] = 0.5,
+    look_ahead: Annotated[float, typer.Option(help="seconds after a word make it final")] = 2.0,
+    json: Annotated[bool, typer.Option("--json", help="a JSON object a result")] = False,
+    beam: Beam = 0,
+    lm: Lm = None,
+    alpha: Alpha = 0.5,
+    beta: Beta = 1.0,
+) -> None:
+    """Transcribe raw samples from stdin, or a microphone, while they come; Ctrl-C ends it.
+
+    ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 16000 - | asr listen
+    """
+    from asr.batch import load_recognizer
+    from asr.decoding import Decoding
+    from asr.listen import listen as run
+    from asr.listen import microphone_blocks, pcm_blocks, printer
+
+    if microphone:
+        rate, blocks = microphone_blocks()
+    elif sys.stdin.isatty():
+        raise ConfigError("nothing to listen to: pipe raw samples into it, or give --microphone")
+    else:
+        blocks = pcm_blocks(sys.stdin.buffer, encoding, channels)
+    recognizer = load_recognizer(model, Decoding(beam, lm, alpha, beta))
+    recognizer.warm_up()
+    run(recognizer.stream(chunk, look_ahead, rate), blocks, printer(sys.stdout, json))
 
 
 @app.command()

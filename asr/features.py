@@ -6,12 +6,13 @@ by regression deltas and per-utterance mean and variance normalisation.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as strict_dataclass
 
 from asr.config import STRICT
 from asr.errors import AudioError, ConfigError
@@ -23,7 +24,7 @@ STD_FLOOR = 1e-3
 """Silence has no variance: below this it is left small instead of being blown up."""
 
 
-@dataclass(frozen=True, config=STRICT)
+@strict_dataclass(frozen=True, config=STRICT)
 class FeatureConfig:
     """How samples become feature frames; travels inside every model."""
 
@@ -134,18 +135,48 @@ def mfcc(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.
     Raises:
         AudioError: fewer samples than one window; the message has `name`.
     """
-    if config.frames(len(samples)) == 0:
-        raise AudioError(
-            f"{name}: too short: {len(samples)} samples, one frame needs {config.window} "
-            f"({1000 * config.window / config.sample_rate:.0f} ms)"
-        )
-    signal = samples.astype(np.float64) * SAMPLE_SCALE
-    signal[1:] -= config.pre_emphasis * signal[:-1]
-    frames = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
-    spectrum = np.fft.rfft(frames * hamming(config), config.fft)
-    power = spectrum.real**2 + spectrum.imag**2
-    energies = np.log(np.maximum(power @ mel_filters(config), config.log_floor))
-    return (energies @ cosine_transform(config)).astype(np.float32)
+    stream = MfccStream(config)
+    static = stream.feed(samples)
+    stream.check_length(name)
+    return static
+
+
+class MfccStream:
+    """`mfcc` piece by piece: each piece of samples gives the frames that it completes.
+
+    Attributes:
+        count: samples fed so far.
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.config, self.count = config, 0
+        self._last = np.zeros(1)
+        self._kept = np.zeros(0)
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """float32 [samples] of any number → float32 [frames, coefficients], perhaps of none."""
+        c = self.config
+        self.count += len(samples)
+        raw = np.concatenate([self._last, samples.astype(np.float64) * SAMPLE_SCALE])
+        self._last = raw[-1:]
+        signal = np.concatenate([self._kept, raw[1:] - c.pre_emphasis * raw[:-1]])
+        count = c.frames(len(signal))
+        self._kept = signal[count * c.hop :]
+        if not count:
+            return np.zeros([0, c.coefficients], np.float32)
+        frames = np.lib.stride_tricks.sliding_window_view(signal, c.window)[:: c.hop]
+        spectrum = np.fft.rfft(frames * hamming(c), c.fft)
+        power = spectrum.real**2 + spectrum.imag**2
+        energies = np.log(np.maximum(power @ mel_filters(c), c.log_floor))
+        return (energies @ cosine_transform(c)).astype(np.float32)
+
+    def check_length(self, name: str) -> None:
+        """Raise an `AudioError` with `name` if what was fed is not even one frame."""
+        if not self.config.frames(self.count):
+            raise AudioError(
+                f"{name}: too short: {self.count} samples, one frame needs {self.config.window} "
+                f"({1000 * self.config.window / self.config.sample_rate:.0f} ms)"
+            )
 
 
 def delta(features: np.ndarray, width: int) -> np.ndarray:
@@ -162,18 +193,58 @@ def delta(features: np.ndarray, width: int) -> np.ndarray:
     return (slope / (2 * sum(n * n for n in range(1, width + 1)))).astype(np.float32)
 
 
-def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Append deltas and normalise: float32 [frames, coefficients] → float32 [frames, dimension]."""
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation [dimension] of so many frames."""
+
+    count: float
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> Moments:
+        """Of float32 [frames, dimension], in float64: silence is otherwise its own rounding."""
+        mean = features.mean(axis=0, dtype=np.float64)
+        return cls(len(features), mean, (features - mean).std(axis=0))
+
+    def joined(self, other: Moments) -> Moments:
+        """Of both together (Chan, Golub & LeVeque, 1983)."""
+        count = self.count + other.count
+        share = other.count / count
+        shift = other.mean - self.mean
+        variance = (1 - share) * (self.std**2 + share * shift**2) + share * other.std**2
+        return Moments(count, self.mean + share * shift, np.sqrt(variance))
+
+
+def differentiate(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Append deltas: float32 [frames, coefficients] → float32 [frames, dimension]."""
     parts = [static]
     for _ in range(config.deltas):
         parts.append(delta(parts[-1], config.delta_width))
-    # In float64: silence is otherwise its own rounding, blown up.
-    features = np.concatenate(parts, axis=1, dtype=np.float64)
-    if config.normalise != "none":
-        features = features - features.mean(axis=0, keepdims=True)
+    return np.concatenate(parts, axis=1)
+
+
+def normalise(
+    features: np.ndarray, config: FeatureConfig, before: Moments | None = None
+) -> np.ndarray:
+    """Mean and variance to 0 and 1, as `config` says: float32 [frames, dimension] → the same.
+
+    `before` are moments of what was heard before; they count with the frames' own.
+    """
+    if config.normalise == "none":
+        return features
+    moments = Moments.of(features)
+    if before is not None:
+        moments = moments.joined(before)
+    features = features - moments.mean
     if config.normalise == "mean_variance":
-        features = features / np.maximum(features.std(axis=0, keepdims=True), STD_FLOOR)
+        features = features / np.maximum(moments.std, STD_FLOOR)
     return features.astype(np.float32)
+
+
+def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Append deltas and normalise: float32 [frames, coefficients] → float32 [frames, dimension]."""
+    return normalise(differentiate(static, config), config)
 
 
 def extract(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:

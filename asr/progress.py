@@ -68,10 +68,8 @@ def spinner(what: str) -> Iterator[None]:
         yield
 
 
-def track(
-    items: Iterable[T], total: float, what: str, size: Callable[[T], float] = lambda item: 1
-) -> Iterator[T]:
-    """Pass `items` through, with a bar on stderr if that is a terminal; `total` in `size`s."""
+def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Pass `items` through, with a bar on stderr if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield from items
@@ -82,7 +80,21 @@ def track(
         *Progress.get_default_columns(), MofNCompleteColumn(),
         console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
+        yield from bar.track(items, total, description=what)
+
+
+@contextmanager
+def seconds_bar(total: float, what: str, show: bool = True) -> Iterator[Callable[[float], object]]:
+    """A bar by seconds of audio, on stderr if that is a terminal; what it yields moves it on."""
+    console = Console(stderr=True)
+    if not (show and console.is_terminal):
+        yield lambda seconds: None
+        return
+    # As above: nothing that is printed meanwhile is to go through rich.
+    with Progress(
+        *Progress.get_default_columns(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} s of audio"),
+        console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
+    ) as bar:  # fmt: skip
         task = bar.add_task(what, total=total)
-        for item in items:
-            yield item
-            bar.advance(task, size(item))
+        yield lambda seconds: bar.advance(task, seconds)

@@ -10,8 +10,7 @@ import hashlib
 import io
 import json
 import platform
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from os import PathLike, fspath
 from pathlib import Path
@@ -24,22 +23,26 @@ from pydantic.dataclasses import dataclass
 
 from asr import boundaries, ctc
 from asr.acoustic import AcousticConfig, AcousticModel
-from asr.audio import prepare, read_audio
+from asr.audio import prepare_blocks, read_blocks
 from asr.confidence import CALIBRATION_FILE, Curve, load_calibration, word_confidence
 from asr.config import STRICT, parse, to_dict
 from asr.decoding import Decoder, Decoding
 from asr.errors import AsrError, ConfigError, ModelError, TextError
-from asr.features import FeatureConfig, expand, extract, load_features
+from asr.features import FeatureConfig, MfccStream, expand, load_features
 from asr.files import atomic_write
+from asr.longform import Joiner, Pending, Recording, Windower, Windowing, batches
 from asr.manifest import Utterance
 from asr.models import find_model
 from asr.results import Failure, Token, Transcript, Word
+from asr.streaming import Stream
 from asr.text import Tokenizer, TokenizerConfig
+from asr.weights import load_weights
 
-BATCH_SECONDS = 240.0
-"""Padded audio in one batch: bounds memory, and is where more no longer makes it faster."""
+BATCH_SECONDS = 120.0
+"""Padded audio in one batch: bounds memory (each second takes a megabyte), and is where more no
+longer makes it faster."""
 READ_AHEAD = 128
-"""Inputs read before they are sorted by length into batches."""
+"""Windows, of one input or many, that are sorted by length into batches together."""
 
 AudioLike = str | PathLike[str] | np.ndarray | Utterance
 
@@ -68,6 +71,7 @@ class Recognizer:
         network: the Keras model, features → logits.
         decoder: logits → labels.
         curve: a word's label scores → the probability that it is right; None if not calibrated.
+        windowing: how long recordings are cut; for benchmarks to change.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Recognizer:
         self.tokenizer = Tokenizer(config.tokenizer)
         self.decoder = Decoder(self.tokenizer, decoding)
         self.curve = curve
+        self.windowing = Windowing()
         self.network = network or AcousticModel(
             config.acoustic, config.features.dimension, len(self.tokenizer)
         )
@@ -126,7 +131,7 @@ class Recognizer:
         calibration = load_calibration(folder, config.weights_sha256)
         curve = calibration.curve(has_lm=decoding.lm is not None)
         recognizer = cls(config, decoding=decoding, curve=curve)
-        _load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
+        load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
         return recognizer
 
     def save(self, folder: Path, card: str, half: bool = True) -> None:
@@ -177,10 +182,10 @@ class Recognizer:
             AsrError: the one recording asked for cannot be used (in a list it is a `Failure`).
         """
         if isinstance(audio, (str, PathLike, np.ndarray, Utterance)):
-            features = self.features(audio, sample_rate, channel)
-            (logits,) = self.logits([features[0]])
-            path = self._settle(self.decoder(logits), features[0])
-            return self._transcript(path, len(logits), features[1], _name(audio))
+            ((_, result),) = self._transcribe([audio], sample_rate, channel)
+            if isinstance(result, AsrError):
+                raise result
+            return result
         results = dict(self.transcribe_each(list(audio), sample_rate, channel))
         return [results[i] for i in range(len(results))]
 
@@ -189,22 +194,44 @@ class Recognizer:
         audio: Sequence[AudioLike],
         sample_rate: int | None = None,
         channel: int | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | Failure]]:
-        """Transcribe many; yields (index, result) as batches finish, batched by length."""
-        for start in range(0, len(audio), READ_AHEAD):
-            ready: list[tuple[int, np.ndarray, float]] = []
-            for i in range(start, min(start + READ_AHEAD, len(audio))):
-                try:
-                    ready.append((i, *self.features(audio[i], sample_rate, channel)))
-                except AsrError as error:
-                    yield i, Failure(_name(audio[i]) or f"input {i}", str(error))
-            ready.sort(key=lambda item: len(item[1]))
-            for batch in self._batches(ready):
-                for (i, features, duration), logits in zip(
-                    batch, self.logits([item[1] for item in batch]), strict=True
-                ):
-                    path = self._settle(self.decoder(logits), features)
-                    yield i, self._transcript(path, len(logits), duration, _name(audio[i]))
+        """Transcribe many; yields (index, result) as batches finish, batched by length.
+
+        Args:
+            progress: called after each batch with the seconds of audio in it.
+        """
+        for i, result in self._transcribe(audio, sample_rate, channel, progress):
+            if isinstance(result, AsrError):
+                yield i, Failure(_name(audio[i]) or f"input {i}", str(result))
+            else:
+                yield i, result
+
+    def _transcribe(
+        self,
+        audio: Sequence[AudioLike],
+        sample_rate: int | None,
+        channel: int | None,
+        progress: Callable[[float], object] | None = None,
+    ) -> Iterator[tuple[int, Transcript | AsrError]]:
+        """Recordings become windows, those of one or of many share batches, and become paths."""
+        waiting: list[Pending] = []
+        for i, item in enumerate(audio):
+            recording = Recording(i, self.windower(), Joiner(self.decoder, self.tokenizer.space))
+            try:
+                for static, samples in self._blocks(item, sample_rate, channel):
+                    waiting += recording.feed(static, samples)
+                    while len(waiting) >= READ_AHEAD:
+                        now, waiting = waiting[:READ_AHEAD], waiting[READ_AHEAD:]
+                        yield from self._run(now, audio, progress)
+                waiting += recording.finish()
+            except AsrError as error:
+                waiting = [item for item in waiting if item.recording is not recording]
+                yield i, error
+                continue
+            if recording.done:  # all its windows were run before it was known to end
+                yield i, self._finished(recording, item)
+        yield from self._run(waiting, audio, progress)
 
     def align(
         self,
@@ -236,27 +263,80 @@ class Recognizer:
             raise TextError(
                 f"{name or 'samples'}: the text is longer than the recording can hold: {error}"
             ) from None
-        return self._transcript(self._settle(path, features), len(logits), duration, name)
+        path = self._settle(path, features[:, 0])
+        return self._transcript(path, len(logits), duration, name)
+
+    def stream(
+        self, chunk: float = 0.5, look_ahead: float = 2.0, sample_rate: int | None = None
+    ) -> Stream:
+        """Recognise samples while they are recorded.
+
+        Args:
+            chunk: seconds between two results; each costs a pass over some seconds of audio.
+            look_ahead: seconds that must follow a word to make it final, unless a pause does;
+                docs/streaming.md has what less of it costs.
+            sample_rate: of the samples to come; the model's own by default.
+
+        Raises:
+            ConfigError: chunk or look_ahead is out of range.
+            AudioError: the sample rate is too low to be one.
+        """
+        return Stream(self, chunk, look_ahead, sample_rate)
+
+    def _run(
+        self,
+        windows: list[Pending],
+        audio: Sequence[AudioLike],
+        progress: Callable[[float], object] | None,
+    ) -> Iterator[tuple[int, Transcript]]:
+        config = self.config.features
+        for batch in batches(windows, BATCH_SECONDS * config.frames_per_second):
+            all_logits = self.logits([expand(item.window.static, config) for item in batch])
+            for item, logits in zip(batch, all_logits, strict=True):
+                recording = item.recording
+                recording.joiner.add(item.number, item.window, logits)
+                if recording.done:
+                    yield recording.index, self._finished(recording, audio[recording.index])
+            if progress is not None:
+                progress(sum(item.new for item in batch) * self.seconds_per_frame)
+
+    def windower(self) -> Windower:
+        """Cuts one recording's static features as `self.windowing` says."""
+        rate = self.config.features.frames_per_second
+        return Windower(self.windowing, rate, self.config.acoustic.stride)
 
     def features(
         self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
     ) -> tuple[np.ndarray, float]:
         """Normalised features [frames, dimension] and duration in seconds of one recording."""
         config = self.config.features
+        blocks = list(self._blocks(audio, sample_rate, channel))
+        static = np.concatenate([static for static, _ in blocks])
+        return expand(static, config), sum(count for _, count in blocks) / config.sample_rate
+
+    def _blocks(
+        self, audio: AudioLike, sample_rate: int | None, channel: int | None
+    ) -> Iterator[tuple[np.ndarray, int]]:
+        """Static features [frames, coefficients] piece by piece, and the samples each came from."""
+        config = self.config.features
         if isinstance(audio, Utterance) and audio.audio_filepath is None:
             assert audio.feature_filepath is not None
             static = load_features(audio.feature_filepath, config)
-            return expand(static, config), len(static) * config.hop / config.sample_rate
+            yield static, len(static) * config.hop
+            return
         if isinstance(audio, np.ndarray):
             name = "samples"
-            samples = prepare(
+            blocks = prepare_blocks(
                 audio, sample_rate or config.sample_rate, config.sample_rate, channel, name
             )
         else:
             path = audio.audio_filepath if isinstance(audio, Utterance) else Path(audio)
             assert path is not None
-            name, samples = str(path), read_audio(path, config.sample_rate, channel)
-        return extract(samples, config, name), len(samples) / config.sample_rate
+            name, blocks = str(path), read_blocks(path, config.sample_rate, channel)
+        stream = MfccStream(config)
+        for samples in blocks:
+            yield stream.feed(samples), len(samples)
+        stream.check_length(name)
 
     def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Logits [frames', labels] of each utterance's features, computed as one padded batch."""
@@ -277,15 +357,22 @@ class Recognizer:
         (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
-    def _settle(self, path: ctc.Path, features: np.ndarray) -> ctc.Path:
+    def _finished(self, recording: Recording, audio: AudioLike) -> Transcript:
+        path, frames = recording.joiner.finish(), recording.joiner.frames
+        path = self._settle(path, recording.levels)
+        duration = recording.samples / self.config.features.sample_rate
+        return self._transcript(path, frames, duration, _name(audio))
+
+    def _settle(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
         """Labels with the frames of logits that each lasts for, instead of its spike."""
-        loudness = boundaries.energy(features[:, 0], self.config.acoustic.stride)
+        loudness = boundaries.energy(levels, self.config.acoustic.stride)
         spans = self.tokenizer.word_spans(path.labels)
         return boundaries.settle(path, spans, loudness, self.seconds_per_frame)
 
     def _transcript(
         self, path: ctc.Path, frames: int, duration: float, name: str | None
     ) -> Transcript:
+        """The one place where a path, that `frames` output frames gave, becomes a result."""
         step, rate = self._samples_per_frame, self.config.features.sample_rate
         # Times from whole sample counts: accumulated floats drift.
         tokens = tuple(
@@ -317,49 +404,8 @@ class Recognizer:
             words=words,
         )
 
-    def _batches(
-        self, ready: list[tuple[int, np.ndarray, float]]
-    ) -> Iterator[list[tuple[int, np.ndarray, float]]]:
-        """Split a list sorted by length, so that no batch pads to more than `BATCH_SECONDS`."""
-        limit = BATCH_SECONDS * self.config.features.frames_per_second
-        batch: list[tuple[int, np.ndarray, float]] = []
-        for item in ready:
-            if batch and len(item[1]) * (len(batch) + 1) > limit:
-                yield batch
-                batch = []
-            batch.append(item)
-        if batch:
-            yield batch
-
 
 def _name(audio: AudioLike) -> str | None:
     if isinstance(audio, np.ndarray):
         return None
     return str(audio.path) if isinstance(audio, Utterance) else fspath(audio)
-
-
-def _load_weights(network: AcousticModel, path: Path, sha256: str) -> None:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-    # Before it is read: what NumPy makes of a damaged file is not only a ValueError.
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelError(f"{path}: its SHA-256 is not the one in model.json: damaged or replaced")
-    variables = network.named_weights()
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a weights file: {error}") from None
-    problems = [f"{name} is missing" for name in variables.keys() - found.keys()]
-    problems += [f"{name} is not part of the model" for name in found.keys() - variables.keys()]
-    problems += [
-        f"{name} has shape {found[name].shape}, model.json asks for {tuple(variable.shape)}"
-        for name, variable in variables.items()
-        if name in found and found[name].shape != tuple(variable.shape)
-    ]
-    if problems:
-        raise ModelError(f"{path}: " + "; ".join(sorted(problems)))
-    for name, variable in variables.items():
-        variable.assign(found[name].astype(np.float32))

@@ -52,6 +52,21 @@ class Transcript:
 
 
 @dataclass(frozen=True)
+class Partial:
+    """What a stream has heard: words behind its last final result.
+
+    A `final` one stays; one that is not is replaced by the next result, whichever that is. `start`
+    and `end` are seconds from the start of the stream; `tokens` is as in `Transcript`.
+    """
+
+    text: str
+    final: bool
+    start: float
+    end: float
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True)
 class Failure:
     """A recording that could not be used, and why."""
 

@@ -177,6 +177,11 @@ class Tokenizer:
         """Labels, the blank included: the width of the logits."""
         return len(self.labels)
 
+    @property
+    def space(self) -> int | None:
+        """The label between words; None for subwords, which carry it at their front."""
+        return self._ids.get(" ")
+
     def normalise(self, text: str) -> str:
         """Text as the model is trained on and scored by."""
         return NORMALISERS[self.config.normaliser](text)

@@ -90,15 +90,23 @@ class Transcriber:
         recognizer.warm_up()
         return recognizer
 
-    def transcribe(self, recognizer: Recognizer, job: Job) -> list[Outcome]:
-        """The job's outcomes, in its order; the same job always gives the same ones."""
+    def transcribe(
+        self,
+        recognizer: Recognizer,
+        job: Job,
+        progress: Callable[[float], object] | None = None,
+    ) -> list[Outcome]:
+        """The job's outcomes, in its order; the same job always gives the same ones.
+
+        `progress` is called with the seconds of audio that are done, of each channel.
+        """
         digests = [digest(file_of(r)) if self.digests else "" for _, r in job.recordings]
         channels = [self._channels(recording) for _, recording in job.recordings]
         results: list[dict[int | None, Transcript | Failure]] = [{} for _ in channels]
         for channel in dict.fromkeys(c for of_one in channels for c in of_one):
             places = [i for i, of_one in enumerate(channels) if channel in of_one]
             audio = [job.recordings[i][1] for i in places]
-            for k, result in recognizer.transcribe_each(audio, channel=channel):
+            for k, result in recognizer.transcribe_each(audio, channel=channel, progress=progress):
                 if self.split_channels and isinstance(result, Transcript):
                     result = replace(result, channel=channel)
                 results[places[k]][channel] = result

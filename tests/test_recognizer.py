@@ -11,6 +11,7 @@ import zoo
 
 from asr.audio import read_audio
 from asr.errors import AudioError, ConfigError, ModelError
+from asr.longform import Joiner, Pending, Recording, Window, batches
 from asr.manifest import Utterance
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript
@@ -99,10 +100,13 @@ def test_odd_audio_is_transcribed(tiny: Recognizer, tmp_path: Path) -> None:
         assert tiny.transcribe(tmp_path / name).duration == pytest.approx(seconds, abs=1e-4)
 
 
-def test_batches_are_bounded(tiny: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asr.recognizer.BATCH_SECONDS", 10.0)
-    ready = [(i, np.zeros([n, 39], np.float32), 0.0) for i, n in enumerate((100, 400, 450, 2000))]
-    sizes = [[len(f) for _, f, _ in batch] for batch in tiny._batches(ready)]
+def test_batches_are_bounded(tiny: Recognizer) -> None:
+    recording = Recording(0, tiny.windower(), Joiner(tiny.decoder, None))
+    waiting = [
+        Pending(recording, i, Window(np.zeros([n, 13], np.float32), np.arange(n), 0), n)
+        for i, n in enumerate((2000, 400, 100, 450))
+    ]
+    sizes = [[len(item.window.static) for item in batch] for batch in batches(waiting, 1000)]
     assert sizes == [[100, 400], [450], [2000]]
 
 

@@ -1,0 +1,124 @@
+"""What cutting long recordings costs: utterances one by one against all of them in one recording.
+
+    python benchmarks/longform.py data/kathleen/dev.jsonl [--model en-small --repeats 2]
+    python benchmarks/longform.py data/kathleen/dev.jsonl --memory 1
+
+Joins the utterances of each manifest in a seeded order, with 0, 0.3 and 1 s between them of digital
+silence and of a room's noise (−60 dB), and prints the word and character error rates of both ways.
+--memory HOURS instead compares the peak memory of a process that transcribes ten seconds with that
+of one that transcribes so many hours. Settings of `Windowing` are chosen with the options, on dev.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jiwer
+import numpy as np
+import soundfile
+
+from asr.audio import read_audio
+from asr.longform import Windowing
+from asr.manifest import read_manifest
+from asr.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from asr.recognizer import Recognizer
+
+NOISE = 1e-3
+GAPS = ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (0.3, NOISE), (1.0, NOISE))
+"""Seconds between utterances, and the standard deviation of what is there."""
+PEAK = """
+import resource, sys
+from asr.recognizer import Recognizer
+transcript = Recognizer.load(sys.argv[1]).transcribe(sys.argv[2])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, transcript.duration)
+"""
+
+
+def join(recordings: list[np.ndarray], rate: int, gap: float, noise: float, seed: int):
+    """All recordings in a shuffled order, `gap` seconds apart; and that order."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(recordings))
+    pieces = []
+    for i in order:
+        pieces += [recordings[i], rng.normal(0, noise, round(gap * rate)).astype(np.float32)]
+    return np.concatenate(pieces), order
+
+
+def rates(references: list[str], hypotheses: list[str]) -> str:
+    wer, cer = jiwer.wer(references, hypotheses), jiwer.cer(references, hypotheses)
+    return f"WER {wer:7.2%}  CER {cer:7.2%}"
+
+
+def compare(recognizer: Recognizer, manifest: Path, limit: int | None, repeats: int) -> None:
+    rate = recognizer.config.features.sample_rate
+    utterances = read_manifest(manifest)[:limit]
+    recordings = [read_audio(u.path, rate) for u in utterances]
+    references = [recognizer.tokenizer.normalise(u.text) for u in utterances]
+    separate = [t.text for t in recognizer.transcribe(recordings)]
+    print(f"{manifest}: {len(utterances)} utterances, {sum(map(len, recordings)) / rate:.0f} s")
+    print(f"  separate              {rates(references, separate)}")
+    for gap, noise in GAPS:
+        texts, heard = [], []
+        for seed in range(repeats):
+            samples, order = join(recordings, rate, gap, noise, seed)
+            texts.append(" ".join(references[i] for i in order))
+            heard.append(recognizer.transcribe(samples).text)
+        kind = "room" if noise else "digital" if gap else ""
+        print(f"  joined {gap:3.1f} s {kind:8}  {rates(texts, heard)}", flush=True)
+
+
+def memory(model: str, manifest: Path, hours: float) -> None:
+    """Peak resident memory of whole processes."""
+    utterances = read_manifest(manifest)
+    samples = np.concatenate([read_audio(u.path) for u in utterances])
+    with tempfile.TemporaryDirectory() as folder:
+        peaks = []
+        for seconds in (10.0, 3600 * hours):
+            path = Path(folder) / f"{seconds:.0f}.wav"
+            with soundfile.SoundFile(path, "w", 16_000, 1, "PCM_16") as file:
+                left = round(seconds * 16_000)
+                while left:
+                    file.write(samples[:left])
+                    left -= min(left, len(samples))
+            started = time.perf_counter()
+            command = [sys.executable, "-c", PEAK, model, str(path)]
+            out = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            peaks.append(int(out[0]) / 1024)
+            print(f"{float(out[1]):7.1f} s of audio: peak {peaks[-1]:.0f} MiB, "
+                  f"{time.perf_counter() - started:.1f} s")  # fmt: skip
+    print(f"difference {peaks[1] - peaks[0]:.0f} MiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("manifests", nargs="+", type=Path)
+    parser.add_argument("--model", default="en-small")
+    parser.add_argument("--limit", type=int, help="the first so many utterances")
+    parser.add_argument("--repeats", type=int, default=2, help="orders to join them in")
+    parser.add_argument("--memory", type=float, metavar="HOURS")
+    for name, value in vars(Windowing()).items():
+        parser.add_argument(f"--{name}", type=float, default=value)
+    a = parser.parse_args()
+    import_tensorflow()
+    from asr.recognizer import Recognizer
+
+    if a.memory:
+        memory(a.model, a.manifests[0], a.memory)
+        return
+    recognizer = Recognizer.load(a.model)
+    recognizer.windowing = Windowing(a.longest, a.shortest, a.overlap, a.margin)
+    print(recognizer.windowing)
+    for manifest in a.manifests:
+        compare(recognizer, manifest, a.limit, a.repeats)
+
+
+if __name__ == "__main__":
+    main()

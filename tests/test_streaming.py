@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.audio import MonoStream, read_audio
+from asr.errors import AudioError, ConfigError
+from asr.features import FeatureConfig, MfccStream, Moments, mfcc, normalise
+from asr.listen import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, printer
+from asr.recognizer import Recognizer
+from asr.results import Partial
+
+SPLITS = st.lists(st.integers(0, 30_000), min_size=1, max_size=8)
+
+
+@pytest.fixture(scope="module")
+def en_small() -> Recognizer:
+    return Recognizer.load("en-small")
+
+
+def pieces(samples: np.ndarray, sizes: list[int]) -> Iterator[np.ndarray]:
+    """The samples in pieces of these sizes, then the rest."""
+    start = 0
+    for size in sizes:
+        yield samples[start : start + size]
+        start += size
+    yield samples[start:]
+
+
+@settings(max_examples=25)
+@given(sizes=SPLITS, rate=st.sampled_from([8000, 16_000, 44_100]), stereo=st.booleans())
+def test_any_pieces_give_the_same_samples_and_features(
+    sizes: list[int], rate: int, stereo: bool
+) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, (3 * rate, 1 + stereo)).astype(np.float32)
+    whole, split = MonoStream(rate, 16_000), MonoStream(rate, 16_000)
+    expected = np.concatenate([whole.feed(samples), whole.finish()])
+    parts = [split.feed(piece) for piece in pieces(samples, sizes)] + [split.finish()]
+    np.testing.assert_array_equal(np.concatenate(parts), expected)
+    stream = MfccStream(FeatureConfig())
+    frames = np.concatenate([stream.feed(part) for part in parts])
+    np.testing.assert_allclose(frames, mfcc(expected, FeatureConfig()), atol=1e-5)
+    assert stream.count == len(expected) == 3 * 16_000
+
+
+def test_moments_of_two_parts_are_those_of_both() -> None:
+    features = np.random.default_rng(0).normal(3, 2, (300, 4)).astype(np.float32)
+    features[100:] += 5
+    joined = Moments.of(features[:100]).joined(Moments.of(features[100:]))
+    both = Moments.of(features)
+    assert joined.count == both.count == 300
+    np.testing.assert_allclose(joined.mean, both.mean, rtol=1e-5)
+    np.testing.assert_allclose(joined.std, both.std, rtol=1e-5)
+    config = FeatureConfig()
+    alone = normalise(features, config)[:100]
+    np.testing.assert_allclose(
+        normalise(features[:100], config, Moments.of(features[100:])), alone, atol=1e-4
+    )
+
+
+def run(
+    recognizer: Recognizer, samples: np.ndarray, sizes: list[int], **settings: float | int
+) -> list[Partial]:
+    stream = recognizer.stream(**settings)  # type: ignore[arg-type]
+    results = [result for piece in pieces(samples, sizes) for result in stream.feed(piece)]
+    return results + stream.finish()
+
+
+def speech(goforward: Path, times: int = 3, gap: float = 0.5) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 1e-3, round(gap * 16_000)).astype(np.float32)
+    return np.concatenate([read_audio(goforward), noise] * times)
+
+
+def test_finals_are_the_transcript_and_partials_lead_to_them(
+    en_small: Recognizer, goforward: Path
+) -> None:
+    results = run(en_small, speech(goforward), [4000] * 40, chunk=0.5, look_ahead=10.0)
+    finals = [r for r in results if r.final]
+    # Each repetition is ended by the pause behind it.
+    assert len(finals) == 3 and all(r.tokens for r in finals)
+    for i, final in enumerate(finals):
+        begin = i * (2.786 + 0.5)
+        assert begin + 0.3 < final.start < final.end < begin + 2.5
+        assert len(final.text.split()) == pytest.approx(4, abs=1)
+    partials = [r for r in results if not r.final]
+    assert len(partials) >= 6 and len({r.text for r in partials}) >= 6
+    times = [t for r in finals for token in r.tokens for t in (token.start, token.end)]
+    assert times == sorted(times) and times[-1] <= 3 * 3.286
+
+
+def test_a_short_look_ahead_makes_words_final_before_the_pause(
+    en_small: Recognizer, goforward: Path
+) -> None:
+    samples = speech(goforward)
+    sizes = [1600] * 200
+
+    def first_final(look_ahead: float) -> float:
+        stream = en_small.stream(0.1, look_ahead)
+        for piece in pieces(samples, sizes):
+            if any(result.final for result in stream.feed(piece)):
+                return stream.position
+        raise AssertionError("nothing became final")
+
+    assert first_final(0.3) < 1.9 < first_final(5.0)
+    finals = [r for r in run(en_small, samples, sizes, chunk=0.1, look_ahead=0.3) if r.final]
+    assert len(finals) > 6
+    assert all(a.end <= b.start for a, b in pairwise(finals))
+    count = len(" ".join(r.text for r in finals).split())
+    assert count == pytest.approx(12, abs=3)
+
+
+@settings(max_examples=8)
+@given(sizes=SPLITS)
+def test_any_pieces_give_the_same_results(
+    tiny: Recognizer, goforward: Path, sizes: list[int]
+) -> None:
+    samples = speech(goforward, 2)
+    expected = run(tiny, samples, [], chunk=0.6, look_ahead=1.0)
+    assert run(tiny, samples, sizes, chunk=0.6, look_ahead=1.0) == expected
+    assert any(r.final for r in expected) and any(not r.final for r in expected)
+
+
+def test_another_sample_rate_is_resampled(en_small: Recognizer, goforward: Path) -> None:
+    from asr.audio import resample
+
+    samples = speech(goforward, 1)
+    texts = [
+        " ".join(r.text for r in run(en_small, x, [999] * 20, sample_rate=rate) if r.final)
+        for rate, x in ((16_000, samples), (48_000, resample(samples, 16_000, 48_000)))
+    ]
+    assert texts[0] == texts[1] != ""
+
+
+def test_memory_of_a_stream_is_bounded(tiny: Recognizer) -> None:
+    stream = tiny.stream(5.0, 1.0)
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 5)
+    for i in range(20):  # loud and quiet by turns, faster than a pause: no end in sight
+        level = 1 + 0.9 * np.sign(np.sin(np.arange(len(noise)) / 800 + i))
+        stream.feed((noise * level).astype(np.float32))
+        assert len(stream._heard) <= 3000 and len(stream._static) <= 3000
+    silence = np.zeros(16_000 * 60, np.float32)
+    stream.feed(silence)
+    assert len(stream._static) <= 20
+
+
+def test_silence_and_nothing_at_all_give_no_result(tiny: Recognizer) -> None:
+    assert run(tiny, np.zeros(0, np.float32), []) == []
+    assert tiny.stream().finish() == []
+    assert run(tiny, np.zeros(300, np.float32), []) == []
+    assert run(tiny, np.zeros(64_000, np.float32), []) == []
+
+
+def test_impossible_settings_and_samples_are_errors(tiny: Recognizer) -> None:
+    with pytest.raises(ConfigError, match=r"chunk must be 0\.05 to 20 seconds, found 0"):
+        tiny.stream(chunk=0)
+    with pytest.raises(ConfigError, match="look_ahead must be 0 to 20 seconds, found -1"):
+        tiny.stream(look_ahead=-1)
+    with pytest.raises(AudioError, match="stream: sample rate 8 Hz"):
+        tiny.stream(sample_rate=8)
+    with pytest.raises(AudioError, match=r"stream: samples that are not finite.* 1\.000 s"):
+        stream = tiny.stream()
+        stream.feed(np.zeros(16_000, np.float32))
+        stream.feed(np.full(3, np.nan))
+
+
+class Drips(io.RawIOBase):
+    """A pipe that gives some bytes at a time."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self.data, self.sizes = data, sizes
+
+    def read(self, limit: int = -1) -> bytes:
+        size = self.sizes.pop(0) if self.sizes else len(self.data)
+        given, self.data = self.data[:size], self.data[size:]
+        return given
+
+
+@given(
+    values=st.lists(st.integers(-32768, 32767), min_size=1, max_size=40),
+    sizes=st.lists(st.integers(1, 7), max_size=30),
+    channels=st.integers(1, 3),
+    encoding=st.sampled_from(["s16le", "f32le"]),
+)
+def test_samples_are_whole_wherever_reads_end(
+    values: list[int], sizes: list[int], channels: int, encoding: str
+) -> None:
+    kind = {"s16le": "<i2", "f32le": "<f4"}[encoding]
+    data = np.array(values, kind).tobytes() + b"\1"
+    blocks = list(pcm_blocks(Drips(data, sizes), encoding, channels))  # type: ignore[arg-type]
+    found = np.concatenate([np.zeros([0, channels], kind), *blocks])
+    whole = len(values) - len(values) % channels
+    np.testing.assert_array_equal(found.ravel(), np.array(values, kind)[:whole])
+
+
+def test_unknown_encodings_are_errors() -> None:
+    with pytest.raises(ConfigError, match="--encoding mp3: not known; one of s16le, f32le"):
+        pcm_blocks(io.BytesIO(), "mp3")
+    with pytest.raises(ConfigError, match="--channels must be 1 or more, found 0"):
+        pcm_blocks(io.BytesIO(), "s16le", 0)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_partials_rewrite_a_terminals_line_and_only_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [
+        Partial("go", False, 0, 1),
+        Partial("go for", True, 0, 1),
+        Partial("x" * 99, False, 1, 2),
+    ]
+    monkeypatch.setenv("COLUMNS", "11")
+    screen, pipe, lines = Screen(), io.StringIO(), io.StringIO()
+    for out, as_json in ((screen, False), (pipe, False), (lines, True)):
+        for result in results:
+            printer(out, as_json)(result)
+    assert screen.getvalue() == f"{CLEAR_LINE}go{CLEAR_LINE}go for\n{CLEAR_LINE}{'x' * 10}"
+    assert pipe.getvalue() == "go for\n"
+    assert [json.loads(line)["final"] for line in lines.getvalue().splitlines()] == [
+        False,
+        True,
+        False,
+    ]
+    assert json.loads(lines.getvalue().splitlines()[1]) == {
+        "text": "go for", "final": True, "start": 0, "end": 1,
+    }  # fmt: skip
+
+
+def test_an_error_comes_after_the_last_results(en_small: Recognizer, goforward: Path) -> None:
+    blocks = [read_audio(goforward), np.full(3, np.nan, np.float32)]
+    shown: list[Partial] = []
+    with pytest.raises(AudioError, match="not finite"):
+        listen(en_small.stream(5.0), blocks, shown.append)
+    assert [r.final for r in shown] == [True] and "four" in shown[0].text
+
+
+def test_ctrl_c_ends_with_the_last_result_and_status_0(goforward: Path) -> None:
+    command = [sys.executable, "-m", "asr.cli", "listen", "--json", "--chunk", "0.5"]
+    data = (read_audio(goforward) * 32768).astype("<i2").tobytes()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(data[: len(data) // 2 * 2 - 9001])  # a sample is cut, the pipe stays open
+    process.stdin.flush()
+    lines = [process.stdout.readline()]  # it is listening now
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    lines += process.stdout.read().splitlines()
+    assert process.wait() == 0
+    results = [json.loads(line) for line in lines]
+    assert results[-1]["final"] and not results[0]["final"]
+    process.stdin.close()
+
+
+def test_the_microphone_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(AudioError, match=r"sounddevice: pip install 'asr\[microphone\]'"):
+        microphone_blocks()
+
+    class PortAudioError(Exception):
+        pass
+
+    def none(kind: str) -> dict[str, float]:
+        raise PortAudioError("Error querying device -1")
+
+    fake = types.SimpleNamespace(PortAudioError=PortAudioError, query_devices=none)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    with pytest.raises(AudioError, match="no microphone was found: Error querying device -1"):
+        microphone_blocks()
+
+    class InputStream:
+        def __init__(self, samplerate, channels, dtype, callback):  # type: ignore[no-untyped-def]
+            assert (samplerate, channels, dtype) == (44_100, 1, "float32")
+            self.callback = callback
+
+        def __enter__(self) -> None:
+            buffer = np.ones([4, 1], np.float32)
+            self.callback(buffer, 4, None, None)
+            buffer[:] = 2  # PortAudio uses its memory again
+            self.callback(buffer, 4, None, None)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    fake.query_devices = lambda kind: {"default_samplerate": 44_100.0}
+    fake.InputStream = InputStream
+    rate, blocks = microphone_blocks()
+    assert rate == 44_100
+    assert [next(blocks)[0, 0], next(blocks)[0, 0]] == [1, 2]
+
+
+def test_listening_to_a_terminal_says_what_to_do() -> None:
+    leader, follower = os.openpty()
+    ended = subprocess.run(
+        [sys.executable, "-m", "asr.cli", "listen"], stdin=follower, capture_output=True, text=True
+    )
+    os.close(leader)
+    os.close(follower)
+    assert (
+        ended.returncode == 1 and "pipe raw samples into it, or give --microphone" in ended.stderr
+    )
