@@ -92,8 +92,9 @@ class Stream:
         results = self._take(self._mono.finish())
         results += self._advance(self._fresh)
         self._fresh = self._fresh[:0]
-        if self._size:
-            results += self._end(np.arange(self._size), self._size)
+        chosen = np.flatnonzero(self._audible()) if self._size else []
+        if len(chosen):
+            results += self._end(chosen, self._size)
         return [result for result in results if result.final]
 
     @property
@@ -116,7 +117,7 @@ class Stream:
         self._heard = np.concatenate([self._heard, static])[-kept:]
         results: list[Partial] = []
         while self._size:
-            keep = audible(self._detector(self._heard), self.stride, self._margin)[-self._size :]
+            keep = self._audible()
             pauses = runs(~keep)
             long = [pause for pause in pauses if pause[1] - pause[0] >= self._pause]
             if pauses and pauses[0][0] == 0:
@@ -132,6 +133,10 @@ class Stream:
                 results += self._go_on(np.flatnonzero(keep))
                 break
         return results
+
+    def _audible(self) -> np.ndarray:
+        """Which of the output frames that are still needed are speech or near it."""
+        return audible(self._detector(self._heard), self.stride, self._margin)[-self._size :]
 
     def _end(self, chosen: np.ndarray, size: int) -> list[Partial]:
         """Make final what the chosen of the first `size` output frames hold; a pause follows."""

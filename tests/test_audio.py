@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import zoo
 
-from asr.audio import find_audio, prepare, probe, read_audio, resample
+from asr.audio import find_audio, prepare, probe, read_audio, read_blocks, resample
 from asr.errors import AudioError
 
 
@@ -94,6 +94,28 @@ def test_thirty_minutes_are_read_whole(tmp_path: Path) -> None:
     soundfile.write(path, np.zeros(30 * 60 * 8000, np.int16), 8000)
     assert probe(path).duration == 1800
     assert len(read_audio(path)) == 30 * 60 * 16_000
+
+
+def test_blocks_are_short_and_join_to_what_is_read_at_once(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, (441_000, 2)).astype(np.float32)
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, samples, 44_100, subtype="FLOAT")
+    for channel, mono in ((None, samples.mean(axis=1)), (1, samples[:, 1])):
+        blocks = list(read_blocks(path, 16_000, channel))
+        assert len(blocks) >= 7 and max(map(len, blocks)) <= 30_000
+        expected = resample(np.ascontiguousarray(mono), 44_100, 16_000)
+        np.testing.assert_array_equal(np.concatenate(blocks), expected)
+        np.testing.assert_array_equal(read_audio(path, 16_000, channel), expected)
+
+
+def test_what_is_wrong_late_in_a_recording_is_found_there(tmp_path: Path) -> None:
+    samples = np.zeros(441_000, np.float32)
+    samples[352_800] = np.inf
+    soundfile.write(tmp_path / "inf.wav", samples, 44_100, subtype="FLOAT")
+    blocks = read_blocks(tmp_path / "inf.wav")
+    assert len(next(blocks))
+    with pytest.raises(AudioError, match=r"inf\.wav: samples that are not finite.* at 8\.000 s"):
+        list(blocks)
 
 
 def test_find_audio_expands_folders_and_globs(tmp_path: Path) -> None:
