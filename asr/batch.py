@@ -255,10 +255,8 @@ class _Run:
             finished = {i for i in checking if folder.holds(i)}
         self.totals.skipped = len(finished)
         folder.begin([i for i in indices if i not in finished])
-        left = [
-            Job(tuple(r for r in job.recordings if r[0] not in finished | doubles.keys()))
-            for job in jobs
-        ]
+        out = finished | doubles.keys()
+        left = [Job(tuple(r for r in job.recordings if r[0] not in out)) for job in jobs]
         return [job for job in left if job.recordings]
 
     def _work(self, jobs: Sequence[Job], seconds: Sequence[float]) -> Generator[list[Outcome]]:

@@ -54,7 +54,9 @@ def transcribe(
     resume: Annotated[
         bool, typer.Option("--resume", help="keep the folder's results that are still right")
     ] = False,
-    workers: Annotated[int, typer.Option(help="processes; 1: this one alone")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="processes, each with the model; 1: this one alone")
+    ] = 1,
     errors: Annotated[
         Path | None, typer.Option(help="failures as JSON lines; default: DIR/errors.jsonl")
     ] = None,
