@@ -156,7 +156,7 @@ def evaluate_manifest(
         "weights_sha256": recognizer.config.weights_sha256,
         "trained": {key: training.get(key) for key in ("command", "seed", "commit")},
         "manifest": str(manifest),
-        "decoding": {**vars(decoding), "lm": decoding.lm and str(decoding.lm)},
+        "decoding": recognizer.decoder.decoding.to_dict(),
         "command": this_command(),
         "commit": git_commit(),
         **result.to_dict(),

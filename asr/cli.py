@@ -19,10 +19,24 @@ lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
 app.add_typer(lm_app, name="lm")
 
 Model = Annotated[str, typer.Option("--model", "-m", help="shipped name or model directory")]
-Beam = Annotated[int, typer.Option(help="prefixes kept by the beam search; 0: greedy")]
-Lm = Annotated[Path | None, typer.Option(help="ARPA file of a word model; needs --beam")]
-Alpha = Annotated[float, typer.Option(help="weight of the language model")]
-Beta = Annotated[float, typer.Option(help="added for each word")]
+Beam = Annotated[
+    int | None, typer.Option(help="prefixes kept by the beam search; 0: greedy, the default")
+]
+Lm = Annotated[
+    str | None, typer.Option(help="language model: general (the recogniser's own) or an ARPA file")
+]
+Alpha = Annotated[
+    float | None, typer.Option(help="weight of the language model; default: as it was tuned")
+]
+Beta = Annotated[float | None, typer.Option(help="added for each word; default: as tuned")]
+Unknown = Annotated[
+    float | None, typer.Option(help="added for a word the model does not know; default: as tuned")
+]
+HotWords = Annotated[
+    str | None, typer.Option(help="likelier words or phrases: a,b,c or a file, one a line")
+]
+HotWeight = Annotated[float, typer.Option(help="added for each hot word, in nats")]
+Lexicon = Annotated[Path | None, typer.Option(help="text file; only its words can come out")]
 
 
 @app.callback()
@@ -40,16 +54,22 @@ def transcribe(
     format: Annotated[str, typer.Option(help="txt or jsonl")] = "txt",
     channel: Annotated[int | None, typer.Option(help="from 0; default: mix all")] = None,
     out: Annotated[Path | None, typer.Option(help="write here instead of stdout")] = None,
-    beam: Beam = 0,
+    beam: Beam = None,
     lm: Lm = None,
-    alpha: Alpha = 0.5,
-    beta: Beta = 1.0,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    unknown: Unknown = None,
+    hot_words: HotWords = None,
+    hot_weight: HotWeight = 5.0,
+    lexicon: Lexicon = None,
+    nbest: Annotated[int, typer.Option(help="alternatives in jsonl, with their scores")] = 0,
 ) -> None:
     """Transcribe recordings; a bad one is reported and skipped, and the exit status is then 1."""
     from asr.batch import transcribe_files
-    from asr.decoding import Decoding
+    from asr.decoding import Decoding, read_phrases
 
-    decoding = Decoding(beam, lm, alpha, beta)
+    hot = read_phrases(hot_words)
+    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon, nbest)
     if not transcribe_files(paths, model, format, channel, out, decoding):
         raise typer.Exit(1)
 
@@ -60,17 +80,23 @@ def evaluate(
     manifest: Path,
     json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
     worst: Annotated[int, typer.Option(help="worst utterances to show aligned")] = 5,
-    beam: Beam = 0,
+    beam: Beam = None,
     lm: Lm = None,
-    alpha: Alpha = 0.5,
-    beta: Beta = 1.0,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    unknown: Unknown = None,
+    hot_words: HotWords = None,
+    hot_weight: HotWeight = 5.0,
+    lexicon: Lexicon = None,
 ) -> None:
     """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
     from asr.batch import evaluate_manifest
-    from asr.decoding import Decoding
+    from asr.decoding import Decoding, read_phrases
     from asr.report import evaluation_text
 
-    result, record = evaluate_manifest(model, manifest, Decoding(beam, lm, alpha, beta))
+    hot = read_phrases(hot_words)
+    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
+    result, record = evaluate_manifest(model, manifest, decoding)
     if json:
         from json import dumps
 
@@ -109,17 +135,25 @@ def train(
 def tune(
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
     manifest: Annotated[Path, typer.Argument(help="a dev set, never a test set")],
-    lm: Annotated[Path, typer.Option(help="ARPA file of a word model")],
-    beam: Beam = 16,
+    lm: Annotated[str, typer.Option(help="general (the recogniser's own) or an ARPA file")],
+    beam: Annotated[int, typer.Option(help="prefixes kept by the beam search")] = 16,
+    save: Annotated[
+        bool, typer.Option("--save", help="keep the best beside the language model, as its default")
+    ] = False,
 ) -> None:
     """Find the language model weights that make the fewest word errors."""
+    from asr.tuning import save_best
     from asr.tuning import tune as try_all
 
-    for trial in try_all(model, manifest, lm, beam)[:5]:
-        d = trial.decoding
+    trials = try_all(model, manifest, lm, beam)
+    for trial in trials[:5]:
+        w = trial.weights
         typer.echo(
-            f"--beam {d.beam} --lm {d.lm} --alpha {d.alpha} --beta {d.beta}: {trial.wer:.2%}"
+            f"--beam {w.beam} --lm {lm} --alpha {w.alpha} --beta {w.beta} --unknown {w.unknown}: "
+            f"{trial.wer:.2%}"
         )
+    if save:
+        typer.echo(f"kept: {save_best(trials, model, manifest, lm)}")
 
 
 @lm_app.command("train")
@@ -127,14 +161,19 @@ def lm_train(
     texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
     out: Annotated[Path, typer.Option(help="ARPA file; gzip if it ends in .gz")],
     order: Annotated[int, typer.Option(help="words an n-gram")] = 3,
+    prune: Annotated[
+        str, typer.Option(help="leave out what occurs so often or less, by order, such as 1,1,2")
+    ] = "0",
     normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
 ) -> None:
     """Estimate a word n-gram model (modified Kneser-Ney)."""
-    from asr.lm import estimate, read_sentences, write_arpa
+    from asr.kneser_ney import estimate, read_counts
+    from asr.lm import read_sentences, write_arpa
 
-    model = estimate(read_sentences(texts, normaliser), order)
+    counts = read_counts(prune)
+    model = estimate(read_sentences(texts, normaliser), order, counts)
     write_arpa(model, out)
-    typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model.table)} n-grams")
+    typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
 
 
 @data_app.command("prepare")

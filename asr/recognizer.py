@@ -31,7 +31,7 @@ from asr.errors import AsrError, ConfigError, ModelError
 from asr.features import FeatureConfig, expand, extract, load_features
 from asr.files import atomic_write
 from asr.manifest import Utterance
-from asr.results import Failure, Token, Transcript
+from asr.results import Alternative, Failure, Token, Transcript
 from asr.text import Tokenizer, TokenizerConfig
 
 MODELS = Path(__file__).parent / "models"
@@ -73,10 +73,11 @@ class Recognizer:
         config: RecognizerConfig,
         network: AcousticModel | None = None,
         decoding: Decoding = Decoding(),
+        folder: Path | None = None,
     ) -> None:
         self.config = config
         self.tokenizer = Tokenizer(config.tokenizer)
-        self.decoder = Decoder(self.tokenizer, decoding)
+        self.decoder = Decoder(self.tokenizer, decoding, folder)
         self.network = network or AcousticModel(
             config.acoustic, config.features.dimension, len(self.tokenizer)
         )
@@ -119,7 +120,7 @@ class Recognizer:
             raise ConfigError(
                 f"{folder / 'model.json'}: format {config.format} is not known to this version"
             )
-        recognizer = cls(config, decoding=decoding)
+        recognizer = cls(config, decoding=decoding, folder=folder)
         _load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
         return recognizer
 
@@ -257,6 +258,9 @@ class Recognizer:
             duration=duration,
             tokens=tokens,
             audio_filepath=name,
+            alternatives=tuple(
+                Alternative(self.tokenizer.decode(labels), score) for labels, score in path.others
+            ),
         )
 
     def _batches(

@@ -20,11 +20,21 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """A text that a beam search found, and its score: log-probability (nats) of the whole
+    recording, with what a language model added."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The text of one recording.
 
     `score` is the best path's mean log-probability (nats) a frame; `duration` is in seconds;
-    `audio_filepath` is as the caller gave it, None for samples.
+    `audio_filepath` is as the caller gave it, None for samples. `alternatives` are what was found
+    where n-best was asked for, the best first.
     """
 
     text: str
@@ -32,6 +42,7 @@ class Transcript:
     duration: float
     tokens: tuple[Token, ...] = ()
     audio_filepath: str | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True)
