@@ -119,34 +119,37 @@ class Decoding:
             return f"{self.lexicon}: a lexicon"
         return "a hot word" if self.hot_words else "n-best" if self.nbest else ""
 
-    def settle(self, folder: Path | None = None) -> Decoding:
-        """Nothing left None: the language model's weights, and its file for "general".
+    def lm_file(self, folder: Path | None = None) -> Path | None:
+        """The language model's file, if there is one.
 
         Args:
-            folder: the recogniser's directory.
+            folder: the recogniser's directory, where "general" is.
 
         Raises:
-            ConfigError: "general" where the recogniser has no language model, or a broken record.
+            ConfigError: "general" where the recogniser has no language model of its own.
         """
-        lm = self.lm
-        if lm == GENERAL:
-            lm = None if folder is None else folder / "lm.arpa.gz"
-            if lm is None or not lm.is_file():
-                raise ConfigError(
-                    f"--lm {GENERAL}: this recogniser has no language model of its own"
-                )
-        elif lm is not None:
-            lm = Path(lm)
-        weights = LmRecord.read(lm).weights if lm is not None else Weights()
+        if self.lm != GENERAL:
+            return None if self.lm is None else Path(self.lm)
+        if folder is None or not (folder / "lm.arpa.gz").is_file():
+            raise ConfigError(f"--lm {GENERAL}: this recogniser has no language model of its own")
+        return folder / "lm.arpa.gz"
+
+    def settle(self, folder: Path | None = None) -> Decoding:
+        """The same with nothing left open: weights and beam as the language model was tuned.
+
+        Raises:
+            ConfigError: see `lm_file`; or the language model's record is broken.
+        """
+        lm = self.lm_file(folder)
+        weights = Weights() if lm is None else LmRecord.read(lm).weights
         beam = self.beam
         if beam is None:
             beam = max(weights.beam, self.nbest) if self._needs_beam() else 0
-        given = {name: getattr(self, name) for name in ("alpha", "beta", "unknown")}
         chosen = {
-            name: getattr(weights, name) if value is None else value
-            for name, value in given.items()
+            name: getattr(weights, name) if getattr(self, name) is None else getattr(self, name)
+            for name in ("alpha", "beta", "unknown")
         }
-        return dataclasses.replace(self, lm=lm, beam=beam, **chosen)
+        return dataclasses.replace(self, beam=beam, **chosen)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -187,7 +190,7 @@ class Decoder:
         assert decoding.unknown is not None
         self.scorer = WordScorer(
             tokenizer,
-            None if decoding.lm is None else read_arpa(Path(decoding.lm)),
+            None if (lm := decoding.lm_file(folder)) is None else read_arpa(lm),
             decoding.alpha,
             decoding.beta,
             decoding.unknown,

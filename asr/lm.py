@@ -10,7 +10,7 @@ import math
 import zlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +162,7 @@ def _keys(ngrams: np.ndarray) -> np.ndarray:
 
 
 def read_arpa(path: Path) -> NgramModel:
-    """Read an ARPA file, plain or gzip; half a million n-grams take about half a second.
+    """Read an ARPA file, plain or gzip; a second for a million n-grams.
 
     Raises:
         ModelError: the file cannot be read, or a line (named) is broken or missing.
@@ -278,14 +278,14 @@ def _columns(
     fields: list[bytes], width: int, n: int, ids: dict[bytes, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     count = len(fields) // width
-    grams = np.empty([count, n], np.int32)
-    for i in range(n):
-        grams[:, i] = [ids[word] for word in fields[1 + i :: width]]
-    probabilities = np.array([float(f) for f in fields[::width]], np.float32)
-    if width == n + 2:
-        back_offs = np.array([float(f) for f in fields[n + 1 :: width]], np.float32)
-    else:
-        back_offs = np.zeros(count, np.float32)
+
+    def column(i: int, convert: Callable[[bytes], float], kind: type) -> np.ndarray:
+        return np.fromiter(map(convert, fields[i::width]), kind, count)
+
+    grams = np.stack([column(1 + i, ids.__getitem__, np.int32) for i in range(n)], axis=1)
+    probabilities = column(0, float, np.float32)
+    has_back_offs = width == n + 2
+    back_offs = column(n + 1, float, np.float32) if has_back_offs else np.zeros(count, np.float32)
     if not (np.isfinite(probabilities) & np.isfinite(back_offs) & (probabilities <= 0)).all():
         raise ValueError
     return grams, probabilities, back_offs

@@ -83,7 +83,7 @@ def test_what_is_not_said_is_as_tuned_and_what_is_said_wins(lm: Path, tmp_path: 
     # "general" is the recogniser's own, with its own record.
     write_arpa(estimate([["go"]], 1), tmp_path / "lm.arpa.gz")
     own = Decoder(CHARACTERS, Decoding(lm="general"), tmp_path).decoding
-    assert (own.lm, own.alpha) == (tmp_path / "lm.arpa.gz", 0.5)
+    assert (own.lm, own.alpha) == ("general", 0.5)
     (tmp_path / "x.json").write_text('{"weights": {"gamma": 1}}')
     with pytest.raises(ConfigError, match=r"x\.json: weights\.gamma: unknown key"):
         Decoding(lm=lm).settle()
