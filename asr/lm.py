@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import zlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,7 @@ State = tuple[int, ...]
 
 _FACTOR = 0x9E3779B97F4A7C15  # odd and without pattern: 2^64 over the golden ratio
 _MASK = (1 << 64) - 1
+_MARK = re.compile(rb"^\\\S*[ \t\r]*$", re.MULTILINE)
 
 
 class NgramModel:
@@ -173,26 +177,29 @@ def read_arpa(path: Path) -> NgramModel:
             data = gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
         raise ModelError(f"{path}: cannot be read as an ARPA file: {error}") from None
-    lines = data.split(b"\n")
-    del data
     # Words are kept apart by ASCII white space only: bytes, not text, are split.
-    marks = [i for i, line in enumerate(lines) if line[:1] == b"\\" and len(line.split()) == 1]
-    names = [lines[i].strip() for i in marks]
+    marks = [(m[0].strip(), m.start(), m.end()) for m in _MARK.finditer(data)]
+    names = [mark for mark, _, _ in marks]
+    if b"\\data\\" in names:
+        marks = marks[names.index(b"\\data\\") :]
+        names = [mark for mark, _, _ in marks]
     for needed in (b"\\data\\", b"\\end\\"):
         if needed not in names:
             raise ModelError(f"{path}: not a whole ARPA file: {needed.decode()} is missing")
-    first, last = names.index(b"\\data\\"), names.index(b"\\end\\")
-    promised = _promised(lines, marks[first] + 1, marks[first + 1], str(path))
+    last = names.index(b"\\end\\")
+    blocks = [
+        _Block(data, end, start, str(path))
+        for (_, _, end), (_, start, _) in pairwise(marks[: last + 1])
+    ]
+    promised = _promised(blocks[0])
     expected = [b"\\%d-grams:" % n for n in range(1, len(promised) + 1)]
-    if names[first + 1 : last] != expected:
+    if names[1:last] != expected:
         wanted = b", ".join(expected).decode()
         raise ModelError(f"{path}: its sections are not {wanted}, each once and in order")
     ids: dict[bytes, int] = {}
     sections = [
-        _section(lines, start + 1, end, n, count, ids, str(path))
-        for n, (count, start, end) in enumerate(
-            zip(promised, marks[first + 1 : last], marks[first + 2 : last + 1], strict=True), 1
-        )
+        _section(block, n, count, ids)
+        for n, (block, count) in enumerate(zip(blocks[1:], promised, strict=True), 1)
     ]
     try:
         words = [word.decode() for word in ids]
@@ -201,33 +208,49 @@ def read_arpa(path: Path) -> NgramModel:
         raise ModelError(f"{path}: {error}") from None
 
 
-def _promised(lines: Sequence[bytes], start: int, end: int, name: str) -> list[int]:
+@dataclass(frozen=True)
+class _Block:
+    """The part of an ARPA file between two marks."""
+
+    data: bytes
+    start: int
+    end: int
+    name: str
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Lines that are not empty, with their numbers."""
+        first = self.data.count(b"\n", 0, self.start) + 1
+        for number, line in enumerate(self.data[self.start : self.end].split(b"\n"), first):
+            if line.strip():
+                yield number, line
+
+    def error(self, number: int, what: object, line: bytes) -> ModelError:
+        return ModelError(f"{self.name}, line {number}: {what}: {_shown(line)}")
+
+
+def _promised(block: _Block) -> list[int]:
     """Counts of each order, from the lines behind \\data\\."""
     counts: list[int] = []
-    for i in range(start, end):
-        line = lines[i].strip()
-        if not line:
-            continue
+    for number, line in block.lines():
         try:
-            order, count = line.removeprefix(b"ngram ").split(b"=")
+            order, count = line.strip().removeprefix(b"ngram ").split(b"=")
             if int(order) != len(counts) + 1 or int(count) < 0:
                 raise ValueError
             counts.append(int(count))
         except ValueError:
-            expected = f"expected 'ngram {len(counts) + 1}=COUNT'"
-            raise ModelError(f"{name}, line {i + 1}: {expected}: {_shown(line)}") from None
+            wanted = f"expected 'ngram {len(counts) + 1}=COUNT'"
+            raise block.error(number, wanted, line) from None
     if not counts:
-        raise ModelError(f"{name}: no n-grams are promised behind \\data\\")
+        raise ModelError(f"{block.name}: no n-grams are promised behind \\data\\")
     return counts
 
 
 def _section(
-    lines: Sequence[bytes], start: int, end: int, n: int, count: int, ids: dict[bytes, int],
-    name: str,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    block: _Block, n: int, count: int, ids: dict[bytes, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """N-grams, probabilities and back-off weights of one order; order 1 fills `ids`."""
     if n > 1:
-        fields = b" ".join(lines[start:end]).split()
+        fields = block.data[block.start : block.end].split()
         for width in (n + 1, n + 2):
             if len(fields) == width * count:
                 # Every line alike, as our files and most are: whole columns are taken at once.
@@ -237,10 +260,8 @@ def _section(
                 except (ValueError, KeyError):
                     break
     grams, probabilities, back_offs = [], [], []
-    for i in range(start, end):
-        fields = lines[i].split()
-        if not fields:
-            continue
+    for number, line in block.lines():
+        fields = line.split()
         try:
             if not n + 1 <= len(fields) <= n + 2:
                 raise ValueError(f"expected a number, {n} words and perhaps a number")
@@ -254,19 +275,17 @@ def _section(
             if not all(map(math.isfinite, values)) or values[0] > 0:
                 raise ValueError("a log10 probability is 0 or less, and finite")
         except KeyError as error:
-            raise ModelError(
-                f"{name}, line {i + 1}: {_shown(error.args[0])} is not among the 1-grams: "
-                f"{_shown(lines[i])}"
-            ) from None
+            what = f"{_shown(error.args[0])} is not among the 1-grams"
+            raise block.error(number, what, line) from None
         except ValueError as error:
-            raise ModelError(f"{name}, line {i + 1}: {error}: {_shown(lines[i])}") from None
+            raise block.error(number, error, line) from None
         probabilities.append(values[0])
         back_offs.append(values[1] if len(values) == 2 else 0.0)
     if len(grams) != count:
-        raise ModelError(f"{name}: {count} {n}-grams promised, {len(grams)} found")
+        raise ModelError(f"{block.name}: {count} {n}-grams promised, {len(grams)} found")
     for mark in (START, END) if n == 1 else ():
         if mark.encode() not in ids:
-            raise ModelError(f"{name}: {mark} is not among the 1-grams")
+            raise ModelError(f"{block.name}: {mark} is not among the 1-grams")
     return (
         np.array(grams, np.int32).reshape(count, n),
         np.array(probabilities, np.float32),

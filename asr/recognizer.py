@@ -66,6 +66,7 @@ class Recognizer:
         tokenizer: text ↔ label ids.
         network: the Keras model, features → logits.
         decoder: logits → labels.
+        folder: the model directory, if it has one.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Recognizer:
         decoding: Decoding = Decoding(),
         folder: Path | None = None,
     ) -> None:
-        self.config = config
+        self.config, self.folder = config, folder
         self.tokenizer = Tokenizer(config.tokenizer)
         self.decoder = Decoder(self.tokenizer, decoding, folder)
         self.network = network or AcousticModel(
