@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asr.confidence import CALIBRATION_FILE
 from asr.decoding import Decoding
 from asr.errors import ConfigError, OutputError, WorkerError
 from asr.evaluation import Evaluation
@@ -230,10 +231,13 @@ class _Run:
             return None
         files = [file_of(recording) for recording in recordings]
         how = self.batch.transcriber
+        model = find_model(how.model)
         key = settings_key(
             {
-                "model": find_model(how.model) / "model.json",  # which has the weights' SHA-256
-                "decoding": how.decoding,
+                "model": model / "model.json",  # which has the weights' SHA-256
+                "calibration": model / CALIBRATION_FILE,
+                "decoding": how.decoding.settle(model),
+                "lm": how.decoding.lm_file(model),
                 "channel": how.channel,
                 "split_channels": how.split_channels,
                 "format": self.batch.format,
@@ -366,7 +370,7 @@ def evaluate_manifest(
         "weights_sha256": recognizer.config.weights_sha256,
         "trained": {key: training.get(key) for key in ("command", "seed", "commit")},
         "manifest": str(manifest),
-        "decoding": {**vars(decoding), "lm": decoding.lm and str(decoding.lm)},
+        "decoding": recognizer.decoder.decoding.to_dict(),
         "command": this_command(),
         "commit": git_commit(),
         **result.to_dict(),

@@ -21,6 +21,7 @@ from asr.config import replace
 from asr.decoding import Decoding
 from asr.errors import TextError
 from asr.manifest import read_manifest
+from asr.models import find_model
 from asr.progress import track
 from asr.record import git_commit, this_command
 from asr.results import Failure
@@ -43,8 +44,6 @@ def calibrate(
     """
     utterances = [u for manifest in manifests for u in read_manifest(manifest)]
     recognizer = load_recognizer(model, decoding)
-    from asr.recognizer import find_model
-
     recognizer.curve = None  # so that a word's confidence is its least sure label's probability
     each = track(recognizer.transcribe_each(utterances), len(utterances), "transcribing")
     recordings: list[list[Judged]] = []
@@ -67,7 +66,7 @@ def calibrate(
         words=len(judged),
         ece_before=before,
         ece_after=after,
-        decoding=dict(vars(decoding)),
+        decoding=recognizer.decoder.decoding.to_dict(),
         manifests={str(m): hashlib.sha256(m.read_bytes()).hexdigest() for m in manifests},
         command=this_command(),
         commit=git_commit(),

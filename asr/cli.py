@@ -21,10 +21,24 @@ lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
 app.add_typer(lm_app, name="lm")
 
 Model = Annotated[str, typer.Option("--model", "-m", help="shipped name or model directory")]
-Beam = Annotated[int, typer.Option(help="prefixes kept by the beam search; 0: greedy")]
-Lm = Annotated[Path | None, typer.Option(help="ARPA file of a word model; needs --beam")]
-Alpha = Annotated[float, typer.Option(help="weight of the language model")]
-Beta = Annotated[float, typer.Option(help="added for each word")]
+Beam = Annotated[
+    int | None, typer.Option(help="prefixes kept by the beam search; 0: greedy, the default")
+]
+Lm = Annotated[
+    str | None, typer.Option(help="language model: general (the recogniser's own) or an ARPA file")
+]
+Alpha = Annotated[
+    float | None, typer.Option(help="weight of the language model; default: as it was tuned")
+]
+Beta = Annotated[float | None, typer.Option(help="added for each word; default: as tuned")]
+Unknown = Annotated[
+    float | None, typer.Option(help="added for a word the model does not know; default: as tuned")
+]
+HotWords = Annotated[
+    str | None, typer.Option(help="likelier words or phrases: a,b,c or a file, one a line")
+]
+HotWeight = Annotated[float, typer.Option(help="added for each hot word, in nats")]
+Lexicon = Annotated[Path | None, typer.Option(help="text file; only its words can come out")]
 Format = Annotated[str, typer.Option(help=", ".join(WRITERS))]
 LineLength = Annotated[int | None, typer.Option(help="of srt and vtt: characters a line [42]")]
 Lines = Annotated[int | None, typer.Option(help="of srt and vtt: lines a caption [2]")]
@@ -60,19 +74,26 @@ def transcribe(
     errors: Annotated[
         Path | None, typer.Option(help="failures as JSON lines; default: DIR/errors.jsonl")
     ] = None,
-    beam: Beam = 0,
+    beam: Beam = None,
     lm: Lm = None,
-    alpha: Alpha = 0.5,
-    beta: Beta = 1.0,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    unknown: Unknown = None,
+    hot_words: HotWords = None,
+    hot_weight: HotWeight = 5.0,
+    lexicon: Lexicon = None,
+    nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl, with scores")] = 0,
     line_length: LineLength = None,
     lines: Lines = None,
 ) -> None:
     """Transcribe recordings; a bad one is reported and skipped, and the exit status is then 1."""
     from asr.batch import Batch, transcribe_files
-    from asr.decoding import Decoding
+    from asr.decoding import Decoding, read_phrases
     from asr.workers import Transcriber
 
-    how = Transcriber(model, Decoding(beam, lm, alpha, beta), channel, split_channels)
+    hot = read_phrases(hot_words)
+    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon, nbest)
+    how = Transcriber(model, decoding, channel, split_channels)
     captions = _captions(line_length, lines)
     totals = transcribe_files(paths, Batch(how, format, captions, out, workers, resume, errors))
     if totals.status:
@@ -118,17 +139,21 @@ def listen(
     chunk: Annotated[float, typer.Option(help="seconds between results")] = 0.5,
     look_ahead: Annotated[float, typer.Option(help="seconds after a word make it final")] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="a JSON object a result")] = False,
-    beam: Beam = 0,
+    beam: Beam = None,
     lm: Lm = None,
-    alpha: Alpha = 0.5,
-    beta: Beta = 1.0,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    unknown: Unknown = None,
+    hot_words: HotWords = None,
+    hot_weight: HotWeight = 5.0,
+    lexicon: Lexicon = None,
 ) -> None:
     """Transcribe raw samples from stdin, or a microphone, while they come; Ctrl-C ends it.
 
     ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 16000 - | asr listen
     """
     from asr.batch import load_recognizer
-    from asr.decoding import Decoding
+    from asr.decoding import Decoding, read_phrases
     from asr.listen import listen as run
     from asr.listen import microphone_blocks, pcm_blocks, printer
 
@@ -138,7 +163,9 @@ def listen(
         raise ConfigError("nothing to listen to: pipe raw samples into it, or give --microphone")
     else:
         blocks = pcm_blocks(sys.stdin.buffer, encoding, channels)
-    recognizer = load_recognizer(model, Decoding(beam, lm, alpha, beta))
+    hot = read_phrases(hot_words)
+    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
+    recognizer = load_recognizer(model, decoding)
     recognizer.warm_up()
     run(recognizer.stream(chunk, look_ahead, rate), blocks, printer(sys.stdout, json))
 
@@ -152,17 +179,23 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="PNG: how often words of each confidence are right")
     ] = None,
-    beam: Beam = 0,
+    beam: Beam = None,
     lm: Lm = None,
-    alpha: Alpha = 0.5,
-    beta: Beta = 1.0,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    unknown: Unknown = None,
+    hot_words: HotWords = None,
+    hot_weight: HotWeight = 5.0,
+    lexicon: Lexicon = None,
 ) -> None:
     """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
     from asr.batch import evaluate_manifest
-    from asr.decoding import Decoding
+    from asr.decoding import Decoding, read_phrases
     from asr.report import evaluation_text
 
-    result, record = evaluate_manifest(model, manifest, Decoding(beam, lm, alpha, beta))
+    hot = read_phrases(hot_words)
+    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
+    result, record = evaluate_manifest(model, manifest, decoding)
     if plot is not None:
         from asr.plots import reliability
 
@@ -205,17 +238,25 @@ def train(
 def tune(
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
     manifest: Annotated[Path, typer.Argument(help="a dev set, never a test set")],
-    lm: Annotated[Path, typer.Option(help="ARPA file of a word model")],
-    beam: Beam = 16,
+    lm: Annotated[str, typer.Option(help="general (the recogniser's own) or an ARPA file")],
+    beam: Annotated[int, typer.Option(help="prefixes kept by the beam search")] = 16,
+    save: Annotated[
+        bool, typer.Option("--save", help="keep the best beside the language model, as its default")
+    ] = False,
 ) -> None:
     """Find the language model weights that make the fewest word errors."""
+    from asr.tuning import save_best
     from asr.tuning import tune as try_all
 
-    for trial in try_all(model, manifest, lm, beam)[:5]:
-        d = trial.decoding
+    trials = try_all(model, manifest, lm, beam)
+    for trial in trials[:5]:
+        w = trial.weights
         typer.echo(
-            f"--beam {d.beam} --lm {d.lm} --alpha {d.alpha} --beta {d.beta}: {trial.wer:.2%}"
+            f"--beam {w.beam} --lm {lm} --alpha {w.alpha} --beta {w.beta} --unknown {w.unknown}: "
+            f"{trial.wer:.2%}"
         )
+    if save:
+        typer.echo(f"kept: {save_best(trials, model, manifest, lm)}")
 
 
 @app.command()
@@ -236,10 +277,11 @@ def export(
 def calibrate(
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
     manifests: Annotated[list[Path], typer.Argument(help="dev sets, never a test set")],
-    beam: Beam = 0,
+    beam: Beam = None,
     lm: Lm = None,
-    alpha: Alpha = 0.5,
-    beta: Beta = 1.0,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    unknown: Unknown = None,
 ) -> None:
     """Make words' confidences probabilities; with --lm, those of decoding with a model.
 
@@ -248,7 +290,7 @@ def calibrate(
     from asr.calibration import calibrate as fit
     from asr.decoding import Decoding
 
-    curve, failures = fit(model, manifests, Decoding(beam, lm, alpha, beta))
+    curve, failures = fit(model, manifests, Decoding(beam, lm, alpha, beta, unknown))
     typer.echo(
         f"{curve.words} words; expected calibration error {curve.ece_before:.2%} before, "
         f"{curve.ece_after:.2%} after (cross-validated)"
@@ -264,14 +306,19 @@ def lm_train(
     texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
     out: Annotated[Path, typer.Option(help="ARPA file; gzip if it ends in .gz")],
     order: Annotated[int, typer.Option(help="words an n-gram")] = 3,
+    prune: Annotated[
+        str, typer.Option(help="leave out what occurs so often or less, by order, such as 1,1,2")
+    ] = "0",
     normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
 ) -> None:
     """Estimate a word n-gram model (modified Kneser-Ney)."""
-    from asr.lm import estimate, read_sentences, write_arpa
+    from asr.kneser_ney import estimate, read_counts
+    from asr.lm import read_sentences, write_arpa
 
-    model = estimate(read_sentences(texts, normaliser), order)
+    counts = read_counts(prune)
+    model = estimate(read_sentences(texts, normaliser), order, counts)
     write_arpa(model, out)
-    typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model.table)} n-grams")
+    typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
 
 
 @data_app.command("prepare")

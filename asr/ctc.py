@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -68,6 +68,8 @@ class Path:
 
     `starts` and `ends` are frame numbers, ends exclusive; `scores` each label's mean
     log-probability over its frames; `score` the whole path's log-probability, all in nats.
+    `others` are what a search found beside and with it, (labels, score) by falling score; none of
+    greedy decoding.
     """
 
     labels: tuple[int, ...]
@@ -75,6 +77,7 @@ class Path:
     ends: tuple[int, ...]
     scores: tuple[float, ...]
     score: float
+    others: tuple[tuple[tuple[int, ...], float], ...] = ()
 
 
 def greedy(logits: np.ndarray) -> Path:
@@ -100,130 +103,6 @@ def greedy(logits: np.ndarray) -> Path:
         scores=tuple(means[keep].tolist()),
         score=float(top.sum()),
     )
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A label sequence of a beam search.
-
-    `acoustic` is the log-probability of all its alignments that survived pruning; `score` adds what
-    the scorer gave. In nats.
-    """
-
-    labels: tuple[int, ...]
-    score: float
-    acoustic: float
-
-
-class Scorer(Protocol):
-    """What a language model is to the beam search: scores in nats are added to a prefix."""
-
-    def start(self) -> Any:
-        """State before the first label."""
-
-    def extend(self, state: Any, label: int) -> tuple[float, Any]:
-        """Score of one more label, and the state behind it."""
-
-    def finish(self, state: Any) -> float:
-        """Score of ending here."""
-
-
-def beam_search(
-    log_probabilities: np.ndarray,
-    beam: int = 16,
-    token_min: float = -7.0,
-    margin: float = 15.0,
-    scorer: Scorer | None = None,
-) -> list[Hypothesis]:
-    """Prefix beam search (Hannun et al., 2014) of one utterance, best first.
-
-    Args:
-        log_probabilities: [frames, labels] in nats, no padding.
-        beam: prefixes kept after each frame, and hypotheses returned at most.
-        token_min: labels below this log-probability in a frame do not extend a prefix there.
-        margin: prefixes so far below the best are dropped.
-        scorer: a language model; None for none.
-    """
-    tree = _PrefixTree(scorer)
-    # Per prefix: log-probability of its alignments that end in a blank, and in its last label.
-    beams: dict[int, tuple[float, float]] = {0: (0.0, -math.inf)}
-    # A frame's best label always extends, however unsure the frame is.
-    limits = np.minimum(token_min, np.delete(log_probabilities, BLANK, axis=1).max(axis=1))
-    for frame, limit in zip(log_probabilities, limits, strict=True):
-        likely = [(int(c), float(frame[c])) for c in np.flatnonzero(frame >= limit) if c != BLANK]
-        blank = float(frame[BLANK])
-        following: dict[int, tuple[float, float]] = {}
-
-        def add(node: int, ends_blank: float, ends_label: float, into: dict = following) -> None:
-            a, b = into.get(node, (-math.inf, -math.inf))
-            into[node] = (_log_add(a, ends_blank), _log_add(b, ends_label))
-
-        for node, (ends_blank, ends_label) in beams.items():
-            total = _log_add(ends_blank, ends_label)
-            add(node, total + blank, -math.inf)
-            for label, value in likely:
-                if label == tree.label[node]:
-                    # Without a blank between, a repeated label is the same one going on.
-                    add(node, -math.inf, ends_label + value)
-                    if ends_blank > -math.inf:
-                        add(tree.child(node, label), -math.inf, ends_blank + value)
-                else:
-                    add(tree.child(node, label), -math.inf, total + value)
-        beams = tree.prune(following, beam, margin)
-    found = [
-        Hypothesis(tree.labels(node), acoustic + tree.finished(node), acoustic)
-        for node, (a, b) in beams.items()
-        if (acoustic := _log_add(a, b)) > -math.inf
-    ]
-    return sorted(found, key=lambda h: (-h.score, h.labels))
-
-
-class _PrefixTree:
-    """Prefixes as numbers, each with its parent, last label and language model score."""
-
-    def __init__(self, scorer: Scorer | None) -> None:
-        self.scorer = scorer
-        self.parent, self.label = [-1], [BLANK]
-        self.children: list[dict[int, int]] = [{}]
-        self.score = [0.0]
-        self.state = [scorer.start() if scorer else None]
-
-    def child(self, node: int, label: int) -> int:
-        known = self.children[node].get(label)
-        if known is not None:
-            return known
-        number = self.children[node][label] = len(self.parent)
-        gain, state = self.scorer.extend(self.state[node], label) if self.scorer else (0.0, None)
-        self.parent.append(node)
-        self.label.append(label)
-        self.children.append({})
-        self.score.append(self.score[node] + gain)
-        self.state.append(state)
-        return number
-
-    def finished(self, node: int) -> float:
-        return self.score[node] + (self.scorer.finish(self.state[node]) if self.scorer else 0.0)
-
-    def labels(self, node: int) -> tuple[int, ...]:
-        path = []
-        while node:
-            path.append(self.label[node])
-            node = self.parent[node]
-        return tuple(reversed(path))
-
-    def prune(
-        self, beams: dict[int, tuple[float, float]], size: int, margin: float
-    ) -> dict[int, tuple[float, float]]:
-        ranked = sorted(((_log_add(*beams[n]) + self.score[n], n) for n in beams), reverse=True)
-        floor = ranked[0][0] - margin
-        return {node: beams[node] for score, node in ranked[:size] if score >= floor}
-
-
-def _log_add(a: float, b: float) -> float:
-    """log(exp(a) + exp(b))."""
-    if a < b:
-        a, b = b, a
-    return a if b == -math.inf else a + math.log1p(math.exp(b - a))
 
 
 def align(log_probabilities: np.ndarray, labels: Sequence[int]) -> Path:

@@ -1,62 +1,259 @@
-"""From logits to labels: greedy, or a beam search with or without a language model."""
+"""From logits to labels: greedy, or a beam search with what it is told of words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydantic
 
 from asr import ctc
+from asr.beam import Hypothesis, beam_search
+from asr.config import STRICT, parse, to_dict
 from asr.errors import ConfigError
-from asr.lm import WordScorer, read_arpa
+from asr.files import atomic_write
+from asr.fusion import WordScorer
+from asr.lm import read_arpa
 from asr.text import Tokenizer
+
+GENERAL = "general"
+"""Names the language model that is shipped with a recogniser: `lm.arpa.gz` in its directory."""
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class Weights:
+    """How a language model is used: found by `asr tune`, kept beside it.
+
+    alpha: weight of its log-probability. beta: what each word adds. unknown: what a word that it
+    does not know adds (all in nats but alpha). beam: prefixes kept.
+    """
+
+    alpha: float = 0.5
+    beta: float = 1.0
+    unknown: float = -5.0
+    beam: int = pydantic.Field(default=16, ge=1)
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class LmRecord:
+    """The file beside a language model, such as `lm.json` of `lm.arpa.gz`.
+
+    weights: how to use it. tuned: command, commit, model, dev set and WER that they come from.
+    made: the text that it was estimated from, and how.
+    """
+
+    weights: Weights = field(default_factory=Weights)
+    tuned: dict[str, Any] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def path(lm: Path) -> Path:
+        """Where the record of a language model is."""
+        name = lm.name.removesuffix(".gz").removesuffix(".arpa")
+        return lm.with_name(f"{name}.json")
+
+    @classmethod
+    def read(cls, lm: Path) -> LmRecord:
+        """The record of a language model; the defaults if it has none.
+
+        Raises:
+            ConfigError: the record is broken; the key is named.
+        """
+        path = cls.path(lm)
+        if not path.exists():
+            return cls()
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: expected one JSON object")
+        return parse(cls, values, str(path))
+
+    def write(self, lm: Path) -> Path:
+        """Put it beside the language model."""
+        path = self.path(lm)
+        with atomic_write(path) as file:
+            file.write(json.dumps(to_dict(self), indent=2, ensure_ascii=False) + "\n")
+        return path
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How to decode.
+    """How to decode; what is None is as the language model was tuned, or else the default.
 
-    beam: prefixes kept; 0 for greedy. lm: ARPA file of a word model, which needs a beam. alpha,
-    beta: weight of the model's log-probability, and what each word adds; `asr tune` finds them.
+    beam: prefixes kept; 0 for greedy, which is also what None means where there is nothing that
+    needs a beam. lm: ARPA file of a word model, or "general" for the recogniser's own. alpha, beta,
+    unknown: see `Weights`. hot_words: words and phrases that are likelier here than elsewhere;
+    hot_weight: nats for each of their words. lexicon: file of the only words that may come out.
+    nbest: how many alternatives to keep, the best included; 0 for none.
     """
 
-    beam: int = 0
-    lm: Path | None = None
-    alpha: float = 0.5
-    beta: float = 1.0
+    beam: int | None = None
+    lm: str | Path | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    unknown: float | None = None
+    hot_words: tuple[str, ...] = ()
+    hot_weight: float = 5.0
+    lexicon: Path | None = None
+    nbest: int = 0
 
     def __post_init__(self) -> None:
-        if self.beam < 0:
+        if self.beam is not None and self.beam < 0:
             raise ConfigError(f"beam must be 0 (greedy) or more, found {self.beam}")
-        if self.lm is not None and not self.beam:
-            raise ConfigError(f"{self.lm}: a language model needs a beam, such as --beam 16")
+        if self.nbest < 0:
+            raise ConfigError(f"nbest must be 0 or more, found {self.nbest}")
+        needs = self._needs_beam()
+        if self.beam == 0 and needs:
+            raise ConfigError(f"{needs} needs a beam, such as --beam 16")
+
+    def _needs_beam(self) -> str:
+        if self.lm is not None:
+            return f"{self.lm}: a language model"
+        if self.lexicon is not None:
+            return f"{self.lexicon}: a lexicon"
+        return "a hot word" if self.hot_words else "n-best" if self.nbest else ""
+
+    def lm_file(self, folder: Path | None = None) -> Path | None:
+        """The language model's file, if there is one.
+
+        Args:
+            folder: the recogniser's directory, where "general" is.
+
+        Raises:
+            ConfigError: "general" where the recogniser has no language model of its own.
+        """
+        if self.lm != GENERAL:
+            return None if self.lm is None else Path(self.lm)
+        if folder is None or not (folder / "lm.arpa.gz").is_file():
+            raise ConfigError(f"--lm {GENERAL}: this recogniser has no language model of its own")
+        return folder / "lm.arpa.gz"
+
+    def settle(self, folder: Path | None = None) -> Decoding:
+        """The same with nothing left open: weights and beam as the language model was tuned.
+
+        Raises:
+            ConfigError: see `lm_file`; or the language model's record is broken.
+        """
+        lm = self.lm_file(folder)
+        weights = Weights() if lm is None else LmRecord.read(lm).weights
+        beam = self.beam
+        if beam is None:
+            beam = max(weights.beam, self.nbest) if self._needs_beam() else 0
+        chosen = {
+            name: getattr(weights, name) if getattr(self, name) is None else getattr(self, name)
+            for name in ("alpha", "beta", "unknown")
+        }
+        return dataclasses.replace(self, beam=beam, **chosen)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in dataclasses.asdict(self).items()
+        }
 
 
 class Decoder:
     """Decodes one utterance's logits [frames, labels] into a `ctc.Path`.
 
+    Args:
+        tokenizer: what the labels mean.
+        decoding: how; it is settled first.
+        folder: the recogniser's directory, where "general" is looked for.
+
     Raises:
         ModelError: the language model's file is broken.
-        ConfigError: the tokenizer has no words to score, or spells none of the model's.
+        ConfigError: the tokenizer has no words to score, spells none of the model's or the
+            lexicon's, or cannot spell a hot word.
     """
 
-    def __init__(self, tokenizer: Tokenizer, decoding: Decoding) -> None:
-        self.decoding = decoding
+    def __init__(
+        self, tokenizer: Tokenizer, decoding: Decoding, folder: Path | None = None
+    ) -> None:
+        self.decoding = decoding = decoding.settle(folder)
+        self.tokenizer = tokenizer
         self.scorer = None
-        if decoding.lm is not None:
-            if tokenizer.config.kind != "characters":
-                raise ConfigError(
-                    f"{decoding.lm}: a word model goes with a character tokenizer, "
-                    f"this recogniser's is {tokenizer.config.kind}"
-                )
-            model = read_arpa(decoding.lm)
-            self.scorer = WordScorer(model, tokenizer, decoding.alpha, decoding.beta)
+        if decoding.lm is None and decoding.lexicon is None and not decoding.hot_words:
+            return
+        if tokenizer.config.kind != "characters":
+            raise ConfigError(
+                f"{decoding.lm or decoding.lexicon or 'hot words'}: words go with a character "
+                f"tokenizer, this recogniser's is {tokenizer.config.kind}"
+            )
+        assert decoding.alpha is not None and decoding.beta is not None
+        assert decoding.unknown is not None
+        self.scorer = WordScorer(
+            tokenizer,
+            None if (lm := decoding.lm_file(folder)) is None else read_arpa(lm),
+            decoding.alpha,
+            decoding.beta,
+            decoding.unknown,
+            decoding.hot_words,
+            decoding.hot_weight,
+            None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer),
+        )
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
         if not self.decoding.beam or not len(logits):
             return ctc.greedy(logits)
         log_probabilities = ctc.log_softmax(logits.astype(np.float64))
-        best = ctc.beam_search(log_probabilities, self.decoding.beam, scorer=self.scorer)[0]
+        found = self._search(log_probabilities)
         # The search sums over alignments and so has no times: those are the best alignment's.
-        return ctc.align(log_probabilities, best.labels)
+        path = ctc.align(log_probabilities, found[0].labels)
+        if not self.decoding.nbest:
+            return path
+        # Labels that differ in spaces only are one text.
+        texts: dict[str, tuple[tuple[int, ...], float]] = {}
+        for h in found:
+            texts.setdefault(self.tokenizer.decode(h.labels), (h.labels, h.score))
+        return dataclasses.replace(path, others=tuple(texts.values())[: self.decoding.nbest])
+
+    def search(self, logits: np.ndarray) -> list[Hypothesis]:
+        """What the beam search finds, best first, without times."""
+        return self._search(ctc.log_softmax(logits.astype(np.float64)))
+
+    def _search(self, log_probabilities: np.ndarray) -> list[Hypothesis]:
+        assert self.decoding.beam
+        return beam_search(log_probabilities, self.decoding.beam, scorer=self.scorer)
+
+
+def read_phrases(given: str | None) -> tuple[str, ...]:
+    """Hot words: a file's lines, or what stands between commas; none of None.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds none.
+    """
+    if given is None:
+        return ()
+    path = Path(given)
+    try:
+        found = (
+            path.read_text(encoding="utf-8").splitlines() if path.is_file() else given.split(",")
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as text: {error}") from None
+    phrases = tuple(phrase.strip() for phrase in found if phrase.strip())
+    if not phrases:
+        raise ConfigError(f"hot words {given!r}: none in it")
+    return phrases
+
+
+def read_words(path: Path, tokenizer: Tokenizer) -> set[str]:
+    """Words of a text file, normalised.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds none.
+    """
+    try:
+        words = set(tokenizer.normalise(path.read_text(encoding="utf-8")).split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as text: {error}") from None
+    if not words:
+        raise ConfigError(f"{path}: no words in it")
+    return words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,12 +19,11 @@ from asr.corpora import prepare
 from asr.errors import AsrError
 from asr.evaluation import Evaluation, evaluate
 from asr.manifest import Utterance, read_manifest
+from asr.packages import run as _run
 from asr.recognizer import Recognizer
 
 SPHINX = "pocketsphinx==5.1.1"
 PROMPTS = ("asterisk-core-sounds-en-wav", "asterisk-core-sounds-en")
-TIMEOUT = 180
-"""Seconds that a download may take before the demo goes on without it."""
 
 
 def fetch_pocketsphinx(folder: Path) -> list[Utterance]:
@@ -128,12 +126,6 @@ def _draw(recognizer: Recognizer, utterances: Sequence[Utterance], path: Path) -
         title=f"{clip.path.name}: {recognizer.transcribe(clip).text}",
     )
     return path
-
-
-def _run(*command: str, cwd: Path | None = None) -> None:
-    if shutil.which(command[0]) is None:
-        raise OSError(f"{command[0]} is not on this machine")
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT, cwd=cwd)
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,8 @@ import tensorflow as tf
 from asr.errors import ModelError
 from asr.feature_layer import MfccLayer
 from asr.files import atomic_write
-from asr.recognizer import Recognizer, find_model
+from asr.models import find_model
+from asr.recognizer import Recognizer
 from asr.text import BLANK, TokenizerConfig
 
 SYLLABLES = (0x1100, 0x1161, 0x11A7, 0xAC00)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from os import PathLike, fspath
 from pathlib import Path
 
-from asr.audio import find_audio, probe
+import numpy as np
+
+from asr.audio import find_audio, prepare_blocks, probe, read_blocks
 from asr.errors import AsrError, AudioError
+from asr.features import FeatureConfig, MfccStream, load_features
 from asr.manifest import Utterance, read_manifest
 from asr.results import Failure
 
 Recording = str | Path | Utterance
+AudioLike = str | PathLike[str] | np.ndarray | Utterance
+"""A recording, or samples ([n] or [n, channels] in −1…1)."""
 
 
 def gather(paths: Iterable[str]) -> tuple[list[Recording], list[Failure]]:
@@ -55,3 +61,34 @@ def measure(recording: Recording) -> tuple[float, int]:
     except AudioError:
         return 0.0, 1
     return info.duration, info.channels
+
+
+def feature_blocks(
+    audio: AudioLike, config: FeatureConfig, sample_rate: int | None, channel: int | None
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Static features [frames, coefficients] piece by piece, and the samples each came from."""
+    if isinstance(audio, Utterance) and audio.audio_filepath is None:
+        assert audio.feature_filepath is not None
+        static = load_features(audio.feature_filepath, config)
+        yield static, len(static) * config.hop
+        return
+    if isinstance(audio, np.ndarray):
+        name = "samples"
+        blocks = prepare_blocks(
+            audio, sample_rate or config.sample_rate, config.sample_rate, channel, name
+        )
+    else:
+        path = audio.audio_filepath if isinstance(audio, Utterance) else Path(audio)
+        assert path is not None
+        name, blocks = str(path), read_blocks(path, config.sample_rate, channel)
+    stream = MfccStream(config)
+    for samples in blocks:
+        yield stream.feed(samples), len(samples)
+    stream.check_length(name)
+
+
+def name_of(audio: AudioLike) -> str | None:
+    """What a recording is called in results; None for samples."""
+    if isinstance(audio, np.ndarray):
+        return None
+    return str(audio.path) if isinstance(audio, Utterance) else fspath(audio)

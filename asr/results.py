@@ -34,12 +34,22 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """A text that a beam search found, and its score: log-probability (nats) of the whole
+    recording, with what a language model added."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The text of one recording.
 
     `score` is the best path's mean log-probability (nats) a frame; `duration` is in seconds;
     `audio_filepath` is as the caller gave it, None for samples; `channel` is the one that was
-    transcribed by itself, from 0, None for a mix of all.
+    transcribed by itself, from 0, None for a mix of all. `alternatives` are what was found where
+    n-best was asked for, the best first; none for a recording of several windows.
     """
 
     text: str
@@ -49,6 +59,7 @@ class Transcript:
     audio_filepath: str | None = None
     words: tuple[Word, ...] = ()
     channel: int | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,7 @@ class Stream:
         results = self._take(self._mono.finish())
         results += self._advance(self._fresh)
         self._fresh = self._fresh[:0]
-        chosen = np.flatnonzero(self._audible()) if self._size else []
-        if len(chosen):
+        if self._size and len(chosen := np.flatnonzero(self._audible())):
             results += self._end(chosen, self._size)
         return [result for result in results if result.final]
 

@@ -2,55 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr.batch import load_recognizer
-from asr.decoding import Decoder, Decoding
+from asr.decoding import GENERAL, Decoder, Decoding, LmRecord, Weights
 from asr.evaluation import evaluate
-from asr.manifest import read_manifest
+from asr.manifest import Utterance, read_manifest
+from asr.models import find_model
 from asr.progress import track
+from asr.record import git_commit, this_command
 from asr.results import Transcript
 
-ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.3)
-BETAS = (0.0, 0.75, 1.5, 2.5)
+if TYPE_CHECKING:
+    import numpy as np
+
+ALPHAS = (0.3, 0.5, 0.7, 0.9, 1.2)
+BETAS = (0.0, 1.0, 2.0, 3.0)
+UNKNOWNS = (-4.0, -8.0, -12.0, -20.0)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """WER (a fraction) of one setting."""
+    """WER and CER (fractions) of one setting."""
 
-    decoding: Decoding
+    weights: Weights
     wer: float
+    cer: float
 
 
 def tune(
     model: str,
     manifest: Path,
-    lm: Path,
-    beam: int,
+    lm: str | Path,
+    beam: int = 16,
     alphas: Sequence[float] = ALPHAS,
     betas: Sequence[float] = BETAS,
+    unknowns: Sequence[float] = UNKNOWNS,
 ) -> list[Trial]:
-    """Try every pair of weights, best first; the network runs once.
+    """Try weights, best first; the network runs once.
+
+    Every alpha with every beta, the other values of unknown with the best pair, then the
+    neighbours of the best, half a step away. Of equal WER, the better CER is better.
 
     Raises:
         AsrError: the model, the manifest, a recording of it or the language model is wrong.
     """
     utterances = read_manifest(manifest)
-    recognizer = load_recognizer(model)
+    recognizer = load_recognizer(model, Decoding(beam, lm))
     logits = [recognizer.logits([recognizer.features(u)[0]])[0] for u in utterances]
-    tokenizer = recognizer.tokenizer
-    first = Decoder(tokenizer, Decoding(beam, lm))
-    assert first.scorer is not None
-    settings = [replace(first.decoding, alpha=a, beta=b) for a in alphas for b in betas]
-    trials = []
-    for setting in track(settings, len(settings), "tuning"):
-        first.scorer.alpha, first.scorer.beta = setting.alpha, setting.beta
-        texts = [tokenizer.decode(first(row).labels) for row in logits]
-        results = [
-            Transcript(text, 0.0, u.duration) for text, u in zip(texts, utterances, strict=True)
-        ]
-        trials.append(Trial(setting, evaluate(utterances, results, tokenizer.normalise).wer))
-    return sorted(trials, key=lambda t: (t.wer, t.decoding.alpha, t.decoding.beta))
+    middle = unknowns[len(unknowns) // 2]
+    trials: dict[Weights, Trial] = {}
+
+    def attempt(settings: Sequence[Weights], what: str) -> Weights:
+        new = [w for w in dict.fromkeys(settings) if w not in trials]
+        for weights in track(new, len(new), what):
+            trials[weights] = _trial(recognizer.decoder, weights, logits, utterances)
+        return _ranked(trials.values())[0].weights
+
+    best = attempt([Weights(a, b, middle, beam) for a in alphas for b in betas], "alpha, beta")
+    best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
+    a, b = _half_step(alphas), _half_step(betas)
+    around = [(best.alpha + i * a, best.beta + j * b) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    attempt(
+        [replace(best, alpha=round(x, 4), beta=round(y, 4)) for x, y in around if x >= 0],
+        "neighbours",
+    )
+    return _ranked(trials.values())
+
+
+def save_best(trials: Sequence[Trial], model: str, manifest: Path, lm: str | Path) -> Path:
+    """Keep the first trial's weights beside the language model; returns the file's path.
+
+    Raises:
+        ConfigError: the record that is there is broken.
+    """
+    path = find_model(model) / "lm.arpa.gz" if lm == GENERAL else Path(lm)
+    best = trials[0]
+    tuned = {
+        "command": this_command(), "commit": git_commit(), "model": model,
+        "manifest": str(manifest), "wer": best.wer, "cer": best.cer,
+    }  # fmt: skip
+    record = LmRecord.read(path)
+    return dataclasses.replace(record, weights=best.weights, tuned=tuned).write(path)
+
+
+def _trial(
+    decoder: Decoder, weights: Weights, logits: Sequence[np.ndarray],
+    utterances: Sequence[Utterance],
+) -> Trial:  # fmt: skip
+    scorer, tokenizer = decoder.scorer, decoder.tokenizer
+    assert scorer is not None
+    scorer.alpha, scorer.beta, scorer.unknown = weights.alpha, weights.beta, weights.unknown
+    results = [
+        Transcript(tokenizer.decode(decoder.search(row)[0].labels), 0.0, u.duration)
+        for row, u in zip(logits, utterances, strict=True)
+    ]
+    found = evaluate(utterances, results, tokenizer.normalise)
+    return Trial(weights, found.wer, found.cer)
+
+
+def _ranked(trials: Iterable[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda t: (t.wer, t.cer, t.weights.alpha, t.weights.beta))
+
+
+def _half_step(values: Sequence[float]) -> float:
+    return (values[1] - values[0]) / 2 if len(values) > 1 else 0.0

@@ -71,11 +71,13 @@ def json_(results: Iterable[Transcript]) -> Iterator[str]:
 
 
 def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
-    """One object a recording, a line each: all but the tokens. Times in seconds; scores in nats;
-    audio_filepath as given."""
+    """One object a recording, a line each: all but the tokens, and alternatives where they were
+    asked for. Times in seconds; scores in nats; audio_filepath as given."""
     for result in results:
         values = {"audio_filepath": None, **asdict(result)}
         del values["tokens"]
+        if not result.alternatives:
+            del values["alternatives"]
         yield json_line(_rounded(values))
 
 

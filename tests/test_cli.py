@@ -171,10 +171,36 @@ def test_a_language_model_is_trained_and_used(  # type: ignore[no-untyped-def]
         "9",
     )
     assert code == 0 and set(out.split()) & {"go", "forward", "ten", "meters"}
-    code, _, err = asr("transcribe", goforward, "-m", model, "--lm", lm)
+    code, _, err = asr("transcribe", goforward, "-m", model, "--lm", lm, "--beam", 0)
     assert code == 1 and "a language model needs a beam" in err
     code, out, _ = asr("tune", model, manifest, "--lm", lm, "--beam", "2")
     assert code == 0 and out.count("--alpha") == 5 and "%" in out
+    assert not (tmp_path / "x.json").exists()
+    code, out, _ = asr("tune", model, manifest, "--lm", lm, "--beam", "2", "--save")
+    assert code == 0 and f"kept: {tmp_path / 'x.json'}" in out
+    assert json.loads((tmp_path / "x.json").read_text())["weights"]["beam"] == 2
+    lm.write_bytes(b"\\data\\\nngram one=1\n\\end\\\n")
+    code, _, err = asr("transcribe", goforward, "-m", model, "--lm", lm)
+    assert code == 1 and "x.arpa.gz, line 2: expected 'ngram 1=COUNT'" in err
+
+
+def test_alternatives_and_hot_words(asr, model: str, goforward: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = asr(
+        "transcribe", goforward, "-m", model, "--nbest", 3, "--format", "jsonl",
+        "--hot-words", "forward", "--hot-weight", 2,
+    )  # fmt: skip
+    result = json.loads(out)
+    assert code == 0 and len(result["alternatives"]) == 3
+    assert result["alternatives"][0]["text"] == result["text"]
+    scores = [a["score"] for a in result["alternatives"]]
+    assert scores == sorted(scores, reverse=True)
+    code, out, _ = asr("transcribe", goforward, "-m", model, "--format", "jsonl")
+    assert "alternatives" not in json.loads(out)
+    code, _, err = asr("transcribe", goforward, "-m", model, "--hot-words", "жук")
+    assert code == 1 and "hot word 'жук': 'жук' is not in the model's alphabet" in err
+    (tmp_path / "words.txt").write_text("go forward")
+    code, out, _ = asr("transcribe", goforward, "-m", model, "--lexicon", tmp_path / "words.txt")
+    assert code == 0 and set(out.split()) <= {"go", "forward"}
 
 
 def test_evaluate_counts_a_missing_file_and_ends_with_1(  # type: ignore[no-untyped-def]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -110,78 +109,6 @@ def test_greedy_of_nothing_is_empty() -> None:
 
 def logs(frames: int, labels: int, seed: int) -> np.ndarray:
     return ctc.log_softmax(np.random.default_rng(seed).normal(0, 2, [frames, labels]))
-
-
-def everything(log_probabilities: np.ndarray) -> dict[tuple[int, ...], float]:
-    """Log-probability of every label sequence, over all alignments."""
-    totals: dict[tuple[int, ...], float] = {}
-    frames, labels = log_probabilities.shape
-    for path in itertools.product(range(labels), repeat=frames):
-        value = float(log_probabilities[np.arange(frames), path].sum())
-        key = collapse(path)
-        totals[key] = np.logaddexp(totals.get(key, -np.inf), value)
-    return totals
-
-
-@settings(max_examples=40)
-@given(st.integers(1, 5), st.integers(0, 1 << 30))
-def test_an_unpruned_beam_search_sums_all_alignments(frames: int, seed: int) -> None:
-    log_probabilities = logs(frames, 3, seed)
-    expected = everything(log_probabilities)
-    found = ctc.beam_search(log_probabilities, 10_000, -math.inf, math.inf)
-    assert {h.labels for h in found} == set(expected)
-    for h in found:
-        assert h.score == h.acoustic == pytest.approx(expected[h.labels], abs=1e-9)
-    assert sum(math.exp(h.score) for h in found) == pytest.approx(1)
-    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
-
-
-@settings(max_examples=20)
-@given(st.integers(0, 1 << 30))
-def test_a_wider_beam_never_lowers_the_best(seed: int) -> None:
-    log_probabilities = logs(12, 5, seed)
-    scores = [
-        ctc.beam_search(log_probabilities, n, -math.inf, math.inf)[0].score for n in (2, 4000)
-    ]
-    assert scores[1] >= scores[0] - 1e-9
-
-
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=15))
-def test_a_sure_network_is_decoded_alike_by_beam_and_greedy(best: list[int]) -> None:
-    logits = np.zeros([len(best), 4])
-    logits[np.arange(len(best)), best] = 20
-    found = ctc.beam_search(ctc.log_softmax(logits), beam=1)
-    assert found[0].labels == ctc.greedy(logits).labels
-
-
-class OnlyLabel:
-    """A scorer that likes one label."""
-
-    def __init__(self, label: int) -> None:
-        self.label = label
-
-    def start(self) -> int:
-        return 0
-
-    def extend(self, state: int, label: int) -> tuple[float, int]:
-        return (3.0 if label == self.label else -3.0), state + 1
-
-    def finish(self, state: int) -> float:
-        return -0.5 * state
-
-
-@settings(max_examples=25)
-@given(st.integers(0, 1 << 30), st.integers(1, 2))
-def test_a_scorer_is_added_to_every_prefix(seed: int, liked: int) -> None:
-    log_probabilities = logs(5, 3, seed)
-    expected = {
-        labels: value + sum(3.0 if c == liked else -3.0 for c in labels) - 0.5 * len(labels)
-        for labels, value in everything(log_probabilities).items()
-    }
-    found = ctc.beam_search(log_probabilities, 10_000, -math.inf, math.inf, OnlyLabel(liked))
-    assert found[0].labels == max(expected, key=lambda k: expected[k])
-    for h in found:
-        assert h.score == pytest.approx(expected[h.labels])
 
 
 @settings(max_examples=40)

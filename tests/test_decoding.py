@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.decoding import Decoder, Decoding
+from asr.decoding import Decoder, Decoding, LmRecord, Weights, read_phrases
 from asr.errors import ConfigError
-from asr.lm import estimate, read_sentences, write_arpa
+from asr.kneser_ney import estimate
+from asr.lm import read_sentences, write_arpa
 from asr.manifest import Utterance, write_manifest
 from asr.recognizer import Recognizer
 from asr.text import Tokenizer, TokenizerConfig
-from asr.tuning import tune
+from asr.tuning import save_best, tune
 
 CHARACTERS = Tokenizer(TokenizerConfig())
 
@@ -51,30 +52,95 @@ def test_nothing_is_decoded_to_nothing(lm: Path) -> None:
     assert Decoder(CHARACTERS, Decoding(8, lm))(silence).labels == ()
 
 
-def test_impossible_decodings_are_errors(lm: Path) -> None:
+def test_impossible_decodings_are_errors(lm: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"x\.arpa: a language model needs a beam"):
         Decoding(0, lm)
+    with pytest.raises(ConfigError, match="a hot word needs a beam"):
+        Decoding(0, hot_words=("go",))
+    with pytest.raises(ConfigError, match="n-best needs a beam"):
+        Decoding(0, nbest=3)
     with pytest.raises(ConfigError, match="beam must be 0"):
         Decoding(-1)
+    with pytest.raises(ConfigError, match="nbest must be 0"):
+        Decoding(nbest=-1)
     with pytest.raises(ConfigError, match="this recogniser's is jamo"):
         Decoder(Tokenizer(TokenizerConfig("jamo", "korean", "")), Decoding(8, lm))
+    with pytest.raises(ConfigError, match="--lm general: this recogniser has no language model"):
+        Decoder(CHARACTERS, Decoding(lm="general"), tmp_path)
+    with pytest.raises(ConfigError, match=r"none\.txt: cannot be read"):
+        Decoder(CHARACTERS, Decoding(lexicon=tmp_path / "none.txt"))
 
 
-def test_tuning_tries_every_pair_and_ranks(
+def test_what_is_not_said_is_as_tuned_and_what_is_said_wins(lm: Path, tmp_path: Path) -> None:
+    assert Decoding().settle().beam == 0
+    assert Decoding(nbest=3).settle().beam == 16 and Decoding(nbest=30).settle().beam == 30
+    plain = Decoding(lm=lm).settle()
+    assert (plain.beam, plain.alpha, plain.beta, plain.unknown) == (16, 0.5, 1.0, -5.0)
+    record = LmRecord(Weights(0.8, 2.0, -9.0, 12), made={"text": "two sentences"})
+    assert record.write(lm) == tmp_path / "x.json"
+    tuned = Decoding(lm=str(lm), beta=0.0).settle()
+    assert (tuned.beam, tuned.alpha, tuned.beta, tuned.unknown) == (12, 0.8, 0.0, -9.0)
+    # "general" is the recogniser's own, with its own record.
+    write_arpa(estimate([["go"]], 1), tmp_path / "lm.arpa.gz")
+    own = Decoder(CHARACTERS, Decoding(lm="general"), tmp_path).decoding
+    assert (own.lm, own.alpha) == ("general", 0.5)
+    (tmp_path / "x.json").write_text('{"weights": {"gamma": 1}}')
+    with pytest.raises(ConfigError, match=r"x\.json: weights\.gamma: unknown key"):
+        Decoding(lm=lm).settle()
+
+
+def test_n_best_are_different_texts_with_scores(lm: Path) -> None:
+    values = logits("go forbard ten", ("b", "w"))
+    path = Decoder(CHARACTERS, Decoding(nbest=4))(values)
+    texts = [CHARACTERS.decode(labels) for labels, _ in path.others]
+    assert texts[:2] == ["go forbard ten", "go forward ten"] and len(set(texts)) == 4
+    scores = [score for _, score in path.others]
+    assert scores == sorted(scores, reverse=True) and scores[0] < 0
+    assert Decoder(CHARACTERS, Decoding(8))(values).others == ()
+    fused = Decoder(CHARACTERS, Decoding(8, lm, nbest=2))(values)
+    assert CHARACTERS.decode(fused.others[0][0]) == "go forward ten"
+    assert fused.others[0][0] == fused.labels
+
+
+def test_hot_words_and_a_lexicon_correct(tmp_path: Path) -> None:
+    values = logits("go forbard ten", ("b", "w"))
+    hot = Decoder(CHARACTERS, Decoding(hot_words=("forward",)))(values)
+    assert CHARACTERS.decode(hot.labels) == "go forward ten"
+    (tmp_path / "words.txt").write_text("Go\nten\nforward\n")
+    only = Decoder(CHARACTERS, Decoding(lexicon=tmp_path / "words.txt"))(values)
+    assert CHARACTERS.decode(only.labels) == "go forward ten"
+
+
+def test_hot_words_are_given_in_a_line_or_a_file(tmp_path: Path) -> None:
+    assert read_phrases(None) == ()
+    assert read_phrases("Kubernetes, New York") == ("Kubernetes", "New York")
+    (tmp_path / "hot.txt").write_text("New York\n\nKubernetes\n")
+    assert read_phrases(str(tmp_path / "hot.txt")) == ("New York", "Kubernetes")
+    with pytest.raises(ConfigError, match="hot words ' , ': none in it"):
+        read_phrases(" , ")
+
+
+def test_tuning_tries_and_ranks_and_keeps(
     tiny: Recognizer, goforward: Path, lm: Path, tmp_path: Path
 ) -> None:
     tiny.save(tmp_path / "tiny", "")
     write_manifest(tmp_path / "m.jsonl", [Utterance("go forward ten meters", 2.786, goforward)])
-    model = str(tmp_path / "tiny")
-    trials = tune(model, tmp_path / "m.jsonl", lm, 4, alphas=(0.1, 2.0), betas=(0.0, 3.0))
-    assert {(t.decoding.alpha, t.decoding.beta) for t in trials} == {
-        (0.1, 0.0), (0.1, 3.0), (2.0, 0.0), (2.0, 3.0),
-    }  # fmt: skip
-    assert [t.wer for t in trials] == sorted(t.wer for t in trials)
-    best = trials[0].decoding
+    model, manifest = str(tmp_path / "tiny"), tmp_path / "m.jsonl"
+    trials = tune(model, manifest, lm, 4, (0.2, 2.0), (0.0, 3.0), (-3.0, -9.0))
+    tried = {(t.weights.alpha, t.weights.beta, t.weights.unknown) for t in trials}
+    assert tried > {(a, b, -9.0) for a in (0.2, 2.0) for b in (0.0, 3.0)}
+    assert any(u == -3.0 for _, _, u in tried) and len(trials) == len(tried) > 5
+    assert [(t.wer, t.cer) for t in trials] == sorted((t.wer, t.cer) for t in trials)
     from asr.batch import evaluate_manifest
 
-    assert evaluate_manifest(model, tmp_path / "m.jsonl", best)[0].wer == trials[0].wer
+    LmRecord(made={"text": "two sentences"}).write(lm)
+    assert save_best(trials, model, manifest, lm) == tmp_path / "x.json"
+    kept = LmRecord.read(lm)
+    assert kept.weights == trials[0].weights and kept.made == {"text": "two sentences"}
+    assert kept.tuned["wer"] == trials[0].wer and kept.tuned["manifest"] == str(manifest)
+    found, record = evaluate_manifest(model, manifest, Decoding(lm=lm))
+    assert found.wer == trials[0].wer
+    assert record["decoding"]["alpha"] == kept.weights.alpha and record["decoding"]["beam"] == 4
 
 
 def test_sentences_come_from_text_and_manifests(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""How fast decoding alone is: greedy, beam search, beam search with a language model.
+
+    python benchmarks/decode_speed.py data/kathleen/test.jsonl [--model en-small --lm general]
+
+The network runs once, before anything is timed. The decoders then run in turn, one process, one
+thread; prints medians of the real-time factor, by the processor's time, so that another process on
+the machine counts little, and what loading the language model takes.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+from asr.batch import load_recognizer
+from asr.decoding import Decoder, Decoding
+from asr.manifest import read_manifest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--model", default="en-small")
+    parser.add_argument("--lm", default="general")
+    parser.add_argument("--beam", type=int, default=16)
+    parser.add_argument("--runs", type=int, default=5)
+    a = parser.parse_args()
+    recognizer = load_recognizer(a.model)
+    utterances = read_manifest(a.manifest)
+    logits = [recognizer.logits([recognizer.features(u)[0]])[0] for u in utterances]
+    seconds = sum(u.duration for u in utterances)
+    settings = {
+        "greedy": Decoding(),
+        f"beam {a.beam}": Decoding(a.beam),
+        f"beam {a.beam}, {a.lm}": Decoding(a.beam, a.lm),
+    }
+    decoders = {}
+    for name, decoding in settings.items():
+        started = time.process_time()
+        decoders[name] = Decoder(recognizer.tokenizer, decoding, recognizer.folder)
+        if decoding.lm:
+            print(f"loading {a.lm}: {time.process_time() - started:.2f} s")
+    factors: dict[str, list[float]] = {name: [] for name in decoders}
+    for _ in range(a.runs):
+        for name, decoder in decoders.items():
+            started = time.process_time()
+            for row in logits:
+                decoder(row)
+            factors[name].append((time.process_time() - started) / seconds)
+    print(f"{len(utterances)} utterances, {seconds:.0f} s, median of {a.runs} runs")
+    for name, values in factors.items():
+        print(
+            f"{name:24} RTF {statistics.median(values):.5f} ({min(values):.5f}–{max(values):.5f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
