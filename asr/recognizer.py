@@ -220,9 +220,7 @@ class Recognizer:
         for i, item in enumerate(audio):
             recording = Recording(i, self.windower(), Joiner(self.decoder, self.tokenizer.space))
             try:
-                for static, samples in feature_blocks(
-                    item, self.config.features, sample_rate, channel
-                ):
+                for static, samples in feature_blocks(item, features, sample_rate, channel):
                     waiting += recording.feed(static, samples)
                     while len(waiting) >= READ_AHEAD:
                         now, waiting = waiting[:READ_AHEAD], waiting[READ_AHEAD:]
