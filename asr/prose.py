@@ -181,16 +181,16 @@ class HeldOut:
 
 
 def gather(
-    folder: Path, held_out: HeldOut, sources: Collection[Source] = SOURCES
+    folder: Path, held_out: HeldOut, sources: Collection[Source] | None = None
 ) -> tuple[list[list[str]], dict[str, dict[str, str | int]]]:
-    """Sentences of all sources but those held out, and what each source gave.
+    """Sentences of all sources (`SOURCES`) but those held out, and what each source gave.
 
     Raises:
         OSError, subprocess.SubprocessError: see `fetch`.
     """
     kept: list[list[str]] = []
     records: dict[str, dict[str, str | int]] = {}
-    for source in sources:
+    for source in sources or SOURCES:
         text, record = fetch(source, folder)
         found = list(sentences(text))
         good = [words for words in found if not held_out.within(words)]
