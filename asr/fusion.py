@@ -78,7 +78,7 @@ class HotWords:
         if character == " ":
             if match in self.whole:
                 sure = given
-            longer = f"{match} "
+            longer = f"{match or ''} "
             if longer in self.begun:
                 return self.begun[longer] - given, (longer, sure)
             return sure - given, ("", 0.0)
@@ -100,7 +100,7 @@ class HotWords:
 
     def holds(self, state: Hot) -> bool:
         """Whether the word that ends here is one of a hot phrase."""
-        match = state[0]
+        match = state[0] or ""
         return match in self.whole or f"{match} " in self.begun
 
 

@@ -56,7 +56,8 @@ def results_table(records: Sequence[dict[str, Any]]) -> str:
         name = f"{r['model']} ({r['weights_sha256'][:8]})"
         d = r["decoding"]
         how = f"beam {d['beam']}" if d["beam"] else "greedy"
-        how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}" if d["lm"] else ""
+        if d["lm"]:
+            how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}, unknown {d['unknown']}"
         rows.append(
             f"| {name} | {r['manifest']} | {how} | {r['utterances']} | {r['wer']:.2%} "
             f"| {low:.2%}–{high:.2%} | {r['cer']:.2%} | {r['rtf']:.4f} |"

@@ -5,6 +5,7 @@ python pipelines/build_lm.py --out asr/models/en-small/lm.arpa.gz --held-out dat
 
 import argparse
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from asr.decoding import LmRecord
@@ -30,7 +31,7 @@ def main() -> None:
     made = {"command": this_command(), "commit": git_commit(), "sources": sources,
             "held_out": [str(path) for path in a.held_out], "ngrams": len(model),
             "sha256": hashlib.sha256(a.out.read_bytes()).hexdigest()}  # fmt: skip
-    print(LmRecord(made=made).write(a.out))
+    print(replace(LmRecord.read(a.out), made=made).write(a.out))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Evaluate a model on manifests: a JSON line for each, rates and what made them, to a file.
 
-python pipelines/evaluate.py en-small data/an4/test.jsonl --out docs/results.jsonl
+python pipelines/evaluate.py en-small data/an4/test.jsonl --out docs/results.jsonl [--lm general]
 """
 
 import argparse
@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from asr.batch import evaluate_manifest
+from asr.decoding import Decoding
 
 
 def main() -> None:
@@ -15,9 +16,10 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="lines are added to it")
+    parser.add_argument("--lm", help="general or an ARPA file; weights as tuned; default: greedy")
     a = parser.parse_args()
     # All first: what is written may itself be part of the commit that the lines name.
-    evaluated = [evaluate_manifest(a.model, manifest) for manifest in a.manifests]
+    evaluated = [evaluate_manifest(a.model, m, Decoding(lm=a.lm)) for m in a.manifests]
     with a.out.open("a", encoding="utf-8") as file:
         for result, record in evaluated:
             file.write(json.dumps(record) + "\n")

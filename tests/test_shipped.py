@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import jiwer
 import pytest
 
 from asr import demo
+from asr.decoding import Decoding, LmRecord
 from asr.manifest import Utterance
 from asr.models import MODELS
 from asr.recognizer import Recognizer
@@ -53,6 +55,29 @@ def test_what_a_card_must_say() -> None:
     training = Recognizer.load("en-small").config.training
     assert "-dirty" not in training["commit"] and training["seed"] == 1
     assert not any("test" in name for name in training["config"]["data"]["train"])
+
+
+def test_the_language_model_is_shipped_with_its_weights_and_origin(goforward: Path) -> None:
+    recognizer = Recognizer.load("en-small", Decoding(lm="general"))
+    assert recognizer.decoder.decoding.beam == 16 and recognizer.decoder.scorer is not None
+    model = recognizer.decoder.scorer.model
+    assert model is not None and model.order == 3 and len(model.vocabulary) > 40_000
+    # A stranger's voice, and words of another world; but words.
+    text = recognizer.transcribe(goforward).text
+    assert "go forward" in text and set(text.split()) <= model.vocabulary
+    # What novels say is likelier than the same words in disorder.
+    assert model.sentence(["he", "looked", "at", "her"]) > model.sentence(
+        ["at", "her", "looked", "he"]
+    )
+    record = LmRecord.read(MODELS / "en-small" / "lm.arpa.gz")
+    data = (MODELS / "en-small" / "lm.arpa.gz").read_bytes()
+    assert len(data) < 6e6 and hashlib.sha256(data).hexdigest() == record.made["sha256"]
+    assert len(record.made["sources"]) == 6 and "-dirty" not in record.made["commit"]
+    assert all(s["licence"] and len(s["sha256"]) == 64 for s in record.made["sources"].values())
+    assert {f"data/kathleen/{s}.jsonl" for s in ("train", "dev", "test")} <= set(
+        record.made["held_out"]
+    )
+    assert record.tuned["manifest"].endswith("kathleen/dev.jsonl")
 
 
 def fallback(goforward: Path) -> Utterance:
