@@ -38,7 +38,7 @@ from asr.streaming import Stream
 from asr.text import Tokenizer, TokenizerConfig
 from asr.weights import load_weights
 
-BATCH_SECONDS = 120.0
+BATCH_SECONDS = 60.0
 """Padded audio in one batch: bounds memory (each second takes a megabyte), and is where more no
 longer makes it faster."""
 READ_AHEAD = 128

@@ -92,8 +92,8 @@ class Stream:
         results = self._take(self._mono.finish())
         results += self._advance(self._fresh)
         self._fresh = self._fresh[:0]
-        if self._size and len(chosen := np.flatnonzero(self._audible())):
-            results += self._end(chosen, self._size)
+        if self._size and (keep := self._audible()).any():
+            results += self._end(np.flatnonzero(keep), self._size)
         return [result for result in results if result.final]
 
     @property
