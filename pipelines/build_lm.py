@@ -24,11 +24,12 @@ def main() -> None:
     parser.add_argument("--order", type=int, default=3)
     parser.add_argument("--prune", default="1,1,2", help="as in asr lm train")
     a = parser.parse_args()
+    commit = git_commit()
     text, sources = gather(a.cache, HeldOut.read(a.held_out))
     model = estimate(text, a.order, read_counts(a.prune))
     # Two digits: no decision hangs on what rounding changes, and the file is half as large.
     write_arpa(model, a.out, digits=2)
-    made = {"command": this_command(), "commit": git_commit(), "sources": sources,
+    made = {"command": this_command(), "commit": commit, "sources": sources,
             "held_out": [str(path) for path in a.held_out], "ngrams": len(model),
             "sha256": hashlib.sha256(a.out.read_bytes()).hexdigest()}  # fmt: skip
     print(replace(LmRecord.read(a.out), made=made).write(a.out))
