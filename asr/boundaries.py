@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from asr import ctc
+from asr.features import DEAD
 
 QUIET = 0.2
 """Of the way from low to high energy: below is no speech."""
@@ -29,8 +30,7 @@ def energy(loudness: np.ndarray, stride: int) -> np.ndarray:
     """The mean of each frame of logits: float [frames] → float64 [frames'].
 
     Args:
-        loudness: the first cepstrum, which is the mean of the log mel spectrum; normalised or not,
-            for only its order and proportions are used.
+        loudness: the first cepstrum, which is the mean of the log mel spectrum (nats).
         stride: frames of features in one of logits.
     """
     padded = np.pad(loudness.astype(np.float64), (0, -len(loudness) % stride), mode="edge")
@@ -71,7 +71,8 @@ def settle(
         # What is heard near the words, however long nothing is said between them.
         near = np.concatenate([energy[max(0, left - around) : min(left + around, middle)],
                                energy[max(middle, right - around) : right + around]])  # fmt: skip
-        low, high = np.percentile(near, [LOW, HIGH])
+        high = np.percentile(near, HIGH)
+        low = np.percentile(near[near >= high - DEAD], LOW)
         quiet = energy[left:right] < low + QUIET * (high - low)
         if 0 < i < len(spans) and length <= 2 * reach:
             begin, end = _longest_run(quiet)

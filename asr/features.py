@@ -24,6 +24,11 @@ STD_FLOOR = 1e-3
 """Silence has no variance: below this it is left small instead of being blown up."""
 
 
+DEAD = 10.0
+"""Nats of the first cepstrum below speech where nothing was recorded, as between joined files. Even
+a little of such silence beside speech would spoil the normalisation, and it is no background."""
+
+
 @strict_dataclass(frozen=True, config=STRICT)
 class FeatureConfig:
     """How samples become feature frames; travels inside every model."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asr import ctc
+from asr.features import DEAD
 from asr.text import BLANK
 
 LEVELS = (10, 95)
@@ -22,9 +23,6 @@ THRESHOLD = 0.3
 """Share of the way from background to speech above which a frame is speech."""
 MIN_RANGE = 2.0
 """Nats between background and speech; with less, a stretch is all the one or all the other."""
-DEAD = 10.0
-"""Nats below speech where nothing was recorded, as between joined files. Even a little of such
-silence beside speech would spoil the normalisation, and the background is not there to be found."""
 CLEAR = 3
 """Output frames from a label at which a seam is as good as farther away."""
 

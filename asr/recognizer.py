@@ -256,15 +256,15 @@ class Recognizer:
         labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
-        features, duration = self.features(audio, sample_rate, channel)
-        (logits,) = self.logits([features])
+        static, duration = self._static(audio, sample_rate, channel)
+        (logits,) = self.logits([expand(static, self.config.features)])
         try:
             path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
         except TextError as error:
             raise TextError(
                 f"{name or 'samples'}: the text is longer than the recording can hold: {error}"
             ) from None
-        path = self._settle(path, features[:, 0])
+        path = self._settle(path, static[:, 0])
         return self._transcript(path, len(logits), duration, name)
 
     def stream(
@@ -310,10 +310,16 @@ class Recognizer:
         self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
     ) -> tuple[np.ndarray, float]:
         """Normalised features [frames, dimension] and duration in seconds of one recording."""
+        static, duration = self._static(audio, sample_rate, channel)
+        return expand(static, self.config.features), duration
+
+    def _static(
+        self, audio: AudioLike, sample_rate: int | None, channel: int | None
+    ) -> tuple[np.ndarray, float]:
         config = self.config.features
         blocks = list(feature_blocks(audio, config, sample_rate, channel))
         static = np.concatenate([static for static, _ in blocks])
-        return expand(static, config), sum(count for _, count in blocks) / config.sample_rate
+        return static, sum(count for _, count in blocks) / config.sample_rate
 
     def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Logits [frames', labels] of each utterance's features, computed as one padded batch."""
