@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,11 @@ class FakeRecognizer:
         self.log = log
 
     def transcribe_each(
-        self, audio: Sequence[Any], sample_rate: int | None = None, channel: int | None = None
+        self,
+        audio: Sequence[Any],
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | Failure]]:
         company = float(len(audio)) + sum(len(str(file_of(a))) for a in audio)
         for i in reversed(range(len(audio))):
@@ -43,6 +47,8 @@ class FakeRecognizer:
             except AsrError as error:
                 yield i, Failure(str(path), str(error))
                 continue
+            if progress is not None:
+                progress(len(samples) / 16_000)
             text = hashlib.sha256(samples.tobytes()).hexdigest()[:16]
             yield i, Transcript(text, -company, len(samples) / 16_000, (), str(path))
 

@@ -225,7 +225,7 @@ def test_results_do_not_stand_among_the_recordings(tmp_path: Path) -> None:
         ({"resume": True}, "--resume goes on in a folder"),
         ({"resume": True, "out": "text.txt"}, "--resume goes on in a folder"),
         ({"format": "mp3"}, "--format mp3: not known; one of txt"),
-        ({"format": "single"}, "--format single: a file holds one recording"),
+        ({"format": "single"}, "--format single holds one recording a file"),
         ({"transcriber": Fake("x", channel=1, split_channels=True)}, "give one of them"),
         ({"transcriber": Fake("en-huge"), "out": "out/"}, "en-huge: no model directory"),
     ],

@@ -113,6 +113,7 @@ def test_json_has_everything() -> None:
             {"text": "g", "start": 0.5, "end": 0.6, "score": -0.1},
             {"text": "o", "start": 0.6, "end": 0.9, "score": -0.2},
         ],
+        "alternatives": [],
     }  # fmt: skip
 
 
