@@ -1,4 +1,4 @@
-"""Make a recogniser's general language model out of freely licensed prose (asr/prose.py).
+"""Make a recogniser's general language model out of freely licensed prose (asr/sources.py).
 
 python pipelines/build_lm.py --out asr/models/en-small/lm.arpa.gz --held-out data/kathleen/*.jsonl
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 from asr.decoding import LmRecord
 from asr.kneser_ney import estimate, read_counts
 from asr.lm import write_arpa
-from asr.prose import HeldOut, gather
 from asr.record import git_commit, this_command
+from asr.sources import HeldOut, gather
 
 
 def main() -> None:

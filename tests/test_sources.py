@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from asr import prose
+from asr import sources
 from asr.decoding import LmRecord
 from asr.lm import read_arpa
 from asr.manifest import Utterance, write_manifest
-from asr.prose import HeldOut, Source, gather, sentences
+from asr.sources import HeldOut, Source, gather, sentences
 
 BOOK = "Call me Mr. Ishmael. Some years ago -- never mind how long -- I went to sea!\n\nYes; well."
-READERS = {source.name: source.read for source in prose.SOURCES}
+READERS = {source.name: source.read for source in sources.SOURCES}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def book(tmp_path: Path) -> Source:
     with tarfile.open(tmp_path / "book-1.0.tgz", "w:gz") as file:
         file.add(tmp_path / "data.txt", "package/data.txt")
     command = ("cp", str(tmp_path / "book-1.0.tgz"), ".")
-    return Source("book", "A book", "public domain", command, "book-*.tgz", prose._files("*.txt"))
+    return Source("book", "A book", "public domain", command, "book-*.tgz", sources._files("*.txt"))
 
 
 def test_sentences_are_normalised_and_split_at_their_ends() -> None:
@@ -61,7 +61,7 @@ def test_the_pipeline_writes_model_and_record(
     book: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_manifest(tmp_path / "m.jsonl", [Utterance("I went to sea.", 1.0, tmp_path / "x.wav")])
-    monkeypatch.setattr(prose, "SOURCES", (book,))
+    monkeypatch.setattr(sources, "SOURCES", (book,))
     out = tmp_path / "lm.arpa.gz"
     script = Path(__file__).parents[1] / "pipelines" / "build_lm.py"
     arguments = ["--out", out, "--held-out", tmp_path / "m.jsonl", "--cache", tmp_path, "--prune"]
