@@ -163,7 +163,7 @@ def speakable(text: str, fewest: int, most: int) -> Iterator[str]:
     """Sentences as written, of so many words, that hold nothing but words and punctuation."""
     for sentence in _SPOKEN_END.split(_ABBREVIATIONS.sub(r"\1", text.replace("_", ""))):
         words = sentence.split()
-        plain = all(_LETTERS.fullmatch(word.strip('.,;:!?"()-')) for word in words)
+        plain = all(_LETTERS.fullmatch(word.strip(".,;:!?'\"()-")) for word in words)
         if plain and fewest <= len(words) <= most:
             yield " ".join(words)
 

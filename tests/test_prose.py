@@ -14,7 +14,7 @@ from asr import prose
 from asr.decoding import LmRecord
 from asr.lm import read_arpa
 from asr.manifest import Utterance, write_manifest
-from asr.prose import HeldOut, Source, gather, sentences
+from asr.prose import HeldOut, Source, gather, sentences, speakable
 
 BOOK = "Call me Mr. Ishmael. Some years ago -- never mind how long -- I went to sea!\n\nYes; well."
 READERS = {source.name: source.read for source in prose.SOURCES}
@@ -97,3 +97,14 @@ def test_storage_formats_of_packages_are_read(tmp_path: Path) -> None:
     )
     found = [" ".join(s) for s in sentences(READERS["wordnet"](tmp_path))]
     assert found == ["draw air", "i can breathe better"]
+
+
+def test_what_can_be_spoken_is_kept_as_it_is_written() -> None:
+    text = (
+        "Mrs. Bennet said _no_. 'Why on earth?' he asked--twice. See p. 3 of it all\n\n"
+        "ls -l /tmp prints it, she said. I loathe that man; He is\nso very odd!"
+    )
+    assert list(speakable(text, 3, 5)) == [
+        "Mrs Bennet said no.", "'Why on earth?' he asked", "I loathe that man;",
+        "He is so very odd!",
+    ]  # fmt: skip
