@@ -73,10 +73,8 @@ def feature_blocks(
         yield static, len(static) * config.hop
         return
     if isinstance(audio, np.ndarray):
-        name = "samples"
-        blocks = prepare_blocks(
-            audio, sample_rate or config.sample_rate, config.sample_rate, channel, name
-        )
+        name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
+        blocks = prepare_blocks(audio, rate, config.sample_rate, channel, name)
     else:
         path = audio.audio_filepath if isinstance(audio, Utterance) else Path(audio)
         assert path is not None

@@ -44,7 +44,7 @@ class FakeRecognizer:
                 yield i, Failure(str(path), str(error))
                 continue
             text = hashlib.sha256(samples.tobytes()).hexdigest()[:16]
-            yield i, Transcript(text, -company, len(samples) / 16_000, (), str(path))
+            yield i, Transcript(text, -company, len(samples) / 16_000, (), str(path), (), channel)
 
 
 def act(name: str) -> None:

@@ -113,6 +113,18 @@ def test_batches_are_bounded(tiny: Recognizer) -> None:
 def test_one_bad_file_alone_raises(tiny: Recognizer) -> None:
     with pytest.raises(AudioError, match=r"nowhere\.wav: no such file"):
         tiny.transcribe("nowhere.wav")
+    with pytest.raises(AudioError, match="samples: sample rate 0 Hz"):
+        tiny.transcribe(np.zeros(16_000, np.float32), sample_rate=0)
+
+
+def test_a_result_tells_its_channel(tiny: Recognizer) -> None:
+    sound = np.random.default_rng(3).normal(0, 0.1, (16_000, 2)).astype(np.float32)
+    for channel in (None, 0, 1):
+        one = tiny.transcribe(sound, channel=channel)
+        assert one.channel == channel
+        alone = sound.mean(axis=1) if channel is None else sound[:, channel]
+        assert one.text == tiny.transcribe(alone).text
+        assert tiny.align(sound, "go", channel=channel).channel == channel
 
 
 def test_an_unknown_name_lists_what_is_shipped() -> None:
