@@ -69,6 +69,8 @@ def feature_blocks(
     """Static features [frames, coefficients] piece by piece, and the samples each came from."""
     if isinstance(audio, Utterance) and audio.audio_filepath is None:
         assert audio.feature_filepath is not None
+        if channel is not None:
+            raise AudioError(f"{audio.path}: no channel {channel}: features have none")
         static = load_features(audio.feature_filepath, config)
         yield static, len(static) * config.hop
         return

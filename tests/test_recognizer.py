@@ -59,7 +59,10 @@ def test_path_samples_and_utterance_give_the_same(tiny: Recognizer, goforward: P
 
 def test_an_utterance_with_features_only(tiny: Recognizer, goforward: Path) -> None:
     features = goforward.with_suffix(".mfc")
-    transcript = tiny.transcribe(Utterance("x", 2.78, feature_filepath=features))
+    utterance = Utterance("x", 2.78, feature_filepath=features)
+    transcript = tiny.transcribe(utterance)
+    with pytest.raises(AudioError, match=r"goforward\.mfc: no channel 0: features have none"):
+        tiny.transcribe(utterance, channel=0)
     assert transcript.duration == 2.78
     # The file has one frame more than we make of the recording: nearly the same score.
     assert transcript.score == pytest.approx(tiny.transcribe(goforward).score, abs=0.01)
