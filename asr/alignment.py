@@ -45,13 +45,13 @@ def align_files(
         spoken = _read_text(audio, text)
         recognizer = load_recognizer(model)
         transcript = recognizer.align(audio, spoken, channel=channel)
+        _write(writer.write([transcript]), out)
         if plot is not None:
             from asr import plots
 
             rate = recognizer.config.features.sample_rate
             samples = read_audio(Path(audio), rate, channel)
             plots.alignment(plot, samples, rate, transcript.words, Path(audio).name)
-        _write(writer.write([transcript]), out)
         return True
     if text is not None or plot is not None:
         what = "a text" if text is not None else "--plot"

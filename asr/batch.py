@@ -66,6 +66,8 @@ class Batch:
             raise ConfigError(f"--workers {self.workers}: at least 1")
         if self.transcriber.split_channels and self.transcriber.channel is not None:
             raise ConfigError("--channel takes one channel, --split-channels all: give one of them")
+        if self.transcriber.decoding.nbest and self.format not in ("json", "jsonl"):
+            raise ConfigError(f"--format {self.format} holds no alternatives: take json or jsonl")
         if self.resume and self.folder is None:
             raise ConfigError(
                 "--resume goes on in a folder: give one that ends in /, as --out DIR/"
@@ -107,9 +109,10 @@ class Totals:
 
     def __str__(self) -> str:
         text = (
-            f"{self.recordings} recordings, {self.audio_seconds / 3600:.2f} h, "
-            f"{self.failed} failed, RTF {self.rtf or 0:.4f}"
+            f"{self.recordings} recordings, {self.audio_seconds / 3600:.2f} h, {self.failed} failed"
         )
+        if self.rtf is not None:
+            text += f", RTF {self.rtf:.4f}"
         if self.skipped:
             text += f", {self.skipped} done before"
         if self.signal:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError, ConfigError, explain
 from asr.subtitles import Captions
 from asr.writers import WRITERS
 
@@ -82,7 +82,7 @@ def transcribe(
     hot_words: HotWords = None,
     hot_weight: HotWeight = 5.0,
     lexicon: Lexicon = None,
-    nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl, with scores")] = 0,
+    nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl, up to 20 s")] = 0,
     line_length: LineLength = None,
     lines: Lines = None,
 ) -> None:
@@ -134,7 +134,7 @@ def listen(
     encoding: Annotated[str, typer.Option(help="of stdin: s16le or f32le")] = "s16le",
     channels: Annotated[int, typer.Option(help="on stdin, mixed into one")] = 1,
     microphone: Annotated[
-        bool, typer.Option("--microphone", help="instead of stdin; needs asr[microphone]")
+        bool, typer.Option("--microphone", help="instead of stdin; needs the library sounddevice")
     ] = False,
     chunk: Annotated[float, typer.Option(help="seconds between results")] = 0.5,
     look_ahead: Annotated[float, typer.Option(help="seconds after a word make it final")] = 2.0,
@@ -175,7 +175,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
     manifest: Path,
     json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
-    worst: Annotated[int, typer.Option(help="worst utterances to show aligned")] = 5,
+    worst: Annotated[int, typer.Option(min=0, help="worst utterances to show aligned")] = 5,
     plot: Annotated[
         Path | None, typer.Option(help="PNG: how often words of each confidence are right")
     ] = None,
@@ -196,16 +196,16 @@ def evaluate(
     hot = read_phrases(hot_words)
     decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
     result, record = evaluate_manifest(model, manifest, decoding)
-    if plot is not None:
-        from asr.plots import reliability
-
-        reliability(plot, result.judged, f"{record['model']}, {manifest}")
     if json:
         from json import dumps
 
         typer.echo(dumps(record))
     else:
         typer.echo(evaluation_text(result, worst))
+    if plot is not None:
+        from asr.plots import reliability
+
+        reliability(plot, result.judged, f"{record['model']}, {manifest}")
     if result.failures:
         raise typer.Exit(1)
 
@@ -383,7 +383,7 @@ def main() -> Any:
         _drop_stdout()
         sys.exit(1)
     except (AsrError, OSError) as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        typer.secho(f"error: {explain(error)}", fg="red", err=True)
         try:
             sys.stdout.flush()
         except OSError:  # its disk is full

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,12 @@ class Decoding:
             raise ConfigError(f"beam must be 0 (greedy) or more, found {self.beam}")
         if self.nbest < 0:
             raise ConfigError(f"nbest must be 0 or more, found {self.nbest}")
+        for name in ("alpha", "beta", "unknown", "hot_weight"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ConfigError(f"{name} must be a finite number, found {value}")
+        if self.lm is None and (self.alpha, self.beta, self.unknown) != (None, None, None):
+            raise ConfigError("alpha, beta and unknown weigh a language model: give one with --lm")
         needs = self._needs_beam()
         if self.beam == 0 and needs:
             raise ConfigError(f"{needs} needs a beam, such as --beam 16")
@@ -136,6 +143,7 @@ class Decoding:
 
     def settle(self, folder: Path | None = None) -> Decoding:
         """The same with nothing left open: weights and beam as the language model was tuned.
+        Without a language model there are no weights: they stay None.
 
         Raises:
             ConfigError: see `lm_file`; or the language model's record is broken.
@@ -147,7 +155,7 @@ class Decoding:
             beam = max(weights.beam, self.nbest) if self._needs_beam() else 0
         chosen = {
             name: getattr(weights, name) if getattr(self, name) is None else getattr(self, name)
-            for name in ("alpha", "beta", "unknown")
+            for name in (() if lm is None else ("alpha", "beta", "unknown"))
         }
         return dataclasses.replace(self, beam=beam, **chosen)
 
@@ -186,18 +194,18 @@ class Decoder:
                 f"{decoding.lm or decoding.lexicon or 'hot words'}: words go with a character "
                 f"tokenizer, this recogniser's is {tokenizer.config.kind}"
             )
-        assert decoding.alpha is not None and decoding.beta is not None
-        assert decoding.unknown is not None
         self.scorer = WordScorer(
             tokenizer,
             None if (lm := decoding.lm_file(folder)) is None else read_arpa(lm),
-            decoding.alpha,
-            decoding.beta,
-            decoding.unknown,
-            decoding.hot_words,
-            decoding.hot_weight,
-            None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer),
+            hot_words=decoding.hot_words,
+            hot_weight=decoding.hot_weight,
+            lexicon=None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer),
         )
+        if lm is not None:
+            assert decoding.alpha is not None and decoding.beta is not None
+            assert decoding.unknown is not None
+            self.scorer.alpha, self.scorer.beta = decoding.alpha, decoding.beta
+            self.scorer.unknown = decoding.unknown
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
         if not self.decoding.beam or not len(logits):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class AsrError(Exception):
     """Base of every error that `asr` raises on purpose; the CLI prints it without a traceback."""
@@ -37,3 +39,10 @@ class OutputError(AsrError):
 
 class WorkerError(AsrError):
     """No worker process stays alive; the message says how they ended."""
+
+
+def explain(error: Exception) -> str:
+    """What to tell a person: an operating system's error as the file and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)

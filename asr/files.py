@@ -28,16 +28,20 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
     written to directly, for replacing it would take it away from everyone.
 
     Raises:
-        OSError: nothing can be written there; known before any work is done.
+        OSError: nothing can be written there; known before any work is done, and names `path`.
     """
     path = Path(path).resolve()
     if path.exists() and not path.is_file():
         with path.open("wb" if binary else "w", encoding=None if binary else "utf-8") as f:
             yield f
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{os.fsdecode(os.fsencode(path.name)[:LONGEST])}."
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)  # nobody asked for the temporary one
+        raise
     try:
         with os.fdopen(handle, "wb" if binary else "w", encoding=None if binary else "utf-8") as f:
             yield f

@@ -69,14 +69,14 @@ def feature_blocks(
     """Static features [frames, coefficients] piece by piece, and the samples each came from."""
     if isinstance(audio, Utterance) and audio.audio_filepath is None:
         assert audio.feature_filepath is not None
+        if channel is not None:
+            raise AudioError(f"{audio.path}: no channel {channel}: features have none")
         static = load_features(audio.feature_filepath, config)
         yield static, len(static) * config.hop
         return
     if isinstance(audio, np.ndarray):
-        name = "samples"
-        blocks = prepare_blocks(
-            audio, sample_rate or config.sample_rate, config.sample_rate, channel, name
-        )
+        name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
+        blocks = prepare_blocks(audio, rate, config.sample_rate, channel, name)
     else:
         path = audio.audio_filepath if isinstance(audio, Utterance) else Path(audio)
         assert path is not None

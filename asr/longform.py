@@ -252,13 +252,16 @@ class Recording:
     """One recording on its way: features in, windows out, their emissions back to `joiner`.
 
     Attributes:
+        channel: the one that is used; None for a mix of all.
         samples: fed so far.
         levels: first cepstrum of every feature frame, float32 [frames].
         done: all windows are known and their emissions have come.
     """
 
-    def __init__(self, index: int, windower: Windower, joiner: Joiner) -> None:
-        self.index, self.windower, self.joiner = index, windower, joiner
+    def __init__(
+        self, index: int, windower: Windower, joiner: Joiner, channel: int | None = None
+    ) -> None:
+        self.index, self.windower, self.joiner, self.channel = index, windower, joiner, channel
         self.samples = 0
         self._levels: list[np.ndarray] = []
         self._given = self._covered = 0

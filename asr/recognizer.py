@@ -218,7 +218,8 @@ class Recognizer:
         features = self.config.features
         waiting: list[Pending] = []
         for i, item in enumerate(audio):
-            recording = Recording(i, self.windower(), Joiner(self.decoder, self.tokenizer.space))
+            joiner = Joiner(self.decoder, self.tokenizer.space)
+            recording = Recording(i, self.windower(), joiner, channel)
             try:
                 for static, samples in feature_blocks(item, features, sample_rate, channel):
                     waiting += recording.feed(static, samples)
@@ -265,7 +266,7 @@ class Recognizer:
                 f"{name or 'samples'}: the text is longer than the recording can hold: {error}"
             ) from None
         path = self._settle(path, static[:, 0])
-        return self._transcript(path, len(logits), duration, name)
+        return self._transcript(path, len(logits), duration, name, channel)
 
     def stream(
         self, chunk: float = 0.5, look_ahead: float = 2.0, sample_rate: int | None = None
@@ -344,7 +345,7 @@ class Recognizer:
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._settle(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        return self._transcript(path, frames, duration, name_of(audio))
+        return self._transcript(path, frames, duration, name_of(audio), recording.channel)
 
     def _settle(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
         """Labels with the frames of logits that each lasts for, instead of its spike."""
@@ -353,8 +354,9 @@ class Recognizer:
         return boundaries.settle(path, spans, loudness, self.seconds_per_frame)
 
     def _transcript(
-        self, path: ctc.Path, frames: int, duration: float, name: str | None
-    ) -> Transcript:
+        self, path: ctc.Path, frames: int, duration: float, name: str | None,
+        channel: int | None = None,
+    ) -> Transcript:  # fmt: skip
         """The one place where a path, that `frames` output frames gave, becomes a result."""
         step, rate = self._samples_per_frame, self.config.features.sample_rate
         # Times from whole sample counts: accumulated floats drift.
@@ -385,6 +387,7 @@ class Recognizer:
             tokens=tokens,
             audio_filepath=name,
             words=words,
+            channel=channel,
             alternatives=tuple(
                 Alternative(self.tokenizer.decode(labels), score) for labels, score in path.others
             ),

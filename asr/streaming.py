@@ -52,7 +52,7 @@ class Stream:
         self.recognizer, self.config = recognizer, config.features
         self.stride = config.acoustic.stride
         rate = config.features.sample_rate
-        self._mono = MonoStream(sample_rate or rate, rate, name="stream")
+        self._mono = MonoStream(rate if sample_rate is None else sample_rate, rate, name="stream")
         self._mfcc = MfccStream(config.features)
         self._detector = SpeechDetector()
 

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -107,8 +107,6 @@ class Transcriber:
             places = [i for i, of_one in enumerate(channels) if channel in of_one]
             audio = [job.recordings[i][1] for i in places]
             for k, result in recognizer.transcribe_each(audio, channel=channel, progress=progress):
-                if self.split_channels and isinstance(result, Transcript):
-                    result = replace(result, channel=channel)
                 results[places[k]][channel] = result
         return [
             Outcome(index, tuple(found[c] for c in of_one), sha256)

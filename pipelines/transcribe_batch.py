@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from asr.batch import Batch, transcribe_files
+from asr.decoding import Decoding
 from asr.errors import AsrError
 from asr.workers import Transcriber
 from asr.writers import WRITERS
@@ -17,6 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", help="files, folders, globs, a manifest, - for stdin")
     parser.add_argument("--model", default="en-small")
+    parser.add_argument("--lm", help="general or an ARPA file; default: greedy")
     parser.add_argument("--format", choices=WRITERS, default="jsonl")
     parser.add_argument("--channel", type=int, help="from 0; default: mix all")
     parser.add_argument("--split-channels", action="store_true", help="each by itself")
@@ -25,8 +27,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--errors", type=Path, help="failures as JSON lines")
     a = parser.parse_args()
-    how = Transcriber(a.model, channel=a.channel, split_channels=a.split_channels)
     try:
+        how = Transcriber(a.model, Decoding(lm=a.lm), a.channel, a.split_channels)
         batch = Batch(how, a.format, None, a.out, a.workers, a.resume, a.errors)
         return transcribe_files(a.paths, batch).status
     except AsrError as error:

@@ -50,7 +50,7 @@ class FakeRecognizer:
             if progress is not None:
                 progress(len(samples) / 16_000)
             text = hashlib.sha256(samples.tobytes()).hexdigest()[:16]
-            yield i, Transcript(text, -company, len(samples) / 16_000, (), str(path))
+            yield i, Transcript(text, -company, len(samples) / 16_000, (), str(path), (), channel)
 
 
 def act(name: str) -> None:

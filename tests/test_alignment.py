@@ -115,6 +115,20 @@ def test_mistakes(  # type: ignore[no-untyped-def]
     assert (code, out) == (1, "") and message in err and "Traceback" not in err
 
 
+def test_a_picture_that_cannot_be_written_costs_no_result(  # type: ignore[no-untyped-def]
+    model: str, goforward: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    manifest, picture = tmp_path / "m.jsonl", tmp_path / "m.jsonl" / "x.png"
+    write_manifest(manifest, [Utterance(TEXT, 2.8, goforward)])
+    for arguments, result in (
+        (("align", goforward, TEXT, "-m", model, "--format", "txt"), f"{TEXT}\n"),
+        (("evaluate", model, manifest), "WER "),
+    ):
+        code, out, err = run(capsys, monkeypatch, *arguments, "--plot", picture)
+        assert code == 1 and out.startswith(result)
+        assert err.splitlines()[-1].startswith(f"error: {picture}: ")
+
+
 def test_a_manifest_fills_a_folder_past_what_is_bad(  # type: ignore[no-untyped-def]
     model: str, goforward: Path, tone, tmp_path: Path, capsys, monkeypatch
 ) -> None:

@@ -221,6 +221,7 @@ def test_results_do_not_stand_among_the_recordings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"transcriber": Fake("x", Decoding(nbest=2))}, "--format txt holds no alternatives"),
         ({"workers": 0}, "--workers 0: at least 1"),
         ({"resume": True}, "--resume goes on in a folder"),
         ({"resume": True, "out": "text.txt"}, "--resume goes on in a folder"),

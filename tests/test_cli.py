@@ -255,6 +255,8 @@ def test_batch_pipeline_is_the_same_call(model: str, goforward: Path, tmp_path: 
     out = tmp_path / "text.txt"
     command = [sys.executable, ROOT / "pipelines" / "transcribe_batch.py", goforward, "gone.wav",
                "--model", model, "--format", "txt", "--out", out]  # fmt: skip
+    refused = subprocess.run([*command, "--lm", "gone.arpa"], capture_output=True, text=True)
+    assert refused.returncode == 1 and "error: gone.arpa: cannot be read" in refused.stderr
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 1 and "gone.wav: no such file" in ended.stderr
     assert out.read_text() == Recognizer.load(model).transcribe(goforward).text + "\n"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_impossible_decodings_are_errors(lm: Path, tmp_path: Path) -> None:
         Decoding(-1)
     with pytest.raises(ConfigError, match="nbest must be 0"):
         Decoding(nbest=-1)
+    with pytest.raises(ConfigError, match="alpha must be a finite number, found nan"):
+        Decoding(lm=lm, alpha=math.nan)
+    with pytest.raises(ConfigError, match="hot_weight must be a finite number, found inf"):
+        Decoding(hot_words=("go",), hot_weight=math.inf)
+    for given in ({"alpha": 0.5}, {"beta": 0.0}, {"unknown": -5.0}):
+        with pytest.raises(ConfigError, match="alpha, beta and unknown weigh a language model"):
+            Decoding(hot_words=("go",), **given)
     with pytest.raises(ConfigError, match="this recogniser's is jamo"):
         Decoder(Tokenizer(TokenizerConfig("jamo", "korean", "")), Decoding(8, lm))
     with pytest.raises(ConfigError, match="--lm general: this recogniser has no language model"):
@@ -72,7 +80,7 @@ def test_impossible_decodings_are_errors(lm: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_not_said_is_as_tuned_and_what_is_said_wins(lm: Path, tmp_path: Path) -> None:
-    assert Decoding().settle().beam == 0
+    assert Decoding().settle() == Decoding(0)
     assert Decoding(nbest=3).settle().beam == 16 and Decoding(nbest=30).settle().beam == 30
     plain = Decoding(lm=lm).settle()
     assert (plain.beam, plain.alpha, plain.beta, plain.unknown) == (16, 0.5, 1.0, -5.0)

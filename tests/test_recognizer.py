@@ -59,7 +59,10 @@ def test_path_samples_and_utterance_give_the_same(tiny: Recognizer, goforward: P
 
 def test_an_utterance_with_features_only(tiny: Recognizer, goforward: Path) -> None:
     features = goforward.with_suffix(".mfc")
-    transcript = tiny.transcribe(Utterance("x", 2.78, feature_filepath=features))
+    utterance = Utterance("x", 2.78, feature_filepath=features)
+    transcript = tiny.transcribe(utterance)
+    with pytest.raises(AudioError, match=r"goforward\.mfc: no channel 0: features have none"):
+        tiny.transcribe(utterance, channel=0)
     assert transcript.duration == 2.78
     # The file has one frame more than we make of the recording: nearly the same score.
     assert transcript.score == pytest.approx(tiny.transcribe(goforward).score, abs=0.01)
@@ -113,6 +116,18 @@ def test_batches_are_bounded(tiny: Recognizer) -> None:
 def test_one_bad_file_alone_raises(tiny: Recognizer) -> None:
     with pytest.raises(AudioError, match=r"nowhere\.wav: no such file"):
         tiny.transcribe("nowhere.wav")
+    with pytest.raises(AudioError, match="samples: sample rate 0 Hz"):
+        tiny.transcribe(np.zeros(16_000, np.float32), sample_rate=0)
+
+
+def test_a_result_tells_its_channel(tiny: Recognizer) -> None:
+    sound = np.random.default_rng(3).normal(0, 0.1, (16_000, 2)).astype(np.float32)
+    for channel in (None, 0, 1):
+        one = tiny.transcribe(sound, channel=channel)
+        assert one.channel == channel
+        alone = sound.mean(axis=1) if channel is None else sound[:, channel]
+        assert one.text == tiny.transcribe(alone).text
+        assert tiny.align(sound, "go", channel=channel).channel == channel
 
 
 def test_an_unknown_name_lists_what_is_shipped() -> None:

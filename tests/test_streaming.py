@@ -169,8 +169,9 @@ def test_impossible_settings_and_samples_are_errors(tiny: Recognizer) -> None:
         tiny.stream(chunk=0)
     with pytest.raises(ConfigError, match="look_ahead must be 0 to 20 seconds, found -1"):
         tiny.stream(look_ahead=-1)
-    with pytest.raises(AudioError, match="stream: sample rate 8 Hz"):
-        tiny.stream(sample_rate=8)
+    for rate in (0, 8):
+        with pytest.raises(AudioError, match=f"stream: sample rate {rate} Hz"):
+            tiny.stream(sample_rate=rate)
     with pytest.raises(AudioError, match=r"stream: samples that are not finite.* 1\.000 s"):
         stream = tiny.stream()
         stream.feed(np.zeros(16_000, np.float32))

@@ -101,4 +101,4 @@ def test_channels_apart(tmp_path: Path) -> None:
     assert isinstance(missing.results[0], Failure) and "no such file" in missing.results[0].error
     assert len(stereo.audio_sha256) == 64 and missing.audio_sha256 == ""
     one = Fake("en-small", channel=1).transcribe(how.load(), jobs(names[:1])[0])[0].results[0]
-    assert isinstance(one, Transcript) and (one.text, one.channel) == (right.text, None)
+    assert isinstance(one, Transcript) and (one.text, one.channel) == (right.text, 1)
