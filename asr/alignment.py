@@ -33,8 +33,8 @@ def align_files(
     Args:
         audio: a recording; or a .jsonl manifest, whose failures go to stderr and stop nothing.
         text: what the recording says, or a .txt file with it; None for a manifest.
-        out: a file; for a manifest a folder, in which each recording has a file named after it.
-            Default: stdout.
+        out: a file or a folder; for a manifest a folder, in which each recording has a file named
+            after it. Default: stdout.
         plot: a picture of the one recording.
 
     Raises:
@@ -45,6 +45,8 @@ def align_files(
         spoken = _read_text(audio, text)
         recognizer = load_recognizer(model)
         transcript = recognizer.align(audio, spoken, channel=channel)
+        if out is not None and out.is_dir():
+            out = out / (Path(audio).stem + writer.suffix)
         _write(writer.write([transcript]), out)
         if plot is not None:
             from asr import plots

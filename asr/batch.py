@@ -19,7 +19,7 @@ from asr.errors import ConfigError, OutputError, WorkerError
 from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
-from asr.inputs import Recording, file_of, gather, measure
+from asr.inputs import Recording, file_of, gather, measure, missing
 from asr.interrupts import Stopped, Stopper, stoppable
 from asr.ledger import settings_key
 from asr.manifest import read_manifest
@@ -166,6 +166,10 @@ def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
     return run.totals
 
 
+class _Nothing(Exception):
+    """Nothing was transcribed."""
+
+
 class _Run:
     """One call of `transcribe_files`."""
 
@@ -179,6 +183,9 @@ class _Run:
     def all(self, paths: Sequence[str], stopper: Stopper) -> None:
         batch = self.batch
         recordings, failures = gather(paths)
+        # Not in the list from which results have their names: a typo would change all of them.
+        failures += [missing(r) for r in recordings if not file_of(r).exists()]
+        recordings = [r for r in recordings if file_of(r).exists()]
         self.totals.recordings = len(recordings) + len(failures)
         measured = [measure(recording) for recording in recordings]
         jobs = make_jobs((r, seconds) for r, (seconds, _) in zip(recordings, measured, strict=True))
@@ -314,8 +321,11 @@ class _Run:
                     sys.stdout.write(text)
                     sys.stdout.flush()
         else:
-            with writing(self.batch.out), atomic_write(Path(self.batch.out)) as file:
+            out = Path(self.batch.out)
+            with suppress(_Nothing), writing(self.batch.out), atomic_write(out) as file:
                 file.writelines(texts)
+                if not self.totals.audio_seconds:
+                    raise _Nothing  # and an older file keeps its content
 
     def _count(self, outcome: Outcome, failures: Sequence[Failure]) -> None:
         self._fail(failures[:1])

@@ -10,8 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from asr.errors import AsrError, ConfigError, explain
+from asr.options import (
+    Alpha,
+    Beam,
+    Beta,
+    Format,
+    HotWeight,
+    HotWords,
+    Lexicon,
+    LineLength,
+    Lines,
+    Lm,
+    Model,
+    Unknown,
+)
 from asr.subtitles import Captions
-from asr.writers import WRITERS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
@@ -19,29 +32,6 @@ app.add_typer(data_app, name="data")
 
 lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
 app.add_typer(lm_app, name="lm")
-
-Model = Annotated[str, typer.Option("--model", "-m", help="shipped name or model directory")]
-Beam = Annotated[
-    int | None, typer.Option(help="prefixes kept by the beam search; 0: greedy, the default")
-]
-Lm = Annotated[
-    str | None, typer.Option(help="language model: general (the recogniser's own) or an ARPA file")
-]
-Alpha = Annotated[
-    float | None, typer.Option(help="weight of the language model; default: as it was tuned")
-]
-Beta = Annotated[float | None, typer.Option(help="added for each word; default: as tuned")]
-Unknown = Annotated[
-    float | None, typer.Option(help="added for a word the model does not know; default: as tuned")
-]
-HotWords = Annotated[
-    str | None, typer.Option(help="likelier words or phrases: a,b,c or a file, one a line")
-]
-HotWeight = Annotated[float, typer.Option(help="added for each hot word, in nats")]
-Lexicon = Annotated[Path | None, typer.Option(help="text file; only its words can come out")]
-Format = Annotated[str, typer.Option(help=", ".join(WRITERS))]
-LineLength = Annotated[int | None, typer.Option(help="of srt and vtt: characters a line [42]")]
-Lines = Annotated[int | None, typer.Option(help="of srt and vtt: lines a caption [2]")]
 
 
 @app.callback()
@@ -333,8 +323,12 @@ def data_prepare(
     prepared = prepare(corpus, source, out)
     for line in prepared.skipped:
         typer.echo(f"left out: {line}", err=True)
-    for split, path in prepared.manifests.items():
-        typer.echo(f"{split}: {prepared.counts[split]} utterances, {path}")
+    for split in ("train", "dev", "test"):
+        if split in prepared.manifests:
+            utterances, path = prepared.counts[split], prepared.manifests[split]
+            typer.echo(f"{split}: {utterances} utterances, {path}")
+        else:
+            typer.echo(f"{split}: no utterances, no manifest")
 
 
 @data_app.command("check")

@@ -52,6 +52,12 @@ def file_of(recording: Recording) -> Path:
     return recording.path if isinstance(recording, Utterance) else Path(recording)
 
 
+def missing(recording: Recording) -> Failure:
+    """What a recording is that does not exist."""
+    name = str(file_of(recording))
+    return Failure(name, f"{name}: no such file")
+
+
 def measure(recording: Recording) -> tuple[float, int]:
     """Seconds and channels, by the header; what cannot be read will say so in its turn."""
     if isinstance(recording, Utterance) and recording.audio_filepath is None:

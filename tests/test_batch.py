@@ -427,3 +427,21 @@ def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
     )  # fmt: skip
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_name_that_is_not_there_does_not_change_the_others_names(tmp_path: Path) -> None:
+    source, out = fill(tmp_path / "in", "anna/01.wav"), tmp_path / "out"
+    totals = run([str(source), str(tmp_path / "typo.wav")], out)
+    assert (totals.recordings, totals.transcribed, totals.failed, totals.status) == (2, 1, 1, 1)
+    assert (out / "anna" / "01.txt").is_file()
+    assert "typo.wav: no such file" in (out / "errors.jsonl").read_text()
+    assert run([str(source)], out, resume=True).skipped == 1
+
+
+def test_a_file_stays_where_nothing_was_transcribed(tmp_path: Path) -> None:
+    out = tmp_path / "text.txt"
+    out.write_text("older")
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    totals = transcribe_files([str(tmp_path / "bad.wav")], Batch(Fake("en-small"), out=str(out)))
+    assert totals.status == 1 and out.read_text() == "older"
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []

@@ -222,6 +222,7 @@ def test_data_prepare_and_check(asr, tone, tmp_path: Path) -> None:  # type: ign
     out = tmp_path / "out"
     code, text, err = asr("data", "prepare", "folder", "--source", path.parent, "--out", out)
     assert code == 0 and "train: 1 utterances" in text and "b.wav: no b.txt beside it" in err
+    assert "dev: no utterances, no manifest" in text
     code, text, _ = asr("data", "check", out / "train.jsonl")
     assert code == 0 and "1 utterances, 0.00 h" in text and "0 errors, 0 warnings" in text
     path.unlink()
