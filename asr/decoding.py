@@ -200,6 +200,7 @@ class Decoder:
             hot_words=decoding.hot_words,
             hot_weight=decoding.hot_weight,
             lexicon=None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer),
+            name=f"language model {lm}",
         )
         if lm is not None:
             assert decoding.alpha is not None and decoding.beta is not None

@@ -121,6 +121,7 @@ class WordScorer:
         hot_weight: nats for each word of a hot phrase, letter by letter, and taken back if it
             turns out to be another.
         lexicon: the only words that may come out, if given.
+        name: what the model is called in errors.
 
     Raises:
         ConfigError: no word of the model or the lexicon can be spelled by the tokenizer, or a hot
@@ -137,6 +138,7 @@ class WordScorer:
         hot_words: Collection[str] = (),
         hot_weight: float = 5.0,
         lexicon: Collection[str] | None = None,
+        name: str = "language model",
     ) -> None:
         self.model, self.alpha, self.beta, self.unknown = model, alpha, beta, unknown
         self.text = tokenizer.labels
@@ -146,7 +148,7 @@ class WordScorer:
             self.lexicon = Vocabulary((word, 0.0) for word in spelled)
         self.known = None
         if model is not None:
-            spelled = _spelled(model.vocabulary, tokenizer, "language model")
+            spelled = _spelled(model.vocabulary, tokenizer, name)
             values = model.probabilities[0].tolist()
             self.known = Vocabulary((word, values[model.ids[word]]) for word in spelled)
             # A model without <unk> gives unknown words no chance at all: they are taken for as

@@ -160,3 +160,10 @@ def test_sentences_come_from_text_and_manifests(tmp_path: Path) -> None:
         read_sentences([tmp_path / "b.txt"], "english")
     with pytest.raises(ConfigError, match="normaliser klingon"):
         read_sentences(paths, "klingon")
+
+
+def test_a_language_model_of_another_alphabet_is_named(tmp_path: Path) -> None:
+    lm = tmp_path / "korean.arpa"
+    write_arpa(estimate([["안녕", "세계"]], 2), lm)
+    with pytest.raises(ConfigError, match=r"language model .*korean\.arpa: none of its words"):
+        Decoder(CHARACTERS, Decoding(lm=lm))
