@@ -24,7 +24,7 @@ def en_small() -> Recognizer:
 def test_a_real_recording_end_to_end(en_small: Recognizer, goforward: Path) -> None:
     transcript = en_small.transcribe(goforward)
     # A stranger's voice: not without errors, but about what was said.
-    assert jiwer.cer("go forward ten meters", transcript.text) <= 0.45
+    assert jiwer.cer("go forward ten meters", transcript.text) <= 0.5
     assert -0.5 < transcript.score < 0
     assert "".join(t.text for t in transcript.tokens) == transcript.text
     assert 0.1 < transcript.tokens[0].start < transcript.tokens[-1].end < 2.7
