@@ -13,6 +13,13 @@ START, END, UNKNOWN, NEVER = "<s>", "</s>", "<unk>", -99.0
 Ngram = tuple[str, ...]
 
 
+def back_off(weight: float | None) -> float:
+    """Log10 of a weight; 0 where nothing follows, and never where discounts leave nothing over."""
+    if weight is None:
+        return 0.0
+    return math.log10(weight) if weight > 0 else NEVER
+
+
 def by_definition(
     sentences: Iterable[Sequence[str]], order: int
 ) -> dict[Ngram, tuple[float, float]]:
@@ -38,10 +45,9 @@ def by_definition(
         if grams is counts[0]:
             probabilities[(UNKNOWN,)] = weights[()] / len(vocabulary)
     table = {
-        ngram: (math.log10(p), math.log10(weights[ngram]) if weights.get(ngram) else 0.0)
-        for ngram, p in probabilities.items()
+        ngram: (math.log10(p), back_off(weights.get(ngram))) for ngram, p in probabilities.items()
     }
-    table[(START,)] = (NEVER, math.log10(weights[(START,)]) if weights.get((START,)) else 0.0)
+    table[(START,)] = (NEVER, back_off(weights.get((START,))))
     return table
 
 
