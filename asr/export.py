@@ -21,7 +21,7 @@ from asr.feature_layer import MfccLayer
 from asr.files import atomic_write
 from asr.models import find_model
 from asr.recognizer import Recognizer
-from asr.text import BLANK, TokenizerConfig
+from asr.text import BLANK, PIECE_SPACE, TokenizerConfig
 
 SYLLABLES = (0x1100, 0x1161, 0x11A7, 0xAC00)
 """First leading consonant and vowel, what stands before the first trailing one, first syllable."""
@@ -154,7 +154,9 @@ class _Speller(tf.Module):
         super().__init__(name="speller")
         self.kind = config.kind
         # As sentencepiece spells its piece for what it does not know.
-        spelled = [" ⁇ " if label == "<unk>" else label.replace("▁", " ") for label in labels]
+        spelled = [
+            " ⁇ " if label == "<unk>" else label.replace(PIECE_SPACE, " ") for label in labels
+        ]
         self.units = tf.constant(spelled)
         self.points = tf.constant([ord(label[:1] or "\0") for label in labels])
 

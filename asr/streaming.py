@@ -18,12 +18,11 @@ from asr.errors import ConfigError
 from asr.features import MfccStream, Moments, differentiate, normalise
 from asr.longform import CLEAR, SpeechDetector, audible, runs
 from asr.results import Partial
+from asr.text import PIECE_SPACE
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
 
-WORD_START = "▁"
-"""What sentencepiece puts where a space was."""
 PAUSE = 0.4
 """Seconds without speech that make what was said before final."""
 CONTEXT = 4.0
@@ -180,7 +179,7 @@ class Stream:
         for count in range(bisect_right(path.ends, old), 0, -1):
             following = path.labels[count] if count < len(path.labels) else None
             if path.labels[count - 1] == tokenizer.space or (
-                following is not None and tokenizer.labels[following].startswith(WORD_START)
+                following is not None and tokenizer.labels[following].startswith(PIECE_SPACE)
             ):
                 return count
         return 0

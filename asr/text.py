@@ -22,7 +22,7 @@ JAMO_ALPHABET = " " + "".join(
 )
 """Space, then the modern leading consonants, vowels and trailing consonants."""
 
-_PIECE_SPACE = "▁"
+PIECE_SPACE = "▁"
 """What sentencepiece's pieces have for a space (U+2581)."""
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
@@ -159,7 +159,7 @@ class Tokenizer:
     def __init__(self, config: TokenizerConfig) -> None:
         self.config = config
         self._pieces = None
-        self._space = _PIECE_SPACE if config.kind == "subwords" else " "
+        self._space = PIECE_SPACE if config.kind == "subwords" else " "
         if config.kind == "subwords":
             import base64
 
