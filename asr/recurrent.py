@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import keras
 
 from asr.errors import ConfigError
+from asr.gru import FusedGRU
 from asr.lstm import FusedLSTM
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -56,16 +57,13 @@ class RecurrentStack(keras.layers.Layer):
     def _cell_layer(self, name: str) -> keras.layers.Layer:
         if self.cell == "lstm":
             return FusedLSTM(self.units, self.bidirectional, name=name)
-        layer: keras.layers.Layer
         if self.cell == "gru":
-            # cuDNN's kernels fail on a CPU once they are in an exported graph.
-            layer = keras.layers.GRU(self.units, return_sequences=True, use_cudnn=False, name=name)
-        elif self.cell == "rnn":
-            layer = keras.layers.SimpleRNN(self.units, return_sequences=True, name=name)
-        else:
+            return FusedGRU(self.units, self.bidirectional, name=name)
+        if self.cell != "rnn":
             raise ConfigError(
                 f"cell: {self.cell!r} is not known; one of {', '.join(get_args(Cell))}"
             )
+        layer = keras.layers.SimpleRNN(self.units, return_sequences=True, name=name)
         return keras.layers.Bidirectional(layer, name=f"bi_{name}") if self.bidirectional else layer
 
     @property

@@ -32,7 +32,8 @@ def test_weight_names_do_not_depend_on_what_was_built_before(cell: str, front: s
     AcousticModel(AcousticConfig(units=3, layers=1), 4, 5)
     second = AcousticModel(config, 4, 5).named_weights()
     assert list(first) == list(second)
-    recurrent = 2 * (3 * (1 if cell == "lstm" else 2) + 2)  # cells, and gain and bias of each norm
+    cells = {"rnn": 6, "lstm": 3, "gru": 4}[cell]
+    recurrent = 2 * (cells + 2)  # cells, and gain and bias of each norm
     assert len(first) == (2 if front == "conv" else 0) + recurrent + 2
     assert "acoustic/head/kernel" in first
 

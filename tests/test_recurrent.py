@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from asr.errors import ConfigError
+from asr.fused import FusedLayer
+from asr.gru import FusedGRU
 from asr.lstm import FusedLSTM
 from asr.recurrent import RecurrentStack
 
@@ -56,9 +58,9 @@ def test_gradients_reach_every_weight(batch, cell, bidirectional) -> None:  # ty
         total = tf.reduce_sum(valid * tf.sin(stack(x, mask=mask, training=True)))
     weights = [v.value for v in stack.trainable_variables]
     dx, *gradients = tape.gradient(total, [x, *weights])
-    # Two directions share one variable in the fused LSTM, and have their own in Keras's cells.
-    cells = 2 if bidirectional and cell != "lstm" else 1
-    assert len(gradients) == 2 * (3 * cells + 2)
+    # Two directions share one variable in the fused layers, and have their own in Keras's cells.
+    weights_of_cell = {"rnn": 6 if bidirectional else 3, "lstm": 3, "gru": 4}[cell]
+    assert len(gradients) == 2 * (weights_of_cell + 2)
     assert all(np.abs(g).max() > 0 for g in gradients)
     # None comes from the padding, all valid steps have some.
     np.testing.assert_array_equal(np.abs(dx).max(axis=2) > 0, mask)
@@ -77,19 +79,34 @@ def test_unknown_cell_is_named() -> None:
         RecurrentStack("lstn")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "fused, plain", [(FusedLSTM, keras.layers.LSTM), (FusedGRU, keras.layers.GRU)]
+)
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_fused_lstm_equals_keras_in_outputs_and_gradients(batch, bidirectional) -> None:  # type: ignore[no-untyped-def]
+def test_fused_layer_equals_keras_in_outputs_and_gradients(
+    batch, fused, plain, bidirectional
+) -> None:  # type: ignore[no-untyped-def]
     x, mask = batch
     valid = tf.cast(mask, tf.float32)[:, :, None]
-    ours = FusedLSTM(6, bidirectional)
-    theirs = keras.layers.LSTM(6, return_sequences=True, use_cudnn=False)
+    random = keras.initializers.RandomNormal(0, 0.5, seed=3)
+    ours = fused(6, bidirectional)
+    theirs = plain(6, return_sequences=True, use_cudnn=False, bias_initializer=random)
     if bidirectional:
         theirs = keras.layers.Bidirectional(theirs)
     ours(x)
     theirs(x, mask=mask)
     count = 2 if bidirectional else 1
-    for j, variable in enumerate(ours.trainable_variables):
-        variable.assign(np.stack([theirs.trainable_variables[3 * d + j] for d in range(count)]))
+
+    def ordered(values):  # type: ignore[no-untyped-def]
+        """Keras's weights of each direction as ours are, a GRU's two biases apart."""
+        kernels, recurrent, biases = (np.stack(values[j::3]) for j in range(3))
+        two = biases.ndim == 3
+        return [kernels, recurrent, *([biases[:, 0], biases[:, 1]] if two else [biases])]
+
+    start = ordered([v.numpy() for v in theirs.trainable_variables])
+    for variable, value in zip(ours.trainable_variables, start, strict=True):
+        variable.assign(value)
+    assert len(theirs.trainable_variables) == 3 * count
 
     def run(layer: keras.layers.Layer):  # type: ignore[no-untyped-def]
         with tf.GradientTape() as tape:
@@ -104,13 +121,13 @@ def test_fused_lstm_equals_keras_in_outputs_and_gradients(batch, bidirectional) 
     y_keras, dx_keras, *dw_keras = run(theirs)
     np.testing.assert_allclose(y, y_keras, atol=1e-6)
     np.testing.assert_allclose(dx, dx_keras, atol=1e-5)
-    for j in range(3):
-        stacked = np.stack([dw_keras[3 * d + j] for d in range(count)])
-        np.testing.assert_allclose(dw[j], stacked, atol=1e-4)
+    for gradient, expected in zip(dw, ordered(dw_keras), strict=True):
+        np.testing.assert_allclose(gradient, expected, atol=1e-4)
 
 
-def test_fused_lstm_gradient_is_the_numerical_one() -> None:
-    layer = FusedLSTM(3)
+@pytest.mark.parametrize("fused", [FusedLSTM, FusedGRU])
+def test_fused_gradient_is_the_numerical_one(fused: type[FusedLayer]) -> None:
+    layer = fused(3)
     x = np.random.default_rng(8).normal(size=[2, 4, 3]).astype(np.float32)
     layer(x)
 
@@ -122,7 +139,7 @@ def test_fused_lstm_gradient_is_the_numerical_one() -> None:
     with tf.GradientTape() as tape:
         value = tf.reduce_sum(layer(x, training=True) ** 2)
     gradient = tape.gradient(value, layer.recurrent_kernel.value).numpy()
-    for index in [(0, 0, 0), (0, 2, 7), (1, 1, 4), (1, 0, 11)]:
+    for index in [(0, 0, 0), (0, 2, 7), (1, 1, 4), (1, 0, 8)]:
         step = np.zeros_like(kernel)
         step[index] = 1e-2
         numerical = (total(kernel + step) - total(kernel - step)) / 2e-2
