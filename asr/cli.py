@@ -209,19 +209,13 @@ def train(
     out: Annotated[Path | None, typer.Option(help="default: runs/NAME")] = None,
     max_steps: Annotated[int | None, typer.Option(help="stop after so many batches")] = None,
 ) -> None:
-    """Train a recogniser; resumes by itself where --out was left."""
+    """Train a recogniser, or a voice if the config has one; resumes where --out was left."""
     from asr.quiet import import_tensorflow
 
     import_tensorflow()
-    from asr.config import load_yaml
-    from asr.experiment import ExperimentConfig, train_recognizer
-    from asr.progress import TrainingProgress
+    from asr.train import train_from
 
-    experiment = load_yaml(ExperimentConfig, config)
-    folder = out or Path("runs") / experiment.name
-    with TrainingProgress(experiment.training.epochs) as progress:
-        model = train_recognizer(experiment, data, folder, max_steps, progress.update, progress.say)
-    typer.echo(model)
+    typer.echo(train_from(config, data, out, max_steps))
 
 
 @app.command()

@@ -48,6 +48,15 @@ def load_yaml(cls: type[T], path: Path) -> T:
     Raises:
         ConfigError: the file is missing, is not YAML, or has a wrong key.
     """
+    return parse(cls, read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        ConfigError: the file is missing, or is not YAML with keys and values.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -56,7 +65,7 @@ def load_yaml(cls: type[T], path: Path) -> T:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
-    return parse(cls, values, str(path))
+    return values
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ resumed run sees exactly the batches that an uninterrupted one would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -127,38 +127,18 @@ class SpeechDataset:
         return len(self.examples)
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
-        """The epoch's batches as arrays of example indices: shuffled, yet of like length.
-
-        A batch is smaller where it would pad to more than `BATCH_SECONDS`.
-        """
-        rng = np.random.default_rng([self.seed, epoch])
-        order = rng.permutation(len(self.examples))
-        durations = np.array([e.utterance.duration for e in self.examples])
-        batches: list[np.ndarray] = []
-        for start in range(0, len(order), batch_size * BUCKET_BATCHES):
-            bucket = order[start : start + batch_size * BUCKET_BATCHES]
-            bucket = bucket[np.argsort(durations[bucket], kind="stable")]
-            first = 0
-            for i in range(1, len(bucket) + 1):
-                full = i - first == batch_size
-                # Sorted: the next one is the longest, to which all would be padded.
-                if (
-                    i == len(bucket)
-                    or full
-                    or durations[bucket[i]] * (i - first + 1) > BATCH_SECONDS
-                ):
-                    batches.append(bucket[first:i])
-                    first = i
-        return [batches[i] for i in rng.permutation(len(batches))]
+        """The epoch's batches as arrays of example indices."""
+        durations = [e.utterance.duration for e in self.examples]
+        return shuffled_batches(durations, batch_size, (self.seed, epoch))
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> Batch:
         """Features as this epoch hears them, padded."""
         features = [self.example_features(int(i), epoch) for i in indices]
         labels = [self.examples[int(i)].labels for i in indices]
         return Batch(
-            features=_pad(features, np.float32, (self.features.dimension,)),
+            features=pad(features, np.float32, (self.features.dimension,)),
             lengths=np.array([len(f) for f in features], np.int32),
-            labels=_pad([np.array(ids, np.int32) for ids in labels], np.int32, ()),
+            labels=pad([np.array(ids, np.int32) for ids in labels], np.int32),
             label_lengths=np.array([len(ids) for ids in labels], np.int32),
             indices=np.asarray(indices, np.int32),
             weights=np.full(len(features), 1 / len(features), np.float32),
@@ -202,10 +182,6 @@ class SpeechDataset:
         """The epoch's batches from number `skip` on, as a prefetched tf.data pipeline."""
         import tensorflow as tf
 
-        def batches() -> Iterator[dict[str, np.ndarray]]:
-            for indices in self.plan(epoch, batch_size)[skip:]:
-                yield vars(self.batch(indices, epoch))
-
         signature = {
             "features": tf.TensorSpec([None, None, self.features.dimension], tf.float32),
             "lengths": tf.TensorSpec([None], tf.int32),
@@ -214,15 +190,49 @@ class SpeechDataset:
             "indices": tf.TensorSpec([None], tf.int32),
             "weights": tf.TensorSpec([None], tf.float32),
         }
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
-        # There is nothing to tune here, and the tuner sleeps for up to a minute at a time: the end
-        # of every epoch would wait for it to wake up.
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        return dataset.with_options(options)
+        plan = self.plan(epoch, batch_size)[skip:]
+        return prefetched(lambda: (vars(self.batch(i, epoch)) for i in plan), signature)
 
 
-def _pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...]) -> np.ndarray:
+def shuffled_batches(
+    durations: Sequence[float], batch_size: int, seed: tuple[int, int]
+) -> list[np.ndarray]:
+    """All indices of `durations` (seconds) in batches: shuffled, yet of like length.
+
+    A batch is smaller where it would pad to more than `BATCH_SECONDS`.
+    """
+    rng = np.random.default_rng(seed)
+    order, seconds = rng.permutation(len(durations)), np.array(durations)
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), batch_size * BUCKET_BATCHES):
+        bucket = order[start : start + batch_size * BUCKET_BATCHES]
+        bucket = bucket[np.argsort(seconds[bucket], kind="stable")]
+        first = 0
+        for i in range(1, len(bucket) + 1):
+            full = i - first == batch_size
+            # Sorted: the next one is the longest, to which all would be padded.
+            if i == len(bucket) or full or seconds[bucket[i]] * (i - first + 1) > BATCH_SECONDS:
+                batches.append(bucket[first:i])
+                first = i
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def prefetched(
+    batches: Callable[[], Iterator[dict[str, np.ndarray]]], signature: dict[str, tf.TensorSpec]
+) -> tf.data.Dataset:
+    """Batches as tf.data that makes the next ones while one is trained on."""
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+    # There is nothing to tune here, and the tuner sleeps for up to a minute at a time: the end
+    # of every epoch would wait for it to wake up.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...] = ()) -> np.ndarray:
+    """Arrays [n, *tail] of different n as one [arrays, largest n, *tail], zero beyond each."""
     padded: np.ndarray = np.zeros([len(arrays), max(len(a) for a in arrays), *tail], dtype)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array

@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,9 +90,7 @@ def train_recognizer(
     Raises:
         AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
     """
-    set_threads(config.training.threads)
-    random.seed(config.training.seed)
-    keras.utils.set_random_seed(config.training.seed)
+    prepare_run(config.training)
     keras.config.set_dtype_policy(config.training.precision)
     train = [
         utterance
@@ -139,11 +137,8 @@ def train_recognizer(
         recognizer.save(out / "model", model_card(recognizer.config))
 
     size = config.training.batch_size
-    hashes = {n: _sha256(data / n) for n in (*config.data.train, *config.data.dev)}
+    hashes = {n: sha256_of(data / n) for n in (*config.data.train, *config.data.dev)}
     hashes["features and labels"] = dataset.digest()
-    fingerprint = hashlib.sha256(
-        json.dumps([to_dict(config), hashes], sort_keys=True).encode()
-    ).hexdigest()
     trainer = Trainer(
         network=network,
         losses=losses,
@@ -155,12 +150,34 @@ def train_recognizer(
         config=config.training,
         folder=out,
         strategy=strategy,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint_of(config, hashes),
     )
+    hours = sum(e.utterance.duration for e in dataset.examples) / 3600
+    seed = config.training.seed
+    record = run_record(config, seed, hashes, len(dataset), hours, dataset.skipped)
+    watch_run(trainer, record, out, max_steps, progress, say)
+    return out / "model"
+
+
+def prepare_run(training: TrainingConfig) -> None:
+    """Before anything else: threads, and every random generator's seed."""
+    set_threads(training.threads)
+    random.seed(training.seed)
+    keras.utils.set_random_seed(training.seed)
+
+
+def watch_run(
+    trainer: Trainer,
+    record: dict[str, Any],
+    out: Path,
+    max_steps: int | None,
+    progress: Callable[..., None] | None,
+    say: Callable[[str], None],
+) -> None:
+    """Run a trainer from where `out` was left, with its record, curves and tensorboard."""
     out.mkdir(parents=True, exist_ok=True)
     if trainer.resume():
         say(f"resumed at epoch {trainer.epoch + 1}, batch {trainer.step + 1}")
-    record = _run_record(config, hashes, dataset)
     with atomic_write(out / "run.json") as file:
         file.write(json.dumps(record, indent=2) + "\n")
     board = tf.summary.create_file_writer(str(out / "tensorboard"))
@@ -179,7 +196,6 @@ def train_recognizer(
     trainer.run(max_steps, watch)
     if trainer.step:
         trainer.save()
-    return out / "model"
 
 
 def _dev_scores(
@@ -210,19 +226,21 @@ def _start_from(network: AcousticModel, model: str) -> None:
         variable.assign(start[name])
 
 
-def _run_record(
-    config: ExperimentConfig, hashes: dict[str, str], dataset: SpeechDataset
-) -> dict[str, Any]:
+def run_record(
+    config: Any, seed: int, hashes: dict[str, str], utterances: int, hours: float,
+    skipped: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    """What makes a training what it is; travels in the model that it makes."""
     return {
         "command": this_command(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": git_commit(),
-        "seed": config.training.seed,
+        "seed": seed,
         "config": to_dict(config),
         "data_sha256": hashes,
-        "train_utterances": len(dataset),
-        "train_hours": sum(e.utterance.duration for e in dataset.examples) / 3600,
-        "left_out": list(dataset.skipped),
+        "train_utterances": utterances,
+        "train_hours": hours,
+        "left_out": list(skipped),
         "environment": {
             **environment(),
             "gpus": len(tf.config.list_physical_devices("GPU")),
@@ -230,5 +248,12 @@ def _run_record(
     }
 
 
-def _sha256(path: Path) -> str:
+def fingerprint_of(config: Any, hashes: dict[str, str]) -> str:
+    """What a resumed run must have in common with the one that it goes on with."""
+    text = json.dumps([to_dict(config), hashes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -99,7 +99,7 @@ def run_loop(
     `step(t, *state)` returns (values to keep, next state), each a tuple of tensors.
     """
 
-    def body(t, state, arrays):  # type: ignore[no-untyped-def]
+    def body(t, state, arrays):
         values, state = step(t, *state)
         written = [a.write(t, x) for a, x in zip(arrays, values[:kept], strict=True)]
         return t + (-1 if backwards else 1), state, written

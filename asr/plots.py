@@ -23,12 +23,12 @@ def training_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     loss, errors, rate = figure.subplots(1, 3)
     loss.plot(epochs, [row["loss"] for row in history], marker=".")
-    loss.set(title="training loss (nats an utterance)", xlabel="epoch", yscale="log")
-    for key, label in (("dev_wer", "WER"), ("dev_cer", "CER")):
-        if key in history[0]:
-            errors.plot(epochs, [100 * row[key] for row in history], marker=".", label=label)
+    loss.set(title="training loss", xlabel="epoch", yscale="log")
+    for key in history[0]:
+        if key.startswith("dev_"):
+            errors.plot(epochs, [row[key] for row in history], marker=".", label=key)
             errors.legend()
-    errors.set(title="dev error (%)", xlabel="epoch", ylim=(0, None))
+    errors.set(title="dev error", xlabel="epoch", ylim=(0, None))
     rate.plot(epochs, [row["learning_rate"] for row in history])
     rate.set(title="learning rate", xlabel="epoch")
     _save(figure, path)
@@ -101,6 +101,19 @@ def alignment(
         axes.text(middle, 0.97 * top, word.text, ha="center", va="top", parse_math=False)
     axes.set_title(title, parse_math=False)
     axes.set(xlabel="seconds", ylabel="Hz", xlim=(0, end), ylim=(0, top))
+    _save(figure, path)
+
+
+def mels(path: Path, spectrograms: dict[str, np.ndarray], hop_seconds: float, title: str) -> None:
+    """Log-mel spectrograms [frames, mels] by name, below each other, as PNG."""
+    figure = Figure(figsize=(12, 3 * len(spectrograms)), layout="constrained")
+    rows = figure.subplots(len(spectrograms), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, frames) in zip(rows, spectrograms.items(), strict=True):
+        extent = (0, len(frames) * hop_seconds, -0.5, frames.shape[1] - 0.5)
+        axes.imshow(frames.T, origin="lower", aspect="auto", cmap="magma", extent=extent)
+        axes.set(ylabel=f"{name}: mel band")
+    rows[0].set_title(title, parse_math=False)
+    rows[-1].set(xlabel="seconds")
     _save(figure, path)
 
 

@@ -43,7 +43,11 @@ class TrainingProgress:
         """Take an event of `Trainer.run`."""
         if "row" in event:
             row = event["row"]
-            scores = "  ".join(f"{k} {v:.2%}" for k, v in row.items() if k.startswith("dev_"))
+            scores = "  ".join(
+                f"{key} {value:.2%}" if key.endswith("er") else f"{key} {value:.3f}"  # WER, CER
+                for key, value in row.items()
+                if key.startswith("dev_")
+            )
             self.say(
                 f"epoch {int(row['epoch'])}/{self.epochs}  loss {row['loss']:.3f}  {scores}  "
                 f"{row['seconds']:.0f} s  {row['x_realtime']:.0f} × realtime"

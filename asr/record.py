@@ -28,6 +28,12 @@ def git_commit() -> str:
         return "unknown"
 
 
+def versions() -> dict[str, str]:
+    """What a saved model was made with."""
+    packages = {name: version(name) for name in ("asr", "keras", "tensorflow")}
+    return {**packages, "python": platform.python_version()}
+
+
 def environment() -> dict[str, Any]:
     """Versions and machine."""
     return {

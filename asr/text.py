@@ -48,15 +48,22 @@ def normalise_english(text: str) -> str:
     fifty cents", "five oh two"). Letters outside a–z lose their accents where they have some
     ("café" → "cafe"); what is left of other scripts stays, for the tokenizer to report.
     """
+    text = spell_out(text)
+    text = "".join(c if c.isalnum() or c == "'" else " " for c in text)
+    tokens = (token.strip("'") for token in text.split())
+    return " ".join(token for token in tokens if token)
+
+
+def spell_out(text: str) -> str:
+    """The part of `normalise_english` that says what is written otherwise than it is spoken; all
+    punctuation that belongs to no number is kept."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
     text = "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
     for pattern, words in _SPOKEN:
         text = pattern.sub(_apart(words), text)
     for symbol, word in _SYMBOLS.items():
         text = text.replace(symbol, f" {word} ")
-    text = "".join(c if c.isalnum() or c == "'" else " " for c in text)
-    tokens = (token.strip("'") for token in text.split())
-    return " ".join(token for token in tokens if token)
+    return text
 
 
 def _apart(words: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:

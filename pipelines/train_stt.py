@@ -10,9 +10,7 @@ from asr.quiet import import_tensorflow
 
 import_tensorflow()
 
-from asr.config import load_yaml
-from asr.experiment import ExperimentConfig, train_recognizer
-from asr.progress import TrainingProgress
+from asr.train import train_from
 
 
 def main() -> None:
@@ -21,13 +19,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    config = load_yaml(ExperimentConfig, arguments.config)
-    with TrainingProgress(config.training.epochs) as progress:
-        print(
-            train_recognizer(
-                config, arguments.data, arguments.out, None, progress.update, progress.say
-            )
-        )
+    print(train_from(arguments.config, arguments.data, arguments.out))
 
 
 if __name__ == "__main__":

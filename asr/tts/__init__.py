@@ -1,0 +1,1 @@
+"""Text to speech: text → symbols → durations and mel frames → samples."""

