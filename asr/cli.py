@@ -25,6 +25,7 @@ from asr.options import (
     Unknown,
 )
 from asr.subtitles import Captions
+from asr.tts.commands import evaluate_tts, speak
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
@@ -32,6 +33,9 @@ app.add_typer(data_app, name="data")
 
 lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
 app.add_typer(lm_app, name="lm")
+
+app.command()(speak)
+app.command("evaluate-tts")(evaluate_tts)
 
 
 @app.callback()

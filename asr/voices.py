@@ -88,6 +88,23 @@ def synthesize(
                 total += utterance.duration
 
 
+def speak_with(engine: str, voice: str, text: str) -> np.ndarray:
+    """A text by a voice of an engine, at its own speed and pitch: samples at SAMPLE_RATE.
+
+    Raises:
+        AudioError: the engine is not installed, or made nothing of the text.
+    """
+    if shutil.which(engine) is None:
+        raise AudioError(f"not installed: {engine}; apt-get install it")
+    with tempfile.TemporaryDirectory() as folder:
+        wave = Path(folder, "x.wav")
+        try:
+            _ENGINES[engine](text, voice, 1.0, 1.0, wave)
+        except subprocess.SubprocessError as error:
+            raise AudioError(f"{engine} cannot say {text[:40]!r}: {error}") from None
+        return read_audio(wave, SAMPLE_RATE)
+
+
 def _utterance(text: str, out: Path, seed: int) -> Utterance | None:
     digest = hashlib.sha256(f"{seed} {text}".encode()).hexdigest()[:16]
     rng = np.random.default_rng(int(digest, 16))

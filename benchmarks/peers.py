@@ -20,25 +20,15 @@ from typing import Any
 
 def sphinx(manifest: Path) -> dict[str, Any]:
     """PocketSphinx on a manifest's recordings: what `asr evaluate --json` says of ours."""
-    import pocketsphinx
-
     from asr.audio import read_audio
     from asr.evaluation import evaluate
     from asr.manifest import read_manifest
-    from asr.results import Transcript
+    from asr.sphinx import RATE, sphinx_transcripts
     from asr.text import normalise_english
 
-    decoder = pocketsphinx.Decoder(loglevel="FATAL")
     utterances = read_manifest(manifest)
-    results = []
     started = time.monotonic()
-    for utterance in utterances:
-        samples = read_audio(utterance.path, 16_000)
-        decoder.start_utt()
-        decoder.process_raw((samples.clip(-1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)
-        decoder.end_utt()
-        text = decoder.hyp().hypstr if decoder.hyp() else ""
-        results.append(Transcript(text, 0.0, len(samples) / 16_000))
+    results = list(sphinx_transcripts(read_audio(u.path, RATE) for u in utterances))
     seconds = time.monotonic() - started
     return evaluate(utterances, results, normalise_english, seconds).to_dict()
 

@@ -7,7 +7,7 @@ It holds `model.json` (all configuration, training summary, versions), `weights.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -31,6 +31,8 @@ from asr.tts.vocoder import GriffinLim, Vocoder, finish
 from asr.weights import load_weights, weights_file
 
 LEXICON = "lexicon.txt.gz"
+PAUSE = 0.25
+"""Seconds between two sentences."""
 RATES = (0.25, 4.0)
 SHIFTS = (-12.0, 12.0)
 
@@ -73,6 +75,13 @@ class Speech:
     def warnings(self) -> tuple[str, ...]:
         """See `Sentence`."""
         return self.sentence.warnings
+
+
+def joined(spoken: Iterable[Speech]) -> Iterator[tuple[np.ndarray, Speech]]:
+    """Sentences' samples with PAUSE between one and the next."""
+    for i, speech in enumerate(spoken):
+        pause = np.zeros(round(PAUSE * speech.sample_rate) if i else 0, np.float32)
+        yield np.concatenate([pause, speech.samples]), speech
 
 
 class Synthesizer:
@@ -148,7 +157,8 @@ class Synthesizer:
 
         Raises: as `speak_each`.
         """
-        return np.concatenate([s.samples for s in self.speak_each(text, rate, pitch)])
+        spoken = joined(self.speak_each(text, rate, pitch))
+        return np.concatenate([samples for samples, _ in spoken])
 
     def speak_each(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> Iterator[Speech]:
         """A text sentence by sentence, so that a long one needs no more memory than a short one.
@@ -161,15 +171,32 @@ class Synthesizer:
             TextError: nothing in the text can be said; the message says why.
             ConfigError: rate or pitch is out of range.
         """
-        for name, value, (low, high) in (("rate", rate, RATES), ("pitch", pitch, SHIFTS)):
-            if not low <= value <= high:
-                raise ConfigError(f"{name}: {value:g} is out of range, {low:g} to {high:g}")
+        self.check(rate, pitch)
+        for sentence in self.sentences(text):
+            yield self.say(sentence, rate, pitch)
+
+    def sentences(self, text: str) -> Iterator[Sentence]:
+        """What the front end makes of a text.
+
+        Raises:
+            TextError: nothing in it can be said; the message says why.
+        """
         said = False
         for sentence in sentences(text, self.pronounce):
             said = True
-            yield self.say(sentence, rate, pitch)
+            yield sentence
         if not said:
             raise TextError(unspeakable(text))
+
+    def check(self, rate: float, pitch: float) -> None:
+        """Whether a voice can be that fast and that high.
+
+        Raises:
+            ConfigError: it cannot; the message has the limits.
+        """
+        for name, value, (low, high) in (("rate", rate, RATES), ("pitch", pitch, SHIFTS)):
+            if not low <= value <= high:
+                raise ConfigError(f"{name}: {value:g} is out of range, {low:g} to {high:g}")
 
     def say(self, sentence: Sentence, rate: float = 1.0, pitch: float = 0.0) -> Speech:
         """One sentence of the front end."""
