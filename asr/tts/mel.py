@@ -28,8 +28,10 @@ class MelConfig:
     """Smallest magnitude, before the natural logarithm."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.hop <= self.fft // 4:
-            raise ConfigError(f"mel: hop must be in 1…fft / 4, found {self.hop} and {self.fft}")
+        if self.hop < 1 or self.fft < 4 * self.hop or self.fft % self.hop:
+            raise ConfigError(
+                f"mel: fft must be 4 × hop or another multiple, found {self.fft} and {self.hop}"
+            )
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise ConfigError(
                 f"mel: low_hz < high_hz ≤ sample_rate / 2 is needed, found {self.low_hz}, "

@@ -103,7 +103,7 @@ class Pronouncer:
             if stem:
                 return stem + _plural(stem[-1])
         if word.endswith("ed"):
-            for base in (word[:-2], word[:-1], word[:-3]):  # walked, hoped, hopped
+            for base in (word[:-1], word[:-3], word[:-2]):  # hoped, hopped, walked
                 if (base != word[:-3] or word[-4:-3] == word[-3:-2]) and (
                     stem := self._known(base)
                 ):
@@ -115,8 +115,12 @@ class Pronouncer:
             base = word.removesuffix(ending)
             if base == word or len(base) < 3:
                 continue
-            halved = [base[:-1]] if base[-1:] == base[-2:-1] else []
-            for candidate in (base, base + "e", *halved):
+            if ending[0] in "aeiy":  # hoping is of hope, hopping of hop
+                halved = [base[:-1]] if base[-1:] == base[-2:-1] else []
+                candidates = [base + "e", *halved, base]
+            else:
+                candidates = [base]
+            for candidate in candidates:
                 if stem := self._known(candidate):
                     return stem + tuple(phones.split())
         for beginning, phones in _BEGINNINGS:

