@@ -96,6 +96,7 @@ class Recognizer:
                 tf.TensorSpec([None, None, config.features.dimension], tf.float32),
                 tf.TensorSpec([None], tf.int32),
             ],
+            autograph=False,  # there is no Python of ours to rewrite
         )
 
     @property
