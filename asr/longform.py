@@ -23,6 +23,8 @@ THRESHOLD = 0.3
 """Share of the way from background to speech above which a frame is speech."""
 MIN_RANGE = 2.0
 """Nats between background and speech; with less, a stretch is all the one or all the other."""
+Others = tuple[tuple[tuple[int, ...], float], ...]
+"""Labels and scores of what a search found, as in `ctc.Path`."""
 CLEAR = 3
 """Output frames from a label at which a seam is as good as farther away."""
 
@@ -183,7 +185,7 @@ class Joiner:
         self._early: dict[int, tuple[Window, np.ndarray]] = {}
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         self._tokens: tuple[list[Any], ...] = ([], [], [], [])
-        self._others: list[tuple[tuple[tuple[int, ...], float], ...]] = []
+        self._others: Others = ()
         self._score = 0.0
 
     def add(self, number: int, window: Window, logits: np.ndarray) -> None:
@@ -199,9 +201,7 @@ class Joiner:
             self._decode(*self._last)
             self._last = None
         labels, starts, ends, scores = map(tuple, self._tokens)
-        # What else a window may say is not what else the recording may say.
-        others = self._others[0] if len(self._others) == 1 else ()
-        return ctc.Path(labels, starts, ends, scores, self._score, others)
+        return ctc.Path(labels, starts, ends, scores, self._score, self._others)
 
     def _append(self, window: Window, logits: np.ndarray) -> None:
         numbers, overlap = window.numbers, window.overlap
@@ -211,7 +211,7 @@ class Joiner:
             keep = len(before) - overlap + cut
             self._decode(before[:keep], numbers_before[:keep])
             logits, numbers = logits[cut:], numbers[cut:]
-            if not overlap and self.space is not None and self._tokens[0]:
+            if not overlap and self.space is not None:
                 self._separate(int(numbers[0]))
         self._last = (logits, numbers)
 
@@ -220,7 +220,7 @@ class Joiner:
         starts = [int(numbers[i]) for i in path.starts]
         ends = [int(numbers[i - 1]) + 1 for i in path.ends]
         self._score += path.score
-        self._others.append(path.others)
+        self._combine(path.others)
         self.frames += len(logits)
         for i, token in enumerate(zip(path.labels, starts, ends, path.scores, strict=True)):
             if i > 0 or not self._merged(*token):
@@ -243,9 +243,29 @@ class Joiner:
     def _separate(self, end: int) -> None:
         """A pause is the space between two words, whether the network saw one or not."""
         labels, _, ends, _ = self._tokens
-        if labels[-1] != self.space:
+        self._others = tuple(
+            (said if not said or said[-1] == self.space else (*said, self.space), score)
+            for said, score in self._others
+        )
+        if labels and labels[-1] != self.space:
             for values, value in zip(self._tokens, (self.space, ends[-1], end, 0.0), strict=True):
                 values.append(value)
+
+    def _combine(self, others: Others) -> None:
+        """Have what else was said so far go on with what else a part says, the likeliest first:
+        the parts were decoded each by itself, so their scores add up."""
+        space: tuple[Any, ...] = (self.space,)
+        if self._others and others:
+            pairs = [
+                (said + (rest[1:] if said[-1:] == rest[:1] == space else rest), a + b)
+                for said, a in self._others
+                for rest, b in others
+            ]
+            # Texts that are one but for their parts are one, by its best score.
+            best = dict(sorted(pairs, key=lambda pair: pair[1]))
+            ranked = sorted(best.items(), key=lambda pair: -pair[1])
+            others = tuple(ranked[: max(len(self._others), len(others))])
+        self._others = others or self._others
 
 
 class Recording:

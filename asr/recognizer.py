@@ -26,7 +26,7 @@ from asr.acoustic import AcousticConfig, AcousticModel
 from asr.confidence import CALIBRATION_FILE, Curve, load_calibration, word_confidence
 from asr.config import STRICT, parse, to_dict
 from asr.decoding import Decoder, Decoding
-from asr.errors import AsrError, ConfigError, ModelError, TextError
+from asr.errors import AsrError, ConfigError, ModelError, TextError, reason
 from asr.features import FeatureConfig, expand
 from asr.files import atomic_write
 from asr.inputs import AudioLike, feature_blocks, name_of
@@ -121,7 +121,7 @@ class Recognizer:
         try:
             values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ModelError(f"{folder / 'model.json'}: cannot be read: {error}") from None
+            raise ModelError(f"{folder / 'model.json'}: cannot be read: {reason(error)}") from None
         if not isinstance(values, dict):
             raise ModelError(f"{folder / 'model.json'}: expected one JSON object")
         config = parse(RecognizerConfig, values, str(folder / "model.json"), complete=True)

@@ -72,6 +72,7 @@ class Stream:
         self._committed = 0
         self._before: Moments | None = None
         self._shown = ""
+        self._open = False  # something is final since the last pause
 
     @property
     def position(self) -> float:
@@ -145,7 +146,7 @@ class Stream:
         self._before = replace(moments, count=min(moments.count, self._memory))
         self._drop(size)
         self._committed = self._start
-        return self._results(path, len(path.labels))
+        return self._results(path, len(path.labels), pause=True)
 
     def _go_on(self, chosen: np.ndarray) -> list[Partial]:
         """Make final the whole words that are old enough; the rest is partial."""
@@ -184,7 +185,7 @@ class Stream:
                 return count
         return 0
 
-    def _results(self, path: ctc.Path, count: int) -> list[Partial]:
+    def _results(self, path: ctc.Path, count: int, pause: bool = False) -> list[Partial]:
         """The first `count` labels as a final result, the others as a partial one, if new."""
         duration = self._mfcc.count / self.config.sample_rate
         final, rest = (
@@ -193,10 +194,15 @@ class Stream:
         )
         results = []
         for said, is_final in ((final, True), (rest, False)):
-            if said.text if is_final else said.text != self._shown:
+            ends = is_final and pause and self._open
+            if said.text or ends if is_final else said.text != self._shown:
                 times = [t for token in said.tokens for t in (token.start, token.end)] or [duration]
-                results.append(Partial(said.text, is_final, times[0], times[-1], said.tokens))
+                following = is_final and pause
+                results.append(
+                    Partial(said.text, is_final, times[0], times[-1], said.tokens, following)
+                )
                 self._shown = "" if is_final else said.text
+                self._open = (self._open or is_final) and not following
         return results
 
     def _drop(self, count: int) -> None:

@@ -194,6 +194,35 @@ def test_words_on_both_sides_of_a_pause_have_one_space_between_them() -> None:
     assert text([2], [0, 0]) == (2, SPACE)
 
 
+def test_alternatives_of_windows_are_those_of_the_recording() -> None:
+    def others(*pieces: dict[tuple[int, ...], float]) -> dict[tuple[int, ...], float]:
+        paths = iter(pieces)
+
+        def decode(logits: np.ndarray) -> ctc.Path:
+            found = sorted(next(paths).items(), key=lambda pair: -pair[1])
+            labels, score = found[0]
+            times = tuple(range(len(labels)))
+            ends = tuple(t + 1 for t in times)
+            return ctc.Path(labels, times, ends, (0.0,) * len(labels), score, tuple(found))
+
+        joiner = Joiner(decode, SPACE)
+        for i in range(len(pieces)):
+            numbers = np.arange(i * 50, i * 50 + 9)
+            joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), np.zeros([9, 4]))
+        path = joiner.finish()
+        assert list(dict(path.others).values()) == sorted(dict(path.others).values(), reverse=True)
+        assert path.others[0] == (path.labels, path.score)
+        return dict(path.others)
+
+    s = SPACE
+    first, second = {(2,): -1.0, (3,): -3.0, (2, s): -4.0}, {(3, 2): -1.0, (2,): -1.5}
+    # Three are kept; a space at a pause is one, whichever side heard it.
+    expected = {(2, s, 3, 2): -2.0, (2, s, 2): -2.5, (3, s, 3, 2): -4.0}
+    assert others(first, second) == pytest.approx(expected)
+    assert others({(2,): -1.0}, {(s, 3): -1.0}) == {(2, s, 3): -2.0}
+    assert others({(): -1.0, (2,): -2.0}, {(3,): 0.0}) == {(3,): -1.0, (2, s, 3): -2.0}
+
+
 @pytest.fixture(scope="module")
 def en_small() -> Recognizer:
     return Recognizer.load("en-small")
