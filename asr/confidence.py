@@ -85,7 +85,8 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibration:
         return Calibration(weights_sha256)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{path}: cannot be read: {reason(error)}; make it again with asr calibrate, or delete it"
+            f"{path}: cannot be read: {reason(error)}; make it again with asr calibrate, "
+            "or delete it"
         ) from None
     if not isinstance(values, dict):
         raise ModelError(f"{path}: expected one JSON object")

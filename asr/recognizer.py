@@ -220,7 +220,7 @@ class Recognizer:
         waiting: list[Pending] = []
         for i, item in enumerate(audio):
             joiner = Joiner(self.decoder, self.tokenizer.space)
-            recording = Recording(i, self.windower(), joiner, channel)
+            recording = Recording(i, self.windower(), joiner, features, channel)
             try:
                 for static, samples in feature_blocks(item, features, sample_rate, channel):
                     waiting += recording.feed(static, samples)
@@ -294,7 +294,7 @@ class Recognizer:
     ) -> Iterator[tuple[int, Transcript]]:
         config = self.config.features
         for batch in batches(windows, BATCH_SECONDS * config.frames_per_second):
-            all_logits = self.logits([expand(item.window.static, config) for item in batch])
+            all_logits = self.logits([item.features for item in batch])
             for item, logits in zip(batch, all_logits, strict=True):
                 recording = item.recording
                 recording.joiner.add(item.number, item.window, logits)

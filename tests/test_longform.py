@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from asr import ctc
 from asr.audio import read_audio
-from asr.longform import Joiner, SpeechDetector, Window, Windower, Windowing, audible, runs, seam
+from asr.features import FeatureConfig, Memory, differentiate, expand, normalise
+from asr.longform import (
+    Joiner,
+    Recording,
+    SpeechDetector,
+    Window,
+    Windower,
+    Windowing,
+    audible,
+    runs,
+    seam,
+)
 from asr.manifest import Utterance
 from asr.recognizer import Recognizer
 from asr.results import Transcript
@@ -66,6 +77,30 @@ def test_pauses_end_windows_and_are_left_out() -> None:
     expected = [(1.9, 6.1), (7.9, 12.0), (14.0, 18.1), (19.9, 24.1)]
     np.testing.assert_allclose(seconds, expected, atol=0.021)
     assert [w.overlap for w in windows] == [0, 0, 0, 0]
+
+
+def test_a_long_pause_ends_a_window_early_and_any_pause_a_long_one() -> None:
+    short, long = (0.3, 5.0), (2.0, 5.0)
+    parts = ((2, 12), short, (2, 12), long, (3, 12), short, (3.5, 12), short, (10, 12))
+    windows = cut(levels(*parts), [333], Windowing(), 2)
+    seconds = [(w.numbers[0] / 50, (w.numbers[-1] + 1) / 50) for w in windows]
+    np.testing.assert_allclose(seconds, [(0, 4.4), (6.2, 13.2), (13.3, 23.4)], atol=0.021)
+
+
+def test_a_window_is_normalised_together_with_those_before_it() -> None:
+    config = FeatureConfig()
+    speech = np.random.default_rng(0).normal(12, 1, (2200, 13)).astype(np.float32)
+    speech[600:700, 0] = speech[1300:1400, 0] = 5
+    recording = Recording(0, Windower(Windowing(), 100, 2), Joiner(ctc.greedy, None), config)
+    first, second, third = recording.feed(speech, 0) + recording.finish()
+    np.testing.assert_array_equal(first.features, expand(first.window.static, config))
+    memory = Memory(config)
+    for before, pending in ((first, second), (second, third)):
+        memory.add(differentiate(before.window.static, config))
+        assert memory.moments is not None and memory.moments.count == 500
+        expected = normalise(differentiate(pending.window.static, config), config, memory.moments)
+        np.testing.assert_array_equal(pending.features, expected)
+        assert not np.allclose(pending.features, expand(pending.window.static, config), atol=1e-3)
 
 
 def test_a_quiet_stretch_is_judged_by_what_came_before() -> None:
