@@ -61,7 +61,18 @@ class AcousticModel(keras.Model):
         )  # fmt: skip
         # float32 under any precision policy: CTC in half precision is wrong.
         self.head = keras.layers.Dense(labels, dtype="float32", name="head")
-        self(tf.zeros([1, 2 * config.stride, dimension]), tf.constant([2 * config.stride]))
+        self.build((None, None, dimension))
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        # By shapes alone: Keras would otherwise trace the graph for them, and run it once.
+        if self.convolution is not None:
+            self.convolution.build(input_shape)
+            width = self.config.filters
+        else:
+            width = self.config.stride * self.dimension
+        self.stack.build((None, None, width))
+        self.head.build((None, None, self.stack.width))
+        self.built = True
 
     def call(
         self, features: tf.Tensor, lengths: tf.Tensor, training: bool = False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asr.audio import read_audio
 from asr.batch import load_recognizer
-from asr.errors import AsrError, ConfigError, TextError
+from asr.errors import AsrError, ConfigError, TextError, reason
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
 from asr.outputs import common_folder, result_names
@@ -93,7 +93,7 @@ def _read_text(audio: str, text: str | None) -> str:
     try:
         return Path(text).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise TextError(f"{text}: cannot be read: {error}") from None
+        raise TextError(f"{text}: cannot be read: {reason(error)}") from None
 
 
 def _write(pieces: Iterable[str], out: Path | None) -> None:

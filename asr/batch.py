@@ -108,9 +108,8 @@ class Totals:
         return 128 + self.signal if self.signal else int(self.failed > 0)
 
     def __str__(self) -> str:
-        text = (
-            f"{self.recordings} recordings, {self.audio_seconds / 3600:.2f} h, {self.failed} failed"
-        )
+        audio = length_text(self.audio_seconds)
+        text = f"{self.recordings} recordings, {audio}, {self.failed} failed"
         if self.rtf is not None:
             text += f", RTF {self.rtf:.4f}"
         if self.skipped:
@@ -119,6 +118,13 @@ class Totals:
             left = self.recordings - self.transcribed - self.skipped - self.failed
             text += f"; stopped by {signal.Signals(self.signal).name}, {left} not done"
         return text
+
+
+def length_text(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever says most."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
 def load_recognizer(model: str, decoding: Decoding = Decoding()) -> Recognizer:

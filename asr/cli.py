@@ -76,7 +76,7 @@ def transcribe(
     hot_words: HotWords = None,
     hot_weight: HotWeight = 5.0,
     lexicon: Lexicon = None,
-    nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl, up to 20 s")] = 0,
+    nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl")] = 0,
     line_length: LineLength = None,
     lines: Lines = None,
 ) -> None:

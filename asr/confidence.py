@@ -16,7 +16,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from asr.config import STRICT, parse, to_dict
-from asr.errors import ConfigError, ModelError
+from asr.errors import ConfigError, ModelError, reason
 from asr.files import atomic_write
 from asr.results import Transcript
 
@@ -84,8 +84,10 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibration:
     except FileNotFoundError:
         return Calibration(weights_sha256)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}; make it again with asr calibrate, "
-                         "or delete it") from None  # fmt: skip
+        raise ModelError(
+            f"{path}: cannot be read: {reason(error)}; make it again with asr calibrate, "
+            "or delete it"
+        ) from None
     if not isinstance(values, dict):
         raise ModelError(f"{path}: expected one JSON object")
     found = parse(Calibration, values, str(path), complete=True)

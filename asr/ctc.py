@@ -62,6 +62,10 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+Others = tuple[tuple[tuple[int, ...], float], ...]
+"""Labels and scores, by falling score."""
+
+
 @dataclass(frozen=True)
 class Path:
     """A decoded label sequence with where it was seen.
@@ -77,7 +81,7 @@ class Path:
     ends: tuple[int, ...]
     scores: tuple[float, ...]
     score: float
-    others: tuple[tuple[tuple[int, ...], float], ...] = ()
+    others: Others = ()
 
 
 def greedy(logits: np.ndarray) -> Path:

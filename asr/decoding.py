@@ -15,7 +15,7 @@ import pydantic
 from asr import ctc
 from asr.beam import Hypothesis, beam_search
 from asr.config import STRICT, parse, to_dict
-from asr.errors import ConfigError
+from asr.errors import ConfigError, reason
 from asr.files import atomic_write
 from asr.fusion import WordScorer
 from asr.lm import read_arpa
@@ -70,7 +70,7 @@ class LmRecord:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from None
+            raise ConfigError(f"{path}: cannot be read: {reason(error)}") from None
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: expected one JSON object")
         return parse(cls, values, str(path))
@@ -246,7 +246,7 @@ def read_phrases(given: str | None) -> tuple[str, ...]:
             path.read_text(encoding="utf-8").splitlines() if path.is_file() else given.split(",")
         )
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as text: {error}") from None
+        raise ConfigError(f"{path}: cannot be read as text: {reason(error)}") from None
     phrases = tuple(phrase.strip() for phrase in found if phrase.strip())
     if not phrases:
         raise ConfigError(f"hot words {given!r}: none in it")
@@ -262,7 +262,7 @@ def read_words(path: Path, tokenizer: Tokenizer) -> set[str]:
     try:
         words = set(tokenizer.normalise(path.read_text(encoding="utf-8")).split())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as text: {error}") from None
+        raise ConfigError(f"{path}: cannot be read as text: {reason(error)}") from None
     if not words:
         raise ConfigError(f"{path}: no words in it")
     return words

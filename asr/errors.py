@@ -41,6 +41,11 @@ class WorkerError(AsrError):
     """No worker process stays alive; the message says how they ended."""
 
 
+def reason(error: Exception) -> str:
+    """What went wrong with a file that the message names already."""
+    return str((isinstance(error, OSError) and error.strerror) or error)
+
+
 def explain(error: Exception) -> str:
     """What to tell a person: an operating system's error as the file and what is wrong with it."""
     if isinstance(error, OSError) and error.filename is not None:

@@ -113,7 +113,7 @@ class Evaluation:
             "insertions": self.insertions,
             "rtf": self.rtf,
             "ece": self.ece,
-            "failures": [vars(f) for f in self.failures],
+            "failures": [f.to_dict() for f in self.failures],
         }
 
 

@@ -6,7 +6,7 @@ by regression deltas and per-utterance mean and variance normalisation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -219,6 +219,24 @@ class Moments:
         shift = other.mean - self.mean
         variance = (1 - share) * (self.std**2 + share * shift**2) + share * other.std**2
         return Moments(count, self.mean + share * shift, np.sqrt(variance))
+
+
+class Memory:
+    """Moments of what was heard before, which count in the normalisation of what follows: a few
+    seconds say little of a voice and a room by themselves."""
+
+    SECONDS = 5.0
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.moments: Moments | None = None
+        self._limit = self.SECONDS * config.frames_per_second
+
+    def add(self, features: np.ndarray) -> None:
+        """Take float32 [frames, dimension]; the last ones count most."""
+        moments = Moments.of(features)
+        if self.moments is not None:
+            moments = moments.joined(self.moments)
+        self.moments = replace(moments, count=min(moments.count, self._limit))
 
 
 def differentiate(static: np.ndarray, config: FeatureConfig) -> np.ndarray:

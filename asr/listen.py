@@ -123,21 +123,39 @@ def listen(stream: Stream, blocks: Iterable[np.ndarray], show: Callable[[Partial
 
 
 def printer(out: TextIO, as_json: bool = False) -> Callable[[Partial], None]:
-    """Prints results: JSON lines; or text, where a terminal's line is rewritten by partial ones."""
+    """Prints results: JSON lines; or text, a line from pause to pause. A terminal's line is
+    rewritten by partial results, and ends where the terminal does, too."""
     terminal = out.isatty()
+    said = ""  # what the line holds that is final
 
     def show(result: Partial) -> None:
+        nonlocal said
         if as_json:
-            values = {"text": result.text, "final": result.final,
+            values = {"text": result.text, "final": result.final, "pause": result.pause,
                       "start": round(result.start, 3), "end": round(result.end, 3)}  # fmt: skip
             out.write(json.dumps(values, ensure_ascii=False) + "\n")
-        elif result.final:
-            out.write((CLEAR_LINE if terminal else "") + result.text + "\n")
         elif terminal:
-            text, width = result.text, shutil.get_terminal_size().columns - 1
-            while cell_len(text) > width:  # the end is what is new
-                text = text[1:]
-            out.write(CLEAR_LINE + text)
+            said = _rewrite(out, said, result)
+        elif result.final:
+            out.write(" " * bool(said and result.text) + result.text + "\n" * result.pause)
+            said = "" if result.pause else said or result.text
         out.flush()
 
     return show
+
+
+def _rewrite(out: TextIO, said: str, result: Partial) -> str:
+    """Show a result behind what a terminal's line holds; returns what it holds then."""
+    width = shutil.get_terminal_size().columns - 1
+    line = f"{said} {result.text}".strip()
+    if not result.final:
+        while cell_len(line) > width:  # the end is what is new
+            line = line[1:]
+        out.write(CLEAR_LINE + line)
+        return said
+    if said and cell_len(line) > width:
+        out.write(f"{CLEAR_LINE}{said}\n")
+        line = result.text
+    ends = result.pause or cell_len(line) > width
+    out.write(CLEAR_LINE + line + "\n" * ends)
+    return "" if ends else line

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.errors import ConfigError, ModelError
+from asr.errors import ConfigError, ModelError, reason
 from asr.files import atomic_write
 from asr.manifest import read_manifest
 from asr.text import NORMALISERS
@@ -176,7 +176,7 @@ def read_arpa(path: Path) -> NgramModel:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        raise ModelError(f"{path}: cannot be read as an ARPA file: {error}") from None
+        raise ModelError(f"{path}: cannot be read as an ARPA file: {reason(error)}") from None
     # Words are kept apart by ASCII white space only: bytes, not text, are split.
     marks = [(m[0].strip(), m.start(), m.end()) for m in _MARK.finditer(data)]
     names = [mark for mark, _, _ in marks]
@@ -271,7 +271,7 @@ def _section(
                 fields[1].decode()
                 ids[fields[1]] = len(ids)
             grams.append([ids[word] for word in fields[1 : n + 1]])
-            values = [float(v) for v in (fields[0], *fields[n + 1 :])]
+            values = [_number(v) for v in (fields[0], *fields[n + 1 :])]
             if not all(map(math.isfinite, values)) or values[0] > 0:
                 raise ValueError("a log10 probability is 0 or less, and finite")
         except KeyError as error:
@@ -308,6 +308,13 @@ def _columns(
     if not (np.isfinite(probabilities) & np.isfinite(back_offs) & (probabilities <= 0)).all():
         raise ValueError
     return grams, probabilities, back_offs
+
+
+def _number(field: bytes) -> float:
+    try:
+        return float(field)
+    except ValueError:
+        raise ValueError(f"{_shown(field)} is not a number") from None
 
 
 def _shown(line: bytes) -> str:
@@ -361,5 +368,5 @@ def read_sentences(paths: Sequence[Path], normaliser: str) -> list[list[str]]:
         try:
             lines += path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read as text: {error}") from None
+            raise ConfigError(f"{path}: cannot be read as text: {reason(error)}") from None
     return [words for line in lines if (words := NORMALISERS[normaliser](line).split())]

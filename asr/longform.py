@@ -1,20 +1,21 @@
 """Recordings of any length: silence left out, windows the network sees at once, one path again.
 
-What a pause separates is decoded by itself, like the utterances that the network was trained on.
-Speech that goes on without one is cut into windows that overlap, and each pair is joined inside the
-overlap where neither is in the middle of a word.
+What a pause separates is decoded by itself, like the utterances that the network was trained on,
+normalised together with what was heard before. Speech that goes on without one is cut into windows
+that overlap, and each pair is joined inside the overlap where neither is in the middle of a word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from asr import ctc
-from asr.features import DEAD
+from asr.features import DEAD, FeatureConfig, Memory, differentiate, normalise
 from asr.text import BLANK
 
 LEVELS = (10, 95)
@@ -32,14 +33,17 @@ class Windowing:
     """How a long recording is cut; in seconds. `benchmarks/longform.py` chose the values, on dev.
 
     longest: a window at most. A recording that is no longer is one window, as it is.
-    shortest: a pause ends a window of at least this much speech.
+    pause: so much without speech ends a window of at least `shortest` speech.
+    enough: behind so much speech any pause does.
     overlap: of two windows where there is no pause.
     margin: silence that is kept on each side of speech, so that no soft sound is lost; a pause is
         what is left of a longer one, and is left out.
     """
 
     longest: float = 20.0
-    shortest: float = 3.0
+    pause: float = 0.4
+    shortest: float = 1.0
+    enough: float = 6.0
     overlap: float = 2.0
     margin: float = 0.1
 
@@ -98,12 +102,9 @@ class Windower:
         self.stride = stride
         self.detector = SpeechDetector()
         rate = frames_per_second / stride  # all below are output frames
-        self.longest, self.shortest, self.overlap, self.margin = (
-            max(1, round(seconds * rate))
-            for seconds in (
-                windowing.longest, windowing.shortest, windowing.overlap, windowing.margin
-            )
-        )  # fmt: skip
+        self.longest, self.pause, self.shortest, self.enough, self.overlap, self.margin = (
+            max(1, round(seconds * rate)) for seconds in astuple(windowing)
+        )
         self._start = 0
         self._static: np.ndarray | None = None
         self._repeated = 0
@@ -140,8 +141,7 @@ class Windower:
             self._drop(pauses[0][1])
             return []
         if pauses:
-            enough = [p for p in pauses if keep[: p[0]].sum() >= self.shortest]
-            begin, end = enough[0] if enough else pauses[-1]
+            begin, end = self._choose(pauses, keep)
             window = self._take(np.flatnonzero(keep[:begin]), self._repeated)
             self._drop(end)
         elif known == waiting:
@@ -152,6 +152,15 @@ class Windower:
             self._drop(known - self.overlap)
             self._repeated = self.overlap
         return [window]
+
+    def _choose(self, pauses: list[tuple[int, int]], keep: np.ndarray) -> tuple[int, int]:
+        """The pause that ends a window."""
+        for begin, end in pauses:
+            speech = keep[:begin].sum()
+            long = end - begin >= self.pause - 2 * self.margin
+            if speech >= self.enough or (long and speech >= self.shortest):
+                return begin, end
+        return pauses[-1]
 
     def _take(self, chosen: np.ndarray, overlap: int) -> Window:
         assert self._static is not None
@@ -183,7 +192,7 @@ class Joiner:
         self._early: dict[int, tuple[Window, np.ndarray]] = {}
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         self._tokens: tuple[list[Any], ...] = ([], [], [], [])
-        self._others: list[tuple[tuple[tuple[int, ...], float], ...]] = []
+        self._others: ctc.Others = ()
         self._score = 0.0
 
     def add(self, number: int, window: Window, logits: np.ndarray) -> None:
@@ -199,9 +208,7 @@ class Joiner:
             self._decode(*self._last)
             self._last = None
         labels, starts, ends, scores = map(tuple, self._tokens)
-        # What else a window may say is not what else the recording may say.
-        others = self._others[0] if len(self._others) == 1 else ()
-        return ctc.Path(labels, starts, ends, scores, self._score, others)
+        return ctc.Path(labels, starts, ends, scores, self._score, self._others)
 
     def _append(self, window: Window, logits: np.ndarray) -> None:
         numbers, overlap = window.numbers, window.overlap
@@ -211,8 +218,8 @@ class Joiner:
             keep = len(before) - overlap + cut
             self._decode(before[:keep], numbers_before[:keep])
             logits, numbers = logits[cut:], numbers[cut:]
-            if not overlap and self.space is not None and self._tokens[0]:
-                self._separate(int(numbers[0]))
+            if not overlap and self.space is not None:
+                self._separate(self.space, int(numbers[0]))
         self._last = (logits, numbers)
 
     def _decode(self, logits: np.ndarray, numbers: np.ndarray) -> None:
@@ -220,7 +227,7 @@ class Joiner:
         starts = [int(numbers[i]) for i in path.starts]
         ends = [int(numbers[i - 1]) + 1 for i in path.ends]
         self._score += path.score
-        self._others.append(path.others)
+        self._others = combined(self._others, path.others, self.space)
         self.frames += len(logits)
         for i, token in enumerate(zip(path.labels, starts, ends, path.scores, strict=True)):
             if i > 0 or not self._merged(*token):
@@ -240,11 +247,15 @@ class Joiner:
             return True
         return label == self.space
 
-    def _separate(self, end: int) -> None:
+    def _separate(self, space: int, end: int) -> None:
         """A pause is the space between two words, whether the network saw one or not."""
         labels, _, ends, _ = self._tokens
-        if labels[-1] != self.space:
-            for values, value in zip(self._tokens, (self.space, ends[-1], end, 0.0), strict=True):
+        self._others = tuple(
+            ((*said, space) if said[-1:] not in ((), (space,)) else said, score)
+            for said, score in self._others
+        )
+        if labels and labels[-1] != space:
+            for values, value in zip(self._tokens, (space, ends[-1], end, 0.0), strict=True):
                 values.append(value)
 
 
@@ -259,9 +270,11 @@ class Recording:
     """
 
     def __init__(
-        self, index: int, windower: Windower, joiner: Joiner, channel: int | None = None
-    ) -> None:
+        self, index: int, windower: Windower, joiner: Joiner, config: FeatureConfig,
+        channel: int | None = None,
+    ) -> None:  # fmt: skip
         self.index, self.windower, self.joiner, self.channel = index, windower, joiner, channel
+        self._config, self._memory = config, Memory(config)
         self.samples = 0
         self._levels: list[np.ndarray] = []
         self._given = self._covered = 0
@@ -290,17 +303,34 @@ class Recording:
         pending = []
         for window in windows:
             covered = int(window.numbers[-1]) + 1
-            pending.append(Pending(self, self._given, window, covered - self._covered))
+            features = differentiate(window.static, self._config)
+            known, new = self._memory.moments, covered - self._covered
+            self._memory.add(features)
+            features = normalise(features, self._config, known)
+            pending.append(Pending(self, self._given, window, features, new))
             self._given, self._covered = self._given + 1, covered
         return pending
 
 
+def combined(first: ctc.Others, second: ctc.Others, space: int | None) -> ctc.Others:
+    """What two parts may say together, as many as each has: they were decoded each by itself, so
+    scores add up."""
+    if not (first and second):
+        return first or second
+    best: dict[tuple[int, ...], float] = {}
+    for (said, a), (rest, b) in sorted(product(first, second), key=lambda p: -p[0][1] - p[1][1]):
+        best.setdefault(said + rest[said[-1:] == rest[:1] == (space,) :], a + b)
+    return tuple(best.items())[: max(len(first), len(second))]
+
+
 class Pending(NamedTuple):
-    """A window that waits for the network; `new` output frames are behind the one before it."""
+    """A window that waits for the network, which reads its `features` (normalised, float32 [frames,
+    dimension]); `new` output frames are behind the one before it."""
 
     recording: Recording
     number: int
     window: Window
+    features: np.ndarray
     new: int
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.errors import ManifestError
+from asr.errors import ManifestError, reason
 from asr.files import atomic_write, json_line
 
 
@@ -47,7 +47,7 @@ def read_manifest(path: Path) -> list[Utterance]:
         # Not splitlines: a text may hold a character such as U+2028, which JSON leaves as it is.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: cannot be read: {error}") from None
+        raise ManifestError(f"{path}: cannot be read: {reason(error)}") from None
     utterances = [
         _utterance(line, path, number) for number, line in enumerate(lines, 1) if line.strip()
     ]

@@ -55,7 +55,7 @@ class FailureLog:
             with writing(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json_line({**vars(failure), "time": now}))
+                    file.write(json_line({**failure.to_dict(), "time": now}))
 
     def show(self) -> None:
         """All of them on stderr, a line each whatever their names hold."""

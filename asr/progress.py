@@ -33,7 +33,8 @@ class TrainingProgress:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        self.bar.stop()
+        if self.bar.live.is_started:  # stopping it otherwise prints an empty line
+            self.bar.stop()
 
     def say(self, message: str) -> None:
         """A line above the bar."""

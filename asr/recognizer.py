@@ -26,7 +26,7 @@ from asr.acoustic import AcousticConfig, AcousticModel
 from asr.confidence import CALIBRATION_FILE, Curve, load_calibration, word_confidence
 from asr.config import STRICT, parse, to_dict
 from asr.decoding import Decoder, Decoding
-from asr.errors import AsrError, ConfigError, ModelError, TextError
+from asr.errors import AsrError, ConfigError, ModelError, TextError, reason
 from asr.features import FeatureConfig, expand
 from asr.files import atomic_write
 from asr.inputs import AudioLike, feature_blocks, name_of
@@ -96,6 +96,7 @@ class Recognizer:
                 tf.TensorSpec([None, None, config.features.dimension], tf.float32),
                 tf.TensorSpec([None], tf.int32),
             ],
+            autograph=False,  # there is no Python of ours to rewrite
         )
 
     @property
@@ -120,7 +121,7 @@ class Recognizer:
         try:
             values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ModelError(f"{folder / 'model.json'}: cannot be read: {error}") from None
+            raise ModelError(f"{folder / 'model.json'}: cannot be read: {reason(error)}") from None
         if not isinstance(values, dict):
             raise ModelError(f"{folder / 'model.json'}: expected one JSON object")
         config = parse(RecognizerConfig, values, str(folder / "model.json"), complete=True)
@@ -219,7 +220,7 @@ class Recognizer:
         waiting: list[Pending] = []
         for i, item in enumerate(audio):
             joiner = Joiner(self.decoder, self.tokenizer.space)
-            recording = Recording(i, self.windower(), joiner, channel)
+            recording = Recording(i, self.windower(), joiner, features, channel)
             try:
                 for static, samples in feature_blocks(item, features, sample_rate, channel):
                     waiting += recording.feed(static, samples)
@@ -293,7 +294,7 @@ class Recognizer:
     ) -> Iterator[tuple[int, Transcript]]:
         config = self.config.features
         for batch in batches(windows, BATCH_SECONDS * config.frames_per_second):
-            all_logits = self.logits([expand(item.window.static, config) for item in batch])
+            all_logits = self.logits([item.features for item in batch])
             for item, logits in zip(batch, all_logits, strict=True):
                 recording = item.recording
                 recording.joiner.add(item.number, item.window, logits)

@@ -54,10 +54,7 @@ def results_table(records: Sequence[dict[str, Any]]) -> str:
     for r in records:
         low, high = r["wer_interval_95"]
         name = f"{r['model']} ({r['weights_sha256'][:8]})"
-        d = r["decoding"]
-        how = f"beam {d['beam']}" if d["beam"] else "greedy"
-        if d["lm"]:
-            how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}, unknown {d['unknown']}"
+        how = _decoding_text(r["decoding"])
         rows.append(
             f"| {name} | {r['manifest']} | {how} | {r['utterances']} | {r['wer']:.2%} "
             f"| {low:.2%}–{high:.2%} | {r['cer']:.2%} | {r['rtf']:.4f} |"
@@ -68,3 +65,16 @@ def results_table(records: Sequence[dict[str, Any]]) -> str:
         ] = None
         made[f"- evaluated by `{r['command']}`, commit {r['commit']}"] = None
     return "\n".join([*rows, "", *made])
+
+
+def _decoding_text(d: dict[str, Any]) -> str:
+    """Everything of `Decoding.to_dict` that can change a text."""
+    how = f"beam {d['beam']}" if d["beam"] else "greedy"
+    if d["lm"]:
+        how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}, unknown {d['unknown']}"
+    if d["hot_words"]:
+        words = len(d["hot_words"])
+        how += f", {words} hot word{'s' * (words > 1)} at {d['hot_weight']}"
+    if d["lexicon"]:
+        how += f", only words of {d['lexicon']}"
+    return how

@@ -67,7 +67,8 @@ class Partial:
     """What a stream has heard: words behind its last final result.
 
     A `final` one stays; one that is not is replaced by the next result, whichever that is. `start`
-    and `end` are seconds from the start of the stream; `tokens` is as in `Transcript`.
+    and `end` are seconds from the start of the stream; `tokens` is as in `Transcript`. `pause`: a
+    pause, or the end, follows; if all that it ends was final before, the text is empty.
     """
 
     text: str
@@ -75,11 +76,17 @@ class Partial:
     start: float
     end: float
     tokens: tuple[Token, ...] = ()
+    pause: bool = False
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A recording that could not be used, and why."""
+    """A recording that could not be used, and why; with the `traceback` of what nobody expected."""
 
     audio_filepath: str
     error: str
+    traceback: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain values for JSON; a traceback only where there is one."""
+        return {key: value for key, value in vars(self).items() if value or key != "traceback"}

@@ -7,7 +7,6 @@ result is final when a pause follows, or when so much has followed that more wil
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from asr import ctc
 from asr.audio import MonoStream
 from asr.errors import ConfigError
-from asr.features import MfccStream, Moments, differentiate, normalise
+from asr.features import Memory, MfccStream, differentiate, normalise
 from asr.longform import CLEAR, SpeechDetector, audible, runs
 from asr.results import Partial
 from asr.text import PIECE_SPACE
@@ -23,14 +22,10 @@ from asr.text import PIECE_SPACE
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
 
-PAUSE = 0.4
-"""Seconds without speech that make what was said before final."""
 CONTEXT = 4.0
 """Seconds before the last final result that are read again, for they say what follows."""
 HISTORY = 20.0
 """Seconds whose levels tell speech from background."""
-MEMORY = 5.0
-"""Seconds that what was said before a pause counts in the normalisation of what follows."""
 
 
 class Stream:
@@ -61,17 +56,17 @@ class Stream:
         self._chunk = output_frames(chunk) * self.stride
         self._look_ahead = output_frames(look_ahead) if look_ahead else 0
         self._margin = output_frames(recognizer.windowing.margin)
-        self._pause = max(1, output_frames(PAUSE) - 2 * self._margin)
+        self._pause = max(1, output_frames(recognizer.windowing.pause) - 2 * self._margin)
         self._context = output_frames(CONTEXT)
         self._history = output_frames(HISTORY) * self.stride
-        self._memory = output_frames(MEMORY) * self.stride
         self._fresh = np.zeros([0, config.features.coefficients], np.float32)
         self._heard = self._fresh  # all of the last seconds
         self._static = self._fresh  # of these, what is still needed, from output frame _start on
         self._start = 0
         self._committed = 0
-        self._before: Moments | None = None
+        self._before = Memory(config.features)
         self._shown = ""
+        self._open = False  # something is final since the last pause
 
     @property
     def position(self) -> float:
@@ -139,13 +134,10 @@ class Stream:
     def _end(self, chosen: np.ndarray, size: int) -> list[Partial]:
         """Make final what the chosen of the first `size` output frames hold; a pause follows."""
         path, features = self._read(chosen)
-        moments = Moments.of(features)
-        if self._before is not None:
-            moments = moments.joined(self._before)
-        self._before = replace(moments, count=min(moments.count, self._memory))
+        self._before.add(features)
         self._drop(size)
         self._committed = self._start
-        return self._results(path, len(path.labels))
+        return self._results(path, len(path.labels), pause=True)
 
     def _go_on(self, chosen: np.ndarray) -> list[Partial]:
         """Make final the whole words that are old enough; the rest is partial."""
@@ -164,7 +156,7 @@ class Stream:
         """What is behind the last final result in the chosen output frames; and their features."""
         frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
         features = differentiate(self._static[frames[frames < len(self._static)]], self.config)
-        (logits,) = self.recognizer.logits([normalise(features, self.config, self._before)])
+        (logits,) = self.recognizer.logits([normalise(features, self.config, self._before.moments)])
         path = self.recognizer.decoder(logits)
         numbers = self._start + chosen
         starts = tuple(int(numbers[i]) for i in path.starts)
@@ -184,7 +176,7 @@ class Stream:
                 return count
         return 0
 
-    def _results(self, path: ctc.Path, count: int) -> list[Partial]:
+    def _results(self, path: ctc.Path, count: int, pause: bool = False) -> list[Partial]:
         """The first `count` labels as a final result, the others as a partial one, if new."""
         duration = self._mfcc.count / self.config.sample_rate
         final, rest = (
@@ -193,10 +185,15 @@ class Stream:
         )
         results = []
         for said, is_final in ((final, True), (rest, False)):
-            if said.text if is_final else said.text != self._shown:
+            ends = is_final and pause and self._open
+            if said.text or ends if is_final else said.text != self._shown:
                 times = [t for token in said.tokens for t in (token.start, token.end)] or [duration]
-                results.append(Partial(said.text, is_final, times[0], times[-1], said.tokens))
+                following = is_final and pause
+                results.append(
+                    Partial(said.text, is_final, times[0], times[-1], said.tokens, following)
+                )
                 self._shown = "" if is_final else said.text
+                self._open = (self._open or is_final) and not following
         return results
 
     def _drop(self, count: int) -> None:

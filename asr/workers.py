@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -98,8 +99,21 @@ class Transcriber:
     ) -> list[Outcome]:
         """The job's outcomes, in its order; the same job always gives the same ones.
 
-        `progress` is called with the seconds of audio that are done, of each channel.
+        `progress` is called with the seconds of audio that are done, of each channel. An error that
+        nobody expected is a failure of its recording alone: the others are done one by one.
         """
+        try:
+            return self._together(recognizer, job, progress)
+        except Exception as error:
+            if len(job.recordings) == 1:
+                ((index, recording),) = job.recordings
+                return [Outcome(index, (unexpected(str(file_of(recording)), error),))]
+        alone = (Job((recording,)) for recording in job.recordings)
+        return [self.transcribe(recognizer, one, progress)[0] for one in alone]
+
+    def _together(
+        self, recognizer: Recognizer, job: Job, progress: Callable[[float], object] | None
+    ) -> list[Outcome]:
         digests = [digest(file_of(r)) if self.digests else "" for _, r in job.recordings]
         channels = [self._channels(recording) for _, recording in job.recordings]
         results: list[dict[int | None, Transcript | Failure]] = [{} for _ in channels]
@@ -124,6 +138,17 @@ class Transcriber:
             return [*range(probe(file_of(recording)).channels)]
         except AudioError:
             return [0]  # and reading it says what is wrong
+
+
+def unexpected(name: str, error: Exception) -> Failure:
+    """What a recording is that an error of ours was met with."""
+    kind = type(error).__name__
+    return Failure(
+        name,
+        f"{name}: {kind}: {error}; a mistake of asr and not of the recording: please report it "
+        "with the traceback in errors.jsonl (--errors)",
+        "".join(traceback.format_exception(error)),
+    )
 
 
 def make_jobs(recordings: Iterable[tuple[Recording, float]]) -> list[Job]:

@@ -114,7 +114,7 @@ def main() -> None:
         memory(a.model, a.manifests[0], a.memory)
         return
     recognizer = Recognizer.load(a.model)
-    recognizer.windowing = Windowing(a.longest, a.shortest, a.overlap, a.margin)
+    recognizer.windowing = Windowing(**{name: getattr(a, name) for name in vars(Windowing())})
     print(recognizer.windowing)
     for manifest in a.manifests:
         compare(recognizer, manifest, a.limit, a.repeats)

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 from fakes import Fake
 
-from asr.batch import Batch, Totals, transcribe_files
+from asr.batch import Batch, Totals, length_text, transcribe_files
 from asr.decoding import Decoding
 from asr.errors import ConfigError, OutputError
 from asr.interrupts import Stopped, stoppable
@@ -84,7 +84,31 @@ def test_a_folder_mirrors_its_recordings(
     assert len(set(out.values())) == 4 and all(len(text) == 17 for text in out.values())
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["transcribed"] == 4 and summary["rtf"] > 0 and summary["model"] == "en-small"
-    assert "4 recordings, 0.00 h, 0 failed" in capsys.readouterr().err
+    assert "4 recordings, 0.4 s, 0 failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_mistake_of_ours_fails_its_recording_and_no_other(tmp_path: Path, workers: int) -> None:
+    source = fill(tmp_path / "in", "a.wav", "b-crash.wav", "c.wav")
+    totals = run(source, tmp_path / "out", workers=workers)
+    assert (totals.transcribed, totals.failed, totals.status) == (2, 1, 1)
+    assert {"a.txt", "c.txt"} <= tree(tmp_path / "out").keys()
+    (failure,) = map(json.loads, (tmp_path / "out/errors.jsonl").read_text().splitlines())
+    assert failure["error"].endswith(
+        "b-crash.wav: ZeroDivisionError: b-crash.wav; a mistake of asr and not of the recording: "
+        "please report it with the traceback in errors.jsonl (--errors)"
+    )
+    assert "in act\n" in failure["traceback"]
+    (source / "b-crash.wav").rename(source / "b.wav")
+    again = run(source, tmp_path / "out", resume=True)
+    assert (again.skipped, again.transcribed, again.status) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0.0 s"), (59.9, "59.9 s"), (90, "1.5 min"), (5400, "1.50 h")]
+)
+def test_lengths_are_told_in_what_says_most(seconds: float, text: str) -> None:
+    assert length_text(seconds) == text
 
 
 def test_resume_makes_again_what_changed_and_nothing_else(tmp_path: Path) -> None:

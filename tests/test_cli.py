@@ -272,7 +272,7 @@ def test_a_folder_of_results_by_two_workers(asr, model: str, tone, tmp_path: Pat
     assert (code, out) == (1, "") and "20 recordings" in err and "gone.wav: no such file" in err
     assert json.loads(errors.read_text())["audio_filepath"] == names[7]
     code, _, err = asr(*common, "--out", f"{two}/", "--workers", "2")
-    assert code == 1 and "20 recordings, 0.00 h, 1 failed" in err
+    assert code == 1 and "20 recordings, 14.8 s, 1 failed" in err
     results = sorted(path.name for path in one.glob("*.jsonl"))
     assert results == sorted(f"{i}.jsonl" for i in range(20) if i != 7)
     for name in results:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr.decoding import Decoding
 from asr.evaluation import Evaluation, bootstrap_interval, evaluate
 from asr.manifest import Utterance
-from asr.report import evaluation_text
+from asr.report import evaluation_text, results_table
 from asr.results import Failure, Transcript
 
 VOCABULARY = ["go", "forward", "ten", "meters", "to"]
@@ -87,3 +89,21 @@ def test_a_space_is_a_space_and_hits_add_up() -> None:
     assert (result.hits, result.substitutions, result.words) == (2, 1, 3)
     assert result.characters == len("go forward ten")
     assert result.cer == pytest.approx(2 / 14)
+
+
+def test_the_table_tells_all_that_changes_a_text() -> None:
+    record = {
+        "model": "m", "weights_sha256": "0" * 64, "manifest": "x.jsonl", "utterances": 1,
+        "wer": 0.5, "cer": 0.25, "wer_interval_95": [0.1, 0.9], "rtf": 0.01, "command": "c",
+        "commit": "d", "trained": {"command": "t", "seed": 1, "commit": "e"},
+    }  # fmt: skip
+
+    def decoding(**values: Any) -> str:
+        row = results_table([{**record, "decoding": Decoding(**values).to_dict()}])
+        return row.splitlines()[2].split(" | ")[2]
+
+    assert decoding() == "greedy"
+    assert decoding(beam=8, hot_words=("a",)) == "beam 8, 1 hot word at 5.0"
+    assert decoding(beam=8, lexicon=Path("w.txt"), hot_words=("a", "b"), hot_weight=2.0) == (
+        "beam 8, 2 hot words at 2.0, only words of w.txt"
+    )

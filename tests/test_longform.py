@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from asr import ctc
 from asr.audio import read_audio
-from asr.longform import Joiner, SpeechDetector, Window, Windower, Windowing, audible, runs, seam
+from asr.features import FeatureConfig, Memory, differentiate, expand, normalise
+from asr.longform import (
+    Joiner,
+    Recording,
+    SpeechDetector,
+    Window,
+    Windower,
+    Windowing,
+    audible,
+    runs,
+    seam,
+)
 from asr.manifest import Utterance
 from asr.recognizer import Recognizer
 from asr.results import Transcript
@@ -66,6 +77,30 @@ def test_pauses_end_windows_and_are_left_out() -> None:
     expected = [(1.9, 6.1), (7.9, 12.0), (14.0, 18.1), (19.9, 24.1)]
     np.testing.assert_allclose(seconds, expected, atol=0.021)
     assert [w.overlap for w in windows] == [0, 0, 0, 0]
+
+
+def test_a_long_pause_ends_a_window_early_and_any_pause_a_long_one() -> None:
+    short, long = (0.3, 5.0), (2.0, 5.0)
+    parts = ((2, 12), short, (2, 12), long, (3, 12), short, (3.5, 12), short, (10, 12))
+    windows = cut(levels(*parts), [333], Windowing(), 2)
+    seconds = [(w.numbers[0] / 50, (w.numbers[-1] + 1) / 50) for w in windows]
+    np.testing.assert_allclose(seconds, [(0, 4.4), (6.2, 13.2), (13.3, 23.4)], atol=0.021)
+
+
+def test_a_window_is_normalised_together_with_those_before_it() -> None:
+    config = FeatureConfig()
+    speech = np.random.default_rng(0).normal(12, 1, (2200, 13)).astype(np.float32)
+    speech[600:700, 0] = speech[1300:1400, 0] = 5
+    recording = Recording(0, Windower(Windowing(), 100, 2), Joiner(ctc.greedy, None), config)
+    first, second, third = recording.feed(speech, 0) + recording.finish()
+    np.testing.assert_array_equal(first.features, expand(first.window.static, config))
+    memory = Memory(config)
+    for before, pending in ((first, second), (second, third)):
+        memory.add(differentiate(before.window.static, config))
+        assert memory.moments is not None and memory.moments.count == 500
+        expected = normalise(differentiate(pending.window.static, config), config, memory.moments)
+        np.testing.assert_array_equal(pending.features, expected)
+        assert not np.allclose(pending.features, expand(pending.window.static, config), atol=1e-3)
 
 
 def test_a_quiet_stretch_is_judged_by_what_came_before() -> None:
@@ -192,6 +227,35 @@ def test_words_on_both_sides_of_a_pause_have_one_space_between_them() -> None:
     assert text([2, SPACE], [SPACE, 2]) == text([2, 2], [2]) == (2, SPACE, 2)
     assert text([0, 0], [2]) == (2,)
     assert text([2], [0, 0]) == (2, SPACE)
+
+
+def test_alternatives_of_windows_are_those_of_the_recording() -> None:
+    def others(*pieces: dict[tuple[int, ...], float]) -> dict[tuple[int, ...], float]:
+        paths = iter(pieces)
+
+        def decode(logits: np.ndarray) -> ctc.Path:
+            found = sorted(next(paths).items(), key=lambda pair: -pair[1])
+            labels, score = found[0]
+            times = tuple(range(len(labels)))
+            ends = tuple(t + 1 for t in times)
+            return ctc.Path(labels, times, ends, (0.0,) * len(labels), score, tuple(found))
+
+        joiner = Joiner(decode, SPACE)
+        for i in range(len(pieces)):
+            numbers = np.arange(i * 50, i * 50 + 9)
+            joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), np.zeros([9, 4]))
+        path = joiner.finish()
+        assert list(dict(path.others).values()) == sorted(dict(path.others).values(), reverse=True)
+        assert path.others[0] == (path.labels, path.score)
+        return dict(path.others)
+
+    s = SPACE
+    first, second = {(2,): -1.0, (3,): -3.0, (2, s): -4.0}, {(3, 2): -1.0, (2,): -1.5}
+    # Three are kept; a space at a pause is one, whichever side heard it.
+    expected = {(2, s, 3, 2): -2.0, (2, s, 2): -2.5, (3, s, 3, 2): -4.0}
+    assert others(first, second) == pytest.approx(expected)
+    assert others({(2,): -1.0}, {(s, 3): -1.0}) == {(2, s, 3): -2.0}
+    assert others({(): -1.0, (2,): -2.0}, {(3,): 0.0}) == {(3,): -1.0, (2, s, 3): -2.0}
 
 
 @pytest.fixture(scope="module")

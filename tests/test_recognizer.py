@@ -104,9 +104,15 @@ def test_odd_audio_is_transcribed(tiny: Recognizer, tmp_path: Path) -> None:
 
 
 def test_batches_are_bounded(tiny: Recognizer) -> None:
-    recording = Recording(0, tiny.windower(), Joiner(tiny.decoder, None))
+    recording = Recording(0, tiny.windower(), Joiner(tiny.decoder, None), tiny.config.features)
     waiting = [
-        Pending(recording, i, Window(np.zeros([n, 13], np.float32), np.arange(n), 0), n)
+        Pending(
+            recording,
+            i,
+            Window(static := np.zeros([n, 13], np.float32), np.arange(n), 0),
+            static,
+            n,
+        )
         for i, n in enumerate((2000, 400, 100, 450))
     ]
     sizes = [[len(item.window.static) for item in batch] for batch in batches(waiting, 1000)]

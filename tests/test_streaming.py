@@ -91,7 +91,7 @@ def test_finals_are_the_transcript_and_partials_lead_to_them(
     results = run(en_small, speech(goforward), [4000] * 40, chunk=0.5, look_ahead=10.0)
     finals = [r for r in results if r.final]
     # Each repetition is ended by the pause behind it.
-    assert len(finals) == 3 and all(r.tokens for r in finals)
+    assert len(finals) == 3 and all(r.tokens and r.pause for r in finals)
     for i, final in enumerate(finals):
         begin = i * (2.786 + 0.5)
         assert begin + 0.3 < final.start < final.end < begin + 2.5
@@ -118,6 +118,9 @@ def test_a_short_look_ahead_makes_words_final_before_the_pause(
     assert first_final(0.3) < 1.9 < first_final(5.0)
     finals = [r for r in run(en_small, samples, sizes, chunk=0.1, look_ahead=0.3) if r.final]
     assert len(finals) > 6
+    # Each repetition ends with its pause, whether anything was left to say then or not.
+    assert sum(r.pause for r in finals) == 3 and finals[-1].pause
+    assert all(r.text or r.pause for r in finals)
     assert all(a.end <= b.start for a, b in pairwise(finals))
     count = len(" ".join(r.text for r in finals).split())
     assert count == pytest.approx(12, abs=3)
@@ -219,27 +222,31 @@ class Screen(io.StringIO):
         return True
 
 
-def test_partials_rewrite_a_terminals_line_and_only_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_end_at_pauses_and_partials_rewrite_them_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     results = [
         Partial("go", False, 0, 1),
         Partial("go for", True, 0, 1),
-        Partial("x" * 99, False, 1, 2),
+        Partial("ward", False, 1, 2),
+        Partial("ward", True, 1, 2),
+        Partial("ten", True, 2, 3),
+        Partial("", True, 3, 3, pause=True),
+        Partial("me", True, 4, 5, pause=True),
+        Partial("x" * 99, False, 5, 6),
     ]
-    monkeypatch.setenv("COLUMNS", "11")
+    monkeypatch.setenv("COLUMNS", "12")
     screen, pipe, lines = Screen(), io.StringIO(), io.StringIO()
     for out, as_json in ((screen, False), (pipe, False), (lines, True)):
+        show = printer(out, as_json)
         for result in results:
-            printer(out, as_json)(result)
-    assert screen.getvalue() == f"{CLEAR_LINE}go{CLEAR_LINE}go for\n{CLEAR_LINE}{'x' * 10}"
-    assert pipe.getvalue() == "go for\n"
-    assert [json.loads(line)["final"] for line in lines.getvalue().splitlines()] == [
-        False,
-        True,
-        False,
-    ]
-    assert json.loads(lines.getvalue().splitlines()[1]) == {
-        "text": "go for", "final": True, "start": 0, "end": 1,
-    }  # fmt: skip
+            show(result)
+    shown = ["go", "go for", "go for ward", "go for ward", "go for ward\n", "ten", "ten\n", "me\n"]
+    assert screen.getvalue() == "".join(CLEAR_LINE + line for line in [*shown, "x" * 11])
+    assert pipe.getvalue() == "go for ward ten\nme\n"
+    values = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [v["final"] for v in values] == [r.final for r in results]
+    assert values[6] == {"text": "me", "final": True, "pause": True, "start": 4, "end": 5}
 
 
 def test_an_error_comes_after_the_last_results(en_small: Recognizer, goforward: Path) -> None:

@@ -52,7 +52,9 @@ def test_a_recording_that_kills_its_worker_twice_fails_and_no_other(
     killed, crashed = found[1], found[3]
     assert isinstance(killed, Failure) and isinstance(crashed, Failure)
     assert killed.error.startswith(f"{names[1]}: two worker processes died of it")
-    assert "SIGKILL" in killed.error and "exit status 1" in crashed.error
+    assert "SIGKILL" in killed.error
+    assert crashed.error.startswith(f"{names[3]}: ZeroDivisionError: crash.wav; a mistake of asr")
+    assert crashed.traceback.endswith("ZeroDivisionError: crash.wav\n")
     for i in (0, 2, 4, 5):
         assert isinstance(found[i], Transcript) and found[i].audio_filepath == names[i]
 
