@@ -19,6 +19,8 @@ PITCH_POINTS = 2
 """Values of a symbol's pitch: the mean of its first and of its second half."""
 PITCH_BINS = 24
 """A step's pitch is shown to the decoder as so many bumps, so that it can place harmonics."""
+PLACES = 4
+"""Values that say where in its symbol a step is."""
 LONGEST = 80
 """Steps of a symbol: nobody is silent, or holds a vowel, for longer than two seconds."""
 
@@ -70,8 +72,20 @@ class VoiceModel(keras.Model):
                 ("pitch_mean", [], "zeros"), ("pitch_deviation", [], "ones"),
             )
         }  # fmt: skip
-        one = tf.ones([1, 1], tf.int32)
-        self(one, one[0], one, tf.zeros([1, 1, PITCH_POINTS]))
+        self.build((None, None))
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        # By shapes alone: Keras would otherwise trace the graph for them, and run it once.
+        c, outer = self.config, (None, None)
+        self.embed.build(outer)
+        self.encoder.build((*outer, c.embedding))
+        encoded = self.encoder.width
+        self.duration.build((*outer, encoded))
+        self.pitch.build((*outer, encoded))
+        self.prenet.build((*outer, encoded + PLACES + 1 + PITCH_BINS))
+        self.decoder.build((*outer, c.decoder_units))
+        self.head.build((*outer, self.decoder.width))
+        self.built = True
 
     def call(
         self, symbols: tf.Tensor, lengths: tf.Tensor, durations: tf.Tensor, pitch: tf.Tensor,

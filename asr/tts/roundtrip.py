@@ -83,7 +83,11 @@ def round_trip(
         mcd(voice_samples, samples, voice.config.mel)
         for voice_samples, samples in zip((ours[u.text] for u in utterances), natural, strict=True)
     ]
-    spoken = [Utterance(text, len(ours[text]) / rate) for text in texts]
+    # Of no file; a name is what `evaluate` calls it by.
+    spoken = [
+        Utterance(text, len(ours[text]) / rate, audio_filepath=Path(f"sentence {i}"))
+        for i, text in enumerate(texts, 1)
+    ]
     heard = _read("natural", natural, utterances, rate, recognizer)
     heard += _read(voice.config.voice, said, spoken, rate, recognizer)
     for peer, (engine, peer_voice) in PEERS.items():

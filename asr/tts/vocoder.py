@@ -59,7 +59,7 @@ class GriffinLim:
     def phases(self, magnitudes: tf.Tensor) -> tf.Tensor:
         """Magnitudes [frames, fft / 2 + 1] → samples."""
         count = tf.shape(magnitudes)[0]
-        # As tones in the middle of each bin would have them. Random ones are a matter of luck: among
+        # As tones in the middle of each bin have them. Random ones are a matter of luck: among
         # eight seeds the distance that remained was between these phases' and three times as much.
         bins = tf.range(self.config.fft // 2 + 1)
         steps = (tf.range(count)[:, None] * bins[None]) % (self.config.fft // self.config.hop)
