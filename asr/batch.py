@@ -26,9 +26,9 @@ from asr.manifest import read_manifest
 from asr.models import find_model
 from asr.outputs import ERRORS, SUMMARY, FailureLog, Folder, common_folder, result_names, writing
 from asr.progress import seconds_bar, spinner, track
-from asr.quiet import import_tensorflow
 from asr.record import git_commit, this_command
 from asr.results import Failure, Transcript
+from asr.runtimes import Runtime
 from asr.subtitles import Captions
 from asr.workers import Job, Outcome, Transcriber, make_jobs, run_workers
 from asr.writers import find_writer, several
@@ -121,17 +121,18 @@ class Totals:
         return text
 
 
-def load_recognizer(model: str, decoding: Decoding = Decoding()) -> Recognizer:
-    """`Recognizer.load`, importing TensorFlow only now and quietly, under a spinner.
+def load_recognizer(
+    model: str, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
+) -> Recognizer:
+    """`Recognizer.load` under a spinner.
 
     Raises:
         ModelError, ConfigError: see `Recognizer.load`.
     """
     with spinner(f"loading {model}"):
-        import_tensorflow()
         from asr.recognizer import Recognizer
 
-        return Recognizer.load(model, decoding)
+        return Recognizer.load(model, decoding, runtime)
 
 
 def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
@@ -248,6 +249,7 @@ class _Run:
                 "calibration": model / CALIBRATION_FILE,
                 "decoding": how.decoding.settle(model),
                 "lm": how.decoding.lm_file(model),
+                "runtime": how.runtime,
                 "channel": how.channel,
                 "split_channels": how.split_channels,
                 "format": self.batch.format,
@@ -354,20 +356,20 @@ def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
 
 
 def evaluate_manifest(
-    model: str, manifest: Path, decoding: Decoding = Decoding()
+    model: str, manifest: Path, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
 ) -> tuple[Evaluation, dict[str, Any]]:
     """Transcribe a manifest with a model and compare; the RTF is of the warm process.
 
     Returns:
         The evaluation, and a record of plain values for JSON: its rates and what made them (model,
-        weights, training, manifest, decoding, command, commit).
+        weights, training, manifest, decoding, runtime, command, commit).
 
     Raises:
         AsrError: the manifest or the model is wrong.
     """
     utterances = read_manifest(manifest)
-    recognizer = load_recognizer(model, decoding)
-    # The first call traces the graph: a cost of starting, not of transcribing.
+    recognizer = load_recognizer(model, decoding, runtime)
+    # What the first call does beside its work is a cost of starting, not of transcribing.
     recognizer.warm_up()
     started = time.monotonic()
     each = recognizer.transcribe_each(utterances)
@@ -384,6 +386,7 @@ def evaluate_manifest(
         "trained": {key: training.get(key) for key in ("command", "seed", "commit")},
         "manifest": str(manifest),
         "decoding": recognizer.decoder.decoding.to_dict(),
+        "runtime": runtime,
         "command": this_command(),
         "commit": git_commit(),
         **result.to_dict(),

@@ -22,6 +22,7 @@ from asr.options import (
     Lines,
     Lm,
     Model,
+    Runtime,
     Unknown,
 )
 from asr.subtitles import Captions
@@ -73,6 +74,7 @@ def transcribe(
     hot_weight: HotWeight = 5.0,
     lexicon: Lexicon = None,
     nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl, up to 20 s")] = 0,
+    runtime: Runtime = "onnx",
     line_length: LineLength = None,
     lines: Lines = None,
 ) -> None:
@@ -83,7 +85,7 @@ def transcribe(
 
     hot = read_phrases(hot_words)
     decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon, nbest)
-    how = Transcriber(model, decoding, channel, split_channels)
+    how = Transcriber(model, decoding, channel, split_channels, runtime=runtime)
     captions = _captions(line_length, lines)
     totals = transcribe_files(paths, Batch(how, format, captions, out, workers, resume, errors))
     if totals.status:
@@ -177,6 +179,7 @@ def evaluate(
     hot_words: HotWords = None,
     hot_weight: HotWeight = 5.0,
     lexicon: Lexicon = None,
+    runtime: Runtime = "onnx",
 ) -> None:
     """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
     from asr.batch import evaluate_manifest
@@ -185,7 +188,7 @@ def evaluate(
 
     hot = read_phrases(hot_words)
     decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
-    result, record = evaluate_manifest(model, manifest, decoding)
+    result, record = evaluate_manifest(model, manifest, decoding, runtime)
     if json:
         from json import dumps
 
@@ -346,9 +349,9 @@ def data_check(
 
     features, tokenizer, stride = FeatureConfig(), Tokenizer(TokenizerConfig()), 2
     if model is not None:
-        from asr.recognizer import Recognizer
+        from asr.model_directory import read_model
 
-        config = Recognizer.load(model).config
+        _, config = read_model(model)
         features, tokenizer = config.features, Tokenizer(config.tokenizer)
         stride = config.acoustic.stride
     report = check(

@@ -38,7 +38,7 @@ class ServedRecognizer(tf.Module):
     def __init__(self, recognizer: Recognizer) -> None:
         super().__init__(name="recognizer")
         config = recognizer.config
-        front, network = MfccLayer(config.features), recognizer.network
+        front, network = MfccLayer(config.features), recognizer.acoustic_model
         # Keras's layers, were they attributes, would be exported as models of their own.
         self.weights = [variable.value for variable in network.trainable_variables]
         self.front, self.expand, self.network = front.call, front.expand, network.call
@@ -112,7 +112,7 @@ def export_recognizer(model: str, out: Path) -> Path:
         raise ModelError(
             "exporting needs TensorFlow Serving's protocol: pip install 'asr[serving]'"
         )
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, runtime="tensorflow")
     folder = out / recognizer.config.name
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temporary:

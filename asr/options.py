@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from asr import runtimes
 from asr.writers import WRITERS
 
 Model = Annotated[str, typer.Option("--model", "-m", help="shipped name or model directory")]
+Runtime = Annotated[
+    runtimes.Runtime,
+    typer.Option(help="what computes the network; tensorflow starts slowly and can use a GPU"),
+]
 Beam = Annotated[
     int | None, typer.Option(help="prefixes kept by the beam search; 0: greedy, the default")
 ]

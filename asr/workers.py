@@ -20,8 +20,8 @@ from asr.errors import AsrError, AudioError, WorkerError
 from asr.inputs import Recording, file_of
 from asr.ledger import digest
 from asr.manifest import Utterance
-from asr.quiet import import_tensorflow
 from asr.results import Failure, Transcript
+from asr.runtimes import Runtime
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
@@ -59,8 +59,9 @@ class Outcome:
 class Transcriber:
     """What is done with each recording.
 
-    model, decoding: see `Recognizer.load`. channel: the one to use, all are mixed by default.
-    split_channels: each channel is transcribed by itself. digests: take the files' SHA-256.
+    model, decoding, runtime: see `Recognizer.load`. channel: the one to use, all are mixed by
+    default. split_channels: each channel is transcribed by itself. digests: take the files'
+    SHA-256.
     """
 
     model: str
@@ -68,25 +69,20 @@ class Transcriber:
     channel: int | None = None
     split_channels: bool = False
     digests: bool = False
+    runtime: Runtime = "onnx"
 
     def load(self, threads: int = 0) -> Recognizer:
-        """The recogniser, its graph traced: a cost of starting, not of transcribing.
+        """The recogniser, warm: a cost of starting, not of transcribing.
 
         Args:
-            threads: of TensorFlow in this process, if it has not run yet; 0 leaves that to it.
+            threads: of the runtime in this process; 0 leaves that to it.
 
         Raises:
             ModelError, ConfigError: see `Recognizer.load`.
         """
-        import_tensorflow()
-        import tensorflow as tf
-
-        if threads:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
         from asr.recognizer import Recognizer
 
-        recognizer = Recognizer.load(self.model, self.decoding)
+        recognizer = Recognizer.load(self.model, self.decoding, self.runtime, threads)
         recognizer.warm_up()
         return recognizer
 

@@ -1,0 +1,91 @@
+"""Model directories: what is in them, read and written.
+
+`model.json` (all configuration, training summary, versions), `weights.npz` (float16 or float32
+arrays by variable path, no pickle) and the card, `README.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr.architecture import AcousticConfig
+from asr.confidence import CALIBRATION_FILE
+from asr.config import STRICT, parse, to_dict
+from asr.errors import ConfigError, ModelError
+from asr.features import FeatureConfig
+from asr.files import atomic_write
+from asr.models import find_model
+from asr.text import TokenizerConfig
+
+
+@dataclass(frozen=True, config=STRICT)
+class RecognizerConfig:
+    """The content of `model.json`."""
+
+    name: str
+    features: FeatureConfig = Field(default_factory=FeatureConfig)
+    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
+    acoustic: AcousticConfig = Field(default_factory=AcousticConfig)
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Summary of the run that made the weights: command, seed, data, commit, scores."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    weights_sha256: str = ""
+    format: int = 1
+
+
+def read_model(model: str | PathLike[str]) -> tuple[Path, RecognizerConfig]:
+    """The directory of a model given by shipped name or path, and its `model.json`.
+
+    Raises:
+        ModelError, ConfigError: see `Recognizer.load`.
+    """
+    folder = find_model(model)
+    path = folder / "model.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path}: expected one JSON object")
+    config = parse(RecognizerConfig, values, str(path), complete=True)
+    if config.format != 1:
+        raise ConfigError(f"{path}: format {config.format} is not known to this version")
+    return folder, config
+
+
+def write_model(
+    folder: Path, config: RecognizerConfig, weights: Mapping[str, np.ndarray], card: str
+) -> None:
+    """Write a model directory; versions and the weights' SHA-256 are filled in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, **weights)  # type: ignore[arg-type]
+    values = {
+        **to_dict(config),
+        "versions": {
+            "asr": version("asr"),
+            "keras": version("keras"),
+            "python": platform.python_version(),
+            "tensorflow": version("tensorflow"),
+        },
+        "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+    }
+    (folder / CALIBRATION_FILE).unlink(missing_ok=True)  # it was for other weights
+    with atomic_write(folder / "weights.npz", binary=True) as file:
+        file.write(buffer.getvalue())
+    with atomic_write(folder / "README.md") as file:
+        file.write(card)
+    with atomic_write(folder / "model.json") as file:
+        file.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
