@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asr.confidence import CALIBRATION_FILE
 from asr.decoding import Decoding
-from asr.errors import ConfigError, OutputError, WorkerError
+from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
@@ -146,6 +146,7 @@ def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
         AsrError: the options or the model are wrong; nothing was transcribed.
         OutputError: a result could not be written; those in a folder are kept.
         WorkerError: no worker process stays alive; those in a folder are kept.
+        ServerError: the server does not answer; those in a folder are kept.
     """
     run = _Run(batch)
     try:
@@ -153,7 +154,7 @@ def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
             run.all(paths, stopper)
     except Stopped as stop:
         run.totals.signal = stop.number
-    except (OutputError, WorkerError) as error:
+    except (OutputError, ServerError, WorkerError) as error:
         with suppress(OutputError):  # the first error is the one to tell
             run.conclude()
         done = run.totals.transcribed + run.totals.skipped
@@ -249,7 +250,7 @@ class _Run:
                 "calibration": model / CALIBRATION_FILE,
                 "decoding": how.decoding.settle(model),
                 "lm": how.decoding.lm_file(model),
-                "runtime": how.runtime,
+                "runtime": "server" if how.server else how.runtime,
                 "channel": how.channel,
                 "split_channels": how.split_channels,
                 "format": self.batch.format,

@@ -41,6 +41,10 @@ class WorkerError(AsrError):
     """No worker process stays alive; the message says how they ended."""
 
 
+class ServerError(AsrError):
+    """A model server that cannot be reached or refuses; the message has its address."""
+
+
 def explain(error: Exception) -> str:
     """What to tell a person: an operating system's error as the file and what is wrong with it."""
     if isinstance(error, OSError) and error.filename is not None:

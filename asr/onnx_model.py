@@ -8,13 +8,19 @@ was tried).
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from asr.architecture import AcousticConfig
+from asr.files import atomic_write
+from asr.model_directory import read_model
+from asr.text import Tokenizer
 from asr.weights import Weights
 
 OPSET, IR_VERSION = 17, 8
@@ -29,7 +35,8 @@ update, reset, candidate."""
 class _Graph:
     """Nodes and constants under numbered names."""
 
-    def __init__(self) -> None:
+    def __init__(self, wide: bool) -> None:
+        self.wide = wide
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -48,13 +55,19 @@ class _Graph:
         return self.constant(np.array(values, np.int64))
 
     def weight(self, values: np.ndarray) -> str:
-        """A float32 constant, stored in as many bits as it has in the model directory."""
+        """A float32 constant, stored in the model directory's bits or in float32 if `wide`."""
+        if self.wide:
+            values = values.astype(np.float32)
         name = self.constant(values)
         return name if values.dtype == np.float32 else self("Cast", name, to=TensorProto.FLOAT)
 
 
-def build(config: AcousticConfig, dimension: int, labels: int, weights: Weights) -> bytes:
+def build(
+    config: AcousticConfig, dimension: int, labels: int, weights: Weights, wide: bool = False
+) -> bytes:
     """A serialised ONNX model of `AcousticModel`.
+
+    Its weights take as many bits as in the model directory, or 32 if `wide`.
 
     Inputs: float32 `features` [batch, frames, dimension], zero beyond each utterance's end, and
     int32 `lengths` [batch]. Outputs: float32 `logits` [batch, frames', labels], of which those
@@ -63,7 +76,7 @@ def build(config: AcousticConfig, dimension: int, labels: int, weights: Weights)
     Raises:
         ModelError: the weights are not those of this network.
     """
-    graph = _Graph()
+    graph = _Graph(wide)
     stride = config.stride
     one, step = (graph.constant(np.array(n, np.int32)) for n in (stride - 1, stride))
     lengths = graph("Div", graph("Add", "lengths", one), step)
@@ -174,6 +187,38 @@ def _recurrent(
     )  # fmt: skip
     y = graph("Transpose", y, perm=[0, 2, 1, 3])  # from [frames', directions, batch, units]
     return graph("Reshape", y, graph.integers(0, 0, directions * u))
+
+
+def export_onnx(model: str, out: Path, int8: bool = False) -> Path:
+    """Write `out`/NAME.onnx for other programs, or `out`/NAME.int8.onnx; returns it.
+
+    With `int8`, LSTMs and products have 8-bit weights and quantise what they are given as it
+    comes: half the size, quicker, and logits only nearly the same (benchmarks/runtimes.py).
+
+    Raises:
+        ModelError, ConfigError: see `Recognizer.load`.
+    """
+    folder, config = read_model(model)
+    weights = Weights(folder / "weights.npz", config.weights_sha256)
+    labels = len(Tokenizer(config.tokenizer))
+    graph = build(config.acoustic, config.features.dimension, labels, weights, wide=int8)
+    path = out / f"{config.name}{'.int8' if int8 else ''}.onnx"
+    with atomic_write(path, binary=True) as file:
+        file.write(quantise(graph) if int8 else graph)
+    return path
+
+
+def quantise(graph: bytes) -> bytes:
+    """A graph of `build` with 8-bit weights (ONNX Runtime's dynamic quantisation)."""
+    from onnxruntime import quantization  # takes longer to import than all the rest
+
+    model = onnx.load_from_string(graph)
+    # It would advise to simplify the graph first, in which there is nothing to simplify.
+    helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "int8.onnx")
+        quantization.quantize_dynamic(model, path, weight_type=quantization.QuantType.QInt8)
+        return path.read_bytes()
 
 
 class OnnxNetwork:

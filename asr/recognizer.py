@@ -213,7 +213,7 @@ class Recognizer:
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
         static, duration = self._static(audio, sample_rate, channel)
-        (logits,) = self.logits([expand(static, self.config.features)])
+        (logits,) = self.emissions([static])
         try:
             path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
         except TextError as error:
@@ -248,7 +248,7 @@ class Recognizer:
     ) -> Iterator[tuple[int, Transcript]]:
         config = self.config.features
         for batch in batches(windows, BATCH_SECONDS * config.frames_per_second):
-            all_logits = self.logits([expand(item.window.static, config) for item in batch])
+            all_logits = self.emissions([item.window.static for item in batch])
             for item, logits in zip(batch, all_logits, strict=True):
                 recording = item.recording
                 recording.joiner.add(item.number, item.window, logits)
@@ -276,6 +276,10 @@ class Recognizer:
         blocks = list(feature_blocks(audio, config, sample_rate, channel))
         static = np.concatenate([static for static, _ in blocks])
         return static, sum(count for _, count in blocks) / config.sample_rate
+
+    def emissions(self, cepstra: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Logits [frames', labels] of each utterance's static cepstra [frames, coefficients]."""
+        return self.logits([expand(static, self.config.features) for static in cepstra])
 
     def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Logits [frames', labels] of each utterance's features, computed as one padded batch."""

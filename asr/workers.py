@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from asr.audio import probe
 from asr.decoding import Decoding
-from asr.errors import AsrError, AudioError, WorkerError
+from asr.errors import AsrError, AudioError, ConfigError, ServerError, WorkerError
 from asr.inputs import Recording, file_of
 from asr.ledger import digest
 from asr.manifest import Utterance
@@ -61,7 +61,7 @@ class Transcriber:
 
     model, decoding, runtime: see `Recognizer.load`. channel: the one to use, all are mixed by
     default. split_channels: each channel is transcribed by itself. digests: take the files'
-    SHA-256.
+    SHA-256. server: where the network is instead (see `serving.connect`).
     """
 
     model: str
@@ -69,7 +69,14 @@ class Transcriber:
     channel: int | None = None
     split_channels: bool = False
     digests: bool = False
-    runtime: Runtime = "onnx"
+    runtime: Runtime | None = None
+    server: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.server and self.runtime:
+            raise ConfigError(
+                f"--runtime {self.runtime} computes here, --server {self.server} there: give one"
+            )
 
     def load(self, threads: int = 0) -> Recognizer:
         """The recogniser, warm: a cost of starting, not of transcribing.
@@ -79,10 +86,15 @@ class Transcriber:
 
         Raises:
             ModelError, ConfigError: see `Recognizer.load`.
+            ServerError: see `RemoteRecognizer.connect`.
         """
         from asr.recognizer import Recognizer
 
-        recognizer = Recognizer.load(self.model, self.decoding, self.runtime, threads)
+        if self.server:
+            from asr.serving import RemoteRecognizer
+
+            return RemoteRecognizer.connect(self.server, self.model, self.decoding)
+        recognizer = Recognizer.load(self.model, self.decoding, self.runtime or "onnx", threads)
         recognizer.warm_up()
         return recognizer
 
@@ -153,7 +165,7 @@ def run_workers(
     process has failed. Another process takes a dead one's place, unless it died while loading.
 
     Raises:
-        AsrError: the model or decoding is wrong.
+        AsrError: the model or decoding is wrong, or the server does not answer.
         WorkerError: no process is left, or one cannot be started.
     """
     queue = deque(jobs)
@@ -261,4 +273,7 @@ def _serve(connection: Connection, threads: int, transcriber: Transcriber) -> No
             job = connection.recv()
         except (EOFError, OSError):
             return
-        message = transcriber.transcribe(recognizer, job)
+        try:
+            message = transcriber.transcribe(recognizer, job)
+        except ServerError as error:
+            message = error

@@ -110,10 +110,31 @@ def test_weights_that_are_not_the_models_are_named(tmp_path: Path, tiny: Recogni
     )
     with pytest.raises(ModelError, match=r"stack/lstm_1/bias is not part of the model"):
         Recognizer.load(tmp_path)
-    with pytest.raises(ConfigError, match=r"runtime: 'abacus' is not known; one of onnx, tensorflow"):
+    with pytest.raises(
+        ConfigError, match=r"runtime: 'abacus' is not known; one of onnx, tensorflow"
+    ):
         Recognizer.load("en-small", runtime="abacus")  # type: ignore[arg-type]
 
 
 def test_what_needs_variables_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="this needs the runtime tensorflow"):
         Recognizer.load("en-small", runtime="onnx").save(tmp_path, "")
+
+
+def test_exported_for_other_programs(tmp_path: Path, goforward: Path) -> None:
+    recognizer = Recognizer.load("en-small")
+    features = recognizer.features(goforward)[0]
+    (expected,) = recognizer.logits([features])
+    inputs = {"features": features[None], "lengths": np.array([len(features)], np.int32)}
+    found = []
+    for form in ("onnx", "onnx-int8"):
+        command = ["-m", "asr.cli", "export", "en-small", str(tmp_path), "--format", form]
+        out = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
+        assert out.stderr == ""
+        path = Path(out.stdout.strip())
+        found.append(onnxruntime.InferenceSession(path).run(["logits"], inputs)[0][0])
+    np.testing.assert_array_equal(found[0], expected)
+    whole, small = (tmp_path / f"en-small{x}.onnx" for x in ("", ".int8"))
+    assert small.stat().st_size < 0.55 * whole.stat().st_size
+    # 8 bits: the labels of nearly all frames are the same.
+    assert (found[1].argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95
