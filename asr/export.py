@@ -134,17 +134,20 @@ def export_recognizer(model: str, out: Path) -> Path:
 
 def _checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operation]:
     time = tf.shape(values)[1]
-    valid = tf.sequence_mask(lengths, time)
-    shape = tf.concat([tf.shape(valid), tf.ones([tf.rank(values) - 2], tf.int32)], axis=0)
-    finite = tf.math.is_finite(values) | ~tf.reshape(valid, shape)
-    return [
+    shapes = [
         tf.debugging.assert_equal(
             tf.shape(values)[0], tf.shape(lengths)[0], f"{name} and lengths differ in batch size"
         ),
         tf.debugging.assert_non_negative(lengths, "a length is negative"),
         tf.debugging.assert_less_equal(lengths, time, f"a length is beyond the {name}"),
-        tf.debugging.Assert(tf.reduce_all(finite), [f"{name} are not finite (NaN or infinite)"]),
     ]
+    # Behind these: of shapes that do not fit, it would complain in its own words.
+    with tf.control_dependencies(shapes):
+        valid = tf.sequence_mask(lengths, time)
+        shape = tf.concat([tf.shape(valid), tf.ones([tf.rank(values) - 2], tf.int32)], axis=0)
+        finite = tf.math.is_finite(values) | ~tf.reshape(valid, shape)
+        reason = f"{name} are not finite (NaN or infinite)"
+        return [*shapes, tf.debugging.Assert(tf.reduce_all(finite), [reason])]
 
 
 class _Speller(tf.Module):

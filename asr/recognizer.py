@@ -212,7 +212,7 @@ class Recognizer:
         labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
-        static, duration = self._static(audio, sample_rate, channel)
+        static, duration = self.cepstra(audio, sample_rate, channel)
         (logits,) = self.emissions([static])
         try:
             path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
@@ -266,12 +266,13 @@ class Recognizer:
         self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
     ) -> tuple[np.ndarray, float]:
         """Normalised features [frames, dimension] and duration in seconds of one recording."""
-        static, duration = self._static(audio, sample_rate, channel)
+        static, duration = self.cepstra(audio, sample_rate, channel)
         return expand(static, self.config.features), duration
 
-    def _static(
+    def cepstra(
         self, audio: AudioLike, sample_rate: int | None, channel: int | None
     ) -> tuple[np.ndarray, float]:
+        """Static cepstra [frames, coefficients] and duration in seconds of one recording."""
         config = self.config.features
         blocks = list(feature_blocks(audio, config, sample_rate, channel))
         static = np.concatenate([static for static, _ in blocks])

@@ -89,7 +89,11 @@ def convert(name: str, value: Any, spec: meta_graph_pb2.TensorInfo) -> tf.Tensor
     """A request's value as the tensor that the signature declares."""
     kind = tf.dtypes.as_dtype(spec.dtype)
     try:
-        array = np.asarray(value, None if isinstance(value, np.ndarray) else kind.as_numpy_dtype)
+        array = np.asarray(value)
+        if not isinstance(value, np.ndarray) and array.dtype.kind in (
+            "if" if kind.is_floating else "i"
+        ):
+            array = array.astype(kind.as_numpy_dtype)  # JSON has one kind of number
     except (ValueError, TypeError, OverflowError) as error:
         raise Refused("INVALID_ARGUMENT", f"{name}: {error}") from None
     if array.dtype != kind.as_numpy_dtype:
@@ -133,12 +137,9 @@ class Batcher:
             joined[key] = np.concatenate([pad(a, longest) for a in arrays])
         try:
             outputs = {k: v.numpy() for k, v in self.call(**map_tensors(joined)).items()}
-        except Exception as error:
-            if len(batch) == 1:
-                batch[0][1].set_exception(error)
-            else:  # and only those are told that are wrong
-                for one in batch:
-                    self._run([one])
+        except Exception as error:  # of one, but TensorFlow Serving too tells all of the batch
+            for _, future in batch:
+                future.set_exception(error)
             return
         start = 0
         for request, (_, future) in zip(requests, batch, strict=True):
