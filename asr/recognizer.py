@@ -270,7 +270,7 @@ class Recognizer:
         return expand(static, self.config.features), duration
 
     def cepstra(
-        self, audio: AudioLike, sample_rate: int | None, channel: int | None
+        self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
     ) -> tuple[np.ndarray, float]:
         """Static cepstra [frames, coefficients] and duration in seconds of one recording."""
         config = self.config.features
