@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from asr.architecture import AcousticConfig
 from asr.recurrent import RecurrentStack
-from asr.weights import Weights
 
 
 class AcousticModel(keras.Model):
@@ -75,15 +74,3 @@ class AcousticModel(keras.Model):
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """The same from array to array (see `recognizer.Network`)."""
         return self._traced(features, lengths).numpy()
-
-    def load(self, weights: Weights) -> None:
-        """Give the variables their values.
-
-        Raises:
-            ModelError: they are not the weights of this network.
-        """
-        variables = self.named_weights()
-        values = {name: weights.take(name, *v.shape) for name, v in variables.items()}
-        weights.finish()
-        for name, variable in variables.items():
-            variable.assign(values[name].astype(np.float32))

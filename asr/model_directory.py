@@ -6,17 +6,13 @@ arrays by variable path, no pickle) and the card, `README.md`.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import platform
-from collections.abc import Mapping
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -66,12 +62,11 @@ def read_model(model: str | PathLike[str]) -> tuple[Path, RecognizerConfig]:
 
 
 def write_model(
-    folder: Path, config: RecognizerConfig, weights: Mapping[str, np.ndarray], card: str
+    folder: Path, config: RecognizerConfig, weights: tuple[bytes, str], card: str
 ) -> None:
-    """Write a model directory; versions and the weights' SHA-256 are filled in."""
+    """Write a model directory with `weights.weights_file`; versions are filled in."""
     folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.savez(buffer, **weights)  # type: ignore[arg-type]
+    data, sha256 = weights
     values = {
         **to_dict(config),
         "versions": {
@@ -80,11 +75,11 @@ def write_model(
             "python": platform.python_version(),
             "tensorflow": version("tensorflow"),
         },
-        "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+        "weights_sha256": sha256,
     }
     (folder / CALIBRATION_FILE).unlink(missing_ok=True)  # it was for other weights
     with atomic_write(folder / "weights.npz", binary=True) as file:
-        file.write(buffer.getvalue())
+        file.write(data)
     with atomic_write(folder / "README.md") as file:
         file.write(card)
     with atomic_write(folder / "model.json") as file:

@@ -22,7 +22,7 @@ from asr.results import Alternative, Failure, Token, Transcript, Word
 from asr.runtimes import Network, Runtime, load_network
 from asr.streaming import Stream
 from asr.text import Tokenizer
-from asr.weights import Weights
+from asr.weights import weights_file
 
 if TYPE_CHECKING:
     from asr.acoustic import AcousticModel
@@ -91,9 +91,11 @@ class Recognizer:
         """
         folder, config = read_model(model)
         curve = load_calibration(folder, config.weights_sha256).curve(decoding.lm is not None)
-        weights = Weights(folder / "weights.npz", config.weights_sha256)
         labels, dimension = len(Tokenizer(config.tokenizer)), config.features.dimension
-        network = load_network(runtime, config.acoustic, dimension, labels, weights, threads)
+        weights, sha256 = folder / "weights.npz", config.weights_sha256
+        network = load_network(
+            runtime, config.acoustic, dimension, labels, weights, sha256, threads
+        )
         return cls(config, network, decoding, curve, folder)
 
     @property
@@ -111,10 +113,7 @@ class Recognizer:
 
     def save(self, folder: Path, card: str, half: bool = True) -> None:
         """Write the model directory; weights as float16 when `half`, else float32."""
-        variables = self.acoustic_model.named_weights()
-        kind = np.float16 if half else np.float32
-        arrays = {name: variable.numpy().astype(kind) for name, variable in variables.items()}
-        write_model(folder, self.config, arrays, card)
+        write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
 
     def transcribe(
         self,

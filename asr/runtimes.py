@@ -11,10 +11,11 @@ from asr.errors import ConfigError
 from asr.quiet import import_tensorflow
 
 if TYPE_CHECKING:  # the command line's help lists the runtimes
+    from pathlib import Path
+
     import numpy as np
 
     from asr.architecture import AcousticConfig
-    from asr.weights import Weights
 
 Runtime = Literal["onnx", "tensorflow"]
 
@@ -32,22 +33,25 @@ def load_network(
     config: AcousticConfig,
     dimension: int,
     labels: int,
-    weights: Weights,
+    weights: Path,
+    sha256: str,
     threads: int = 0,
 ) -> Network:
     """The network in a runtime; TensorFlow is imported only for its own.
 
     Args:
+        weights, sha256: the file, and its SHA-256 in model.json.
         threads: of the runtime in this process, if it has not run yet; 0 leaves that to it.
 
     Raises:
-        ModelError: the weights are not those of this network.
+        ModelError: the weights cannot be read, are damaged or are not those of this network.
         ConfigError: no such runtime.
     """
     if runtime == "onnx":
         from asr.onnx_model import OnnxNetwork
+        from asr.weights import Weights
 
-        return OnnxNetwork(config, dimension, labels, weights, threads)
+        return OnnxNetwork(config, dimension, labels, Weights(weights, sha256), threads)
     if runtime != "tensorflow":
         raise ConfigError(
             f"runtime: {runtime!r} is not known; one of {', '.join(get_args(Runtime))}"
@@ -56,10 +60,11 @@ def load_network(
     import tensorflow as tf
 
     from asr.acoustic import AcousticModel
+    from asr.weights import load_weights
 
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     network = AcousticModel(config, dimension, labels)
-    network.load(weights)
+    load_weights(network, weights, sha256)
     return network

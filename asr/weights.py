@@ -1,4 +1,4 @@
-"""Reading a model's weights: arrays by variable path, checked before and after."""
+"""A model's weights: arrays by variable path, without pickle, checked before and after reading."""
 
 from __future__ import annotations
 
@@ -6,10 +6,42 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from asr.errors import ModelError
+
+
+class Weighted(Protocol):
+    """A network that can name what it has learnt."""
+
+    def named_weights(self) -> dict[str, Any]:
+        """Variables by path."""
+
+
+def weights_file(network: Weighted, half: bool = True) -> tuple[bytes, str]:
+    """The content of weights.npz, float16 when `half`, else float32; and its SHA-256."""
+    arrays = {
+        path: variable.numpy().astype(np.float16 if half else np.float32)
+        for path, variable in network.named_weights().items()
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def load_weights(network: Weighted, path: Path, sha256: str) -> None:
+    """Give `network` the weights in `path`, whose SHA-256 is in model.json.
+
+    Raises:
+        ModelError: not readable, damaged, or not the weights of this network.
+    """
+    weights, variables = Weights(path, sha256), network.named_weights()
+    values = {name: weights.take(name, *v.shape) for name, v in variables.items()}
+    weights.finish()
+    for name, variable in variables.items():
+        variable.assign(values[name].astype(np.float32))
 
 
 class Weights:
