@@ -8,6 +8,7 @@ import sys
 from itertools import product
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnxruntime
 import pytest
@@ -28,6 +29,7 @@ CELLS = ["lstm", "rnn", *(["gru"] if hasattr(recurrent, "FusedGRU") else [])]
 
 def both(config: AcousticConfig, tmp_path: Path) -> tuple[AcousticModel, OnnxNetwork]:
     """A network with random weights, its biases too, in both runtimes."""
+    keras.utils.set_random_seed(3)
     model = AcousticModel(config, 5, 7)
     rng = np.random.default_rng(3)
     for variable in model.trainable_variables:
@@ -51,7 +53,7 @@ def test_logits_are_those_of_tensorflow(
     for row, length in zip(features, LENGTHS, strict=True):
         row[length:] = 0
     expected, found = model.logits(features, LENGTHS), light.logits(features, LENGTHS)
-    assert found.shape == expected.shape and np.ptp(expected) > 1
+    assert found.shape == expected.shape and np.ptp(expected) > 0.5
     for i, length in enumerate(LENGTHS):
         valid = slice(0, config.frames(length))
         np.testing.assert_allclose(found[i, valid], expected[i, valid], atol=2e-5)
