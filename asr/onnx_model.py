@@ -222,25 +222,21 @@ def quantise(graph: bytes) -> bytes:
 
 
 class OnnxNetwork:
-    """`build`'s graph in ONNX Runtime, on the CPU.
+    """A graph of `build` in ONNX Runtime, on the CPU.
 
-    Raises:
-        ModelError: see `build`.
+    Args:
+        threads: 0 leaves that to the runtime.
     """
 
-    def __init__(
-        self,
-        config: AcousticConfig,
-        dimension: int,
-        labels: int,
-        weights: Weights,
-        threads: int = 0,
-    ) -> None:
+    def __init__(self, graph: bytes, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # An LSTM's steps are short: threads that wait for the next one awake would take the
+        # processor from each other, and from everyone else, on a machine that has other work.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(
-            build(config, dimension, labels, weights), options, providers=["CPUExecutionProvider"]
+            graph, options, providers=["CPUExecutionProvider"]
         )
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -48,10 +48,11 @@ def load_network(
         ConfigError: no such runtime.
     """
     if runtime == "onnx":
-        from asr.onnx_model import OnnxNetwork
+        from asr.onnx_model import OnnxNetwork, build
         from asr.weights import Weights
 
-        return OnnxNetwork(config, dimension, labels, Weights(weights, sha256), threads)
+        graph = build(config, dimension, labels, Weights(weights, sha256))
+        return OnnxNetwork(graph, threads)
     if runtime != "tensorflow":
         raise ConfigError(
             f"runtime: {runtime!r} is not known; one of {', '.join(get_args(Runtime))}"

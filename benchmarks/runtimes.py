@@ -30,15 +30,6 @@ from asr.runtimes import Network
 from asr.weights import Weights
 
 
-class Session(OnnxNetwork):
-    """A graph as it is given."""
-
-    def __init__(self, graph: bytes) -> None:
-        import onnxruntime
-
-        self.session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-
-
 def onnx_graphs(recognizer: Recognizer) -> dict[str, bytes]:
     """Graphs with float32 weights, with those of the model's file, and with int8 weights."""
     config, labels = recognizer.config, len(recognizer.tokenizer)
@@ -148,7 +139,7 @@ def main() -> None:
     stored = (recognizer.folder / "weights.npz").stat().st_size
     networks: dict[str, tuple[Network, int]] = {"tensorflow": (recognizer.network, stored)}
     for name, graph in onnx_graphs(recognizer).items():
-        networks[name] = (Session(graph), len(graph))
+        networks[name] = (OnnxNetwork(graph), len(graph))
     if a.litert:
         networks["litert, float32"] = litert(recognizer)
     reference = [recognizer.logits([f])[0] for f in features]

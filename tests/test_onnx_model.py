@@ -37,7 +37,8 @@ def both(config: AcousticConfig, tmp_path: Path) -> tuple[AcousticModel, OnnxNet
     saved = Recognizer(RecognizerConfig("x", acoustic=config), model)
     saved.save(tmp_path, "", half=False)
     sha256 = json.loads((tmp_path / "model.json").read_text())["weights_sha256"]
-    return model, OnnxNetwork(config, 5, 7, Weights(tmp_path / "weights.npz", sha256), 1)
+    weights = Weights(tmp_path / "weights.npz", sha256)
+    return model, OnnxNetwork(build(config, 5, 7, weights), 1)
 
 
 @pytest.mark.parametrize(
