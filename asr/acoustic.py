@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
-from asr.config import STRICT
-from asr.recurrent import Cell, RecurrentStack
-
-
-@dataclass(frozen=True, config=STRICT)
-class AcousticConfig:
-    """Shape of the acoustic model; travels inside every model."""
-
-    front: Literal["stack", "conv"] = "stack"
-    """What lowers the frame rate: neighbours joined into one, or a strided convolution."""
-    stride: int = Field(default=2, ge=1)
-    """Feature frames an output frame."""
-    filters: int = Field(default=256, ge=1)
-    """Channels of the convolution (front: conv)."""
-    cell: Cell = "lstm"
-    units: int = Field(default=256, ge=1)
-    layers: int = Field(default=3, ge=1)
-    bidirectional: bool = True
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    norm: Literal["layer", "none"] = "layer"
-
-    def frames(self, feature_frames: int) -> int:
-        """Output frames for so many feature frames."""
-        return -(-feature_frames // self.stride)
+from asr.architecture import AcousticConfig
+from asr.recurrent import RecurrentStack
 
 
 class AcousticModel(keras.Model):
@@ -62,6 +39,15 @@ class AcousticModel(keras.Model):
         # float32 under any precision policy: CTC in half precision is wrong.
         self.head = keras.layers.Dense(labels, dtype="float32", name="head")
         self.build((None, None, dimension))
+        # One signature with open shapes: otherwise every new shape is traced again.
+        self._traced = tf.function(
+            lambda features, lengths: self(features, lengths, training=False)[0],
+            input_signature=[
+                tf.TensorSpec([None, None, dimension], tf.float32),
+                tf.TensorSpec([None], tf.int32),
+            ],
+            autograph=False,  # there is no Python of ours to rewrite
+        )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         # By shapes alone: Keras would otherwise trace the graph for them, and run it once.
@@ -96,3 +82,7 @@ class AcousticModel(keras.Model):
     def named_weights(self) -> dict[str, Any]:
         """Every trained variable by its path, which does not depend on what else was built."""
         return {variable.path: variable for variable in self.trainable_variables}
+
+    def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """The same from array to array (see `recognizer.Network`)."""
+        return self._traced(features, lengths).numpy()

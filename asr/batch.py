@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asr.confidence import CALIBRATION_FILE
 from asr.decoding import Decoding
-from asr.errors import ConfigError, OutputError, WorkerError
+from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.evaluation import Evaluation
 from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
@@ -26,9 +26,9 @@ from asr.manifest import read_manifest
 from asr.models import find_model
 from asr.outputs import ERRORS, SUMMARY, FailureLog, Folder, common_folder, result_names, writing
 from asr.progress import seconds_bar, spinner, track
-from asr.quiet import import_tensorflow
 from asr.record import git_commit, this_command
 from asr.results import Failure, Transcript
+from asr.runtimes import Runtime
 from asr.subtitles import Captions
 from asr.workers import Job, Outcome, Transcriber, make_jobs, run_workers
 from asr.writers import find_writer, several
@@ -127,17 +127,18 @@ def length_text(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
-def load_recognizer(model: str, decoding: Decoding = Decoding()) -> Recognizer:
-    """`Recognizer.load`, importing TensorFlow only now and quietly, under a spinner.
+def load_recognizer(
+    model: str, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
+) -> Recognizer:
+    """`Recognizer.load` under a spinner.
 
     Raises:
         ModelError, ConfigError: see `Recognizer.load`.
     """
     with spinner(f"loading {model}"):
-        import_tensorflow()
         from asr.recognizer import Recognizer
 
-        return Recognizer.load(model, decoding)
+        return Recognizer.load(model, decoding, runtime)
 
 
 def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
@@ -151,6 +152,7 @@ def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
         AsrError: the options or the model are wrong; nothing was transcribed.
         OutputError: a result could not be written; those in a folder are kept.
         WorkerError: no worker process stays alive; those in a folder are kept.
+        ServerError: the server does not answer; those in a folder are kept.
     """
     run = _Run(batch)
     try:
@@ -158,7 +160,7 @@ def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
             run.all(paths, stopper)
     except Stopped as stop:
         run.totals.signal = stop.number
-    except (OutputError, WorkerError) as error:
+    except (OutputError, ServerError, WorkerError) as error:
         with suppress(OutputError):  # the first error is the one to tell
             run.conclude()
         done = run.totals.transcribed + run.totals.skipped
@@ -254,6 +256,7 @@ class _Run:
                 "calibration": model / CALIBRATION_FILE,
                 "decoding": how.decoding.settle(model),
                 "lm": how.decoding.lm_file(model),
+                "runtime": "server" if how.server else how.runtime,
                 "channel": how.channel,
                 "split_channels": how.split_channels,
                 "format": self.batch.format,
@@ -360,20 +363,20 @@ def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
 
 
 def evaluate_manifest(
-    model: str, manifest: Path, decoding: Decoding = Decoding()
+    model: str, manifest: Path, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
 ) -> tuple[Evaluation, dict[str, Any]]:
     """Transcribe a manifest with a model and compare; the RTF is of the warm process.
 
     Returns:
         The evaluation, and a record of plain values for JSON: its rates and what made them (model,
-        weights, training, manifest, decoding, command, commit).
+        weights, training, manifest, decoding, runtime, command, commit).
 
     Raises:
         AsrError: the manifest or the model is wrong.
     """
     utterances = read_manifest(manifest)
-    recognizer = load_recognizer(model, decoding)
-    # The first call traces the graph: a cost of starting, not of transcribing.
+    recognizer = load_recognizer(model, decoding, runtime)
+    # What the first call does beside its work is a cost of starting, not of transcribing.
     recognizer.warm_up()
     started = time.monotonic()
     each = recognizer.transcribe_each(utterances)
@@ -390,6 +393,7 @@ def evaluate_manifest(
         "trained": {key: training.get(key) for key in ("command", "seed", "commit")},
         "manifest": str(manifest),
         "decoding": recognizer.decoder.decoding.to_dict(),
+        "runtime": runtime,
         "command": this_command(),
         "commit": git_commit(),
         **result.to_dict(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 if TYPE_CHECKING:
-    from asr.recognizer import RecognizerConfig
+    from asr.model_directory import RecognizerConfig
 
 
 def model_card(config: RecognizerConfig) -> str:

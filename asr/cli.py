@@ -14,6 +14,7 @@ from asr.options import (
     Alpha,
     Beam,
     Beta,
+    ExportFormat,
     Format,
     HotWeight,
     HotWords,
@@ -22,9 +23,11 @@ from asr.options import (
     Lines,
     Lm,
     Model,
+    Runtime,
+    Server,
     Unknown,
+    captions_of,
 )
-from asr.subtitles import Captions
 from asr.tts.commands import evaluate_tts, speak
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -77,6 +80,8 @@ def transcribe(
     hot_weight: HotWeight = 5.0,
     lexicon: Lexicon = None,
     nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl")] = 0,
+    runtime: Runtime = None,
+    server: Server = None,
     line_length: LineLength = None,
     lines: Lines = None,
 ) -> None:
@@ -87,8 +92,8 @@ def transcribe(
 
     hot = read_phrases(hot_words)
     decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon, nbest)
-    how = Transcriber(model, decoding, channel, split_channels)
-    captions = _captions(line_length, lines)
+    how = Transcriber(model, decoding, channel, split_channels, runtime=runtime, server=server)
+    captions = captions_of(line_length, lines)
     totals = transcribe_files(paths, Batch(how, format, captions, out, workers, resume, errors))
     if totals.status:
         raise typer.Exit(totals.status)
@@ -116,7 +121,7 @@ def align(
     """Find when each word and character of a known text is said."""
     from asr.alignment import align_files
 
-    captions = _captions(line_length, lines)
+    captions = captions_of(line_length, lines)
     if not align_files(audio, text, model, format, channel, out, plot, captions):
         raise typer.Exit(1)
 
@@ -181,6 +186,7 @@ def evaluate(
     hot_words: HotWords = None,
     hot_weight: HotWeight = 5.0,
     lexicon: Lexicon = None,
+    runtime: Runtime = None,
 ) -> None:
     """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
     from asr.batch import evaluate_manifest
@@ -189,7 +195,7 @@ def evaluate(
 
     hot = read_phrases(hot_words)
     decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
-    result, record = evaluate_manifest(model, manifest, decoding)
+    result, record = evaluate_manifest(model, manifest, decoding, runtime or "onnx")
     if json:
         from json import dumps
 
@@ -250,9 +256,16 @@ def tune(
 @app.command()
 def export(
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
-    out: Annotated[Path, typer.Argument(help="folder of models; a new version is written below")],
+    out: Annotated[Path, typer.Argument(help="folder of models")],
+    format: Annotated[
+        ExportFormat, typer.Option(help="onnx: features in, logits out; int8: of half the size")
+    ] = "savedmodel",
 ) -> None:
-    """Write a SavedModel that TensorFlow Serving runs without this project: OUT/NAME/VERSION."""
+    """Write a model for TensorFlow Serving, OUT/NAME/VERSION, or for others, OUT/NAME.onnx."""
+    if format != "savedmodel":
+        from asr.onnx_model import export_onnx
+
+        return typer.echo(export_onnx(model, out, int8=format == "onnx-int8"))
     from asr.quiet import import_tensorflow
 
     import_tensorflow()
@@ -344,9 +357,9 @@ def data_check(
 
     features, tokenizer, stride = FeatureConfig(), Tokenizer(TokenizerConfig()), 2
     if model is not None:
-        from asr.recognizer import Recognizer
+        from asr.model_directory import read_model
 
-        config = Recognizer.load(model).config
+        _, config = read_model(model)
         features, tokenizer = config.features, Tokenizer(config.tokenizer)
         stride = config.acoustic.stride
     report = check(
@@ -357,13 +370,6 @@ def data_check(
     typer.echo(check_text(report))
     if any(finding.level == "error" for finding in report.findings):
         raise typer.Exit(1)
-
-
-def _captions(line_length: int | None, lines: int | None) -> Captions | None:
-    """What was asked for; None if nothing was, for only some formats have lines."""
-    given = {"line_length": line_length, "lines": lines}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    return Captions(**chosen) if chosen else None
 
 
 def main() -> Any:

@@ -25,7 +25,7 @@ from asr.text import Tokenizer
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from asr.acoustic import AcousticConfig
+    from asr.architecture import AcousticConfig
 
 BUCKET_BATCHES = 20
 """Batches' worth of shuffled utterances that are sorted by length together."""

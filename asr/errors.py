@@ -46,6 +46,10 @@ def reason(error: Exception) -> str:
     return str((isinstance(error, OSError) and error.strerror) or error)
 
 
+class ServerError(AsrError):
+    """A model server that cannot be reached or refuses; the message has its address."""
+
+
 def explain(error: Exception) -> str:
     """What to tell a person: an operating system's error as the file and what is wrong with it."""
     if isinstance(error, OSError) and error.filename is not None:

@@ -18,7 +18,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr import ctc, plots
-from asr.acoustic import AcousticConfig, AcousticModel
+from asr.acoustic import AcousticModel
+from asr.architecture import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.card import model_card
 from asr.config import STRICT, to_dict
@@ -28,7 +29,8 @@ from asr.evaluation import evaluate
 from asr.features import FeatureConfig
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
-from asr.recognizer import Recognizer, RecognizerConfig
+from asr.model_directory import RecognizerConfig
+from asr.recognizer import Recognizer
 from asr.record import environment, git_commit, this_command
 from asr.results import Transcript
 from asr.text import Tokenizer, TokenizerConfig, train_subwords
@@ -219,7 +221,7 @@ def _dev_scores(
 
 
 def _start_from(network: AcousticModel, model: str) -> None:
-    start = Recognizer.load(model).network.named_weights()
+    start = Recognizer.load(model, runtime="tensorflow").acoustic_model.named_weights()
     for name, variable in network.named_weights().items():
         if name not in start or tuple(start[name].shape) != tuple(variable.shape):
             raise ConfigError(f"initial_model: {model}: {name} does not fit this configuration")

@@ -38,7 +38,7 @@ class ServedRecognizer(tf.Module):
     def __init__(self, recognizer: Recognizer) -> None:
         super().__init__(name="recognizer")
         config = recognizer.config
-        front, network = MfccLayer(config.features), recognizer.network
+        front, network = MfccLayer(config.features), recognizer.acoustic_model
         # Keras's layers, were they attributes, would be exported as models of their own.
         self.weights = [variable.value for variable in network.trainable_variables]
         self.front, self.expand, self.network = front.call, front.expand, network.call
@@ -52,10 +52,15 @@ class ServedRecognizer(tf.Module):
             tf.TensorSpec([None, None, config.features.coefficients], tf.float32, name="features"),
             tf.TensorSpec([None], tf.int32, name="lengths"),
         )
+        normalised = (
+            tf.TensorSpec([None, None, config.features.dimension], tf.float32, name="features"),
+            tf.TensorSpec([None], tf.int32, name="lengths"),
+        )
         self.endpoints = {
             "serving_default": tf.function(self._text, input_signature=waves),
             "logits": tf.function(self._logits, input_signature=waves),
             "features": tf.function(self._from_features, input_signature=cepstra),
+            "normalised": tf.function(self._from_normalised, input_signature=normalised),
         }
 
     def _text(self, samples: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -78,6 +83,12 @@ class ServedRecognizer(tf.Module):
             padded = tf.pad(features, [[0, 0], [0, 1], [0, 0]])
             logits = self._run(self.expand(padded, lengths), lengths)
         return {**logits, **self._decode(logits["logits"], logits["logits_length"])}
+
+    def _from_normalised(self, features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Normalised cepstra with their deltas [batch, frames, dimension] → logits, logits_length:
+        for a client that knows what was heard before (asr.serving)."""
+        with tf.control_dependencies(_checks(features, lengths, "features")):
+            return self._run(tf.pad(features, [[0, 0], [0, 1], [0, 0]]), lengths)
 
     def _run(self, features: tf.Tensor, counts: tf.Tensor) -> dict[str, tf.Tensor]:
         logits, lengths = self.network(features, counts, training=False)
@@ -112,7 +123,7 @@ def export_recognizer(model: str, out: Path) -> Path:
         raise ModelError(
             "exporting needs TensorFlow Serving's protocol: pip install 'asr[serving]'"
         )
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, runtime="tensorflow")
     folder = out / recognizer.config.name
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
@@ -134,17 +145,20 @@ def export_recognizer(model: str, out: Path) -> Path:
 
 def _checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operation]:
     time = tf.shape(values)[1]
-    valid = tf.sequence_mask(lengths, time)
-    shape = tf.concat([tf.shape(valid), tf.ones([tf.rank(values) - 2], tf.int32)], axis=0)
-    finite = tf.math.is_finite(values) | ~tf.reshape(valid, shape)
-    return [
+    shapes = [
         tf.debugging.assert_equal(
             tf.shape(values)[0], tf.shape(lengths)[0], f"{name} and lengths differ in batch size"
         ),
         tf.debugging.assert_non_negative(lengths, "a length is negative"),
         tf.debugging.assert_less_equal(lengths, time, f"a length is beyond the {name}"),
-        tf.debugging.Assert(tf.reduce_all(finite), [f"{name} are not finite (NaN or infinite)"]),
     ]
+    # Behind these: of shapes that do not fit, it would complain in its own words.
+    with tf.control_dependencies(shapes):
+        valid = tf.sequence_mask(lengths, time)
+        shape = tf.concat([tf.shape(valid), tf.ones([tf.rank(values) - 2], tf.int32)], axis=0)
+        finite = tf.math.is_finite(values) | ~tf.reshape(valid, shape)
+        reason = f"{name} are not finite (NaN or infinite)"
+        return [*shapes, tf.debugging.Assert(tf.reduce_all(finite), [reason])]
 
 
 class _Speller(tf.Module):

@@ -89,21 +89,30 @@ class FeatureConfig:
         return max(0, 1 + (samples - self.window) // self.hop)
 
 
+def mel_frequencies(count: int, low: float, high: float, scale: str) -> np.ndarray:
+    """Frequencies in Hz, equally spaced in mel from `low` to `high`: float64 [count].
+
+    "htk" is 2595 log10(1 + f/700) (O'Shaughnessy, 1987); "slaney" (Auditory Toolbox, 1998) is
+    linear up to 1000 Hz and logarithmic above. Tests hold both to librosa's, whose import takes as
+    long as everything else that a transcript needs.
+    """
+    if scale == "htk":
+        low, high = (2595 * np.log10(1 + f / 700) for f in (low, high))
+        return 700 * (10 ** (np.linspace(low, high, count) / 2595) - 1)
+    step = np.log(6.4) / 27  # above 1000 Hz, which is 15 mels of 200/3 Hz
+    low, high = (f * 3 / 200 if f < 1000 else 15 + np.log(f / 1000) / step for f in (low, high))
+    mels = np.linspace(low, high, count)
+    return np.where(mels < 15, mels * (200 / 3), 1000 * np.exp(step * (mels - 15)))
+
+
 @lru_cache(maxsize=8)
 def mel_filters(config: FeatureConfig) -> np.ndarray:
     """Triangular filters of unit area, float64 [fft // 2 + 1, mels].
 
     Edges are equally spaced in mel; with `round_edges` each is the nearest FFT bin's frequency.
     """
-    import librosa
-
     bins = np.arange(config.fft // 2 + 1) * config.sample_rate / config.fft
-    edges = librosa.mel_frequencies(
-        n_mels=config.mels + 2,
-        fmin=config.low_hz,
-        fmax=config.high_hz,
-        htk=config.mel_scale == "htk",
-    )
+    edges = mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, config.mel_scale)
     if config.round_edges:
         step = config.sample_rate / config.fft
         edges = np.floor(edges / step + 0.5) * step

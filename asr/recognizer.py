@@ -1,42 +1,31 @@
-"""`Recognizer`: a model directory that turns recordings into text.
-
-A model directory holds `model.json` (all configuration, training summary, versions), `weights.npz`
-(float16 or float32 arrays by variable path, no pickle) and its card, `README.md`.
-"""
+"""`Recognizer`: a model directory that turns recordings into text."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from asr import boundaries, ctc
-from asr.acoustic import AcousticConfig, AcousticModel
-from asr.confidence import CALIBRATION_FILE, Curve, load_calibration, word_confidence
-from asr.config import STRICT, parse, to_dict
+from asr.confidence import Curve, load_calibration, word_confidence
 from asr.decoding import Decoder, Decoding
-from asr.errors import AsrError, ConfigError, ModelError, TextError, reason
-from asr.features import FeatureConfig, expand
-from asr.files import atomic_write
+from asr.errors import AsrError, ConfigError, TextError
+from asr.features import expand
 from asr.inputs import AudioLike, feature_blocks, name_of
 from asr.longform import Joiner, Pending, Recording, Windower, Windowing, batches
 from asr.manifest import Utterance
-from asr.models import find_model
+from asr.model_directory import RecognizerConfig, read_model, write_model
 from asr.results import Alternative, Failure, Token, Transcript, Word
+from asr.runtimes import Network, Runtime, load_network
 from asr.streaming import Stream
-from asr.text import Tokenizer, TokenizerConfig
-from asr.weights import load_weights
+from asr.text import Tokenizer
+from asr.weights import weights_file
+
+if TYPE_CHECKING:
+    from asr.acoustic import AcousticModel
 
 BATCH_SECONDS = 60.0
 """Padded audio in one batch: bounds memory (each second takes a megabyte), and is where more no
@@ -45,28 +34,13 @@ READ_AHEAD = 128
 """Windows, of one input or many, that are sorted by length into batches together."""
 
 
-@dataclass(frozen=True, config=STRICT)
-class RecognizerConfig:
-    """The content of `model.json`."""
-
-    name: str
-    features: FeatureConfig = Field(default_factory=FeatureConfig)
-    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
-    acoustic: AcousticConfig = Field(default_factory=AcousticConfig)
-    training: dict[str, Any] = Field(default_factory=dict)
-    """Summary of the run that made the weights: command, seed, data, commit, scores."""
-    versions: dict[str, str] = Field(default_factory=dict)
-    weights_sha256: str = ""
-    format: int = 1
-
-
 class Recognizer:
     """Speech to text with one model.
 
     Attributes:
         config: everything that `model.json` says.
         tokenizer: text ↔ label ids.
-        network: the Keras model, features → logits.
+        network: features → logits, in one of the runtimes.
         decoder: logits → labels.
         curve: a word's label scores → the probability that it is right; None if not calibrated.
         windowing: how long recordings are cut; for benchmarks to change.
@@ -76,7 +50,7 @@ class Recognizer:
     def __init__(
         self,
         config: RecognizerConfig,
-        network: AcousticModel | None = None,
+        network: Network,
         decoding: Decoding = Decoding(),
         curve: Curve | None = None,
         folder: Path | None = None,
@@ -86,18 +60,7 @@ class Recognizer:
         self.decoder = Decoder(self.tokenizer, decoding, folder)
         self.curve = curve
         self.windowing = Windowing()
-        self.network = network or AcousticModel(
-            config.acoustic, config.features.dimension, len(self.tokenizer)
-        )
-        # One signature with open shapes: otherwise every new shape is traced again.
-        self._forward = tf.function(
-            lambda features, lengths: self.network(features, lengths, training=False)[0],
-            input_signature=[
-                tf.TensorSpec([None, None, config.features.dimension], tf.float32),
-                tf.TensorSpec([None], tf.int32),
-            ],
-            autograph=False,  # there is no Python of ours to rewrite
-        )
+        self.network = network
 
     @property
     def seconds_per_frame(self) -> float:
@@ -109,58 +72,48 @@ class Recognizer:
         return self.config.features.hop * self.config.acoustic.stride
 
     @classmethod
-    def load(cls, model: str | PathLike[str], decoding: Decoding = Decoding()) -> Recognizer:
+    def load(
+        cls,
+        model: str | PathLike[str],
+        decoding: Decoding = Decoding(),
+        runtime: Runtime = "onnx",
+        threads: int = 0,
+    ) -> Recognizer:
         """Load a shipped model by its name or any model by its directory; decode greedily or as
         `decoding` says.
+
+        Args:
+            runtime, threads: see `load_network`; the text is the same in all of them.
 
         Raises:
             ModelError: a file is missing, damaged, or does not fit the configuration.
             ConfigError: `model.json` has an unknown, missing or impossible key.
         """
-        folder = find_model(model)
-        try:
-            values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{folder / 'model.json'}: cannot be read: {reason(error)}") from None
-        if not isinstance(values, dict):
-            raise ModelError(f"{folder / 'model.json'}: expected one JSON object")
-        config = parse(RecognizerConfig, values, str(folder / "model.json"), complete=True)
-        if config.format != 1:
-            raise ConfigError(
-                f"{folder / 'model.json'}: format {config.format} is not known to this version"
-            )
-        calibration = load_calibration(folder, config.weights_sha256)
-        curve = calibration.curve(has_lm=decoding.lm is not None)
-        recognizer = cls(config, decoding=decoding, curve=curve, folder=folder)
-        load_weights(recognizer.network, folder / "weights.npz", config.weights_sha256)
-        return recognizer
+        folder, config = read_model(model)
+        curve = load_calibration(folder, config.weights_sha256).curve(decoding.lm is not None)
+        labels, dimension = len(Tokenizer(config.tokenizer)), config.features.dimension
+        weights, sha256 = folder / "weights.npz", config.weights_sha256
+        network = load_network(
+            runtime, config.acoustic, dimension, labels, weights, sha256, threads
+        )
+        return cls(config, network, decoding, curve, folder)
+
+    @property
+    def acoustic_model(self) -> AcousticModel:
+        """The network in TensorFlow, whose variables can be saved, trained and exported.
+
+        Raises:
+            ConfigError: it runs in another runtime.
+        """
+        from asr.acoustic import AcousticModel
+
+        if not isinstance(self.network, AcousticModel):
+            raise ConfigError("this needs the runtime tensorflow: only there it has variables")
+        return self.network
 
     def save(self, folder: Path, card: str, half: bool = True) -> None:
         """Write the model directory; weights as float16 when `half`, else float32."""
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays = {
-            path: variable.numpy().astype(np.float16 if half else np.float32)
-            for path, variable in self.network.named_weights().items()
-        }
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        values = {
-            **to_dict(self.config),
-            "versions": {
-                "asr": version("asr"),
-                "keras": version("keras"),
-                "python": platform.python_version(),
-                "tensorflow": version("tensorflow"),
-            },
-            "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
-        }
-        (folder / CALIBRATION_FILE).unlink(missing_ok=True)  # it was for other weights
-        with atomic_write(folder / "weights.npz", binary=True) as file:
-            file.write(buffer.getvalue())
-        with atomic_write(folder / "README.md") as file:
-            file.write(card)
-        with atomic_write(folder / "model.json") as file:
-            file.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
 
     def transcribe(
         self,
@@ -258,7 +211,7 @@ class Recognizer:
         labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
-        static, duration = self._static(audio, sample_rate, channel)
+        static, duration = self.cepstra(audio, sample_rate, channel)
         (logits,) = self.logits([expand(static, self.config.features)])
         try:
             path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
@@ -312,12 +265,13 @@ class Recognizer:
         self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
     ) -> tuple[np.ndarray, float]:
         """Normalised features [frames, dimension] and duration in seconds of one recording."""
-        static, duration = self._static(audio, sample_rate, channel)
+        static, duration = self.cepstra(audio, sample_rate, channel)
         return expand(static, self.config.features), duration
 
-    def _static(
-        self, audio: AudioLike, sample_rate: int | None, channel: int | None
+    def cepstra(
+        self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
     ) -> tuple[np.ndarray, float]:
+        """Static cepstra [frames, coefficients] and duration in seconds of one recording."""
         config = self.config.features
         blocks = list(feature_blocks(audio, config, sample_rate, channel))
         static = np.concatenate([static for static, _ in blocks])
@@ -329,12 +283,12 @@ class Recognizer:
         padded = np.zeros([len(features), max(lengths), self.config.features.dimension], np.float32)
         for row, f in zip(padded, features, strict=True):
             row[: len(f)] = f
-        logits = self._forward(padded, np.array(lengths, np.int32)).numpy()
+        logits = self.network.logits(padded, np.array(lengths, np.int32))
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
     def warm_up(self) -> None:
-        """Trace the graph, which the first call would otherwise do."""
+        """What a runtime does in its first call, such as to trace a graph."""
         self.logits([np.zeros([10, self.config.features.dimension], np.float32)])
 
     def posteriors(self, audio: AudioLike) -> tuple[np.ndarray, float]:

@@ -6,11 +6,10 @@ from typing import Any, Literal, get_args
 
 import keras
 
+from asr.architecture import Cell
 from asr.errors import ConfigError
 from asr.gru import FusedGRU
 from asr.lstm import FusedLSTM
-
-Cell = Literal["rnn", "lstm", "gru"]
 
 
 @keras.saving.register_keras_serializable("asr")

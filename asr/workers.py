@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from asr.audio import probe
 from asr.decoding import Decoding
-from asr.errors import AsrError, AudioError, WorkerError
+from asr.errors import AsrError, AudioError, ConfigError, ServerError, WorkerError
 from asr.inputs import Recording, file_of
 from asr.ledger import digest
 from asr.manifest import Utterance
-from asr.quiet import import_tensorflow
 from asr.results import Failure, Transcript
+from asr.runtimes import Runtime
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
@@ -60,8 +60,9 @@ class Outcome:
 class Transcriber:
     """What is done with each recording.
 
-    model, decoding: see `Recognizer.load`. channel: the one to use, all are mixed by default.
-    split_channels: each channel is transcribed by itself. digests: take the files' SHA-256.
+    model, decoding, runtime: see `Recognizer.load`. channel: the one to use, all are mixed by
+    default. split_channels: each channel is transcribed by itself. digests: take the files'
+    SHA-256. server: where the network is instead (see `serving.connect`).
     """
 
     model: str
@@ -69,25 +70,32 @@ class Transcriber:
     channel: int | None = None
     split_channels: bool = False
     digests: bool = False
+    runtime: Runtime | None = None
+    server: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.server and self.runtime:
+            raise ConfigError(
+                f"--runtime {self.runtime} computes here, --server {self.server} there: give one"
+            )
 
     def load(self, threads: int = 0) -> Recognizer:
-        """The recogniser, its graph traced: a cost of starting, not of transcribing.
+        """The recogniser, warm: a cost of starting, not of transcribing.
 
         Args:
-            threads: of TensorFlow in this process, if it has not run yet; 0 leaves that to it.
+            threads: of the runtime in this process; 0 leaves that to it.
 
         Raises:
             ModelError, ConfigError: see `Recognizer.load`.
+            ServerError: see `RemoteRecognizer.connect`.
         """
-        import_tensorflow()
-        import tensorflow as tf
-
-        if threads:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
         from asr.recognizer import Recognizer
 
-        recognizer = Recognizer.load(self.model, self.decoding)
+        if self.server:
+            from asr.serving import RemoteRecognizer
+
+            return RemoteRecognizer.connect(self.server, self.model, self.decoding)
+        recognizer = Recognizer.load(self.model, self.decoding, self.runtime or "onnx", threads)
         recognizer.warm_up()
         return recognizer
 
@@ -182,7 +190,7 @@ def run_workers(
     process has failed. Another process takes a dead one's place, unless it died while loading.
 
     Raises:
-        AsrError: the model or decoding is wrong.
+        AsrError: the model or decoding is wrong, or the server does not answer.
         WorkerError: no process is left, or one cannot be started.
     """
     queue = deque(jobs)
@@ -290,4 +298,7 @@ def _serve(connection: Connection, threads: int, transcriber: Transcriber) -> No
             job = connection.recv()
         except (EOFError, OSError):
             return
-        message = transcriber.transcribe(recognizer, job)
+        try:
+            message = transcriber.transcribe(recognizer, job)
+        except ServerError as error:
+            message = error

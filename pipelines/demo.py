@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
-
 from asr import demo
 from asr.manifest import Utterance
 

@@ -31,12 +31,14 @@ def tiny():  # type: ignore[no-untyped-def]
     """A small recogniser with random weights."""
     import keras
 
-    from asr.acoustic import AcousticConfig
-    from asr.recognizer import Recognizer, RecognizerConfig
+    from asr.acoustic import AcousticModel
+    from asr.architecture import AcousticConfig
+    from asr.model_directory import RecognizerConfig
+    from asr.recognizer import Recognizer
 
     keras.utils.set_random_seed(7)
     config = RecognizerConfig("tiny", acoustic=AcousticConfig(units=8, layers=2))
-    return Recognizer(config)
+    return Recognizer(config, AcousticModel(config.acoustic, 39, 29))
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asr.acoustic import AcousticConfig, AcousticModel
+from asr.acoustic import AcousticModel
+from asr.architecture import AcousticConfig
 
 
 @pytest.mark.parametrize("front", ["stack", "conv"])

@@ -188,7 +188,7 @@ def test_calibration_is_stored_used_and_forgotten_with_its_weights(  # type: ign
     )
     assert code == 0 and json.loads(out)["ece"] < stored["plain"]["ece_before"]
     assert picture.read_bytes()[:4] == b"\x89PNG"
-    loaded = Recognizer.load(folder)
+    loaded = Recognizer.load(folder, runtime="tensorflow")
     after = loaded.transcribe(goforward)
     share = sum(w.confidence for w in after.words) / len(after.words)
     assert share == pytest.approx(1 / len(after.words), abs=0.05)

@@ -5,7 +5,7 @@ import pytest
 from conftest import DATA
 from test_augment import STILL
 
-from asr.acoustic import AcousticConfig
+from asr.architecture import AcousticConfig
 from asr.augment import AugmentConfig
 from asr.dataset import SpeechDataset
 from asr.errors import TextError

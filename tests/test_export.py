@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
+from tensorflow.types.experimental import ConcreteFunction
 
 from asr.audio import read_audio
 from asr.export import _Speller, export_recognizer
@@ -107,6 +108,13 @@ def test_a_request_that_cannot_be_meant_says_why(
     request = {**pad([np.zeros(4000, np.float32)]), **change}
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         served.signatures[signature](**request)
+
+
+def test_other_shapes_are_not_traced_again(served: Any, tiny: Recognizer) -> None:
+    assert all(isinstance(s, ConcreteFunction) for s in served.signatures.values())
+    for batch, frames in ((1, 9), (3, 40), (2, 7)):
+        tiny.logits([np.zeros([frames, 39], np.float32)] * batch)
+    assert tiny.acoustic_model._traced.experimental_get_tracing_count() == 1
 
 
 def test_padding_may_be_anything(served: Any, clips: list[np.ndarray]) -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from asr.audio import read_audio, resample
 from asr.errors import AudioError, ConfigError
 from asr.feature_layer import MfccLayer
-from asr.features import FeatureConfig, delta, expand, extract, load_features, mfcc
+from asr.features import (
+    FeatureConfig,
+    delta,
+    expand,
+    extract,
+    load_features,
+    mel_frequencies,
+    mfcc,
+)
 
 CONFIG = FeatureConfig()
 
@@ -30,6 +38,16 @@ def test_delta_equals_librosa(goforward: Path) -> None:
     static = mfcc(read_audio(goforward), CONFIG)
     expected = librosa.feature.delta(static, width=5, axis=0, mode="nearest")
     np.testing.assert_allclose(delta(static, 2), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", ["htk", "slaney"])
+@pytest.mark.parametrize("ends", [(0, 900), (130, 6800), (20, 8000), (1000, 4000)])
+def test_mel_scales_equal_librosas(scale: str, ends: tuple[int, int]) -> None:
+    import librosa
+
+    low, high = ends
+    expected = librosa.mel_frequencies(n_mels=42, fmin=low, fmax=high, htk=scale == "htk")
+    np.testing.assert_allclose(mel_frequencies(42, low, high, scale), expected, atol=1e-9)
 
 
 def test_features_are_normalised_over_the_utterance(goforward: Path) -> None:

@@ -36,12 +36,12 @@ def edit(model: Path, change) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_saved_and_loaded_gives_the_same(saved: Path, tiny: Recognizer, goforward: Path) -> None:
-    loaded = Recognizer.load(saved)
+    loaded = Recognizer.load(saved, runtime="tensorflow")
     assert loaded.config.acoustic == tiny.config.acoustic
     assert loaded.config.versions["tensorflow"]
     again = saved.parent / "again"
     loaded.save(again, "# tiny\n")
-    ours, theirs = loaded.posteriors(goforward)[0], Recognizer.load(again).posteriors(goforward)[0]
+    ours, theirs = (Recognizer.load(folder).posteriors(goforward)[0] for folder in (saved, again))
     np.testing.assert_array_equal(ours, theirs)  # float16 is rounded to once
     np.testing.assert_allclose(ours, tiny.posteriors(goforward)[0], atol=5e-3)
 
@@ -189,14 +189,14 @@ def test_weights_that_are_not_the_models_are_named(model: Path) -> None:
 
 
 def test_weights_are_rounded_to_float16_and_nothing_else(tiny: Recognizer, model: Path) -> None:
-    loaded = Recognizer.load(model).network.named_weights()
+    loaded = Recognizer.load(model, runtime="tensorflow").network.named_weights()
     with np.load(model / "weights.npz") as file:
         assert {file[name].dtype for name in file.files} == {np.dtype(np.float16)}
     for name, variable in tiny.network.named_weights().items():
         expected = variable.numpy().astype(np.float16).astype(np.float32)
         np.testing.assert_array_equal(loaded[name].numpy(), expected)
     tiny.save(model, "", half=False)
-    exact = Recognizer.load(model).network.named_weights()
+    exact = Recognizer.load(model, runtime="tensorflow").network.named_weights()
     for name, variable in tiny.network.named_weights().items():
         np.testing.assert_array_equal(exact[name].numpy(), variable.numpy())
 

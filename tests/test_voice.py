@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from asr.errors import ConfigError, ModelError, TextError
+from asr.recognizer import Recognizer
 from asr.tts.acoustic import FRAMES_A_STEP, PITCH_POINTS, VoiceAcousticConfig, VoiceModel
 from asr.tts.pronunciation import Pronouncer
 from asr.tts.synthesizer import PAUSE, Synthesizer, VoiceConfig
@@ -202,5 +203,7 @@ def test_damage_is_named(voice: Synthesizer, tmp_path: Path) -> None:
     (folder / "weights.npz").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="SHA-256"):
         Synthesizer.load(folder)
-    with pytest.raises(ModelError, match="not a voice"):
+    with pytest.raises(ModelError, match="this is a recogniser, for asr transcribe"):
         Synthesizer.load("en-small")
+    with pytest.raises(ModelError, match="this is a voice, for asr speak"):
+        Recognizer.load(folder)

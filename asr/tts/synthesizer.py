@@ -6,7 +6,6 @@ It holds `model.json` (all configuration, training summary, versions), `weights.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -18,11 +17,10 @@ import tensorflow as tf
 from pydantic import Field
 from pydantic.dataclasses import dataclass as strict_dataclass
 
-from asr.config import STRICT, parse, to_dict
+from asr.config import STRICT
 from asr.errors import ConfigError, ModelError, TextError
-from asr.files import atomic_write
+from asr.model_directory import read_config, write_model
 from asr.models import find_model
-from asr.record import versions
 from asr.tts.acoustic import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
 from asr.tts.mel import MelConfig
 from asr.tts.pronunciation import Pronouncer, read_lexicon, write_lexicon
@@ -122,35 +120,17 @@ class Synthesizer:
             ConfigError: `model.json` has an unknown, missing or impossible key.
         """
         folder = find_model(voice)
-        path = folder / "model.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{path}: cannot be read: {error}") from None
-        if not isinstance(values, dict) or "voice" not in values:
-            raise ModelError(
-                f"{folder}: not a voice, which `asr train` makes from a voice's config"
-            )
-        config = parse(VoiceConfig, values, str(path), complete=True)
-        if config.format != 1:
-            raise ConfigError(f"{path}: format {config.format} is not known to this version")
+        config = read_config(VoiceConfig, folder)
         if config.symbols != SYMBOLS:
-            raise ModelError(f"{path}: its symbols are not those of this version")
+            raise ModelError(f"{folder}: its symbols are not those of this version")
         voice_of = cls(config, Pronouncer(read_lexicon(folder / LEXICON)), vocoder=vocoder)
         load_weights(voice_of.network, folder / "weights.npz", config.weights_sha256)
         return voice_of
 
     def save(self, folder: Path, card: str) -> None:
         """Write the voice's directory; weights as float16."""
-        data, digest = weights_file(self.network)
-        values = {**to_dict(self.config), "versions": versions(), "weights_sha256": digest}
-        with atomic_write(folder / "weights.npz", binary=True) as file:
-            file.write(data)
         write_lexicon(folder / LEXICON, self.pronounce.lexicon)
-        with atomic_write(folder / "README.md") as file:
-            file.write(card)
-        with atomic_write(folder / "model.json") as file:
-            file.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        write_model(folder, self.config, weights_file(self.network), card)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> np.ndarray:
         """All of a text: float32 samples [n] in −1…1 at the voice's sample rate.

@@ -1,0 +1,34 @@
+"""The shape of the acoustic model, apart from any library that computes it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr.config import STRICT
+
+Cell = Literal["rnn", "lstm", "gru"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class AcousticConfig:
+    """Shape of the acoustic model; travels inside every model."""
+
+    front: Literal["stack", "conv"] = "stack"
+    """What lowers the frame rate: neighbours joined into one, or a strided convolution."""
+    stride: int = Field(default=2, ge=1)
+    """Feature frames an output frame."""
+    filters: int = Field(default=256, ge=1)
+    """Channels of the convolution (front: conv)."""
+    cell: Cell = "lstm"
+    units: int = Field(default=256, ge=1)
+    layers: int = Field(default=3, ge=1)
+    bidirectional: bool = True
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    norm: Literal["layer", "none"] = "layer"
+
+    def frames(self, feature_frames: int) -> int:
+        """Output frames for so many feature frames."""
+        return -(-feature_frames // self.stride)

@@ -1,0 +1,91 @@
+"""Model directories: what is in them, read and written.
+
+`model.json` (all configuration, training summary, versions), `weights.npz` (float16 or float32
+arrays by variable path, no pickle) and the card, `README.md`.
+"""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr.architecture import AcousticConfig
+from asr.confidence import CALIBRATION_FILE
+from asr.config import STRICT, parse, to_dict
+from asr.errors import ConfigError, ModelError, reason
+from asr.features import FeatureConfig
+from asr.files import atomic_write
+from asr.models import find_model
+from asr.record import versions
+from asr.text import TokenizerConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, config=STRICT)
+class RecognizerConfig:
+    """The content of `model.json`."""
+
+    name: str
+    features: FeatureConfig = Field(default_factory=FeatureConfig)
+    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
+    acoustic: AcousticConfig = Field(default_factory=AcousticConfig)
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Summary of the run that made the weights: command, seed, data, commit, scores."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    weights_sha256: str = ""
+    format: int = 1
+
+
+def read_model(model: str | PathLike[str]) -> tuple[Path, RecognizerConfig]:
+    """The directory of a recogniser given by shipped name or path, and its `model.json`.
+
+    Raises:
+        ModelError, ConfigError: see `Recognizer.load`.
+    """
+    folder = find_model(model)
+    config = read_config(RecognizerConfig, folder)
+    return folder, config
+
+
+def read_config(cls: type[T], folder: Path) -> T:
+    """The `model.json` of a recogniser (RecognizerConfig) or of a voice (VoiceConfig), which has a
+    key `voice`.
+
+    Raises:
+        ModelError: it cannot be read, or is of the other kind.
+        ConfigError: it has an unknown, missing or impossible key.
+    """
+    path = folder / "model.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {reason(error)}") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path}: expected one JSON object")
+    if ("voice" in values) != (cls is not RecognizerConfig):
+        kind, use = (
+            ("voice", "asr speak") if "voice" in values else ("recogniser", "asr transcribe")
+        )
+        raise ModelError(f"{folder}: this is a {kind}, for {use}")
+    if values.get("format") != 1:
+        raise ConfigError(f"{path}: format {values.get('format')} is not known to this version")
+    return parse(cls, values, str(path), complete=True)
+
+
+def write_model(folder: Path, config: Any, weights: tuple[bytes, str], card: str) -> None:
+    """Write a model directory with `weights.weights_file`; versions are filled in."""
+    data, sha256 = weights
+    values = {**to_dict(config), "versions": versions(), "weights_sha256": sha256}
+    (folder / CALIBRATION_FILE).unlink(missing_ok=True)  # it was for other weights
+    with atomic_write(folder / "weights.npz", binary=True) as file:
+        file.write(data)
+    with atomic_write(folder / "README.md") as file:
+        file.write(card)
+    with atomic_write(folder / "model.json") as file:
+        file.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")

