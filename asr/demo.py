@@ -20,9 +20,11 @@ from asr.errors import AsrError
 from asr.evaluation import Evaluation, evaluate
 from asr.manifest import Utterance, read_manifest
 from asr.packages import run as _run
+from asr.quiet import import_tensorflow
 from asr.recognizer import Recognizer
 
 SPHINX = "pocketsphinx==5.1.1"
+SENTENCE = "The boat was ready, and the wind was in the west."
 PROMPTS = ("asterisk-core-sounds-en-wav", "asterisk-core-sounds-en")
 
 
@@ -90,6 +92,7 @@ def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
         seconds = time.monotonic() - started
         normalise = recognizer.tokenizer.normalise
         _print(console, title, evaluate(utterances, results, normalise, seconds), show)
+    _speak(console, recognizer, folder / "speech.wav")
     return _draw(recognizer, next(iter(found.values())), folder / "recording.png")
 
 
@@ -107,6 +110,17 @@ def _print(console: Console, title: str, result: Evaluation, show: int) -> None:
         f"WER {result.wer:.1%} (95 % interval {low:.1%}–{high:.1%}), CER {result.cer:.1%}, "
         f"RTF {result.rtf or 0:.4f}\n"
     )
+
+
+def _speak(console: Console, recognizer: Recognizer, path: Path) -> None:
+    """Say a sentence, and let the recogniser write down what it hears."""
+    import_tensorflow()
+    from asr.tts.speak import speak_to_file
+    from asr.tts.synthesizer import Synthesizer
+
+    said = speak_to_file(Synthesizer.load("en-kathleen"), SENTENCE, path, rate=1.0, pitch=0.0)
+    console.print(f"said ({said.duration:.1f} s, {path}): {SENTENCE}")
+    console.print(f"heard: {recognizer.transcribe(path).text}\n")
 
 
 def _draw(recognizer: Recognizer, utterances: Sequence[Utterance], path: Path) -> Path:

@@ -69,6 +69,9 @@ def evaluate_tts(
     manifest: Annotated[Path, typer.Argument(help="recordings of the voice's speaker, with texts")],
     voice: Voice = "en-kathleen",
     model: Annotated[str, typer.Option("--model", "-m", help="recogniser that reads")] = "en-small",
+    lm: Annotated[
+        str | None, typer.Option(help="language model that it reads with; default: greedy")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
 ) -> None:
     """Let recognisers read what a voice says, beside the recordings, flite and espeak-ng.
@@ -76,8 +79,12 @@ def evaluate_tts(
     PocketSphinx, flite and espeak-ng take part where they are installed.
     """
     from asr.batch import load_recognizer
+    from asr.decoding import Decoding
 
-    recognizer = load_recognizer(model)
+    recognizer = load_recognizer(model, Decoding(lm=lm))
+    from asr.quiet import import_tensorflow
+
+    import_tensorflow()
     from asr.manifest import read_manifest
     from asr.tts.roundtrip import round_trip, round_trip_record, round_trip_text
     from asr.tts.synthesizer import Synthesizer

@@ -140,6 +140,7 @@ def round_trip_record(
         "voice_sha256": voice.config.weights_sha256,
         "model": recognizer.config.name,
         "weights_sha256": recognizer.config.weights_sha256,
+        "lm": recognizer.decoder.decoding.lm,
         "manifest": str(manifest),
         "sentences": result.sentences,
         "rtf": result.rtf,
