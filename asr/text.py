@@ -78,7 +78,7 @@ def _number(digits: str, to: str = "cardinal") -> str:
     if len(whole) > _LONGEST or (len(whole) > 1 and int(whole[0]) == 0):
         spoken = _digits(whole)
     else:
-        spoken = num2words(int(whole), to=to) if whole else ""
+        spoken = num2words(int(whole), to=to).replace(",", "") if whole else ""
     return f"{spoken} point {_digits(fraction)}" if point else spoken
 
 

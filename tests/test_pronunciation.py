@@ -43,6 +43,9 @@ LEXICON = {
         ("brrr", "B IY1 AA1 R AA1 R AA1 R", "spelled"),
         ("snape", "S N EY1 P", "rule"),
         ("chiss", "CH IH1 S", "rule"),
+        ("grumble", "G R AH1 M B L", "rule"),
+        ("cinto", "S IH1 N T AA1", "rule"),
+        ("hopes", "HH OW1 P S", "rule"),
     ],
 )
 def test_words_known_derived_and_guessed(word: str, phones: str, source: str) -> None:
@@ -64,7 +67,7 @@ def test_a_lexicon_comes_back_as_it_was_and_the_file_is_the_same_each_time(tmp_p
     assert read_lexicon(one) == LEXICON
     assert one.read_bytes() == two.read_bytes()
     # What a person writes need not be packed.
-    (tmp_path / "own.txt").write_text("asr EY1 EH1 S AA1 R\n")
+    (tmp_path / "own.txt").write_text("ASR\tEY1 EH1 S  AA1 R\n\n")
     assert read_lexicon(tmp_path / "own.txt") == {"asr": "EY1 EH1 S AA1 R"}
 
 
@@ -75,6 +78,7 @@ def test_a_lexicon_comes_back_as_it_was_and_the_file_is_the_same_each_time(tmp_p
         (b"walk\n", "line 1: 'walk': no phones"),
         (b"\xff\xfe", "cannot be read"),
         (gzip.compress(b"walk W AO1 K\n")[:-9], "cannot be read"),
+        (gzip.compress(b"walk W AO1 K\n")[:10] + b"\xff" * 20, "cannot be read"),
     ],
 )
 def test_what_is_wrong_in_a_lexicon_is_named(tmp_path: Path, content: bytes, message: str) -> None:

@@ -53,13 +53,18 @@ def test_lines_to_a_folder_with_a_manifest(tmp_path: Path) -> None:
     assert "3 lines, 1 failed" in done.stderr
     printed = [json.loads(line) for line in done.stdout.splitlines()]
     assert [p["text"] for p in printed] == ["The end.", "The 😀 danger trail"]
+    # The manifest has what was said, which is what a recogniser is to learn.
     utterances = read_manifest(tmp_path / "said" / "manifest.jsonl")
     assert [u.path.name for u in utterances] == ["00001.wav", "00004.wav"]
+    assert [u.text for u in utterances] == ["the end", "the danger trail"]
     for u, p in zip(utterances, printed, strict=True):
         assert soundfile.info(u.path).duration == pytest.approx(u.duration) == p["duration"]
         assert u.speaker == "en-kathleen"
     checked = RUN.invoke(app, ["data", "check", str(tmp_path / "said" / "manifest.jsonl")])
-    assert "0.00 h, 1 speakers" in checked.stdout
+    assert checked.exit_code == 0 and "2 utterances" in checked.stdout
+    empty = RUN.invoke(app, ["speak", "-", "--out", f"{tmp_path}/none/"], input="\n")
+    assert empty.exit_code == 1 and "there is no line to say" in str(empty.exception)
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_text_file_and_its_phones(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_training_resumes_exactly_and_leaves_a_voice(
     assert "goforward.wav: nothing in '...' can be said" in left_out
     train_voice(experiment(corpus), corpus, parts, max_steps=3, say=said.append)
     # The second time durations and pitch come from the file that the first time left.
-    monkeypatch.setattr(VoiceDataset.__init__.__globals__["_prepare"], "__code__", _fails.__code__)
+    monkeypatch.setattr("asr.tts.dataset._prepare", _fails)
     train_voice(experiment(corpus), corpus, parts, say=said.append)
     assert said[-1] == "resumed at epoch 2, batch 2"
     first, second = state(whole), state(parts)
@@ -84,6 +84,22 @@ def test_training_resumes_exactly_and_leaves_a_voice(
 
 def _fails(*_: object) -> None:
     raise AssertionError("measured again")
+
+
+def test_durations_of_another_reading_are_not_used(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_voice(experiment(corpus), corpus, tmp_path / "out", max_steps=1, say=lambda _: None)
+    lexicon = corpus.parent / "lexicon.txt"
+    lexicon.write_text(lexicon.read_text().replace("G OW1", "G OW1 OW0"))
+    monkeypatch.setattr("asr.tts.dataset._prepare", _fails)
+    with pytest.raises(AssertionError, match="measured again"):
+        train_voice(experiment(corpus), corpus, tmp_path / "out", say=lambda _: None)
+
+
+def test_a_voice_is_trained_in_float32(corpus: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training.precision: a voice is trained in float32"):
+        experiment(corpus, precision="mixed_float16")
 
 
 def test_durations_and_pitch_of_a_real_recording(corpus: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def speak(
 
     asr speak "Author of the danger trail." --out trail.wav
 
-    asr speak - --out - < book.txt | aplay -f S16_LE -r 22050
+    asr speak book.txt --out - | aplay -f S16_LE -r 22050
     """
     from asr.quiet import import_tensorflow
 

@@ -24,7 +24,7 @@ from asr.progress import track
 from asr.recognizer import Recognizer
 from asr.results import Word
 from asr.tts.acoustic import FRAMES_A_STEP, PITCH_POINTS
-from asr.tts.durations import Spoken, align_symbols
+from asr.tts.durations import ROUNDS, TOLERANCE, Spoken, align_symbols
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.pronunciation import VOWELS, Pronouncer
 from asr.tts.text import SILENT, Sentence, one_sentence
@@ -303,10 +303,15 @@ def _cache_key(
     utterances: Sequence[Utterance], recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
 ) -> str:
     total = hashlib.sha256()
-    for part in (to_dict(mel), recognizer.config.weights_sha256, sorted(pronounce.lexicon.items())):
+    settings = (BEFORE, AFTER, LOWEST, HIGHEST, ROUNDS, TOLERANCE, FRAMES_A_STEP)
+    for part in (to_dict(mel), recognizer.config.weights_sha256, settings):
         total.update(json.dumps(part).encode())
     for utterance in utterances:
-        total.update(utterance.text.encode() + b"\n")
+        # What the front end makes of the text today: durations are of its symbols.
+        try:
+            total.update(" ".join(one_sentence(utterance.text, pronounce).symbols).encode())
+        except TextError as error:
+            total.update(str(error).encode())
         if utterance.audio_filepath is not None and utterance.audio_filepath.is_file():
             total.update(hashlib.sha256(utterance.audio_filepath.read_bytes()).digest())
     return total.hexdigest()

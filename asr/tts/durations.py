@@ -1,4 +1,4 @@
-"""How long each symbol of a recording lasts, and how high it is.
+"""How long each symbol of a recording lasts.
 
 The recogniser's CTC alignment says when each word is said. Within that, phones are found by a
 Viterbi search over Gaussians of the frames' cepstra, which are estimated from the alignment itself

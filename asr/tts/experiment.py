@@ -16,11 +16,13 @@ from pydantic.dataclasses import dataclass
 
 from asr import plots
 from asr.config import STRICT
+from asr.errors import ConfigError
 from asr.experiment import fingerprint_of, prepare_run, run_record, sha256_of, watch_run
+from asr.files import atomic_write
 from asr.manifest import read_manifest
 from asr.recognizer import Recognizer
 from asr.training import Trainer, TrainingConfig, make_strategy
-from asr.tts.acoustic import VoiceAcousticConfig, VoiceModel
+from asr.tts.acoustic import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
 from asr.tts.dataset import VoiceDataset, padded
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.pronunciation import Pronouncer, cmudict_lexicon, read_lexicon
@@ -57,6 +59,10 @@ class VoiceExperimentConfig:
     duration_weight: float = Field(default=0.1, ge=0)
     """Of the error of log durations, beside the mel frames' absolute error."""
     pitch_weight: float = Field(default=0.1, ge=0)
+
+    def __post_init__(self) -> None:
+        if self.training.precision != "float32":
+            raise ConfigError("training.precision: a voice is trained in float32")
 
 
 def train_voice(
@@ -119,6 +125,7 @@ def train_voice(
     size = config.training.batch_size
     hashes = {n: sha256_of(data / n) for n in (*config.data.train, *config.data.dev)}
     hashes["frames and symbols"] = dataset.digest()
+    hashes["recognizer"] = recognizer.config.weights_sha256
     trainer = Trainer(
         network=network,
         losses=losses,
@@ -149,13 +156,14 @@ def voice_errors(
     durations; squared, of standardised pitch."""
     scales = network.scales
     pitch = (batch["pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]
-    wanted = (batch["frames"] - scales["mel_mean"]) / scales["mel_deviation"]
     frames, log_steps, heights = network(
         batch["symbols"], batch["lengths"], batch["durations"], pitch, training=training
     )
     count = tf.shape(frames)[1]
-    total = tf.reduce_sum(batch["durations"], axis=1)
-    inside = tf.cast(tf.sequence_mask(total * (count // tf.reduce_max(total)), count), tf.float32)
+    # A replica's share of a batch may be padded to the longest of the whole batch.
+    wanted = (batch["frames"][:, :count] - scales["mel_mean"]) / scales["mel_deviation"]
+    total = FRAMES_A_STEP * tf.reduce_sum(batch["durations"], axis=1)
+    inside = tf.cast(tf.sequence_mask(total, count), tf.float32)
     mel = tf.reduce_mean(tf.abs(frames - wanted), axis=2)
     valid = tf.cast(tf.sequence_mask(batch["lengths"], tf.shape(pitch)[1]), tf.float32)
     steps = tf.math.log1p(tf.cast(batch["durations"], tf.float32))
@@ -200,7 +208,8 @@ at commit {training.get("commit", "unknown")}, seed {training.get("seed")}. Best
 def _samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
     for i, example in enumerate(dataset.dev[:SAMPLES]):
         speech = voice.say(one_sentence(example.utterance.text, voice.pronounce))
-        soundfile.write(out / f"sample-{i}.wav", speech.samples, speech.sample_rate)
+        with atomic_write(out / f"sample-{i}.wav", binary=True) as file:
+            soundfile.write(file, speech.samples, speech.sample_rate, format="WAV")
         plots.mels(
             out / f"sample-{i}.png",
             {"recorded": example.frames, "said": log_mel(speech.samples, voice.config.mel)},

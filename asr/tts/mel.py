@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import librosa
 import numpy as np
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr.config import STRICT
@@ -21,10 +22,10 @@ class MelConfig:
     """Samples a frame (46 ms), under a Hann window."""
     hop: int = 256
     """Samples from one frame's centre to the next one's (11.6 ms)."""
-    mels: int = 80
+    mels: int = Field(default=80, ge=1)
     low_hz: float = 0.0
     high_hz: float = 8000.0
-    floor: float = 1e-5
+    floor: float = Field(default=1e-5, gt=0)
     """Smallest magnitude, before the natural logarithm."""
 
     def __post_init__(self) -> None:

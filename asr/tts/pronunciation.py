@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,15 @@ _SPELLINGS: tuple[tuple[str, str], ...] = (
     ("ou", "AW1"), ("ow", "OW1"), ("oi", "OY1"), ("oy", "OY1"), ("ai", "EY1"), ("ay", "EY1"),
     ("au", "AO1"), ("aw", "AO1"), ("ie", "IY1"), ("ei", "EY1"), ("ey", "IY0"), ("ew", "UW1"),
     ("ue", "UW1"), ("oa", "OW1"), ("ar", "AA1 R"), ("er", "ER0"), ("ir", "ER1"), ("or", "AO1 R"),
-    ("ur", "ER1"), ("ce", "S"), ("ci", "S IH1"), ("cy", "S IY0"), ("ge", "JH"), ("a", "AE1"),
+    ("ur", "ER1"), ("a", "AE1"),
     ("b", "B"), ("c", "K"), ("d", "D"), ("e", "EH1"), ("f", "F"), ("g", "G"), ("h", "HH"),
     ("i", "IH1"), ("j", "JH"), ("k", "K"), ("l", "L"), ("m", "M"), ("n", "N"), ("o", "AA1"),
     ("p", "P"), ("q", "K"), ("r", "R"), ("s", "S"), ("t", "T"), ("u", "AH1"), ("v", "V"),
     ("w", "W"), ("x", "K S"), ("y", "IY0"), ("z", "Z"),
 )  # fmt: skip
 """What letters usually say; the longer spelling first."""
+_SOFT = {"c": "S", "g": "JH"}
+"""Before e, i and y."""
 _LONG = {"a": "EY1", "e": "IY1", "i": "AY1", "o": "OW1", "u": "UW1"}
 """A vowel before one consonant and a silent e."""
 
@@ -98,9 +101,9 @@ class Pronouncer:
         return tuple(phones.split()) if phones is not None else None
 
     def _inflected(self, word: str) -> Phones | None:
-        for ending in ("'s", "s'", "es", "s"):
-            stem = self._known(word.removesuffix(ending)) if word.endswith(ending) else None
-            if stem:
+        for ending in ("'s", "s'", "s", "es"):
+            base = word.removesuffix(ending)
+            if base != word and len(base) > 1 and (stem := self._known(base)):
                 return stem + _plural(stem[-1])
         if word.endswith("ed"):
             for base in (word[:-1], word[:-3], word[:-2]):  # hoped, hopped, walked
@@ -156,6 +159,10 @@ def by_letters(word: str) -> Phones:
     i = 0
     while i < len(word):
         spelling, said = next((s, p) for s, p in _SPELLINGS if word.startswith(s, i))
+        if spelling in _SOFT and word[i + 1 : i + 2] in ("e", "i", "y"):
+            said = _SOFT[spelling]
+        if spelling == "e" and i == len(word) - 1 and phones:  # silent, as in "grumble"
+            break
         if not (i and word[i - 1] == spelling and len(spelling) == 1):  # a doubled letter is one
             phones += said.split()
         i += len(spelling)
@@ -209,14 +216,16 @@ def read_lexicon(path: Path) -> dict[str, str]:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ModelError(f"{path}: cannot be read as a lexicon: {error}") from None
     known = set(PHONES)
     lexicon = {}
     for number, line in enumerate(text.splitlines(), 1):
-        word, _, phones = line.strip().partition(" ")
-        if not phones or (wrong := set(phones.split()) - known):
+        if not line.strip():
+            continue
+        word, *phones = line.split()
+        if not phones or (wrong := set(phones) - known):
             what = ", ".join(sorted(wrong)) + " is no phone" if phones else "no phones"
             raise ModelError(f"{path}, line {number}: {line.strip()[:60]!r}: {what}")
-        lexicon[word] = phones
+        lexicon[word.lower()] = " ".join(phones)
     return lexicon

@@ -69,6 +69,8 @@ def round_trip(
     Raises:
         AsrError: a recording cannot be read, or a text cannot be said.
     """
+    rate = voice.config.mel.sample_rate
+    natural = [read_audio(u.path, rate) for u in utterances]
     texts = list(dict.fromkeys(u.text for u in utterances))
     voice.speak("warm up")
     said: list[np.ndarray] = []
@@ -76,8 +78,6 @@ def round_trip(
     for text in track(texts, len(texts), "speaking"):
         said.append(voice.speak(text))
     elapsed = time.monotonic() - started
-    rate = voice.config.mel.sample_rate
-    natural = [read_audio(u.path, rate) for u in utterances]
     ours = dict(zip(texts, said, strict=True))
     distances = [
         mcd(voice_samples, samples, voice.config.mel)

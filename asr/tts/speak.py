@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import soundfile
 
 from asr.errors import AsrError, ConfigError, TextError
 from asr.files import atomic_write, json_line
-from asr.progress import spinner, track
+from asr.progress import track
 from asr.tts.synthesizer import Synthesizer, joined
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
@@ -21,9 +21,11 @@ FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 
 @dataclass(frozen=True)
 class Said:
-    """What became of one text: its file (None: standard output), seconds and warnings."""
+    """What became of one text: its words as they were said, its file (None: standard output),
+    seconds and warnings."""
 
     text: str
+    spoken: str
     audio_filepath: str | None
     duration: float
     warnings: tuple[str, ...]
@@ -66,7 +68,7 @@ def speak_to_file(voice: Synthesizer, text: str, out: Path, rate: float, pitch: 
     """
     if out.suffix.lower() not in FORMATS:
         raise ConfigError(f"{out}: the file's name must end in {', '.join(FORMATS)}")
-    with atomic_write(out, binary=True) as file, spinner(f"speaking {out.name}"):
+    with atomic_write(out, binary=True) as file:
         return _write(voice, text, file, out, rate, pitch)
 
 
@@ -75,14 +77,12 @@ def speak_raw(voice: Synthesizer, text: str, out: IO[bytes], rate: float, pitch:
 
     Raises: as `Synthesizer.speak_each`.
     """
-    count, warnings = 0, list[str]()
-    for samples, speech in joined(voice.speak_each(text, rate, pitch)):
+
+    def write(samples: np.ndarray) -> None:
         out.write((samples * 32767).astype("<i2").tobytes())
         out.flush()
-        count += len(samples)
-        warnings += speech.warnings
-        _warn(speech.warnings)
-    return Said(text, None, count / voice.config.mel.sample_rate, tuple(warnings))
+
+    return _say(voice, text, write, None, rate, pitch)
 
 
 def speak_lines(
@@ -94,6 +94,7 @@ def speak_lines(
     many lines failed.
 
     Raises:
+        TextError: there is no line.
         ConfigError: the format is not known, or rate or pitch is out of range.
     """
     if suffix not in FORMATS:
@@ -101,6 +102,8 @@ def speak_lines(
         raise ConfigError(f"format: {suffix.removeprefix('.')!r} is not known; one of {known}")
     voice.check(rate, pitch)
     lines = [(n, line.strip()) for n, line in enumerate(texts, 1) if line.strip()]
+    if not lines:
+        raise TextError("there is no line to say")
     said, failed = [], 0
     for number, line in track(lines, len(lines), "speaking"):
         path = folder / f"{number:05d}{suffix}"
@@ -114,7 +117,7 @@ def speak_lines(
             assert s.audio_filepath is not None
             entry = {
                 "audio_filepath": Path(s.audio_filepath).name,
-                "text": s.text,
+                "text": s.spoken,
                 "duration": s.duration,
                 "speaker": voice.config.voice,
             }
@@ -125,23 +128,31 @@ def speak_lines(
 def said_text(said: Said, as_json: bool) -> str:
     """A line for people or for programs."""
     if as_json:
-        return json.dumps(vars(said), ensure_ascii=False)
+        return json_line(vars(said)).rstrip("\n")
     return f"{said.audio_filepath}: {said.duration:.2f} s"
 
 
 def _write(
     voice: Synthesizer, text: str, file: IO[bytes], out: Path, rate: float, pitch: float
 ) -> Said:
-    sample_rate = voice.config.mel.sample_rate
     kind = FORMATS[out.suffix.lower()]
-    count, warnings = 0, list[str]()
-    with soundfile.SoundFile(file, "w", sample_rate, 1, format=kind) as audio:
-        for samples, speech in joined(voice.speak_each(text, rate, pitch)):
-            audio.write(samples)
-            count += len(samples)
-            warnings += speech.warnings
-            _warn(speech.warnings)
-    return Said(text, str(out), count / sample_rate, tuple(warnings))
+    with soundfile.SoundFile(file, "w", voice.config.mel.sample_rate, 1, format=kind) as audio:
+        return _say(voice, text, audio.write, str(out), rate, pitch)
+
+
+def _say(
+    voice: Synthesizer, text: str, write: Callable[[np.ndarray], object], name: str | None,
+    rate: float, pitch: float,
+) -> Said:  # fmt: skip
+    count, words, warnings = 0, list[str](), list[str]()
+    for samples, speech in joined(voice.speak_each(text, rate, pitch)):
+        write(samples)
+        count += len(samples)
+        words.append(speech.sentence.text)
+        warnings += speech.sentence.warnings
+        _warn(speech.sentence.warnings)
+    seconds = count / voice.config.mel.sample_rate
+    return Said(text, " ".join(words), name, seconds, tuple(warnings))
 
 
 def _warn(warnings: Iterable[str]) -> None:

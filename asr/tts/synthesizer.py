@@ -56,7 +56,7 @@ class Speech:
     """A sentence that was said.
 
     samples: float32 [n] in −1…1 at `sample_rate` Hz. durations: seconds of each of the sentence's
-    symbols. warnings: what could not be said, or only by guessing.
+    symbols.
     """
 
     sentence: Sentence
@@ -68,11 +68,6 @@ class Speech:
     def seconds(self) -> float:
         """How long it is."""
         return len(self.samples) / self.sample_rate
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """See `Sentence`."""
-        return self.sentence.warnings
 
 
 def joined(spoken: Iterable[Speech]) -> Iterator[tuple[np.ndarray, Speech]]:
@@ -191,8 +186,8 @@ class Synthesizer:
     def predict(
         self, symbols: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, shift: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Symbol ids [batch, symbols] → log-mel frames [batch, frames, mels], zero-padded, and
-        durations in steps [batch, symbols]."""
+        """Symbol ids [batch, symbols] → log-mel frames [batch, frames, mels], of which those beyond
+        a sentence's durations mean nothing, and durations in steps [batch, symbols]."""
         network, scales = self.network, self.network.scales
         encoded = network.encode(symbols, lengths)
         quiet = tf.constant([symbol in SILENT for symbol in self.config.symbols])

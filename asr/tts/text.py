@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from num2words import num2words
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from asr.errors import TextError
 from asr.text import spell_out
 from asr.tts.pronunciation import PHONES, Pronouncer, spell
+from asr.tts.written import LETTER, written_out
 
 START, GAP = "^", "_"
 """Before the first word; between two words without punctuation, where mostly nobody pauses."""
@@ -22,40 +21,18 @@ SILENT = frozenset((START, GAP, *PAUSES))
 LONGEST = 200
 """Symbols a sentence: longer ones are divided, at a comma or a gap, since durations are learnt from
 recordings of some seconds."""
-LONGEST_WORD = 40
+LONGEST_WORD = 28
 """Letters; a longer run of letters is no word, and only its start is said."""
 
-_ABBREVIATIONS = {
-    "mr.": "mister", "mrs.": "missis", "ms.": "miz", "dr.": "doctor", "st.": "saint",
-    "prof.": "professor", "etc.": "et cetera", "vs.": "versus", "e.g.": "for example",
-    "i.e.": "that is", "jr.": "junior", "sr.": "senior", "no.": "number", "gen.": "general",
-    "col.": "colonel", "capt.": "captain", "lt.": "lieutenant", "a.m.": "a m", "p.m.": "p m",
-    "approx.": "approximately", "dept.": "department", "inc.": "incorporated", "ltd.": "limited",
-    "co.": "company", "km": "kilometers", "kg": "kilograms", "cm": "centimeters",
-    "mm": "millimeters", "ft.": "feet", "lb.": "pounds", "hz": "hertz", "khz": "kilohertz",
-    "mph": "miles per hour", "kb": "kilobytes", "mb": "megabytes", "gb": "gigabytes",
-}  # fmt: skip
-_ENDING = frozenset(("etc.", "jr.", "sr.", "a.m.", "p.m.", "inc.", "ltd.", "co."))
-"""Those that a sentence may end with."""
-_MONTHS = {
-    "jan": "january", "feb": "february", "mar": "march", "apr": "april", "jun": "june",
-    "jul": "july", "aug": "august", "sep": "september", "sept": "september", "oct": "october",
-    "nov": "november", "dec": "december",
-}  # fmt: skip
-_MONTH_NAMES = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
-_MONTH = "|".join([*_MONTH_NAMES, *_MONTHS])
-_YEAR = r"(?P<year>1[1-9]\d\d|20\d\d)"
-_ABBREVIATION = re.compile(
-    r"(?<![\w.])("
-    + "|".join(re.escape(a) for a in sorted(_ABBREVIATIONS, key=len, reverse=True))
-    + r")(?![\w])",
-    re.IGNORECASE,
-)
 _PAUSE = {",": ",", ";": ",", ":": ",", "(": ",", ")": ",", "—": ",", "–": ",", ".": ".", "…": ".",
           "?": "?", "!": "!"}  # fmt: skip
+_SILENTLY = frozenset("'\"-“”„«»[]{}*/_‐‑‒−~^|\\<>#")
+"""Marks that nobody says: left out without a word."""
+_BASE = str.maketrans({
+    "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+    "đ": "d", "ð": "d", "þ": "th", "⁄": "/",
+})  # fmt: skip
+"""Letters that Unicode does not take apart into a–z and an accent."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +78,19 @@ def sentences(text: str, pronounce: Pronouncer) -> Iterator[Sentence]:
     is no sentence at all, use `unspeakable`.
     """
     pending: list[str] = []
-    spoken = written_as_spoken(_clean(text))
-    for piece in re.split(r"(?<=[.?!…])[\"'”’)\]]*\s+|\n\s*\n", spoken):
-        symbols, words, warnings = _symbols(piece, pronounce)
+    held: Sentence | None = None
+    written = written_out(_clean(text), pronounce.lexicon)
+    # A small letter goes on with the sentence: "p. 45 and", "he said so! and left".
+    for piece in re.split(r"(?<=[.?!…])[\"'”’)\]]*\s+(?![a-z])|\n\s*\n", written):
+        symbols, words, warnings = _symbols(spell_out(piece), pronounce)
         pending += warnings
-        if not words:
-            continue
         for part_symbols, part_words in _divided(symbols, words):
-            yield Sentence(tuple(part_symbols), tuple(part_words), tuple(pending))
+            if held is not None:
+                yield held
+            held = Sentence(tuple(part_symbols), tuple(part_words), tuple(pending))
             pending = []
+    if held is not None:
+        yield replace(held, warnings=(*held.warnings, *pending))
 
 
 def one_sentence(text: str, pronounce: Pronouncer) -> Sentence:
@@ -137,71 +118,20 @@ def unspeakable(text: str) -> str:
     return f"nothing in {shown!r} can be said: no letters of a–z and no numbers"
 
 
-def written_as_spoken(text: str) -> str:
-    """Dates, years, abbreviations, capital letters, numbers and money in words; lower case, with
-    punctuation."""
-    text = _ABBREVIATION.sub(_abbreviation, text)
-    text = _dates(text)
-    # Capitals without a vowel, or between dots, are read by their names: BBC, U.S.A.
-    text = re.sub(
-        r"\b(?:[A-Z]\.){2,}", lambda m: " ".join(m[0].replace(".", " ").split()) + " ", text
-    )
-    text = re.sub(r"\b[A-Z]{2,5}\b", _capitals, text)
-    text = re.sub(r"(?<=[A-Za-z])\.(?=[A-Za-z]{2,}\b)", " dot ", text)
-    return spell_out(text)
-
-
 def _clean(text: str) -> str:
-    """Without control characters; a line of its own ends a sentence only at an empty line."""
-    text = unicodedata.normalize("NFC", text)
-    return "".join(
-        c if c in "\n" or not unicodedata.category(c).startswith("C") else " " for c in text
-    )
-
-
-def _abbreviation(match: re.Match[str]) -> str:
-    # Before a capital, or at the end, some abbreviations' dot ends the sentence too.
-    ends = match[0].lower() in _ENDING and re.match(r"\s*$|\s+[A-Z]", match.string[match.end() :])
-    return _ABBREVIATIONS[match[0].lower()] + ("." if ends else "")
-
-
-def _capitals(match: re.Match[str]) -> str:
-    word = match[0]
-    return word if re.search("[AEIOUY]", word) and len(word) > 3 else " ".join(word)
-
-
-def _dates(text: str) -> str:
-    text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)\b", lambda m: _iso(m), text)
-
-    def month_first(m: re.Match[str]) -> str:
-        month = _MONTHS.get(m["month"].lower(), m["month"])
-        year = f", {_year(m['year'])}" if m["year"] else ""
-        return f"{month} {num2words(int(m['day']), to='ordinal')}{year}"
-
-    text = re.sub(
-        rf"\b(?P<month>{_MONTH})\.?\s+(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?\b(?:,?\s+{_YEAR}\b)?",
-        month_first, text, flags=re.IGNORECASE,
-    )  # fmt: skip
-    before = (
-        rf"(?P<before>\b(?:in|since|until|by|from|to|of|year|{_MONTH})\.?,?\s+){_YEAR}\b(?![,.]\d)"
-    )
-    return re.sub(before, lambda m: m["before"] + _year(m["year"]), text, flags=re.IGNORECASE)
-
-
-def _iso(match: re.Match[str]) -> str:
-    year, month, day = (int(part) for part in match.groups())
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return match[0]
-    return f"{_MONTH_NAMES[month - 1]} {num2words(day, to='ordinal')}, {_year(str(year))}"
-
-
-def _year(digits: str) -> str:
-    return num2words(int(digits), to="year").replace("-", " ")
+    """Letters of a–z where there are any, without control characters; a line of its own ends a
+    sentence only at an empty line."""
+    text = re.sub("[¼-¾⅐-⅞]", lambda m: " " + unicodedata.normalize("NFKC", m[0]), text)
+    text = unicodedata.normalize("NFC", text).translate(_BASE)
+    kinds = ((c, unicodedata.category(c)) for c in text)
+    # Soft hyphens and the like stand inside words.
+    kept = (("" if k == "Cf" else " ") if k[0] == "C" and c != "\n" else c for c, k in kinds)
+    return "".join(kept)
 
 
 def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[Word], list[str]]:
     symbols, words, warnings = [START], list[Word](), list[str]()
-    for token in re.findall(r"[a-z']+|[^\W_]+|[^\s]", piece):
+    for token in re.findall(r"[\ue061-\ue07a]|[a-z']+|[^\W_]+|[^\s]", piece):
         if token in _PAUSE:
             if words:
                 # Of several marks the last counts: ?!, .), …
@@ -209,9 +139,13 @@ def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[Word], 
                     symbols.pop()
                 symbols.append(_PAUSE[token])
             continue
-        said = token.strip("'") if re.fullmatch("[a-z']+", token) else ""
-        if not said:
-            if token not in "'\"-“”[]{}*/_‐‑−":
+        if "\ue061" <= token <= "\ue07a":
+            letter = chr(ord(token) - LETTER)
+            _add(letter, spell(letter), symbols, words)
+            continue
+        said = token if token in pronounce.lexicon else token.strip("'")
+        if not re.fullmatch("[a-z']+", said):
+            if token not in _SILENTLY and said:
                 name = unicodedata.name(token[0], "").lower()
                 warnings.append(
                     f"skipped: {token}" + (f" ({name})" if len(token) == 1 and name else "")
@@ -230,25 +164,42 @@ def _say(
     word: str, pronounce: Pronouncer, symbols: list[str], words: list[Word], warnings: list[str]
 ) -> None:
     pronunciation = pronounce(word)
-    phones = pronunciation.phones or spell(word)
     if pronunciation.source == "spelled":
         warnings.append(f"spelled: {word}")
     elif pronunciation.source == "rule":
-        warnings.append(f"not in the lexicon: {word}, said as {' '.join(phones)}")
+        said = " ".join(pronunciation.phones)
+        warnings.append(f"not in the lexicon: {word}, said as {said}")
+    _add(word, pronunciation.phones, symbols, words)
+
+
+def _add(word: str, phones: Sequence[str], symbols: list[str], words: list[Word]) -> None:
     if symbols[-1] not in SILENT:
         symbols.append(GAP)
     words.append(Word(word, len(symbols), len(symbols) + len(phones)))
     symbols += phones
 
 
-def _divided(symbols: list[str], words: list[Word]) -> Iterator[tuple[list[str], list[Word]]]:
-    """A sentence in parts of at most LONGEST symbols, divided at a comma where there is one."""
-    while len(symbols) > LONGEST:
-        inside = [w for w in words if w.last < LONGEST]
-        commas = [w for w in inside if symbols[w.last] == "," and w.last > LONGEST // 3]
-        last = (commas or inside)[-1]
-        yield [*symbols[: last.last], ","], [w for w in words if w.last <= last.last]
-        shift = last.last
-        symbols = [START, *symbols[shift + 1 :]]
-        words = [Word(w.text, w.first - shift, w.last - shift) for w in words if w.first > shift]
-    yield symbols, words
+def _divided(
+    symbols: Sequence[str], words: Sequence[Word]
+) -> Iterator[tuple[list[str], list[Word]]]:
+    """A sentence in parts of at most LONGEST symbols, divided at a pause where there is one."""
+    i = 0
+    while i < len(words):
+        first, j = words[i].first, len(words)
+        if len(symbols) - first >= LONGEST:
+            j = i + 1
+            while j < len(words) and words[j].last - first + 1 < LONGEST:
+                j += 1
+            pauses = [
+                k
+                for k in range(i + 1, j + 1)
+                if symbols[words[k - 1].last] != GAP and words[k - 1].last - first > LONGEST // 3
+            ]
+            j = pauses[-1] if pauses else j
+        last, shift = words[j - 1].last, first - 1
+        mark = symbols[last] if symbols[last] != GAP else ","
+        yield (
+            [START, *symbols[first:last], mark],
+            [Word(w.text, w.first - shift, w.last - shift) for w in words[i:j]],
+        )
+        i = j

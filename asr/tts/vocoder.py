@@ -1,6 +1,6 @@
 """From mel frames to samples: mel inversion and the fast Griffin-Lim algorithm, in TensorFlow.
 
-Standard operations only, so that a voice can be exported with its vocoder.
+Standard operations only, as an exported voice will need.
 """
 
 from __future__ import annotations
