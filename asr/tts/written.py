@@ -34,7 +34,7 @@ _DAYS = frozenset(("mon.", "tue.", "wed.", "thu.", "fri.", "sat.", "sun."))
 _UNITS = {
     "km": "kilometer", "kg": "kilogram", "cm": "centimeter", "mm": "millimeter", "m": "meter",
     "g": "gram", "lb": "pound", "lbs": "pound", "oz": "ounce", "hz": "hertz", "khz": "kilo hertz",
-    "mhz": "megahertz", "ghz": "giga hertz", "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte",
+    "mhz": "megahertz", "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte",
     "tb": "terabyte", "mph": "mile per hour", "ms": "millisecond", "min": "minute", "hr": "hour",
     "hrs": "hour", "sec": "second", "ft": "foot",
 }  # fmt: skip
