@@ -269,9 +269,9 @@ def export(
     from asr.quiet import import_tensorflow
 
     import_tensorflow()
-    from asr.export import export_recognizer
+    from asr.tts.export import export_model
 
-    typer.echo(export_recognizer(model, out))
+    typer.echo(export_model(model, out))
 
 
 @app.command()

@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from asr.errors import ModelError
 from asr.feature_layer import MfccLayer
-from asr.files import atomic_write
 from asr.models import find_model
 from asr.recognizer import Recognizer
 from asr.text import BLANK, PIECE_SPACE, TokenizerConfig
@@ -71,7 +72,7 @@ class ServedRecognizer(tf.Module):
 
     def _logits(self, samples: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """Samples → float32 logits [batch, frames', labels], for a beam search by the client."""
-        with tf.control_dependencies(_checks(samples, lengths, "samples")):
+        with tf.control_dependencies(checks(samples, lengths, "samples")):
             # One window at least: a batch of nothing but too short audio has no frame otherwise.
             padded = tf.pad(samples, [[0, 0], [0, self.window]])
             features, counts = self.front(padded, lengths)
@@ -79,7 +80,7 @@ class ServedRecognizer(tf.Module):
 
     def _from_features(self, features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """Static cepstra [batch, frames, coefficients] → text, score, logits, logits_length."""
-        with tf.control_dependencies(_checks(features, lengths, "features")):
+        with tf.control_dependencies(checks(features, lengths, "features")):
             padded = tf.pad(features, [[0, 0], [0, 1], [0, 0]])
             logits = self._run(self.expand(padded, lengths), lengths)
         return {**logits, **self._decode(logits["logits"], logits["logits_length"])}
@@ -87,7 +88,7 @@ class ServedRecognizer(tf.Module):
     def _from_normalised(self, features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """Normalised cepstra with their deltas [batch, frames, dimension] → logits, logits_length:
         for a client that knows what was heard before (asr.serving)."""
-        with tf.control_dependencies(_checks(features, lengths, "features")):
+        with tf.control_dependencies(checks(features, lengths, "features")):
             return self._run(tf.pad(features, [[0, 0], [0, 1], [0, 0]]), lengths)
 
     def _run(self, features: tf.Tensor, counts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -110,40 +111,70 @@ class ServedRecognizer(tf.Module):
 
 
 def export_recognizer(model: str, out: Path) -> Path:
+    """Write a recogniser by `write_saved_model`; assets/labels.txt has its alphabet.
+
+    Raises:
+        ModelError: no such model, it cannot be loaded, or see `write_saved_model`.
+    """
+    recognizer = Recognizer.load(model, runtime="tensorflow")
+    second = recognizer.config.features.sample_rate
+    return write_saved_model(
+        lambda: ServedRecognizer(recognizer), recognizer.config.name, find_model(model), out,
+        # The blank is the first line, and empty.
+        {"labels.txt": "".join(f"{label}\n" for label in recognizer.tokenizer.labels)},
+        {
+            "samples": np.zeros([1, second], np.float32),
+            "lengths": np.array([second], np.int32),
+        },
+    )  # fmt: skip
+
+
+def write_saved_model(
+    make: Callable[[], Any],
+    name: str,
+    source: Path,
+    out: Path,
+    assets: Mapping[str, str],
+    warm_up: Mapping[str, np.ndarray],
+) -> Path:
     """Write `out`/NAME/VERSION, the next free whole number; returns it.
 
     The directory appears at once and whole, so a server that watches `out` can pick it up. In
-    assets/ are model.json, the card and the alphabet; in assets.extra/ a request by which
-    TensorFlow Serving warms up.
+    assets/ are model.json, the card and `assets`; in assets.extra/ a request by which TensorFlow
+    Serving warms up.
+
+    Args:
+        make: makes the tf.Module, whose `endpoints` are the signatures by name.
+        source: the model directory.
+        warm_up: inputs of the signature serving_default.
 
     Raises:
-        ModelError: no such model, it cannot be loaded, or the extra `serving` is not installed.
+        ModelError: the extra `serving` is not installed.
     """
     if find_spec("tensorflow_serving") is None:
         raise ModelError(
             "exporting needs TensorFlow Serving's protocol: pip install 'asr[serving]'"
         )
-    recognizer = Recognizer.load(model, runtime="tensorflow")
-    folder = out / recognizer.config.name
+    folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
         made = Path(temporary, "model")
-        served = ServedRecognizer(recognizer)
+        served = make()
         tf.saved_model.save(served, str(made), signatures=served.endpoints)
-        source = find_model(model)
-        for name in ("model.json", "README.md"):
-            shutil.copy(source / name, made / "assets" / name)
-        with atomic_write(made / "assets" / "labels.txt") as file:
-            # The blank is the first line, and empty.
-            file.writelines(f"{label}\n" for label in recognizer.tokenizer.labels)
-        _write_warm_up(made, recognizer)
+        (made / "assets").mkdir(exist_ok=True)
+        for file in ("model.json", "README.md"):
+            shutil.copy(source / file, made / "assets" / file)
+        for file, content in assets.items():
+            (made / "assets" / file).write_text(content, encoding="utf-8")
+        _write_warm_up(made, name, warm_up)
         versions = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
         target = folder / str(max(versions, default=0) + 1)
         os.rename(made, target)
     return target
 
 
-def _checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operation]:
+def checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operation]:
+    """Assertions about a request's values [batch, time, …] and lengths [batch]."""
     time = tf.shape(values)[1]
     shapes = [
         tf.debugging.assert_equal(
@@ -202,18 +233,12 @@ class _Speller(tf.Module):
         return tf.where(pair, whole, tf.where(shifted(pair, 1) | shifted(triple, 2), 0, points))
 
 
-def _write_warm_up(made: Path, recognizer: Recognizer) -> None:
+def _write_warm_up(made: Path, name: str, inputs: Mapping[str, np.ndarray]) -> None:
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-    second = recognizer.config.features.sample_rate
     request = predict_pb2.PredictRequest(
-        model_spec=model_pb2.ModelSpec(
-            name=recognizer.config.name, signature_name="serving_default"
-        ),
-        inputs={
-            "samples": tf.make_tensor_proto(np.zeros([1, second], np.float32)),
-            "lengths": tf.make_tensor_proto(np.array([second], np.int32)),
-        },
+        model_spec=model_pb2.ModelSpec(name=name, signature_name="serving_default"),
+        inputs={key: tf.make_tensor_proto(value) for key, value in inputs.items()},
     )
     log = prediction_log_pb2.PredictionLog(
         predict_log=prediction_log_pb2.PredictLog(request=request)

@@ -53,6 +53,14 @@ def read_model(model: str | PathLike[str]) -> tuple[Path, RecognizerConfig]:
     return folder, config
 
 
+def is_voice(folder: Path) -> bool:
+    """Whether a model directory is a voice's; what cannot be read is not."""
+    try:
+        return "voice" in json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def read_config(cls: type[T], folder: Path) -> T:
     """The `model.json` of a recogniser (RecognizerConfig) or of a voice (VoiceConfig), which has a
     key `voice`.

@@ -1,4 +1,4 @@
-"""Export a recogniser for TensorFlow Serving: a new version below OUT/NAME.
+"""Export a recogniser or a voice for TensorFlow Serving: a new version below OUT/NAME.
 
 python pipelines/export_savedmodel.py en-small served/
 """
@@ -10,7 +10,7 @@ from asr.quiet import import_tensorflow
 
 import_tensorflow()
 
-from asr.export import export_recognizer
+from asr.tts.export import export_model
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("model", help="shipped name or model directory")
     parser.add_argument("out", type=Path)
     a = parser.parse_args()
-    print(export_recognizer(a.model, a.out))
+    print(export_model(a.model, a.out))
 
 
 if __name__ == "__main__":
