@@ -406,6 +406,7 @@ def test_a_second_signal_kills() -> None:
 
 def test_a_signal_waits_for_what_is_not_to_be_cut() -> None:
     done = []
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(Stopped) as stop, stoppable() as stopper:
         with stopper.hold():
             done.append("before")
@@ -413,7 +414,7 @@ def test_a_signal_waits_for_what_is_not_to_be_cut() -> None:
             done.append("after")
         done.append("too late")
     assert stop.value.number == signal.SIGINT and done == ["before", "after"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_workers_do_not_outlive_a_killed_batch(tmp_path: Path) -> None:

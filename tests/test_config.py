@@ -7,6 +7,7 @@ import pytest
 from asr.config import load_yaml, parse, to_dict
 from asr.errors import ConfigError
 from asr.experiment import ExperimentConfig
+from asr.tts.experiment import VoiceExperimentConfig
 from asr.features import FeatureConfig
 
 CONFIGS = sorted((Path(__file__).parents[1] / "pipelines" / "configs").glob("*.yaml"))
@@ -15,9 +16,11 @@ MINIMAL = {"name": "x", "data": {"train": ["a.jsonl"], "dev": ["b.jsonl"]}}
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid(path: Path) -> None:
-    config = load_yaml(ExperimentConfig, path)
-    assert config.name == path.stem
-    assert parse(ExperimentConfig, to_dict(config), "again", complete=True) == config
+    kind = VoiceExperimentConfig if path.stem.startswith("tts-") else ExperimentConfig
+    config = load_yaml(kind, path)
+    name = f"tts-{config.voice.removeprefix('en-')}" if hasattr(config, "voice") else config.name
+    assert name == path.stem
+    assert parse(kind, to_dict(config), "again", complete=True) == config
 
 
 @pytest.mark.parametrize(
