@@ -7,8 +7,8 @@ import pytest
 from asr.config import load_yaml, parse, to_dict
 from asr.errors import ConfigError
 from asr.experiment import ExperimentConfig
-from asr.tts.experiment import VoiceExperimentConfig
 from asr.features import FeatureConfig
+from asr.tts.experiment import VoiceExperimentConfig
 
 CONFIGS = sorted((Path(__file__).parents[1] / "pipelines" / "configs").glob("*.yaml"))
 MINIMAL = {"name": "x", "data": {"train": ["a.jsonl"], "dev": ["b.jsonl"]}}
