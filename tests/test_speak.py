@@ -93,6 +93,19 @@ def test_what_cannot_be_said_leaves_no_file(tmp_path: Path, text: str, message: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--format", "flac"], "--format is for a folder's files"),
+        (["--out", "-", "--json"], "--json tells of files"),
+        (["--phones", "--json"], "--json tells of files"),
+    ],
+)
+def test_options_that_nothing_would_read(options: list[str], message: str) -> None:
+    done = RUN.invoke(app, ["speak", "The end.", *options])
+    assert isinstance(done.exception, ConfigError) and message in str(done.exception)
+
+
 def test_other_mistakes_are_named(voice: Synthesizer, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"said.mp3: the file's name must end in .wav"):
         speak.speak_to_file(voice, "The end.", tmp_path / "said.mp3", 1.0, 0.0)

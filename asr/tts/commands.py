@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from asr.errors import ConfigError
+
 Voice = Annotated[str, typer.Option(help="shipped name or directory of a voice")]
 
 
@@ -22,7 +24,9 @@ def speak(
             "line, with a manifest; or - for raw 16-bit samples on stdout"
         ),
     ] = "speech.wav",
-    format: Annotated[str, typer.Option(help="of a folder's files: wav, flac or ogg")] = "wav",
+    format: Annotated[
+        str | None, typer.Option(help="of a folder's files: wav (the default), flac or ogg")
+    ] = None,
     rate: Annotated[float, typer.Option(help="speed; 2 is twice as fast")] = 1.0,
     pitch: Annotated[float, typer.Option(help="semitones up, or down if negative")] = 0.0,
     phones: Annotated[
@@ -36,6 +40,11 @@ def speak(
 
     asr speak book.txt --out - | aplay -f S16_LE -r 22050
     """
+    to_folder = out.endswith(os.sep) or Path(out).is_dir()
+    if format is not None and (phones or not to_folder):
+        raise ConfigError("--format is for a folder's files; a file's own ending says what it is")
+    if json and (phones or out == "-"):
+        raise ConfigError("--json tells of files, and none is written")
     from asr.quiet import import_tensorflow
 
     import_tensorflow()
@@ -52,9 +61,10 @@ def speak(
     if out == "-":
         run.speak_raw(speaker, said, sys.stdout.buffer, rate, pitch)
         return
-    if out.endswith(os.sep) or Path(out).is_dir():
+    if to_folder:
+        suffix = f".{format or 'wav'}"
         results, failed = run.speak_lines(
-            speaker, said.splitlines(), Path(out), f".{format}", rate, pitch
+            speaker, said.splitlines(), Path(out), suffix, rate, pitch
         )
     else:
         results = [run.speak_to_file(speaker, said, Path(out), rate, pitch)]
