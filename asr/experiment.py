@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from asr.card import model_card
 from asr.config import STRICT, to_dict
 from asr.dataset import SpeechDataset
 from asr.errors import ConfigError
-from asr.evaluation import evaluate
+from asr.evaluation import evaluate as evaluate_results
 from asr.features import FeatureConfig
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
@@ -134,30 +134,16 @@ def train_recognizer(
     def dev_scores() -> dict[str, float]:
         return _dev_scores(recognizer, dev, dev_features)
 
-    def keep(row: dict[str, float]) -> None:
-        recognizer.config = replace(recognizer.config, training={**record, "best": row})
+    def save(training: dict[str, Any]) -> None:
+        recognizer.config = replace(recognizer.config, training=training)
         recognizer.save(out / "model", model_card(recognizer.config))
 
-    size = config.training.batch_size
-    hashes = {n: sha256_of(data / n) for n in (*config.data.train, *config.data.dev)}
-    hashes["features and labels"] = dataset.digest()
-    trainer = Trainer(
-        network=network,
-        losses=losses,
-        batches=lambda epoch, skip: dataset.tf_dataset(epoch, size, skip),
-        steps=len(dataset.plan(0, size)),
-        describe=lambda i: str(dataset.examples[i].utterance.path),
-        evaluate=dev_scores,
-        keep=keep,
-        config=config.training,
-        folder=out,
-        strategy=strategy,
-        fingerprint=fingerprint_of(config, hashes),
-    )
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
-    seed = config.training.seed
-    record = run_record(config, seed, hashes, len(dataset), hours, dataset.skipped)
-    watch_run(trainer, record, out, max_steps, progress, say)
+    content = {"features and labels": dataset.digest()}
+    run_training(
+        config, data, out, dataset, hours, content, network, losses, dev_scores, save, strategy,
+        max_steps, progress, say,
+    )  # fmt: skip
     return out / "model"
 
 
@@ -168,18 +154,51 @@ def prepare_run(training: TrainingConfig) -> None:
     keras.utils.set_random_seed(training.seed)
 
 
-def watch_run(
-    trainer: Trainer,
-    record: dict[str, Any],
+def run_training(
+    config: Any,
+    data: Path,
     out: Path,
+    dataset: Any,
+    hours: float,
+    content: dict[str, str],
+    network: keras.Model,
+    losses: Callable[[Mapping[str, tf.Tensor]], tf.Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    save: Callable[[dict[str, Any]], None],
+    strategy: tf.distribute.Strategy,
     max_steps: int | None,
     progress: Callable[..., None] | None,
     say: Callable[[str], None],
 ) -> None:
-    """Run a trainer from where `out` was left, with its record, curves and tensorboard."""
+    """Run a trainer from where `out` was left, with its record, curves and tensorboard.
+
+    Args:
+        config: with `data` (train and dev manifests below the folder `data`) and `training`.
+        dataset: a `SpeechDataset` or `VoiceDataset`, of so many `hours`.
+        content: SHA-256 of what else must be the same for a resumed run, by name.
+        network, losses, evaluate, strategy: see `Trainer`.
+        save: writes the model of the best epoch so far, with the summary it is given.
+    """
+    training = config.training
+    hashes = {n: _sha256(data / n) for n in (*config.data.train, *config.data.dev)} | content
+    text = json.dumps([to_dict(config), hashes], sort_keys=True)
+    trainer = Trainer(
+        network=network,
+        losses=losses,
+        batches=lambda epoch, skip: dataset.tf_dataset(epoch, training.batch_size, skip),
+        steps=len(dataset.plan(0, training.batch_size)),
+        describe=lambda i: str(dataset.examples[i].utterance.path),
+        evaluate=evaluate,
+        keep=lambda row: save({**record, "best": row}),
+        config=training,
+        folder=out,
+        strategy=strategy,
+        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+    )
     out.mkdir(parents=True, exist_ok=True)
     if trainer.resume():
         say(f"resumed at epoch {trainer.epoch + 1}, batch {trainer.step + 1}")
+    record = _run_record(config, hashes, dataset, hours)
     with atomic_write(out / "run.json") as file:
         file.write(json.dumps(record, indent=2) + "\n")
     board = tf.summary.create_file_writer(str(out / "tensorboard"))
@@ -187,7 +206,7 @@ def watch_run(
     def watch(**event: Any) -> None:
         if "row" in event:
             row = event["row"]
-            row["x_realtime"] = record["train_hours"] * 3600 / max(row["seconds"], 1e-9)
+            row["x_realtime"] = hours * 3600 / max(row["seconds"], 1e-9)
             with board.as_default(step=int(row["epoch"])):
                 for key, value in row.items():
                     tf.summary.scalar(key, value)
@@ -211,7 +230,7 @@ def _dev_scores(
             batch, recognizer.logits([features[i][0] for i in batch]), strict=True
         ):
             hypotheses[i] = recognizer.tokenizer.decode(ctc.greedy(logits).labels)
-    result = evaluate(
+    result = evaluate_results(
         dev,
         [Transcript(hypotheses[i], 0.0, features[i][1]) for i in range(len(dev))],
         recognizer.tokenizer.normalise,
@@ -228,21 +247,18 @@ def _start_from(network: AcousticModel, model: str) -> None:
         variable.assign(start[name])
 
 
-def run_record(
-    config: Any, seed: int, hashes: dict[str, str], utterances: int, hours: float,
-    skipped: Sequence[str],
-) -> dict[str, Any]:  # fmt: skip
+def _run_record(config: Any, hashes: dict[str, str], dataset: Any, hours: float) -> dict[str, Any]:
     """What makes a training what it is; travels in the model that it makes."""
     return {
         "command": this_command(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": git_commit(),
-        "seed": seed,
+        "seed": config.training.seed,
         "config": to_dict(config),
         "data_sha256": hashes,
-        "train_utterances": utterances,
+        "train_utterances": len(dataset),
         "train_hours": hours,
-        "left_out": list(skipped),
+        "left_out": list(dataset.skipped),
         "environment": {
             **environment(),
             "gpus": len(tf.config.list_physical_devices("GPU")),
@@ -250,12 +266,5 @@ def run_record(
     }
 
 
-def fingerprint_of(config: Any, hashes: dict[str, str]) -> str:
-    """What a resumed run must have in common with the one that it goes on with."""
-    text = json.dumps([to_dict(config), hashes], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content."""
+def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -17,11 +18,11 @@ from pydantic.dataclasses import dataclass
 from asr import plots
 from asr.config import STRICT
 from asr.errors import ConfigError
-from asr.experiment import fingerprint_of, prepare_run, run_record, sha256_of, watch_run
+from asr.experiment import prepare_run, run_training
 from asr.files import atomic_write
 from asr.manifest import read_manifest
 from asr.recognizer import Recognizer
-from asr.training import Trainer, TrainingConfig, make_strategy
+from asr.training import TrainingConfig, make_strategy
 from asr.tts.acoustic import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
 from asr.tts.dataset import VoiceDataset, padded
 from asr.tts.mel import MelConfig, log_mel
@@ -90,9 +91,8 @@ def train_voice(
     else:
         pronounce = Pronouncer(read_lexicon(Path(config.lexicon)))
     recognizer = Recognizer.load(config.recognizer)
-    seed = config.training.seed
     dataset = VoiceDataset(
-        train, dev, recognizer, pronounce, config.mel, seed, out / "durations.npz"
+        train, dev, recognizer, pronounce, config.mel, config.training.seed, out / "durations.npz"
     )
     for problem in dataset.skipped:
         say(f"left out: {problem}")
@@ -117,35 +117,23 @@ def train_voice(
         error = mel + config.duration_weight * duration + config.pitch_weight * pitch
         return {"dev_mel": mel, "dev_duration": duration, "dev_pitch": pitch, "error": error}
 
-    def keep(row: dict[str, float]) -> None:
-        voice.config = replace(voice.config, training={**record, "best": row})
+    def save(training: dict[str, Any]) -> None:
+        voice.config = replace(voice.config, training=training)
         voice.save(out / "model", voice_card(voice.config))
         _samples(voice, dataset, out)
 
-    size = config.training.batch_size
-    hashes = {n: sha256_of(data / n) for n in (*config.data.train, *config.data.dev)}
-    hashes["frames and symbols"] = dataset.digest()
-    hashes["recognizer"] = recognizer.config.weights_sha256
-    trainer = Trainer(
-        network=network,
-        losses=losses,
-        batches=lambda epoch, skip: dataset.tf_dataset(epoch, size, skip),
-        steps=len(dataset.plan(0, size)),
-        describe=lambda i: str(dataset.examples[i].utterance.path),
-        evaluate=dev_scores,
-        keep=keep,
-        config=config.training,
-        folder=out,
-        strategy=strategy,
-        fingerprint=fingerprint_of(config, hashes),
-    )
-    out.mkdir(parents=True, exist_ok=True)
     for i, example in enumerate(dataset.examples[:PICTURES]):
         picture = dataset.picture(example)
         plots.alignment(out / f"alignment-{i}.png", *picture, example.utterance.text)
     seconds = sum(int(e.durations.sum()) for e in dataset.examples) * dataset.seconds_per_step
-    record = run_record(config, seed, hashes, len(dataset), seconds / 3600, dataset.skipped)
-    watch_run(trainer, record, out, max_steps, progress, say)
+    content = {
+        "frames and symbols": dataset.digest(),
+        "recognizer": recognizer.config.weights_sha256,
+    }
+    run_training(
+        config, data, out, dataset, seconds / 3600, content, network, losses, dev_scores, save,
+        strategy, max_steps, progress, say,
+    )  # fmt: skip
     return out / "model"
 
 
