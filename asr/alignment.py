@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from asr.audio import read_audio
-from asr.batch import load_recognizer
 from asr.errors import AsrError, ConfigError, TextError, reason
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
 from asr.outputs import common_folder, result_names
 from asr.progress import track
+from asr.recognizer import load_recognizer
 from asr.results import Transcript
 from asr.subtitles import Captions
 from asr.writers import find_writer, several

@@ -11,32 +11,21 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from asr.confidence import CALIBRATION_FILE
-from asr.decoding import Decoding
 from asr.errors import ConfigError, OutputError, ServerError, WorkerError
-from asr.evaluation import Evaluation
-from asr.evaluation import evaluate as evaluate_results
 from asr.files import atomic_write
 from asr.inputs import Recording, file_of, gather, measure, missing
 from asr.interrupts import Stopped, Stopper, stoppable
 from asr.ledger import settings_key
-from asr.manifest import read_manifest
 from asr.models import find_model
 from asr.outputs import ERRORS, SUMMARY, FailureLog, Folder, common_folder, result_names, writing
 from asr.progress import seconds_bar, spinner, track
 from asr.record import git_commit, this_command
-from asr.results import Failure, Transcript
-from asr.runtimes import Runtime
+from asr.results import Failure, Transcript, in_order
 from asr.subtitles import Captions
 from asr.workers import Job, Outcome, Transcriber, make_jobs, run_workers
 from asr.writers import find_writer, several
-
-if TYPE_CHECKING:
-    from asr.recognizer import Recognizer
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -125,20 +114,6 @@ def length_text(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
-
-
-def load_recognizer(
-    model: str, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
-) -> Recognizer:
-    """`Recognizer.load` under a spinner.
-
-    Raises:
-        ModelError, ConfigError: see `Recognizer.load`.
-    """
-    with spinner(f"loading {model}"):
-        from asr.recognizer import Recognizer
-
-        return Recognizer.load(model, decoding, runtime)
 
 
 def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
@@ -349,53 +324,3 @@ class _Run:
         for failure in failures:
             self.totals.failed += 1
             self.log.add(failure)
-
-
-def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
-    """Put (index, result) pairs, which come as batches finish, back into the inputs' order."""
-    waiting: dict[int, T] = {}
-    following = 0
-    for index, result in results:
-        waiting[index] = result
-        while following in waiting:
-            yield waiting.pop(following)
-            following += 1
-
-
-def evaluate_manifest(
-    model: str, manifest: Path, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
-) -> tuple[Evaluation, dict[str, Any]]:
-    """Transcribe a manifest with a model and compare; the RTF is of the warm process.
-
-    Returns:
-        The evaluation, and a record of plain values for JSON: its rates and what made them (model,
-        weights, training, manifest, decoding, runtime, command, commit).
-
-    Raises:
-        AsrError: the manifest or the model is wrong.
-    """
-    utterances = read_manifest(manifest)
-    recognizer = load_recognizer(model, decoding, runtime)
-    # What the first call does beside its work is a cost of starting, not of transcribing.
-    recognizer.warm_up()
-    started = time.monotonic()
-    each = recognizer.transcribe_each(utterances)
-    results = list(in_order(track(each, len(utterances), "transcribing")))
-    seconds = time.monotonic() - started
-    result = evaluate_results(
-        utterances, results, recognizer.tokenizer.normalise, seconds,
-        calibrated=recognizer.curve is not None,
-    )  # fmt: skip
-    training = recognizer.config.training
-    record = {
-        "model": recognizer.config.name,
-        "weights_sha256": recognizer.config.weights_sha256,
-        "trained": {key: training.get(key) for key in ("command", "seed", "commit")},
-        "manifest": str(manifest),
-        "decoding": recognizer.decoder.decoding.to_dict(),
-        "runtime": runtime,
-        "command": this_command(),
-        "commit": git_commit(),
-        **result.to_dict(),
-    }
-    return result, record

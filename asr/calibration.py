@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from asr.batch import in_order, load_recognizer
 from asr.confidence import (
     Curve,
     Judged,
@@ -23,8 +22,9 @@ from asr.errors import TextError
 from asr.manifest import read_manifest
 from asr.models import find_model
 from asr.progress import track
+from asr.recognizer import load_recognizer
 from asr.record import git_commit, this_command
-from asr.results import Failure
+from asr.results import Failure, in_order
 
 MIN_WORDS = 50
 """Two parameters from fewer words say nothing."""

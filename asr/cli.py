@@ -151,10 +151,10 @@ def listen(
 
     ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 16000 - | asr listen
     """
-    from asr.batch import load_recognizer
     from asr.decoding import Decoding, read_phrases
     from asr.listen import listen as run
     from asr.listen import microphone_blocks, pcm_blocks, printer
+    from asr.recognizer import load_recognizer
 
     if microphone:
         rate, blocks = microphone_blocks()
@@ -189,8 +189,8 @@ def evaluate(
     runtime: Runtime = None,
 ) -> None:
     """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
-    from asr.batch import evaluate_manifest
     from asr.decoding import Decoding, read_phrases
+    from asr.evaluation import evaluate_manifest
     from asr.report import evaluation_text
 
     hot = read_phrases(hot_words)

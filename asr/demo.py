@@ -14,14 +14,13 @@ from rich.table import Table
 
 from asr import plots
 from asr.audio import read_audio
-from asr.batch import load_recognizer
 from asr.corpora import prepare
 from asr.errors import AsrError
 from asr.evaluation import Evaluation, evaluate
 from asr.manifest import Utterance, read_manifest
 from asr.packages import run as _run
 from asr.quiet import import_tensorflow
-from asr.recognizer import Recognizer
+from asr.recognizer import Recognizer, load_recognizer
 
 SPHINX = "pocketsphinx==5.1.1"
 SENTENCE = "The boat was ready, and the wind was in the west."

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jiwer
 import numpy as np
 
 from asr.confidence import Judged, expected_calibration_error, judge
-from asr.manifest import Utterance
-from asr.results import Failure, Transcript
+from asr.decoding import Decoding
+from asr.manifest import Utterance, read_manifest
+from asr.progress import track
+from asr.recognizer import load_recognizer
+from asr.record import git_commit, this_command
+from asr.results import Failure, Transcript, in_order
+from asr.runtimes import Runtime
 
 RESAMPLES = 1000
 
@@ -199,3 +206,42 @@ def _distance(reference: str, hypothesis: str) -> int:
 def _rate(errors: int, total: int) -> float:
     # Errors without a single reference word are as wrong as can be, but still a number.
     return float(errors) / float(total) if total else float(errors > 0)
+
+
+def evaluate_manifest(
+    model: str, manifest: Path, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
+) -> tuple[Evaluation, dict[str, Any]]:
+    """Transcribe a manifest with a model and compare; the RTF is of the warm process.
+
+    Returns:
+        The evaluation, and a record of plain values for JSON: its rates and what made them (model,
+        weights, training, manifest, decoding, runtime, command, commit).
+
+    Raises:
+        AsrError: the manifest or the model is wrong.
+    """
+    utterances = read_manifest(manifest)
+    recognizer = load_recognizer(model, decoding, runtime)
+    # What the first call does beside its work is a cost of starting, not of transcribing.
+    recognizer.warm_up()
+    started = time.monotonic()
+    each = recognizer.transcribe_each(utterances)
+    results = list(in_order(track(each, len(utterances), "transcribing")))
+    seconds = time.monotonic() - started
+    result = evaluate(
+        utterances, results, recognizer.tokenizer.normalise, seconds,
+        calibrated=recognizer.curve is not None,
+    )  # fmt: skip
+    training = recognizer.config.training
+    record = {
+        "model": recognizer.config.name,
+        "weights_sha256": recognizer.config.weights_sha256,
+        "trained": {key: training.get(key) for key in ("command", "seed", "commit")},
+        "manifest": str(manifest),
+        "decoding": recognizer.decoder.decoding.to_dict(),
+        "runtime": runtime,
+        "command": this_command(),
+        "commit": git_commit(),
+        **result.to_dict(),
+    }
+    return result, record

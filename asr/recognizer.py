@@ -18,6 +18,7 @@ from asr.inputs import AudioLike, feature_blocks, name_of
 from asr.longform import Joiner, Pending, Recording, Windower, Windowing, batches
 from asr.manifest import Utterance
 from asr.model_directory import RecognizerConfig, read_model, write_model
+from asr.progress import spinner
 from asr.results import Alternative, Failure, Token, Transcript, Word
 from asr.runtimes import Network, Runtime, load_network
 from asr.streaming import Stream
@@ -347,3 +348,15 @@ class Recognizer:
                 Alternative(self.tokenizer.decode(labels), score) for labels, score in path.others
             ),
         )
+
+
+def load_recognizer(
+    model: str, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
+) -> Recognizer:
+    """`Recognizer.load` under a spinner.
+
+    Raises:
+        ModelError, ConfigError: see `Recognizer.load`.
+    """
+    with spinner(f"loading {model}"):
+        return Recognizer.load(model, decoding, runtime)

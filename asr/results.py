@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,14 @@ class Failure:
     def to_dict(self) -> dict[str, str]:
         """Plain values for JSON; a traceback only where there is one."""
         return {key: value for key, value in vars(self).items() if value or key != "traceback"}
+
+
+def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
+    """Put (index, result) pairs, which come as batches finish, back into the inputs' order."""
+    waiting: dict[int, T] = {}
+    following = 0
+    for index, result in results:
+        waiting[index] = result
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1

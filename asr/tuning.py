@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.batch import load_recognizer
 from asr.decoding import GENERAL, Decoder, Decoding, LmRecord, Weights
 from asr.evaluation import evaluate
 from asr.manifest import Utterance, read_manifest
 from asr.models import find_model
 from asr.progress import track
+from asr.recognizer import load_recognizer
 from asr.record import git_commit, this_command
 from asr.results import Transcript
 

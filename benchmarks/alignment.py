@@ -21,8 +21,8 @@ import numpy as np
 
 from asr import ctc
 from asr.audio import read_audio, resample
-from asr.batch import load_recognizer
 from asr.manifest import Utterance, read_manifest
+from asr.recognizer import load_recognizer
 from asr.text import normalise_english
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import statistics
 import time
 from pathlib import Path
 
-from asr.batch import load_recognizer
 from asr.decoding import Decoder, Decoding
 from asr.manifest import read_manifest
+from asr.recognizer import load_recognizer
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ samples on this machine, warm, sentence by sentence.
 import argparse
 from pathlib import Path
 
-from asr.batch import load_recognizer
 from asr.decoding import Decoding
 from asr.manifest import read_manifest
 from asr.quiet import import_tensorflow
+from asr.recognizer import load_recognizer
 
 import_tensorflow()
 

@@ -139,7 +139,7 @@ def test_tuning_tries_and_ranks_and_keeps(
     assert tried > {(a, b, -9.0) for a in (0.2, 2.0) for b in (0.0, 3.0)}
     assert any(u == -3.0 for _, _, u in tried) and len(trials) == len(tried) > 5
     assert [(t.wer, t.cer) for t in trials] == sorted((t.wer, t.cer) for t in trials)
-    from asr.batch import evaluate_manifest
+    from asr.evaluation import evaluate_manifest
 
     LmRecord(made={"text": "two sentences"}).write(lm)
     assert save_best(trials, model, manifest, lm) == tmp_path / "x.json"

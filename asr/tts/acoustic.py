@@ -52,7 +52,7 @@ class VoiceModel(keras.Model):
 
     def __init__(self, config: VoiceAcousticConfig, symbols: int, mels: int) -> None:
         super().__init__(name="voice")
-        self.config, self.symbols, self.mels = config, symbols, mels
+        self.config, self.mels = config, mels
         c = config
         self.embed = keras.layers.Embedding(symbols, c.embedding, name="embedding")
         self.encoder = RecurrentStack(

@@ -88,8 +88,8 @@ def evaluate_tts(
 
     PocketSphinx, flite and espeak-ng take part where they are installed.
     """
-    from asr.batch import load_recognizer
     from asr.decoding import Decoding
+    from asr.recognizer import load_recognizer
 
     recognizer = load_recognizer(model, Decoding(lm=lm))
     from asr.quiet import import_tensorflow
