@@ -51,6 +51,8 @@ def test_configuration_round_trip(batch, cell, bidirectional, norm) -> None:  # 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_gradients_reach_every_weight(batch, cell, bidirectional) -> None:  # type: ignore[no-untyped-def]
     x, mask = batch
+    # Dropout may leave nothing of a row's last step, one time in a hundred: always the same one.
+    keras.utils.set_random_seed(1)
     stack = RecurrentStack(cell, 4, 2, bidirectional, dropout=0.25)
     valid = tf.cast(mask, tf.float32)[:, :, None]
     with tf.GradientTape() as tape:
