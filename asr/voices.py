@@ -1,4 +1,5 @@
-"""Synthetic speech for training: Debian's flite, espeak-ng and festival read sentences aloud.
+"""Synthetic speech for training: Debian's flite, espeak-ng and festival, or our own voice, read
+sentences aloud.
 
 What a sentence is said by, how fast and how high, and the name of its file are a function of the
 sentence and the seed: a run that was stopped goes on as if it had not been, and no file can come to
@@ -16,15 +17,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 
 from asr.audio import read_audio
-from asr.errors import AudioError
+from asr.errors import AsrError, AudioError
 from asr.manifest import Utterance
+
+if TYPE_CHECKING:
+    from asr.tts.synthesizer import Synthesizer
 
 SAMPLE_RATE = 16_000
 """Hz of the files written, whatever an engine's own."""
@@ -55,28 +61,40 @@ VOICES = (
       for accent in ("en-gb", "en-gb-scotland", "en-gb-x-rp") for variant in ("f2", "m3")),
     Voice("festival", "kal_diphone", 0.3), Voice("festival", "ked_diphone", 0.3),
     Voice("festival", "cmu_us_slt_arctic_hts", 0.6),
+    Voice("asr", "en-kathleen", 1),
 )  # fmt: skip
 
 
 def synthesize(
-    texts: Sequence[str], out: Path, seconds: float, seed: int = 1, jobs: int = 2
+    texts: Sequence[str],
+    out: Path,
+    seconds: float,
+    engines: Sequence[str],
+    seed: int = 1,
+    jobs: int = 2,
 ) -> Iterator[Utterance]:
     """Speak texts in their order into `out`/DIGEST.flac until there are so many seconds.
 
     Files that exist are kept; a sentence that an engine makes nothing of is left out.
 
+    Args:
+        engines: those of ENGINES whose voices take their shares of the texts.
+
     Raises:
-        AudioError: an engine is not installed.
+        AudioError: an engine is not known or not installed.
     """
-    missing = sorted(e for e in {v.engine for v in VOICES} if shutil.which(e) is None)
-    if missing:
-        raise AudioError(f"not installed: {', '.join(missing)}; apt-get install them")
+    for engine in engines:
+        check_engine(engine)
+    voices = [voice for voice in VOICES if voice.engine in engines]
     out.mkdir(parents=True, exist_ok=True)
     remaining, total = iter(texts), 0.0
     with ThreadPoolExecutor(jobs) as pool:
 
         def submit(count: int) -> list[Future[Utterance | None]]:
-            return [pool.submit(_utterance, text, out, seed) for text in islice(remaining, count)]
+            return [
+                pool.submit(_utterance, text, out, seed, voices)
+                for text in islice(remaining, count)
+            ]
 
         # In their order, and some ahead: festival takes as long as twenty of the others.
         speaking = deque(submit(AHEAD))
@@ -92,33 +110,44 @@ def speak_with(engine: str, voice: str, text: str) -> np.ndarray:
     """A text by a voice of an engine, at its own speed and pitch: samples at SAMPLE_RATE.
 
     Raises:
-        AudioError: the engine is not installed, or made nothing of the text.
+        AudioError: the engine is not known or not installed, or made nothing of the text.
     """
-    if shutil.which(engine) is None:
-        raise AudioError(f"not installed: {engine}; apt-get install it")
+    check_engine(engine)
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder, "x.wav")
         try:
-            _ENGINES[engine](text, voice, 1.0, 1.0, wave)
+            ENGINES[engine](text, voice, 1.0, 1.0, wave)
         except subprocess.SubprocessError as error:
             raise AudioError(f"{engine} cannot say {text[:40]!r}: {error}") from None
         return read_audio(wave, SAMPLE_RATE)
 
 
-def _utterance(text: str, out: Path, seed: int) -> Utterance | None:
+def check_engine(engine: str) -> None:
+    """Whether an engine can be used here.
+
+    Raises:
+        AudioError: it is not known or not installed.
+    """
+    if engine not in ENGINES:
+        raise AudioError(f"engine {engine!r} is not known; one of {', '.join(ENGINES)}")
+    if engine != "asr" and shutil.which(engine) is None:
+        raise AudioError(f"not installed: {engine}; apt-get install it")
+
+
+def _utterance(text: str, out: Path, seed: int, voices: Sequence[Voice]) -> Utterance | None:
     digest = hashlib.sha256(f"{seed} {text}".encode()).hexdigest()[:16]
     rng = np.random.default_rng(int(digest, 16))
-    shares = np.array([v.share for v in VOICES])
-    voice = VOICES[rng.choice(len(VOICES), p=shares / shares.sum())]
+    shares = np.array([v.share for v in voices])
+    voice = voices[rng.choice(len(voices), p=shares / shares.sum())]
     speed, pitch = rng.uniform(0.85, 1.2), rng.uniform(0.8, 1.25)
     path = out / f"{digest}.flac"
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=out) as folder:
             wave = Path(folder, "x.wav")
             try:
-                _ENGINES[voice.engine](text, voice.name, speed, pitch, wave)
+                ENGINES[voice.engine](text, voice.name, speed, pitch, wave)
                 samples = read_audio(wave, SAMPLE_RATE)
-            except (AudioError, subprocess.SubprocessError):
+            except (AsrError, subprocess.SubprocessError):
                 return None
             peak = max(float(np.abs(samples).max()), 1e-3)
             soundfile.write(Path(folder, "x.flac"), 0.7 * samples / peak, SAMPLE_RATE)
@@ -150,11 +179,31 @@ def _festival(text: str, voice: str, speed: float, pitch: float, path: Path) -> 
     )
 
 
-_ENGINES: dict[str, Callable[[str, str, float, float, Path], None]] = {
+@lru_cache(maxsize=1)
+def _synthesizer(voice: str) -> Synthesizer:
+    from asr.tts.synthesizer import Synthesizer
+    from asr.tts.vocoder import GriffinLim
+
+    synthesizer = Synthesizer.load(voice)
+    # The features of a recogniser do not show phases: a few rounds are as good as many.
+    synthesizer.vocoder = GriffinLim(synthesizer.config.mel, iterations=8)
+    return synthesizer
+
+
+def _own(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
+    """It keeps its pitch too: it is wanted as the reader's own speech with more words."""
+    synthesizer = _synthesizer(voice)
+    samples = synthesizer.speak(text, rate=speed)
+    soundfile.write(path, samples, synthesizer.config.mel.sample_rate)
+
+
+ENGINES: dict[str, Callable[[str, str, float, float, Path], None]] = {
     "flite": _flite,
     "espeak-ng": _espeak,
     "festival": _festival,
+    "asr": _own,
 }
+"""Programs of the system, and "asr", our own voices."""
 
 
 def _run(command: list[str], text: str = "") -> None:

@@ -18,6 +18,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--hours", type=float, default=6.0)
+    parser.add_argument("--engines", nargs="+", default=["flite", "espeak-ng", "festival"],
+                        help="whose voices share the sentences; asr: our own")  # fmt: skip
     parser.add_argument("--words", type=int, nargs=2, default=(4, 14), help="fewest and most")
     parser.add_argument("--held-out", nargs="*", type=Path, default=[],
                         help="manifests whose sentences are left out")  # fmt: skip
@@ -28,7 +30,7 @@ def main() -> None:
     texts = [t for source in SOURCES for t in speakable(fetch(source, a.cache)[0], *a.words)]
     texts = [t for t in dict.fromkeys(texts) if not held_out.within(normalise_english(t).split())]
     random.Random(a.seed).shuffle(texts)
-    spoken = synthesize(texts, a.out / "audio", a.hours * 3600, a.seed)
+    spoken = synthesize(texts, a.out / "audio", a.hours * 3600, a.engines, a.seed)
     # An average utterance has about three seconds.
     write_manifest(a.out / "train.jsonl", list(track(spoken, int(a.hours * 1200), "speaking")))
 

@@ -10,7 +10,10 @@ import soundfile
 
 from asr import voices
 from asr.errors import AudioError
+from asr.recognizer import Recognizer
 from asr.voices import VOICES, synthesize
+
+THREE = ("flite", "espeak-ng", "festival")
 
 
 @pytest.fixture
@@ -25,14 +28,14 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         noise = np.random.default_rng(len(text)).normal(0, 0.01, 22_050)
         soundfile.write(path, noise, 22_050)
 
-    monkeypatch.setattr(voices, "_ENGINES", {v.engine: speak for v in VOICES})
+    monkeypatch.setattr(voices, "ENGINES", {v.engine: speak for v in VOICES})
     monkeypatch.setattr("shutil.which", lambda name: name)
     return spoken
 
 
 def test_it_goes_on_where_it_was_stopped(engines: list[str], tmp_path: Path) -> None:
     texts = [*"abcd", "bad", "e"]
-    first = list(synthesize(texts, tmp_path, seconds=100))
+    first = list(synthesize(texts, tmp_path, 100, THREE))
     assert [u.text for u in first] == ["a", "b", "c", "d", "e"]
     assert len({u.speaker for u in first}) > 1
     assert all(u.duration == 1.0 for u in first)
@@ -40,13 +43,13 @@ def test_it_goes_on_where_it_was_stopped(engines: list[str], tmp_path: Path) -> 
     assert rate == 16_000 and np.abs(samples).max() == pytest.approx(0.7, abs=0.01)
     first[2].path.unlink()
     engines.clear()
-    assert list(synthesize(["new", *texts], tmp_path, seconds=100))[1:] == first
+    assert list(synthesize(["new", *texts], tmp_path, 100, THREE))[1:] == first
     assert sorted(engines) == ["bad", "c", "new"]
     assert len(list(tmp_path.iterdir())) == 6
 
 
 def test_it_ends_when_there_is_enough(engines: list[str], tmp_path: Path) -> None:
-    spoken = list(synthesize([f"a{i}" for i in range(200)], tmp_path, seconds=40, jobs=1))
+    spoken = list(synthesize([f"a{i}" for i in range(200)], tmp_path, 40, THREE, jobs=1))
     assert len(spoken) == 40
 
 
@@ -55,7 +58,7 @@ def test_an_engine_that_is_missing_is_named(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None if name == "flite" else name)
     with pytest.raises(AudioError, match="not installed: flite; apt-get install"):
-        list(synthesize(["a"], tmp_path, seconds=1))
+        list(synthesize(["a"], tmp_path, 1, THREE))
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
@@ -64,3 +67,14 @@ def test_a_real_engine_speaks_faster_when_told_to(tmp_path: Path) -> None:
         voices._espeak("-- author of the danger trail", "en-us", speed, 1.0, tmp_path / f"{speed}")
     slow, fast = (soundfile.info(tmp_path / name).duration for name in ("0.8", "1.2"))
     assert slow > 1.2 * fast > 1.2
+
+
+def test_an_engine_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="engine 'siri' is not known; one of flite"):
+        list(synthesize(["a"], tmp_path, 1, ("siri",)))
+
+
+def test_our_own_voice_reads_too(tmp_path: Path) -> None:
+    (utterance,) = synthesize(["the sea was calm"], tmp_path, 1, ("asr",))
+    assert utterance.speaker == "asr-en-kathleen"
+    assert Recognizer.load("en-small").transcribe(utterance).text.split()[0] == "the"
