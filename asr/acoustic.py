@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from asr.architecture import AcousticConfig
+from asr.phones import LABELS as PHONE_LABELS
 from asr.recurrent import RecurrentStack
 
 
@@ -17,7 +18,8 @@ class AcousticModel(keras.Model):
 
     Called with float32 features [batch, frames, dimension], zero beyond each utterance's end, and
     int32 lengths [batch]; returns float32 logits [batch, frames', labels] and int32 lengths
-    [batch]. Logits beyond an utterance's length mean nothing.
+    [batch]. Logits beyond an utterance's length mean nothing. With a second head, its logits stand
+    behind those of the first: [batch, frames', labels + phones], two distributions side by side.
     """
 
     def __init__(self, config: AcousticConfig, dimension: int, labels: int) -> None:
@@ -38,6 +40,11 @@ class AcousticModel(keras.Model):
         )  # fmt: skip
         # float32 under any precision policy: CTC in half precision is wrong.
         self.head = keras.layers.Dense(labels, dtype="float32", name="head")
+        self.phones = (
+            keras.layers.Dense(len(PHONE_LABELS), dtype="float32", name="phones")
+            if config.phones
+            else None
+        )
         self.build((None, None, dimension))
         # One signature with open shapes: otherwise every new shape is traced again.
         self._traced = tf.function(
@@ -58,6 +65,8 @@ class AcousticModel(keras.Model):
             width = self.config.stride * self.dimension
         self.stack.build((None, None, width))
         self.head.build((None, None, self.stack.width))
+        if self.phones is not None:
+            self.phones.build((None, None, self.stack.width))
         self.built = True
 
     def call(
@@ -77,6 +86,8 @@ class AcousticModel(keras.Model):
             x = tf.reshape(x, [tf.shape(x)[0], frames_out, stride * self.dimension])
         mask = tf.sequence_mask(lengths_out, frames_out)
         x = self.stack(x, mask=mask, training=training)
+        if self.phones is not None:
+            return tf.concat([self.head(x), self.phones(x)], axis=2), lengths_out
         return self.head(x), lengths_out
 
     def named_weights(self) -> dict[str, Any]:

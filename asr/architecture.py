@@ -28,6 +28,9 @@ class AcousticConfig:
     bidirectional: bool = True
     dropout: float = Field(default=0.3, ge=0, lt=1)
     norm: Literal["layer", "none"] = "layer"
+    phones: bool = False
+    """A second head beside the tokenizer's, over `asr.phones`: it helps the first to learn, and is
+    read where there is a lexicon."""
 
     def frames(self, feature_frames: int) -> int:
         """Output frames for so many feature frames."""

@@ -44,6 +44,9 @@ class AugmentConfig:
     band_masks: int = Field(default=1, ge=0)
     """SpecAugment: bands of mel filters replaced by the mean."""
     band_mask_mels: int = Field(default=8, ge=0)
+    join: float = Field(default=0.0, ge=0, le=1)
+    """Share of utterances that go straight on with another one of the same speaker, as sentences in
+    a long recording do."""
     jitter: float = Field(default=0.2, ge=0)
     """Standard deviation of Gaussian noise on the normalised features."""
 

@@ -19,6 +19,7 @@ from asr.augment import AugmentConfig, Warper, perturb
 from asr.errors import AsrError, TextError
 from asr.features import FeatureConfig, expand, load_features, mfcc
 from asr.manifest import Utterance
+from asr.phones import PhoneSpeller
 from asr.progress import track
 from asr.text import Tokenizer
 
@@ -31,16 +32,25 @@ BUCKET_BATCHES = 20
 """Batches' worth of shuffled utterances that are sorted by length together."""
 BATCH_SECONDS = 240.0
 """Padded audio in one batch at most: one long recording must not decide the memory needed."""
+JOINED_SECONDS = 20.0
+"""Two utterances that are joined at most: a window of a long recording (`asr.longform`)."""
 SLACK = 4
 """Frames an augmented utterance must keep beyond the fewest that can hold its labels."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """An utterance ready for training; `labels` are its CTC label ids."""
+    """An utterance ready for training; `labels` are its CTC label ids, `phones` those of a
+    network's second head, if it has one."""
 
     utterance: Utterance
     labels: tuple[int, ...]
+    phones: tuple[int, ...] = ()
+
+    @property
+    def frames_needed(self) -> int:
+        """Fewest output frames that can hold it."""
+        return max(ctc.frames_needed(self.labels), ctc.frames_needed(self.phones))
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,8 @@ class Batch:
     """Padded arrays; `indices` [batch] say which examples these are.
 
     features: float32 [batch, frames, dimension]; lengths: int32 [batch]; labels: int32
-    [batch, units]; label_lengths: int32 [batch]; weights: float32 [batch], each 1 / batch, so that
+    [batch, units]; label_lengths: int32 [batch]; phones, phone_lengths: the same of a second head,
+    of length 0 where there is none; weights: float32 [batch], each 1 / batch, so that
     replicas which get unequal shares still add up to the mean.
     """
 
@@ -56,6 +67,8 @@ class Batch:
     lengths: np.ndarray
     labels: np.ndarray
     label_lengths: np.ndarray
+    phones: np.ndarray
+    phone_lengths: np.ndarray
     indices: np.ndarray
     weights: np.ndarray
 
@@ -78,8 +91,10 @@ class SpeechDataset:
         acoustic: AcousticConfig,
         augment: AugmentConfig | None,
         seed: int,
+        phones: PhoneSpeller | None = None,
     ) -> None:
         self.features, self.acoustic = features, acoustic
+        self.space, self.phones = tokenizer.space, phones
         self.augment, self.seed = augment, seed
         self.warper = Warper(features, augment) if augment else None
         self.examples: list[Example] = []
@@ -91,6 +106,9 @@ class SpeechDataset:
             except AsrError as error:
                 skipped.append(str(error))
         self.skipped = tuple(skipped)
+        self._by_speaker: dict[str | None, list[int]] = {}
+        for i, example in enumerate(self.examples):
+            self._by_speaker.setdefault(example.utterance.speaker, []).append(i)
         if not self.examples:
             listed = "\n  ".join(skipped[:20])
             raise TextError(f"no utterance can be trained on:\n  {listed}")
@@ -99,6 +117,8 @@ class SpeechDataset:
         """Read an utterance, whose features every epoch needs, and check that it can be learnt."""
         name = str(utterance.path)
         labels = tuple(tokenizer.encode(utterance.text, name))
+        phones = self.phones(tokenizer.normalise(utterance.text)) if self.phones else ()
+        example = Example(utterance, labels, phones)
         if not labels:
             raise TextError(f"{name}: no text is left after normalising")
         if utterance.audio_filepath is None:
@@ -106,21 +126,21 @@ class SpeechDataset:
         else:
             samples = read_audio(utterance.audio_filepath, self.features.sample_rate)
             static = mfcc(samples, self.features, name)
-        frames, needed = self.acoustic.frames(len(static)), ctc.frames_needed(labels)
+        frames, needed = self.acoustic.frames(len(static)), example.frames_needed
         if frames < needed:
             raise TextError(
                 f"{name}: {frames} frames of {self.acoustic.stride} features, "
                 f"its {len(labels)} labels need {needed}"
             )
         self._cache[len(self.examples), 0] = static
-        self.examples.append(Example(utterance, labels))
+        self.examples.append(example)
 
     def digest(self) -> str:
         """SHA-256 of everything that is trained on: features and labels, in their order."""
         total = hashlib.sha256()
         for i, example in enumerate(self.examples):
             total.update(self._cache[i, 0].tobytes())
-            total.update(np.array(example.labels, np.int32).tobytes())
+            total.update(np.array(example.labels + example.phones, np.int32).tobytes())
         return total.hexdigest()
 
     def __len__(self) -> int:
@@ -128,31 +148,57 @@ class SpeechDataset:
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """The epoch's batches as arrays of example indices."""
-        durations = [e.utterance.duration for e in self.examples]
+        durations = [
+            sum(self.examples[j].utterance.duration for j in self.joined(i, epoch))
+            for i in range(len(self.examples))
+        ]
         return shuffled_batches(durations, batch_size, (self.seed, epoch))
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> Batch:
         """Features as this epoch hears them, padded."""
         features = [self.example_features(int(i), epoch) for i in indices]
-        labels = [self.examples[int(i)].labels for i in indices]
+        heard = [self.example(int(i), epoch) for i in indices]
+        labels, phones = [e.labels for e in heard], [e.phones for e in heard]
         return Batch(
             features=pad(features, np.float32, (self.features.dimension,)),
             lengths=np.array([len(f) for f in features], np.int32),
             labels=pad([np.array(ids, np.int32) for ids in labels], np.int32),
             label_lengths=np.array([len(ids) for ids in labels], np.int32),
+            phones=pad([np.array(ids, np.int32) for ids in phones], np.int32),
+            phone_lengths=np.array([len(ids) for ids in phones], np.int32),
             indices=np.asarray(indices, np.int32),
             weights=np.full(len(features), 1 / len(features), np.float32),
         )
 
+    def joined(self, index: int, epoch: int) -> tuple[int, ...]:
+        """The example by itself, or with the one that it goes on with in this epoch."""
+        if self.augment is None or not self.augment.join:
+            return (index,)
+        rng = np.random.default_rng([self.seed, epoch, index, 2])
+        first = self.examples[index].utterance
+        if rng.random() >= self.augment.join:
+            return (index,)
+        second = int(rng.choice(self._by_speaker[first.speaker]))
+        seconds = first.duration + self.examples[second].utterance.duration
+        return (index, second) if seconds <= JOINED_SECONDS else (index,)
+
+    def example(self, index: int, epoch: int) -> Example:
+        """What is said in this epoch."""
+        first, *rest = (self.examples[i] for i in self.joined(index, epoch))
+        between = () if self.space is None else (self.space,)
+        labels = first.labels + tuple(i for e in rest for i in (*between, *e.labels))
+        phones = first.phones + tuple(i for e in rest for i in e.phones)
+        return Example(first.utterance, labels, phones)
+
     def example_features(self, index: int, epoch: int) -> np.ndarray:
-        """Normalised features [frames, dimension] of one example."""
+        """Normalised features [frames, dimension] of one example, as this epoch hears it."""
         if self.augment is None or self.warper is None:
             return expand(self._static(index, 0), self.features)
         copy = epoch % (self.augment.copies + 1)
-        static = self._static(index, copy)
+        static = np.concatenate([self._static(i, copy) for i in self.joined(index, epoch)])
         rng = np.random.default_rng([self.seed, epoch, index])
         warped = self.warper(static, rng)
-        if self.acoustic.frames(len(warped)) < self._fewest_frames(index):
+        if self.acoustic.frames(len(warped)) < self.example(index, epoch).frames_needed + SLACK:
             warped = static
         return self.warper.jitter(expand(warped, self.features), rng)
 
@@ -171,12 +217,10 @@ class SpeechDataset:
         rate = self.features.sample_rate
         rng = np.random.default_rng([self.seed, index, copy, 1])
         samples = perturb(read_audio(path, rate), rate, self.augment, rng)
-        if self.acoustic.frames(self.features.frames(len(samples))) < self._fewest_frames(index):
+        frames = self.acoustic.frames(self.features.frames(len(samples)))
+        if frames < self.examples[index].frames_needed + SLACK:
             return self._cache[index, 0]
         return mfcc(samples, self.features, str(path))
-
-    def _fewest_frames(self, index: int) -> int:
-        return ctc.frames_needed(self.examples[index].labels) + SLACK
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
         """The epoch's batches from number `skip` on, as a prefetched tf.data pipeline."""
@@ -187,6 +231,8 @@ class SpeechDataset:
             "lengths": tf.TensorSpec([None], tf.int32),
             "labels": tf.TensorSpec([None, None], tf.int32),
             "label_lengths": tf.TensorSpec([None], tf.int32),
+            "phones": tf.TensorSpec([None, None], tf.int32),
+            "phone_lengths": tf.TensorSpec([None], tf.int32),
             "indices": tf.TensorSpec([None], tf.int32),
             "weights": tf.TensorSpec([None], tf.float32),
         }

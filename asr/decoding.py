@@ -209,6 +209,7 @@ class Decoder:
             self.scorer.unknown = decoding.unknown
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
+        logits = logits[:, : len(self.tokenizer)]
         if not self.decoding.beam or not len(logits):
             return ctc.greedy(logits)
         log_probabilities = ctc.log_softmax(logits.astype(np.float64))
@@ -225,6 +226,7 @@ class Decoder:
 
     def search(self, logits: np.ndarray) -> list[Hypothesis]:
         """What the beam search finds, best first, without times."""
+        logits = logits[:, : len(self.tokenizer)]
         return self._search(ctc.log_softmax(logits.astype(np.float64)))
 
     def _search(self, log_probabilities: np.ndarray) -> list[Hypothesis]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jiwer
 import keras
 import numpy as np
 import tensorflow as tf
@@ -30,11 +31,13 @@ from asr.features import FeatureConfig
 from asr.files import atomic_write
 from asr.manifest import Utterance, read_manifest
 from asr.model_directory import RecognizerConfig
+from asr.phones import PhoneSpeller
 from asr.recognizer import Recognizer
 from asr.record import environment, git_commit, this_command
 from asr.results import Transcript
 from asr.text import Tokenizer, TokenizerConfig, train_subwords
 from asr.training import Trainer, TrainingConfig, make_strategy, set_threads
+from asr.tts.pronunciation import Pronouncer, cmudict_lexicon
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -108,9 +111,11 @@ def train_recognizer(
             tokenizer=train_subwords(texts, config.data.subwords, config.tokenizer.normaliser),
         )
     tokenizer = Tokenizer(config.tokenizer)
+    phones = PhoneSpeller(Pronouncer(cmudict_lexicon())) if config.acoustic.phones else None
     dataset = SpeechDataset(
-        train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed
-    )
+        train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed,
+        phones,
+    )  # fmt: skip
     for problem in dataset.skipped:
         say(f"left out: {problem}")
 
@@ -126,13 +131,17 @@ def train_recognizer(
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
-        return ctc.loss(logits, lengths, batch["labels"], batch["label_lengths"])
+        first, second = logits[:, :, : len(tokenizer)], logits[:, :, len(tokenizer) :]
+        total = ctc.loss(first, lengths, batch["labels"], batch["label_lengths"])
+        if config.acoustic.phones:
+            total += ctc.loss(second, lengths, batch["phones"], batch["phone_lengths"])
+        return total
 
     # Feature extraction is the same in every epoch: once.
     dev_features = [recognizer.features(u) for u in dev]
 
     def dev_scores() -> dict[str, float]:
-        return _dev_scores(recognizer, dev, dev_features)
+        return _dev_scores(recognizer, dev, dev_features, phones)
 
     def save(training: dict[str, Any]) -> None:
         recognizer.config = replace(recognizer.config, training=training)
@@ -220,28 +229,44 @@ def run_training(
 
 
 def _dev_scores(
-    recognizer: Recognizer, dev: list[Utterance], features: list[tuple[np.ndarray, float]]
+    recognizer: Recognizer,
+    dev: list[Utterance],
+    features: list[tuple[np.ndarray, float]],
+    phones: PhoneSpeller | None,
 ) -> dict[str, float]:
     order = sorted(range(len(dev)), key=lambda i: len(features[i][0]))
     hypotheses: dict[int, str] = {}
+    wanted, said = [], []
     for start in range(0, len(order), 32):
         batch = order[start : start + 32]
         for i, logits in zip(
             batch, recognizer.logits([features[i][0] for i in batch]), strict=True
         ):
-            hypotheses[i] = recognizer.tokenizer.decode(ctc.greedy(logits).labels)
+            hypotheses[i] = recognizer.tokenizer.decode(recognizer.decoder(logits).labels)
+            if phones is not None:
+                wanted.append(phones(recognizer.tokenizer.normalise(dev[i].text)))
+                said.append(ctc.greedy(logits[:, len(recognizer.tokenizer) :]).labels)
     result = evaluate_results(
         dev,
         [Transcript(hypotheses[i], 0.0, features[i][1]) for i in range(len(dev))],
         recognizer.tokenizer.normalise,
     )
     # Early stopping looks at both: WER alone is coarse on a small dev set.
-    return {"dev_wer": result.wer, "dev_cer": result.cer, "error": result.wer + result.cer}
+    scores = {"dev_wer": result.wer, "dev_cer": result.cer, "error": result.wer + result.cer}
+    if phones is not None:
+        # An error rate of "words", each a phone's number.
+        references, found = (
+            [" ".join(map(str, ids)) for ids in ids_of] for ids_of in (wanted, said)
+        )
+        scores["dev_per"] = float(jiwer.wer(references, found))
+    return scores
 
 
 def _start_from(network: AcousticModel, model: str) -> None:
     start = Recognizer.load(model, runtime="tensorflow").acoustic_model.named_weights()
     for name, variable in network.named_weights().items():
+        if name not in start and name.startswith("acoustic/phones/"):
+            continue  # a head that the other did not have
         if name not in start or tuple(start[name].shape) != tuple(variable.shape):
             raise ConfigError(f"initial_model: {model}: {name} does not fit this configuration")
         variable.assign(start[name])

@@ -26,6 +26,9 @@ from asr.text import TokenizerConfig
 
 T = TypeVar("T")
 
+LATER = {"acoustic": {"phones": False}}
+"""Keys that models made before them lack, and what these were made with."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class RecognizerConfig:
@@ -83,6 +86,10 @@ def read_config(cls: type[T], folder: Path) -> T:
         raise ModelError(f"{folder}: this is a {kind}, for {use}")
     if values.get("format") != 1:
         raise ConfigError(f"{path}: format {values.get('format')} is not known to this version")
+    if cls is RecognizerConfig:
+        for key, defaults in LATER.items():
+            if isinstance(values.get(key), dict):
+                values[key] = {**defaults, **values[key]}
     return parse(cls, values, str(path), complete=True)
 
 

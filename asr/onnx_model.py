@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from asr.architecture import AcousticConfig
 from asr.files import atomic_write
 from asr.model_directory import read_model
+from asr.phones import LABELS as PHONE_LABELS
 from asr.text import Tokenizer
 from asr.weights import Weights
 
@@ -88,9 +89,12 @@ def build(
             scale = graph.weight(weights.take(f"acoustic/stack/norm_{i}/gamma", width))
             shift = graph.weight(weights.take(f"acoustic/stack/norm_{i}/beta", width))
             x = graph("LayerNormalization", x, scale, shift, axis=-1, epsilon=NORM_EPSILON)
-    kernel = graph.weight(weights.take("acoustic/head/kernel", width, labels))
-    bias = graph.weight(weights.take("acoustic/head/bias", labels))
-    x = graph("Add", graph("MatMul", x, kernel), bias)
+    heads = []
+    for head, size in (("head", labels), *((("phones", len(PHONE_LABELS)),) * config.phones)):
+        kernel = graph.weight(weights.take(f"acoustic/{head}/kernel", width, size))
+        bias = graph.weight(weights.take(f"acoustic/{head}/bias", size))
+        heads.append(graph("Add", graph("MatMul", x, kernel), bias))
+    x = graph("Concat", *heads, axis=2)
     weights.finish()
     graph.nodes.append(helper.make_node("Transpose", [x], ["logits"], perm=[1, 0, 2]))
     graph.nodes.append(helper.make_node("Identity", [lengths], ["logits_length"]))

@@ -1,0 +1,41 @@
+"""Phones as the labels of an acoustic model's second head: what a text sounds like.
+
+Spelling has to be learnt from speech, and an hour of it has few words; how words sound stands in a
+pronouncing dictionary. So a network that also says phones can be read with a lexicon
+(`asr.lexicon_search`), in words that it has never heard.
+"""
+
+from __future__ import annotations
+
+from asr.text import BLANK
+from asr.tts.pronunciation import PHONES as STRESSED
+from asr.tts.pronunciation import Pronouncer
+
+PHONES = tuple(dict.fromkeys(phone.rstrip("01") for phone in STRESSED))
+"""ARPAbet's 39, without stress, which a recogniser need not hear."""
+LABELS = ("", *PHONES)
+"""By id; that of the blank is the same as in every tokenizer."""
+assert LABELS[BLANK] == ""
+_IDS = {phone: i for i, phone in enumerate(LABELS)}
+
+
+def phone_ids(phones: tuple[str, ...]) -> tuple[int, ...]:
+    """Label ids of phones with or without stress."""
+    return tuple(_IDS[phone.rstrip("01")] for phone in phones)
+
+
+class PhoneSpeller:
+    """Normalised texts → label ids, every word in its first pronunciation."""
+
+    def __init__(self, pronounce: Pronouncer) -> None:
+        self.pronounce = pronounce
+        self._known: dict[str, tuple[int, ...]] = {}
+
+    def __call__(self, text: str) -> tuple[int, ...]:
+        """Of words with spaces between; there is no label for where one ends."""
+        return tuple(phone for word in text.split() for phone in self._word(word))
+
+    def _word(self, word: str) -> tuple[int, ...]:
+        if word not in self._known:
+            self._known[word] = phone_ids(self.pronounce(word).phones)
+        return self._known[word]
