@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr.config import STRICT
+from asr.phones import LABELS
 
 Cell = Literal["rnn", "lstm", "gru"]
 
@@ -31,6 +32,10 @@ class AcousticConfig:
     phones: bool = False
     """A second head beside the tokenizer's, over `asr.phones`: it helps the first to learn, and is
     read where there is a lexicon."""
+
+    def outputs(self, labels: int) -> int:
+        """Logits of one frame, for a tokenizer of so many labels."""
+        return labels + (len(LABELS) if self.phones else 0)
 
     def frames(self, feature_frames: int) -> int:
         """Output frames for so many feature frames."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,25 +17,27 @@ class Hypothesis:
     """A label sequence of a beam search.
 
     `acoustic` is the log-probability of all its alignments that survived pruning; `score` adds what
-    the scorer gave. In nats.
+    the scorer gave. In nats. `state` is the scorer's, behind the last label.
     """
 
     labels: tuple[int, ...]
     score: float
     acoustic: float
+    state: Any = None
 
 
 class Scorer(Protocol):
     """What a language model is to the beam search: scores in nats are added to a prefix.
 
-    A score of −inf forbids.
+    A score of −inf forbids. One label may be read in more ways than one, such as homophones: then
+    the prefix goes on in each of them.
     """
 
     def start(self) -> Any:
         """State before the first label."""
 
-    def extend(self, state: Any, label: int) -> tuple[float, Any]:
-        """Score of one more label, and the state behind it."""
+    def extend(self, state: Any, label: int) -> Sequence[tuple[float, Any]]:
+        """Score of one more label and the state behind it, for each way to read it."""
 
     def finish(self, state: Any) -> float:
         """Score of ending here."""
@@ -51,20 +54,19 @@ class _Tree:
         self.width, self.scorer = width, scorer
         self.parent, self.label, self.score = [-1], [BLANK], [0.0]
         self.state = [scorer.start() if scorer else None]
-        self.children: dict[int, int] = {}
+        self.children: dict[int, range] = {}
 
-    def add(self, node: int, label: int) -> int:
-        """A new child; the scorer is asked."""
-        child = self.children[node * self.width + label] = len(self.parent)
-        self.parent.append(node)
-        self.label.append(label)
-        if self.scorer is None:
-            self.score.append(0.0)
-        else:
-            gain, state = self.scorer.extend(self.state[node], label)
+    def add(self, node: int, label: int) -> range:
+        """The new children by a label; the scorer is asked."""
+        ways = [(0.0, None)] if self.scorer is None else self.scorer.extend(self.state[node], label)
+        first = len(self.parent)
+        for gain, state in ways:
+            self.parent.append(node)
+            self.label.append(label)
             self.score.append(self.score[node] + gain)
             self.state.append(state)
-        return child
+        children = self.children[node * self.width + label] = range(first, len(self.parent))
+        return children
 
     def labels(self, node: int) -> tuple[int, ...]:
         path = []
@@ -79,7 +81,8 @@ class _Tree:
         while end == -math.inf and node:
             node = self.parent[node]
             end = self.end(node)
-        return Hypothesis(self.labels(node), acoustic + self.score[node] + end, acoustic)
+        score = acoustic + self.score[node] + end
+        return Hypothesis(self.labels(node), score, acoustic, self.state[node])
 
     def end(self, node: int) -> float:
         return self.scorer.finish(self.state[node]) if self.scorer else 0.0
@@ -138,19 +141,19 @@ def beam_search(
                     if label == own:
                         continue
                     break  # The others are less likely.
-                child = children.get(base + label, -1)
-                if child < 0:
-                    child = tree.add(node, label)
-                    blanks.append(0.0)
-                    totals.append(0.0)
-                    lasts.append(0.0)
-                    seen.append(-1)
-                if seen[child] == t:
-                    lasts[child] += gain
-                elif score[child] > -inf:
-                    # What it was before it left the beam is over.
-                    seen[child], totals[child], lasts[child] = t, 0.0, gain
-                    candidates.append(child)
+                following = children.get(base + label)
+                if following is None:
+                    following = tree.add(node, label)
+                    for values in (blanks, totals, lasts):
+                        values.extend([0.0] * len(following))
+                    seen.extend([-1] * len(following))
+                for child in following:
+                    if seen[child] == t:
+                        lasts[child] += gain
+                    elif score[child] > -inf:
+                        # What it was before it left the beam is over.
+                        seen[child], totals[child], lasts[child] = t, 0.0, gain
+                        candidates.append(child)
         ranks.clear()
         for node in candidates:
             blanks[node] = ended = totals[node] * blank
@@ -168,8 +171,11 @@ def beam_search(
                 blanks[node] /= largest
                 lasts[node] /= largest
                 totals[node] /= largest
-    found = {tree.hypothesis(node, log(totals[node]) + scale) for node in active}
-    return sorted(found, key=lambda h: (-h.score, h.labels))
+    found = [tree.hypothesis(node, log(totals[node]) + scale) for node in active]
+    best: dict[Any, Hypothesis] = {}
+    for hypothesis in sorted(found, key=lambda h: (-h.score, h.labels)):
+        best.setdefault((hypothesis.labels, hypothesis.score), hypothesis)
+    return list(best.values())
 
 
 def _frames(log_probabilities: np.ndarray, token_min: float) -> Any:

@@ -109,6 +109,35 @@ def greedy(logits: np.ndarray) -> Path:
     )
 
 
+def log_likelihoods(log_probabilities: np.ndarray, texts: Sequence[Sequence[int]]) -> np.ndarray:
+    """Log-probability, in nats, of each of some label sequences for one utterance: [texts].
+
+    The forward recursion of CTC over all of them at once: the sum of all alignments, −inf where the
+    frames cannot hold one.
+
+    Args:
+        log_probabilities: [frames, labels] in nats.
+    """
+    longest = max((len(text) for text in texts), default=0)
+    # States are blank, label, blank, …; behind a text's own they are never read.
+    states = np.full([len(texts), 2 * longest + 1], BLANK)
+    for row, text in zip(states, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = text
+    jump = np.full(states.shape, -np.inf)
+    jump[:, 3::2][states[:, 3::2] != states[:, 1:-2:2]] = 0.0
+    score = np.full(states.shape, -np.inf)
+    # Before the first frame is the first blank: from it, itself and the first label are one step.
+    score[:, 0] = 0.0
+    for frame in log_probabilities:
+        came = np.logaddexp(score[:, 1:], score[:, :-1])
+        came[:, 1:] = np.logaddexp(came[:, 1:], score[:, :-2] + jump[:, 2:])
+        score = np.concatenate([score[:, :1], came], axis=1) + frame[states]
+    ends = 2 * np.array([len(text) for text in texts])
+    rows = np.arange(len(texts))
+    last = np.where(ends > 0, score[rows, np.maximum(ends - 1, 0)], -np.inf)
+    return np.logaddexp(score[rows, ends], last)
+
+
 def align(log_probabilities: np.ndarray, labels: Sequence[int]) -> Path:
     """Viterbi forced alignment: the likeliest path [frames] that collapses to `labels`.
 

@@ -17,12 +17,15 @@ from asr.beam import Hypothesis, beam_search
 from asr.config import STRICT, parse, to_dict
 from asr.errors import ConfigError, reason
 from asr.files import atomic_write
-from asr.fusion import WordScorer
+from asr.fusion import WordScorer, hot_phrases
+from asr.lexicon import LEXICON, LexiconScorer, read_pronunciations
 from asr.lm import read_arpa
 from asr.text import Tokenizer
 
 GENERAL = "general"
 """Names the language model that is shipped with a recogniser: `lm.arpa.gz` in its directory."""
+WEIGHTS = ("alpha", "beta", "unknown", "spelling")
+"""Of a language model; the last one is the decoder's, not the scorer's."""
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
@@ -30,13 +33,15 @@ class Weights:
     """How a language model is used: found by `asr tune`, kept beside it.
 
     alpha: weight of its log-probability. beta: what each word adds. unknown: what a word that it
-    does not know adds (all in nats but alpha). beam: prefixes kept.
+    does not know adds (all in nats but alpha). beam: prefixes kept. spelling: where words are found
+    by their sound, the weight of what the letters say about them.
     """
 
     alpha: float = 0.5
     beta: float = 1.0
     unknown: float = -5.0
     beam: int = pydantic.Field(default=16, ge=1)
+    spelling: float = pydantic.Field(default=0.5, ge=0)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
@@ -89,9 +94,9 @@ class Decoding:
 
     beam: prefixes kept; 0 for greedy, which is also what None means where there is nothing that
     needs a beam. lm: ARPA file of a word model, or "general" for the recogniser's own. alpha, beta,
-    unknown: see `Weights`. hot_words: words and phrases that are likelier here than elsewhere;
-    hot_weight: nats for each of their words. lexicon: file of the only words that may come out.
-    nbest: how many alternatives to keep, the best included; 0 for none.
+    unknown, spelling: see `Weights`. hot_words: words and phrases that are likelier here than
+    elsewhere; hot_weight: nats for each of their words. lexicon: file of the only words that may
+    come out. nbest: how many alternatives to keep, the best included; 0 for none.
     """
 
     beam: int | None = None
@@ -103,18 +108,19 @@ class Decoding:
     hot_weight: float = 5.0
     lexicon: Path | None = None
     nbest: int = 0
+    spelling: float | None = None
 
     def __post_init__(self) -> None:
         if self.beam is not None and self.beam < 0:
             raise ConfigError(f"beam must be 0 (greedy) or more, found {self.beam}")
         if self.nbest < 0:
             raise ConfigError(f"nbest must be 0 or more, found {self.nbest}")
-        for name in ("alpha", "beta", "unknown", "hot_weight"):
+        for name in (*WEIGHTS, "hot_weight"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ConfigError(f"{name} must be a finite number, found {value}")
-        if self.lm is None and (self.alpha, self.beta, self.unknown) != (None, None, None):
-            raise ConfigError("alpha, beta and unknown weigh a language model: give one with --lm")
+        if self.lm is None and any(getattr(self, name) is not None for name in WEIGHTS):
+            raise ConfigError(f"{', '.join(WEIGHTS)} weigh a language model: give one with --lm")
         needs = self._needs_beam()
         if self.beam == 0 and needs:
             raise ConfigError(f"{needs} needs a beam, such as --beam 16")
@@ -155,7 +161,7 @@ class Decoding:
             beam = max(weights.beam, self.nbest) if self._needs_beam() else 0
         chosen = {
             name: getattr(weights, name) if getattr(self, name) is None else getattr(self, name)
-            for name in (() if lm is None else ("alpha", "beta", "unknown"))
+            for name in (() if lm is None else WEIGHTS)
         }
         return dataclasses.replace(self, beam=beam, **chosen)
 
@@ -174,6 +180,9 @@ class Decoder:
         tokenizer: what the labels mean.
         decoding: how; it is settled first.
         folder: the recogniser's directory, where "general" is looked for.
+        phones: logits of `asr.phones` stand behind the tokenizer's. Then the words of a language
+            model or a lexicon are found by their sound, and their letters are only asked which of
+            the best it was.
 
     Raises:
         ModelError: the language model's file is broken.
@@ -182,11 +191,12 @@ class Decoder:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, decoding: Decoding, folder: Path | None = None
-    ) -> None:
+        self, tokenizer: Tokenizer, decoding: Decoding, folder: Path | None = None,
+        phones: bool = False,
+    ) -> None:  # fmt: skip
         self.decoding = decoding = decoding.settle(folder)
         self.tokenizer = tokenizer
-        self.scorer = None
+        self.scorer: WordScorer | LexiconScorer | None = None
         if decoding.lm is None and decoding.lexicon is None and not decoding.hot_words:
             return
         if tokenizer.config.kind != "characters":
@@ -194,28 +204,46 @@ class Decoder:
                 f"{decoding.lm or decoding.lexicon or 'hot words'}: words go with a character "
                 f"tokenizer, this recogniser's is {tokenizer.config.kind}"
             )
-        self.scorer = WordScorer(
-            tokenizer,
-            None if (lm := decoding.lm_file(folder)) is None else read_arpa(lm),
-            hot_words=decoding.hot_words,
-            hot_weight=decoding.hot_weight,
-            lexicon=None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer),
-            name=f"language model {lm}",
-        )
-        if lm is not None:
-            assert decoding.alpha is not None and decoding.beta is not None
-            assert decoding.unknown is not None
-            self.scorer.alpha, self.scorer.beta = decoding.alpha, decoding.beta
-            self.scorer.unknown = decoding.unknown
+        lm = decoding.lm_file(folder)
+        model = None if lm is None else read_arpa(lm)
+        words = None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer)
+        if phones and (model is not None or words is not None):
+            assert folder is not None
+            hot = tuple(hot_phrases(decoding.hot_words, tokenizer, words))
+            known = set(" ".join(hot).split())
+            known |= (
+                words if words is not None else model.vocabulary if model is not None else set()
+            )
+            entries = read_pronunciations(folder / LEXICON, known, tokenizer)
+            self.scorer = LexiconScorer(
+                entries, model, hot_words=hot, hot_weight=decoding.hot_weight
+            )
+        else:
+            self.scorer = WordScorer(
+                tokenizer,
+                model,
+                hot_words=decoding.hot_words,
+                hot_weight=decoding.hot_weight,
+                lexicon=words,
+                name=f"language model {lm}",
+            )
+        if model is not None:
+            self.weigh(decoding)
+
+    def weigh(self, weights: Weights | Decoding) -> None:
+        """Use a language model with other weights, none of which is None."""
+        assert self.scorer is not None
+        chosen = {name: getattr(weights, name) for name in WEIGHTS}
+        self.decoding = dataclasses.replace(self.decoding, **chosen)
+        self.scorer.weigh(*(chosen[name] for name in WEIGHTS[:3]))
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
-        logits = logits[:, : len(self.tokenizer)]
+        spelled = logits[:, : len(self.tokenizer)]
         if not self.decoding.beam or not len(logits):
-            return ctc.greedy(logits)
-        log_probabilities = ctc.log_softmax(logits.astype(np.float64))
-        found = self._search(log_probabilities)
+            return ctc.greedy(spelled)
+        found = self.search(logits)
         # The search sums over alignments and so has no times: those are the best alignment's.
-        path = ctc.align(log_probabilities, found[0].labels)
+        path = ctc.align(ctc.log_softmax(spelled.astype(np.float64)), found[0].labels)
         if not self.decoding.nbest:
             return path
         # Labels that differ in spaces only are one text.
@@ -226,12 +254,32 @@ class Decoder:
 
     def search(self, logits: np.ndarray) -> list[Hypothesis]:
         """What the beam search finds, best first, without times."""
-        logits = logits[:, : len(self.tokenizer)]
-        return self._search(ctc.log_softmax(logits.astype(np.float64)))
-
-    def _search(self, log_probabilities: np.ndarray) -> list[Hypothesis]:
         assert self.decoding.beam
-        return beam_search(log_probabilities, self.decoding.beam, scorer=self.scorer)
+        both, size = logits.astype(np.float64), len(self.tokenizer)
+        spelled = ctc.log_softmax(both[:, :size])
+        if not isinstance(self.scorer, LexiconScorer):
+            return beam_search(spelled, self.decoding.beam, scorer=self.scorer)
+        heard = beam_search(ctc.log_softmax(both[:, size:]), self.decoding.beam, scorer=self.scorer)
+        return self._spelled(heard, spelled)
+
+    def _spelled(self, heard: list[Hypothesis], log_probabilities: np.ndarray) -> list[Hypothesis]:
+        """Words found by their sound as the tokenizer's labels, ranked anew with what these say."""
+        assert isinstance(self.scorer, LexiconScorer)
+        best: dict[tuple[int, ...], Hypothesis] = {}
+        for h in heard:
+            labels = tuple(self.tokenizer.encode(self.scorer.text(h.state)))
+            # Phones may find room where letters do not.
+            if ctc.frames_needed(labels) <= len(log_probabilities):
+                best.setdefault(labels, h)
+        if not best:
+            return [Hypothesis((), 0.0, 0.0)]
+        weight = self.decoding.spelling or 0.0
+        letters = weight * ctc.log_likelihoods(log_probabilities, list(best))
+        found = [
+            Hypothesis(labels, h.score + float(more), h.acoustic)
+            for (labels, h), more in zip(best.items(), letters, strict=True)
+        ]
+        return sorted(found, key=lambda h: (-h.score, h.labels))
 
 
 def read_phrases(given: str | None) -> tuple[str, ...]:

@@ -255,8 +255,8 @@ def _dev_scores(
     scores = {"dev_wer": result.wer, "dev_cer": result.cer, "error": result.wer + result.cer}
     if phones is not None:
         # An error rate of "words", each a phone's number.
-        spelled = [[" ".join(map(str, ids)) for ids in texts] for texts in (wanted, said)]
-        scores["dev_per"] = float(jiwer.wer(*spelled))
+        references = [" ".join(map(str, ids)) for ids in wanted]
+        scores["dev_per"] = float(jiwer.wer(references, [" ".join(map(str, ids)) for ids in said]))
     return scores
 
 

@@ -45,6 +45,7 @@ class ServedRecognizer(tf.Module):
         self.front, self.expand, self.network = front.call, front.expand, network.call
         self.window = config.features.window
         self.speller = _Speller(config.tokenizer, recognizer.tokenizer.labels)
+        self.labels = len(recognizer.tokenizer)
         waves = (
             tf.TensorSpec([None, None], tf.float32, name="samples"),
             tf.TensorSpec([None], tf.int32, name="lengths"),
@@ -71,7 +72,8 @@ class ServedRecognizer(tf.Module):
         return {**decoded, "logits_length": logits["logits_length"]}
 
     def _logits(self, samples: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Samples → float32 logits [batch, frames', labels], for a beam search by the client."""
+        """Samples → float32 logits [batch, frames', labels], for a beam search by the client; of a
+        network with two heads, both side by side."""
         with tf.control_dependencies(checks(samples, lengths, "samples")):
             # One window at least: a batch of nothing but too short audio has no frame otherwise.
             padded = tf.pad(samples, [[0, 0], [0, self.window]])
@@ -97,6 +99,7 @@ class ServedRecognizer(tf.Module):
 
     def _decode(self, logits: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """Best path: as `ctc.greedy` and `Tokenizer.decode`; score in nats a frame."""
+        logits = logits[:, :, : self.labels]
         valid = tf.sequence_mask(lengths, tf.shape(logits)[1])
         top = tf.reduce_max(tf.nn.log_softmax(tf.cast(logits, tf.float64)), axis=2)
         total = tf.reduce_sum(tf.where(valid, top, 0.0), axis=1)

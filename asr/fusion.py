@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 
 from asr.errors import ConfigError
 from asr.lm import END, NEVER, UNKNOWN, NgramModel
@@ -155,27 +155,23 @@ class WordScorer:
             # likely as the rarest word, and `unknown` says how much they are wanted.
             has = UNKNOWN in model.ids
             self._rare = values[model.ids[UNKNOWN]] if has else min(self.known.values)
-        self.hot = HotWords(self._checked(hot_words, tokenizer), hot_weight) if hot_words else None
+        phrases = hot_phrases(hot_words, tokenizer, lexicon)
+        self.hot = HotWords(phrases, hot_weight) if hot_words else None
         self._scores: dict[tuple[Words, str], tuple[float, Words]] = {}
 
-    def _checked(self, phrases: Iterable[str], tokenizer: Tokenizer) -> Iterator[str]:
-        for given in phrases:
-            phrase = " ".join(tokenizer.normalise(given).split())
-            if unknown := "".join(tokenizer.unknown(given)):
-                raise ConfigError(f"hot word {given!r}: {unknown!r} is not in the model's alphabet")
-            if not phrase:
-                raise ConfigError(f"hot word {given!r}: no letter in it")
-            for word in phrase.split():
-                if self.lexicon is not None and word not in self.lexicon:
-                    raise ConfigError(f"hot word {given!r}: {word!r} is not in the lexicon")
-            yield phrase
+    def weigh(self, alpha: float, beta: float, unknown: float) -> None:
+        """Change the weights."""
+        self.alpha, self.beta, self.unknown = alpha, beta, unknown
 
     def start(self) -> State:
         """State before the first label."""
         return (self.model.start() if self.model else ()), "", 0.0, ("", 0.0)
 
-    def extend(self, state: State, label: int) -> tuple[float, State]:
+    def extend(self, state: State, label: int) -> tuple[tuple[float, State]]:
         """Nats for one more label, and the state behind it."""
+        return (self._extend(state, label),)
+
+    def _extend(self, state: State, label: int) -> tuple[float, State]:
         words, partial, ahead, hot = state
         character = self.text[label]
         if character == " " and not partial:
@@ -192,7 +188,7 @@ class WordScorer:
         """Nats for ending here."""
         gain = 0.0
         if state[1]:
-            gain, state = self.extend(state, self.text.index(" "))
+            gain, state = self._extend(state, self.text.index(" "))
         if self.hot is not None:
             gain += self.hot.finish(state[3])
         if self.model is not None and gain > -math.inf:
@@ -227,6 +223,26 @@ class WordScorer:
         if word not in self.model.ids and not (self.hot and self.hot.holds(hot)):
             gain += self.unknown
         return gain, found[1]
+
+
+def hot_phrases(
+    phrases: Iterable[str], tokenizer: Tokenizer, lexicon: Container[str] | None
+) -> Iterator[str]:
+    """Hot words normalised.
+
+    Raises:
+        ConfigError: one cannot be spelled, or is not in the lexicon; it is named.
+    """
+    for given in phrases:
+        phrase = " ".join(tokenizer.normalise(given).split())
+        if unknown := "".join(tokenizer.unknown(given)):
+            raise ConfigError(f"hot word {given!r}: {unknown!r} is not in the model's alphabet")
+        if not phrase:
+            raise ConfigError(f"hot word {given!r}: no letter in it")
+        for word in phrase.split():
+            if lexicon is not None and word not in lexicon:
+                raise ConfigError(f"hot word {given!r}: {word!r} is not in the lexicon")
+        yield phrase
 
 
 def _spelled(words: Collection[str], tokenizer: Tokenizer, what: str) -> list[str]:

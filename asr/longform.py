@@ -26,6 +26,7 @@ MIN_RANGE = 2.0
 """Nats between background and speech; with less, a stretch is all the one or all the other."""
 CLEAR = 3
 """Output frames from a label at which a seam is as good as farther away."""
+Decode = Callable[[np.ndarray], ctc.Path]
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,13 @@ class Joiner:
 
     Args:
         decode: logits [frames', labels] → path; called for what lies between two seams.
-        space: the label between words, put where a pause was if neither side has it; None where the
-            tokenizer has none.
+        space: the label between words, put where a pause was if neither side has it, or None.
+        size: of the tokenizer's labels; logits beyond are for `decode` alone.
     """
 
-    def __init__(self, decode: Callable[[np.ndarray], ctc.Path], space: int | None) -> None:
-        self.decode, self.space = decode, space
-        self.frames = 0
-        self.windows = 0
+    def __init__(self, decode: Decode, space: int | None, size: int) -> None:
+        self.decode, self.space, self.size = decode, space, size
+        self.frames = self.windows = 0
         self._early: dict[int, tuple[Window, np.ndarray]] = {}
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         self._tokens: tuple[list[Any], ...] = ([], [], [], [])
@@ -214,7 +214,8 @@ class Joiner:
         numbers, overlap = window.numbers, window.overlap
         if self._last is not None:
             before, numbers_before = self._last
-            cut = seam(before[len(before) - overlap :], logits[:overlap], self.space)
+            shared = before[len(before) - overlap :, : self.size]
+            cut = seam(shared, logits[:overlap, : self.size], self.space)
             keep = len(before) - overlap + cut
             self._decode(before[:keep], numbers_before[:keep])
             logits, numbers = logits[cut:], numbers[cut:]

@@ -7,6 +7,8 @@ pronouncing dictionary. So a network that also says phones can be read with a le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from asr.text import BLANK
 from asr.tts.pronunciation import PHONES as STRESSED
 from asr.tts.pronunciation import Pronouncer
@@ -19,7 +21,7 @@ assert LABELS[BLANK] == ""
 _IDS = {phone: i for i, phone in enumerate(LABELS)}
 
 
-def phone_ids(phones: tuple[str, ...]) -> tuple[int, ...]:
+def phone_ids(phones: Sequence[str]) -> tuple[int, ...]:
     """Label ids of phones with or without stress."""
     return tuple(_IDS[phone.rstrip("01")] for phone in phones)
 

@@ -58,7 +58,7 @@ class Recognizer:
     ) -> None:
         self.config, self.folder = config, folder
         self.tokenizer = Tokenizer(config.tokenizer)
-        self.decoder = Decoder(self.tokenizer, decoding, folder)
+        self.decoder = Decoder(self.tokenizer, decoding, folder, config.acoustic.phones)
         self.curve = curve
         self.windowing = Windowing()
         self.network = network
@@ -173,7 +173,7 @@ class Recognizer:
         features = self.config.features
         waiting: list[Pending] = []
         for i, item in enumerate(audio):
-            joiner = Joiner(self.decoder, self.tokenizer.space)
+            joiner = Joiner(self.decoder, self.tokenizer.space, len(self.tokenizer))
             recording = Recording(i, self.windower(), joiner, features, channel)
             try:
                 for static, samples in feature_blocks(item, features, sample_rate, channel):
@@ -213,7 +213,7 @@ class Recognizer:
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
         static, duration = self.cepstra(audio, sample_rate, channel)
-        (logits,) = self.logits([expand(static, self.config.features)])
+        (logits,) = self.spelled([expand(static, self.config.features)])
         try:
             path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
         except TextError as error:
@@ -279,7 +279,8 @@ class Recognizer:
         return static, sum(count for _, count in blocks) / config.sample_rate
 
     def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Logits [frames', labels] of each utterance's features, computed as one padded batch."""
+        """Logits [frames', labels] of each utterance's features, computed as one padded batch; of a
+        network with two heads, both side by side."""
         lengths = [len(f) for f in features]
         padded = np.zeros([len(features), max(lengths), self.config.features.dimension], np.float32)
         for row, f in zip(padded, features, strict=True):
@@ -288,13 +289,17 @@ class Recognizer:
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
+    def spelled(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Those of `logits` that are of the tokenizer's labels, without a second head's."""
+        return [row[:, : len(self.tokenizer)] for row in self.logits(features)]
+
     def warm_up(self) -> None:
         """What a runtime does in its first call, such as to trace a graph."""
         self.logits([np.zeros([10, self.config.features.dimension], np.float32)])
 
     def posteriors(self, audio: AudioLike) -> tuple[np.ndarray, float]:
         """Label probabilities [frames', labels] of one recording, and the seconds of one frame."""
-        (logits,) = self.logits([self.features(audio)[0]])
+        (logits,) = self.spelled([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
     def _finished(self, recording: Recording, audio: AudioLike) -> Transcript:

@@ -94,9 +94,8 @@ def _trial(
     decoder: Decoder, weights: Weights, logits: Sequence[np.ndarray],
     utterances: Sequence[Utterance],
 ) -> Trial:  # fmt: skip
-    scorer, tokenizer = decoder.scorer, decoder.tokenizer
-    assert scorer is not None
-    scorer.alpha, scorer.beta, scorer.unknown = weights.alpha, weights.beta, weights.unknown
+    tokenizer = decoder.tokenizer
+    decoder.weigh(weights)
     results = [
         Transcript(tokenizer.decode(decoder.search(row)[0].labels), 0.0, u.duration)
         for row, u in zip(logits, utterances, strict=True)

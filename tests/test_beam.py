@@ -103,8 +103,8 @@ class OnlyLabel:
     def start(self) -> int:
         return 0
 
-    def extend(self, state: int, label: int) -> tuple[float, int]:
-        return (3.0 if label == self.label else -3.0), state + 1
+    def extend(self, state: int, label: int) -> tuple[tuple[float, int]]:
+        return (((3.0 if label == self.label else -3.0), state + 1),)
 
     def finish(self, state: int) -> float:
         return -0.5 * state
@@ -130,8 +130,8 @@ class Whole:
     def start(self) -> int:
         return 0
 
-    def extend(self, state: int, label: int) -> tuple[float, int]:
-        return (-math.inf if label == 3 else 0.0), state + 1
+    def extend(self, state: int, label: int) -> tuple[tuple[float, int]]:
+        return (((-math.inf if label == 3 else 0.0), state + 1),)
 
     def finish(self, state: int) -> float:
         return 0.0 if state % 2 == 0 else -math.inf

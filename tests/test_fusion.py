@@ -20,7 +20,7 @@ WEIGHTS = {"alpha": 0.7, "beta": 0.4, "unknown": -6.0}
 def total(scorer: WordScorer, text: str) -> float:
     state, score = scorer.start(), 0.0
     for label in CHARACTERS.encode(text):
-        gain, state = scorer.extend(state, label)
+        ((gain, state),) = scorer.extend(state, label)
         score += gain
     return score + scorer.finish(state)
 
@@ -38,7 +38,7 @@ def test_a_word_is_lost_once_and_as_early_as_can_be() -> None:
     scorer = WordScorer(CHARACTERS, estimate([["go", "back"]], 1), alpha=0.0, unknown=-6.0)
     state, gains = scorer.start(), []
     for label in CHARACTERS.encode("baxter"):
-        gain, state = scorer.extend(state, label)
+        ((gain, state),) = scorer.extend(state, label)
         gains.append(gain)
     assert gains == [0, 0, -6.0, 0, 0, 0]
 
@@ -67,12 +67,12 @@ def test_a_word_has_the_score_of_what_it_may_become_in_advance() -> None:
     scorer = WordScorer(CHARACTERS, model, alpha=1.0, beta=0.0, unknown=-6.0)
     state, so_far = scorer.start(), []
     for label in CHARACTERS.encode("band"):
-        gain, state = scorer.extend(state, label)
+        ((gain, state),) = scorer.extend(state, label)
         so_far.append(gain + (so_far[-1] if so_far else 0.0))
     nats = {w: math.log(10) * model.score(w, ()) for w in ("back", "band")}
     best = max(nats.values())
     assert so_far == pytest.approx([best, best, nats["band"], nats["band"]])
-    gain, _ = scorer.extend(state, CHARACTERS.encode("a b")[1])
+    ((gain, _),) = scorer.extend(state, CHARACTERS.encode("a b")[1])
     assert gain + so_far[-1] == pytest.approx(math.log(10) * model.score("band", (START,)))
 
 
@@ -126,8 +126,9 @@ def test_only_words_of_the_lexicon_come_out() -> None:
     scorer = WordScorer(CHARACTERS, lexicon={"go", "forward", "ten"})
     assert total(scorer, "go ten") == 0.0
     assert total(scorer, "go te") == -math.inf
-    gain, state = scorer.extend(scorer.start(), CHARACTERS.encode("t")[0])
-    assert gain == 0.0 and scorer.extend(state, CHARACTERS.encode("i")[0])[0] == -math.inf
+    ((gain, state),) = scorer.extend(scorer.start(), CHARACTERS.encode("t")[0])
+    ((never, _),) = scorer.extend(state, CHARACTERS.encode("i")[0])
+    assert gain == 0.0 and never == -math.inf
     rng = np.random.default_rng(1)
     for _ in range(5):
         found = beam_search(ctc.log_softmax(rng.normal(0, 3, [60, 29])), scorer=scorer)

@@ -208,7 +208,19 @@ def write_lexicon(path: Path, lexicon: Mapping[str, str]) -> None:
 
 
 def read_lexicon(path: Path) -> dict[str, str]:
-    """What `write_lexicon` wrote, or a person did; phones are checked.
+    """What `write_lexicon` wrote, or a person did: words with the first of their pronunciations.
+
+    Raises:
+        ModelError: see `read_entries`.
+    """
+    lexicon: dict[str, str] = {}
+    for word, phones in read_entries(path):
+        lexicon.setdefault(word, phones)
+    return lexicon
+
+
+def read_entries(path: Path) -> list[tuple[str, str]]:
+    """The lines of a lexicon, in which a word may have several; phones are checked.
 
     Raises:
         ModelError: not readable, or a line is not a word and its phones; it is named.
@@ -219,7 +231,7 @@ def read_lexicon(path: Path) -> dict[str, str]:
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ModelError(f"{path}: cannot be read as a lexicon: {error}") from None
     known = set(PHONES)
-    lexicon = {}
+    entries = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -227,5 +239,5 @@ def read_lexicon(path: Path) -> dict[str, str]:
         if not phones or (wrong := set(phones) - known):
             what = ", ".join(sorted(wrong)) + " is no phone" if phones else "no phones"
             raise ModelError(f"{path}, line {number}: {line.strip()[:60]!r}: {what}")
-        lexicon[word.lower()] = " ".join(phones)
-    return lexicon
+        entries.append((word.lower(), " ".join(phones)))
+    return entries
