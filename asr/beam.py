@@ -171,7 +171,9 @@ def beam_search(
                 blanks[node] /= largest
                 lasts[node] /= largest
                 totals[node] /= largest
-    found = [tree.hypothesis(node, log(totals[node]) + scale) for node in active]
+    # In half a word of a lexicon nothing may end: then what is whole of it has to do.
+    ending = [node for node in active if tree.end(node) > -inf] or active
+    found = [tree.hypothesis(node, log(totals[node]) + scale) for node in ending]
     best: dict[Any, Hypothesis] = {}
     for hypothesis in sorted(found, key=lambda h: (-h.score, h.labels)):
         best.setdefault((hypothesis.labels, hypothesis.score), hypothesis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,7 @@ class Decoding:
             name: getattr(weights, name) if getattr(self, name) is None else getattr(self, name)
             for name in (() if lm is None else WEIGHTS)
         }
-        return dataclasses.replace(self, beam=beam, **chosen)
+        return replace(self, beam=beam, **chosen)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -234,7 +234,7 @@ class Decoder:
         """Use a language model with other weights, none of which is None."""
         assert self.scorer is not None
         chosen = {name: getattr(weights, name) for name in WEIGHTS}
-        self.decoding = dataclasses.replace(self.decoding, **chosen)
+        self.decoding = replace(self.decoding, **chosen)
         self.scorer.weigh(*(chosen[name] for name in WEIGHTS[:3]))
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
@@ -250,7 +250,7 @@ class Decoder:
         texts: dict[str, tuple[tuple[int, ...], float]] = {}
         for h in found:
             texts.setdefault(self.tokenizer.decode(h.labels), (h.labels, h.score))
-        return dataclasses.replace(path, others=tuple(texts.values())[: self.decoding.nbest])
+        return replace(path, others=tuple(texts.values())[: self.decoding.nbest])
 
     def search(self, logits: np.ndarray) -> list[Hypothesis]:
         """What the beam search finds, best first, without times."""
@@ -267,17 +267,21 @@ class Decoder:
         assert isinstance(self.scorer, LexiconScorer)
         best: dict[tuple[int, ...], Hypothesis] = {}
         for h in heard:
-            labels = tuple(self.tokenizer.encode(self.scorer.text(h.state)))
-            # Phones may find room where letters do not.
-            if ctc.frames_needed(labels) <= len(log_probabilities):
-                best.setdefault(labels, h)
+            texts = self.scorer.texts(h.state)
+            for gain, text in texts:
+                labels = tuple(self.tokenizer.encode(text))
+                score = h.score - texts[0][0] + gain
+                # Phones may find room where letters do not.
+                fits = ctc.frames_needed(labels) <= len(log_probabilities)
+                if fits and (labels not in best or score > best[labels].score):
+                    best[labels] = Hypothesis(labels, score, h.acoustic)
         if not best:
             return [Hypothesis((), 0.0, 0.0)]
         weight = self.decoding.spelling or 0.0
         letters = weight * ctc.log_likelihoods(log_probabilities, list(best))
         found = [
-            Hypothesis(labels, h.score + float(more), h.acoustic)
-            for (labels, h), more in zip(best.items(), letters, strict=True)
+            replace(h, score=h.score + float(more))
+            for h, more in zip(best.values(), letters, strict=True)
         ]
         return sorted(found, key=lambda h: (-h.score, h.labels))
 

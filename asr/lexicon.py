@@ -106,29 +106,30 @@ class LexiconScorer:
         return ways
 
     def finish(self, state: State) -> float:
-        """Nats for ending here."""
-        return self._finished(state)[0]
+        """Nats for ending here, with the likeliest last word."""
+        return max((gain for gain, _ in self._ends(state)), default=-math.inf)
 
-    def text(self, state: State) -> str:
-        """The words of a state that may end."""
-        history = self._finished(state)[1]
-        words: list[str] = []
-        while history is not None:
-            history, word = history
-            words.append(word)
-        return " ".join(reversed(words))
+    def texts(self, state: State) -> list[tuple[float, str]]:
+        """What may have been said up to here, and the nats of ending so: by falling likelihood the
+        last words that sound alike; nothing where no word ends."""
+        found = []
+        for gain, history in sorted(self._ends(state), key=lambda end: -end[0]):
+            words: list[str] = []
+            while history is not None:
+                history, word = history
+                words.append(word)
+            found.append((gain, " ".join(reversed(words))))
+        return found
 
-    def _finished(self, state: State) -> tuple[float, History]:
+    def _ends(self, state: State) -> list[tuple[float, History]]:
         history, context, hot, sound, ahead = state
         if not sound:
-            return self._end(context, hot), history
-        best: tuple[float, History] = (-math.inf, history)
+            return [(self._end(context, hot), history)]
+        ends: list[tuple[float, History]] = []
         for word in self._ending(sound):
             gain, following, heard = self._word(context, hot, word)
-            total = gain - ahead + self._end(following, heard)
-            if total > best[0]:
-                best = total, (history, word)
-        return best
+            ends.append((gain - ahead + self._end(following, heard), (history, word)))
+        return ends
 
     def _end(self, context: Context, hot: Hot) -> float:
         given = self.hot.finish(hot) if self.hot else 0.0

@@ -69,7 +69,9 @@ def test_impossible_decodings_are_errors(lm: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="hot_weight must be a finite number, found inf"):
         Decoding(hot_words=("go",), hot_weight=math.inf)
     for given in ({"alpha": 0.5}, {"beta": 0.0}, {"unknown": -5.0}):
-        with pytest.raises(ConfigError, match="alpha, beta, unknown, spelling weigh a language model"):
+        with pytest.raises(
+            ConfigError, match="alpha, beta, unknown, spelling weigh a language model"
+        ):
             Decoding(hot_words=("go",), **given)
     with pytest.raises(ConfigError, match="this recogniser's is jamo"):
         Decoder(Tokenizer(TokenizerConfig("jamo", "korean", "")), Decoding(8, lm))
