@@ -29,6 +29,7 @@ from asr.errors import ConfigError
 from asr.evaluation import evaluate as evaluate_results
 from asr.features import FeatureConfig
 from asr.files import atomic_write
+from asr.lexicon import LEXICON
 from asr.manifest import Utterance, read_manifest
 from asr.model_directory import RecognizerConfig
 from asr.phones import PhoneSpeller
@@ -37,7 +38,7 @@ from asr.record import environment, git_commit, this_command
 from asr.results import Transcript
 from asr.text import Tokenizer, TokenizerConfig, train_subwords
 from asr.training import Trainer, TrainingConfig, make_strategy, set_threads
-from asr.tts.pronunciation import Pronouncer, cmudict_lexicon
+from asr.tts.pronunciation import Pronouncer, cmudict_entries, first_ways, write_lexicon
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -111,7 +112,8 @@ def train_recognizer(
             tokenizer=train_subwords(texts, config.data.subwords, config.tokenizer.normaliser),
         )
     tokenizer = Tokenizer(config.tokenizer)
-    phones = PhoneSpeller(Pronouncer(cmudict_lexicon())) if config.acoustic.phones else None
+    said = cmudict_entries() if config.acoustic.phones else []
+    phones = PhoneSpeller(Pronouncer(first_ways(said))) if said else None
     dataset = SpeechDataset(
         train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed,
         phones,
@@ -146,6 +148,8 @@ def train_recognizer(
     def save(training: dict[str, Any]) -> None:
         recognizer.config = replace(recognizer.config, training=training)
         recognizer.save(out / "model", model_card(recognizer.config))
+        if said:
+            write_lexicon(out / "model" / LEXICON, said)
 
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
     content = {"features and labels": dataset.digest()}

@@ -19,7 +19,7 @@ from asr.lm import END, NEVER, UNKNOWN, NgramModel
 from asr.lm import State as Context
 from asr.phones import phone_ids
 from asr.text import Tokenizer
-from asr.tts.pronunciation import Pronouncer, read_entries
+from asr.tts.pronunciation import Pronouncer, first_ways, read_entries
 
 LEXICON = "lexicon.txt.gz"
 """A recogniser's pronunciations, in its directory."""
@@ -191,12 +191,8 @@ def read_pronunciations(path: Path, words: Collection[str], tokenizer: Tokenizer
     """
     words = {word for word in words if not tokenizer.unknown(word)}
     every = read_entries(path)
-    first: dict[str, str] = {}
-    entries: dict[Entry, None] = {}
-    for word, phones in every:
-        first.setdefault(word, phones)
-        if word in words:
-            entries[word, phone_ids(phones.split())] = None
+    first = first_ways(every)
+    entries = {(word, phone_ids(phones.split())): None for word, phones in every if word in words}
     pronounce = Pronouncer(first)
     for word in words:
         if word not in first and re.fullmatch("[a-z']*[a-z][a-z']*", word):

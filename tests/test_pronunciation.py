@@ -62,8 +62,8 @@ def test_every_word_has_phones_that_a_voice_knows(word: str) -> None:
 
 def test_a_lexicon_comes_back_as_it_was_and_the_file_is_the_same_each_time(tmp_path: Path) -> None:
     one, two = tmp_path / "one.gz", tmp_path / "two.gz"
-    write_lexicon(one, LEXICON)
-    write_lexicon(two, LEXICON)
+    write_lexicon(one, LEXICON.items())
+    write_lexicon(two, LEXICON.items())
     assert read_lexicon(one) == LEXICON
     assert one.read_bytes() == two.read_bytes()
     # What a person writes need not be packed.

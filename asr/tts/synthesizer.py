@@ -124,7 +124,7 @@ class Synthesizer:
 
     def save(self, folder: Path, card: str) -> None:
         """Write the voice's directory; weights as float16."""
-        write_lexicon(folder / LEXICON, self.pronounce.lexicon)
+        write_lexicon(folder / LEXICON, self.pronounce.lexicon.items())
         write_model(folder, self.config, weights_file(self.network), card)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> np.ndarray:
