@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ALPHAS = (0.3, 0.5, 0.7, 0.9, 1.2)
 BETAS = (0.0, 1.0, 2.0, 3.0)
 UNKNOWNS = (-4.0, -8.0, -12.0, -20.0)
+SPELLINGS = (0.0, 0.25, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ def tune(
     alphas: Sequence[float] = ALPHAS,
     betas: Sequence[float] = BETAS,
     unknowns: Sequence[float] = UNKNOWNS,
+    spellings: Sequence[float] = SPELLINGS,
 ) -> list[Trial]:
     """Try weights, best first; the network runs once.
 
-    Every alpha with every beta, the other values of unknown with the best pair, then the
-    neighbours of the best, half a step away. Of equal WER, the better CER is better.
+    Every alpha with every beta, the other values of unknown with the best pair, those of spelling
+    where words are found by their sound, then the neighbours of the best, half a step away. Of
+    equal WER, the better CER is better.
 
     Raises:
         AsrError: the model, the manifest, a recording of it or the language model is wrong.
@@ -65,6 +68,8 @@ def tune(
 
     best = attempt([Weights(a, b, middle, beam) for a in alphas for b in betas], "alpha, beta")
     best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
+    if recognizer.config.acoustic.phones:
+        best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
     a, b = _half_step(alphas), _half_step(betas)
     around = [(best.alpha + i * a, best.beta + j * b) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     attempt(

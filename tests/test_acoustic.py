@@ -39,6 +39,18 @@ def test_weight_names_do_not_depend_on_what_was_built_before(cell: str, front: s
     assert "acoustic/head/kernel" in first
 
 
+def test_a_second_head_stands_behind_the_first() -> None:
+    config = AcousticConfig(units=5, layers=1)
+    one = AcousticModel(config, 4, 7)
+    two = AcousticModel(AcousticConfig(units=5, layers=1, phones=True), 4, 7)
+    for name, variable in one.named_weights().items():
+        two.named_weights()[name].assign(variable)
+    features, lengths = np.ones([1, 9, 4], np.float32), np.array([9], np.int32)
+    logits = two.logits(features, lengths)
+    assert logits.shape == (1, 5, 7 + 40)
+    np.testing.assert_allclose(logits[:, :, :7], one.logits(features, lengths), atol=1e-6)
+
+
 def test_logits_are_single_precision_under_any_policy() -> None:
     import keras
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import DATA
@@ -11,7 +13,9 @@ from asr.dataset import SpeechDataset
 from asr.errors import TextError
 from asr.features import FeatureConfig
 from asr.manifest import Utterance
+from asr.phones import PhoneSpeller
 from asr.text import Tokenizer, TokenizerConfig
+from asr.tts.pronunciation import Pronouncer
 
 FEATURES = FeatureConfig()
 
@@ -115,3 +119,39 @@ def test_unusable_utterances_are_listed_not_dropped_in_silence() -> None:
     assert "gone.wav: no such file" in gone
     with pytest.raises(TextError, match="no utterance can be trained on"):
         SpeechDataset(utterances[1:], tokenizer, FEATURES, AcousticConfig(), None, 1)
+
+
+def test_utterances_of_a_speaker_are_joined() -> None:
+    durations = np.random.default_rng(0).uniform(1, 9, 40)
+    utterances = [
+        Utterance("go" if i % 2 else "ten", d, DATA / "goforward.wav", speaker=str(i % 2))
+        for i, d in enumerate(durations)
+    ]
+    tokenizer = Tokenizer(TokenizerConfig())
+    phones = PhoneSpeller(Pronouncer({"go": "G OW1", "ten": "T EH1 N"}))
+    augment = replace(STILL, join=0.5)
+    data = SpeechDataset(
+        utterances, tokenizer, FEATURES, AcousticConfig(phones=True), augment, 1, phones
+    )
+    every = [data.joined(i, 3) for i in range(40)]
+    two = [joined for joined in every if len(joined) == 2]
+    assert 10 <= len(two) <= 30 and all(a % 2 == b % 2 for a, b in two)
+    assert all(durations[list(joined)].sum() <= 20 for joined in two)
+    assert every == [data.joined(i, 3) for i in range(40)] != [data.joined(i, 4) for i in range(40)]
+    index = next(i for i in range(40) if len(every[i]) == 2)
+    batch = data.batch([index, next(i for i in range(40) if len(every[i]) == 1)], 3)
+    word = "go" if index % 2 else "ten"
+    assert tokenizer.decode(batch.labels[0, : batch.label_lengths[0]]) == f"{word} {word}"
+    assert batch.phones[0, : batch.phone_lengths[0]].tolist() == 2 * list(phones(word))
+    assert batch.lengths[0] == 2 * batch.lengths[1]
+    seconds = [sum(durations[i] for i in joined) for joined in every]
+    assert max(len(b) * max(seconds[i] for i in b) for b in data.plan(3, 64)) <= 240
+
+
+def test_a_text_whose_phones_do_not_fit_is_left_out() -> None:
+    # 277 frames of 10 ms; a W is one letter, and seven phones.
+    utterances = [Utterance("w" * n, 2.8, DATA / "goforward.wav") for n in (10, 45)]
+    tokenizer, config = Tokenizer(TokenizerConfig()), AcousticConfig(phones=True)
+    speller = PhoneSpeller(Pronouncer({}))
+    data = SpeechDataset(utterances, tokenizer, FEATURES, config, STILL, 1, speller)
+    assert len(data) == 1 and "139 frames" in data.skipped[0]

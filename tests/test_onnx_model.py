@@ -48,13 +48,15 @@ def test_logits_are_those_of_tensorflow(
     cell: str, front: str, bidirectional: bool, tmp_path: Path
 ) -> None:
     stride, norm = (3, "layer") if bidirectional else (2, "none")
-    config = AcousticConfig(front, stride, 6, cell, 4, 2, bidirectional, 0.0, norm)  # type: ignore[arg-type]
+    phones = not bidirectional
+    config = AcousticConfig(front, stride, 6, cell, 4, 2, bidirectional, 0.0, norm, phones)  # type: ignore[arg-type]
     model, light = both(config, tmp_path)
     features = np.random.default_rng(1).normal(size=(3, 31, 5)).astype(np.float32)
     for row, length in zip(features, LENGTHS, strict=True):
         row[length:] = 0
     expected, found = model.logits(features, LENGTHS), light.logits(features, LENGTHS)
     assert found.shape == expected.shape and np.ptp(expected) > 0.5
+    assert found.shape[2] == config.outputs(7) == (47 if phones else 7)
     for i, length in enumerate(LENGTHS):
         valid = slice(0, config.frames(length))
         np.testing.assert_allclose(found[i, valid], expected[i, valid], atol=2e-5)
