@@ -48,7 +48,7 @@ def test_words_are_where_they_are_said(en_small: Recognizer, goforward: Path) ->
 
 def test_what_a_card_must_say() -> None:
     folder = MODELS / "en-small"
-    assert sum(p.stat().st_size for p in folder.iterdir()) < 12 * 2**20
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 13_000_000
     card = (folder / "README.md").read_text()
     for word in ("asr train", "seed", "commit", "CC BY-SA 4.0", "CC BY-SA 3.0", "CC0", "Limits"):
         assert word in card
