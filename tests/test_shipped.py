@@ -59,7 +59,7 @@ def test_what_a_card_must_say() -> None:
 
 def test_the_language_model_is_shipped_with_its_weights_and_origin(goforward: Path) -> None:
     recognizer = Recognizer.load("en-small", Decoding(lm="general"))
-    assert recognizer.decoder.decoding.beam == 16 and recognizer.decoder.scorer is not None
+    assert recognizer.decoder.decoding.beam == 160 and recognizer.decoder.scorer is not None
     model = recognizer.decoder.scorer.model
     assert model is not None and model.order == 3 and len(model.vocabulary) > 40_000
     # A stranger's voice, and words of another world; but words.
