@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +23,7 @@ class Hypothesis:
     labels: tuple[int, ...]
     score: float
     acoustic: float
-    state: Any = None
+    state: Any = field(default=None, compare=False)
 
 
 class Scorer(Protocol):
@@ -174,10 +174,7 @@ def beam_search(
     # In half a word of a lexicon nothing may end: then what is whole of it has to do.
     ending = [node for node in active if tree.end(node) > -inf] or active
     found = [tree.hypothesis(node, log(totals[node]) + scale) for node in ending]
-    best: dict[Any, Hypothesis] = {}
-    for hypothesis in sorted(found, key=lambda h: (-h.score, h.labels)):
-        best.setdefault((hypothesis.labels, hypothesis.score), hypothesis)
-    return list(best.values())
+    return sorted(found, key=lambda h: (-h.score, h.labels))
 
 
 def _frames(log_probabilities: np.ndarray, token_min: float) -> Any:

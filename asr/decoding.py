@@ -207,16 +207,18 @@ class Decoder:
         lm = decoding.lm_file(folder)
         model = None if lm is None else read_arpa(lm)
         words = None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer)
-        if phones and (model is not None or words is not None):
-            assert folder is not None
+        weights: dict[str, float] = {}
+        if model is not None:
+            weights = {name: getattr(decoding, name) for name in WEIGHTS[:3]}
+        known = words if words is not None else model.vocabulary if model is not None else None
+        if phones and known is not None:
+            if folder is None:
+                raise ConfigError("words are found by their sound: save the model with its lexicon")
             hot = tuple(hot_phrases(decoding.hot_words, tokenizer, words))
-            known = set(" ".join(hot).split())
-            known |= (
-                words if words is not None else model.vocabulary if model is not None else set()
-            )
+            known = known | set(" ".join(hot).split())
             entries = read_pronunciations(folder / LEXICON, known, tokenizer)
             self.scorer = LexiconScorer(
-                entries, model, hot_words=hot, hot_weight=decoding.hot_weight
+                entries, model, hot_words=hot, hot_weight=decoding.hot_weight, **weights
             )
         else:
             self.scorer = WordScorer(
@@ -226,24 +228,23 @@ class Decoder:
                 hot_weight=decoding.hot_weight,
                 lexicon=words,
                 name=f"language model {lm}",
+                **weights,
             )
-        if model is not None:
-            self.weigh(decoding)
 
-    def weigh(self, weights: Weights | Decoding) -> None:
-        """Use a language model with other weights, none of which is None."""
+    def weigh(self, weights: Weights) -> None:
+        """Use the language model with other weights."""
         assert self.scorer is not None
         chosen = {name: getattr(weights, name) for name in WEIGHTS}
         self.decoding = replace(self.decoding, **chosen)
-        self.scorer.weigh(*(chosen[name] for name in WEIGHTS[:3]))
+        self.scorer.weigh(weights.alpha, weights.beta, weights.unknown)
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
-        spelled = logits[:, : len(self.tokenizer)]
         if not self.decoding.beam or not len(logits):
-            return ctc.greedy(spelled)
-        found = self.search(logits)
+            return ctc.greedy(logits[:, : len(self.tokenizer)])
+        spelled, said = self._emissions(logits)
+        found = self._search(spelled, said)
         # The search sums over alignments and so has no times: those are the best alignment's.
-        path = ctc.align(ctc.log_softmax(spelled.astype(np.float64)), found[0].labels)
+        path = ctc.align(spelled, found[0].labels)
         if not self.decoding.nbest:
             return path
         # Labels that differ in spaces only are one text.
@@ -254,12 +255,18 @@ class Decoder:
 
     def search(self, logits: np.ndarray) -> list[Hypothesis]:
         """What the beam search finds, best first, without times."""
+        return self._search(*self._emissions(logits))
+
+    def _emissions(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probabilities of the tokenizer's labels, and logits of what stands behind them."""
+        exact, size = logits.astype(np.float64), len(self.tokenizer)
+        return ctc.log_softmax(exact[:, :size]), exact[:, size:]
+
+    def _search(self, spelled: np.ndarray, said: np.ndarray) -> list[Hypothesis]:
         assert self.decoding.beam
-        both, size = logits.astype(np.float64), len(self.tokenizer)
-        spelled = ctc.log_softmax(both[:, :size])
         if not isinstance(self.scorer, LexiconScorer):
             return beam_search(spelled, self.decoding.beam, scorer=self.scorer)
-        heard = beam_search(ctc.log_softmax(both[:, size:]), self.decoding.beam, scorer=self.scorer)
+        heard = beam_search(ctc.log_softmax(said), self.decoding.beam, scorer=self.scorer)
         return self._spelled(heard, spelled)
 
     def _spelled(self, heard: list[Hypothesis], log_probabilities: np.ndarray) -> list[Hypothesis]:
@@ -277,7 +284,9 @@ class Decoder:
                     best[labels] = Hypothesis(labels, score, h.acoustic)
         if not best:
             return [Hypothesis((), 0.0, 0.0)]
-        weight = self.decoding.spelling or 0.0
+        weight = self.decoding.spelling
+        if weight is None:  # a lexicon, without a language model that it was tuned with
+            weight = Weights().spelling
         letters = weight * ctc.log_likelihoods(log_probabilities, list(best))
         found = [
             replace(h, score=h.score + float(more))

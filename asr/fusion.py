@@ -104,6 +104,57 @@ class HotWords:
         return match in self.whole or f"{match} " in self.begun
 
 
+class WordModel:
+    """An n-gram model with the weights of a search, in nats; it remembers what it was asked.
+
+    Args:
+        model: the n-gram model.
+        words: those of its words that can come out.
+        alpha, beta, unknown: see `WordScorer`.
+    """
+
+    def __init__(
+        self, model: NgramModel, words: Iterable[str], alpha: float, beta: float, unknown: float
+    ) -> None:
+        self.model = model
+        self.weigh(alpha, beta, unknown)
+        # A model without <unk> gives unknown words no chance at all: they are taken for as
+        # likely as the rarest word, and `unknown` says how much they are wanted.
+        self._values = model.probabilities[0].tolist()
+        self.rare = min(map(self.alone, words if UNKNOWN not in model.ids else [UNKNOWN]))
+        self._scores: dict[tuple[Words, str], tuple[float, Words]] = {}
+
+    def weigh(self, alpha: float, beta: float, unknown: float) -> None:
+        """Change the weights."""
+        self.alpha, self.beta, self.unknown = alpha, beta, unknown
+
+    def alone(self, word: str) -> float:
+        """log10 of a word without a context."""
+        place = self.model.ids.get(word)
+        return self.rare if place is None else self._values[place]
+
+    def nats(self, score: float) -> float:
+        """What a score of the model, a log10, is worth."""
+        return self.alpha * NATS * score
+
+    def __call__(self, words: Words, word: str, wanted: bool) -> tuple[float, Words]:
+        """Nats of a word behind others, and the words behind it; `wanted` is never unknown."""
+        found = self._scores.get((words, word))
+        if found is None:
+            if len(self._scores) >= REMEMBERED:
+                self._scores.clear()
+            score, following = self.model.step(words, word)
+            found = self._scores[words, word] = (self.rare if score <= NEVER else score), following
+        gain = self.nats(found[0]) + self.beta
+        if word not in self.model.ids and not wanted:
+            gain += self.unknown
+        return gain, found[1]
+
+    def end(self, words: Words) -> float:
+        """Nats of nothing more behind these words."""
+        return self.nats(self.model.step(words, END)[0])
+
+
 class WordScorer:
     """Scores the words of a beam search over characters (shallow fusion); a space ends a word.
 
@@ -140,28 +191,24 @@ class WordScorer:
         lexicon: Collection[str] | None = None,
         name: str = "language model",
     ) -> None:
-        self.model, self.alpha, self.beta, self.unknown = model, alpha, beta, unknown
+        self.model = model
         self.text = tokenizer.labels
         self.lexicon = None
         if lexicon is not None:
             spelled = _spelled(lexicon, tokenizer, "lexicon")
             self.lexicon = Vocabulary((word, 0.0) for word in spelled)
-        self.known = None
+        self.language = self.known = None
         if model is not None:
             spelled = _spelled(model.vocabulary, tokenizer, name)
-            values = model.probabilities[0].tolist()
-            self.known = Vocabulary((word, values[model.ids[word]]) for word in spelled)
-            # A model without <unk> gives unknown words no chance at all: they are taken for as
-            # likely as the rarest word, and `unknown` says how much they are wanted.
-            has = UNKNOWN in model.ids
-            self._rare = values[model.ids[UNKNOWN]] if has else min(self.known.values)
+            self.language = WordModel(model, spelled, alpha, beta, unknown)
+            self.known = Vocabulary((word, self.language.alone(word)) for word in spelled)
         phrases = hot_phrases(hot_words, tokenizer, lexicon)
         self.hot = HotWords(phrases, hot_weight) if hot_words else None
-        self._scores: dict[tuple[Words, str], tuple[float, Words]] = {}
 
     def weigh(self, alpha: float, beta: float, unknown: float) -> None:
-        """Change the weights."""
-        self.alpha, self.beta, self.unknown = alpha, beta, unknown
+        """Change the weights of the model."""
+        if self.language is not None:
+            self.language.weigh(alpha, beta, unknown)
 
     def start(self) -> State:
         """State before the first label."""
@@ -191,38 +238,29 @@ class WordScorer:
             gain, state = self._extend(state, self.text.index(" "))
         if self.hot is not None:
             gain += self.hot.finish(state[3])
-        if self.model is not None and gain > -math.inf:
-            gain += self.alpha * NATS * self.model.step(state[0], END)[0]
+        if self.language is not None and gain > -math.inf:
+            gain += self.language.end(state[0])
         return gain
 
     def _ahead(self, partial: str, hot: Hot) -> float:
         """Score in advance of a word that begins with `partial`."""
         if self.lexicon is not None and self.lexicon.best(partial) == -math.inf:
             return -math.inf
-        if self.known is None:
+        if self.language is None or self.known is None:
             return 0.0
         best = self.known.best(partial)
         if best > -math.inf:
-            return self.alpha * NATS * best
-        unknown = 0.0 if self.hot and hot[0] else self.unknown
-        return self.alpha * NATS * self._rare + unknown
+            return self.language.nats(best)
+        unknown = 0.0 if self.hot and hot[0] else self.language.unknown
+        return self.language.nats(self.language.rare) + unknown
 
     def _word(self, words: Words, word: str, hot: Hot) -> tuple[float, Words]:
         """Score of a word that ends here, and the words behind it."""
         if self.lexicon is not None and word not in self.lexicon:
             return -math.inf, words
-        if self.model is None:
+        if self.language is None:
             return 0.0, words
-        found = self._scores.get((words, word))
-        if found is None:
-            if len(self._scores) >= REMEMBERED:
-                self._scores.clear()
-            score, following = self.model.step(words, word)
-            found = self._scores[words, word] = (self._rare if score <= NEVER else score), following
-        gain = self.alpha * NATS * found[0] + self.beta
-        if word not in self.model.ids and not (self.hot and self.hot.holds(hot)):
-            gain += self.unknown
-        return gain, found[1]
+        return self.language(words, word, bool(self.hot and self.hot.holds(hot)))
 
 
 def hot_phrases(

@@ -8,18 +8,16 @@ transducers).
 from __future__ import annotations
 
 import math
-import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from asr.errors import ConfigError
-from asr.fusion import NATS, REMEMBERED, Hot, HotWords
-from asr.lm import END, NEVER, UNKNOWN, NgramModel
+from asr.fusion import Hot, HotWords, Vocabulary, WordModel
+from asr.lm import NgramModel
 from asr.lm import State as Context
 from asr.phones import phone_ids
 from asr.text import Tokenizer
-from asr.tts.pronunciation import Pronouncer, first_ways, read_entries
+from asr.tts.pronunciation import completed, read_entries
 
 LEXICON = "lexicon.txt.gz"
 """A recogniser's pronunciations, in its directory."""
@@ -57,33 +55,32 @@ class LexiconScorer:
         hot_weight: float = 5.0,
     ) -> None:
         self.model = model
-        ranked = sorted(("".join(map(chr, phones)), word) for word, phones in entries if phones)
-        self.sounds = [sound for sound, _ in ranked]
-        self.words = [word for _, word in ranked]
+        self.homophones: dict[str, list[str]] = {}
+        for word, phones in sorted(entries):
+            if phones:
+                self.homophones.setdefault("".join(map(chr, phones)), []).append(word)
         self.hot = HotWords(hot_words, hot_weight) if hot_words else None
         self._promised = {phrase.split()[0]: hot_weight for phrase in hot_words}
-        self._logs = [0.0] * len(ranked)
+        self.language = None
         if model is not None:
-            values = model.probabilities[0].tolist()
-            # As in `fusion.WordScorer`: without <unk>, unknown words are as likely as the rarest.
-            has = UNKNOWN in model.ids
-            usual = (value for value in values if value > NEVER)
-            self._rare = values[model.ids[UNKNOWN]] if has else min(usual, default=0.0)
-            self._logs = [
-                values[model.ids[word]] if word in model.ids else self._rare for word in self.words
-            ]
-        self._endings: dict[str, list[str]] = {}
-        self._scores: dict[tuple[Context, str], tuple[float, Context]] = {}
-        self.weigh(alpha, beta, unknown)
+            self.language = WordModel(model, model.vocabulary, alpha, beta, unknown)
+        self._ahead = self._in_advance()
 
     def weigh(self, alpha: float, beta: float, unknown: float) -> None:
-        """Change the weights."""
-        self.alpha, self.beta, self.unknown = alpha, beta, unknown
-        self._values = [
-            alpha * NATS * value + self._promised.get(word, 0.0)
-            for word, value in zip(self.words, self._logs, strict=True)
-        ]
-        self._ahead: dict[str, float] = {}
+        """Change the weights of the model."""
+        if self.language is not None:
+            self.language.weigh(alpha, beta, unknown)
+            self._ahead = self._in_advance()
+
+    def _in_advance(self) -> Vocabulary:
+        """What the likeliest word of each sound is worth, without a context."""
+        return Vocabulary(
+            (sound, max(map(self._alone, words))) for sound, words in self.homophones.items()
+        )
+
+    def _alone(self, word: str) -> float:
+        nats = self.language.nats(self.language.alone(word)) if self.language else 0.0
+        return nats + self._promised.get(word, 0.0)
 
     def start(self) -> State:
         """State before the first label."""
@@ -95,11 +92,11 @@ class LexiconScorer:
         phone = chr(label)
         longer = sound + phone
         ways = []
-        if (reached := self._best(longer)) > -math.inf:
+        if (reached := self._ahead.best(longer)) > -math.inf:
             ways.append((reached - ahead, (history, context, hot, longer, reached)))
-        first = self._best(phone)
-        if sound and first > -math.inf:
-            for word in self._ending(sound):
+        first = self._ahead.best(phone)
+        if first > -math.inf:
+            for word in self.homophones.get(sound, ()):
                 gain, following, heard = self._word(context, hot, word)
                 behind = ((history, word), following, heard, phone, first)
                 ways.append((gain - ahead + first, behind))
@@ -126,34 +123,14 @@ class LexiconScorer:
         if not sound:
             return [(self._end(context, hot), history)]
         ends: list[tuple[float, History]] = []
-        for word in self._ending(sound):
+        for word in self.homophones.get(sound, ()):
             gain, following, heard = self._word(context, hot, word)
             ends.append((gain - ahead + self._end(following, heard), (history, word)))
         return ends
 
     def _end(self, context: Context, hot: Hot) -> float:
         given = self.hot.finish(hot) if self.hot else 0.0
-        if self.model is not None:
-            given += self.alpha * NATS * self.model.step(context, END)[0]
-        return given
-
-    def _best(self, sound: str) -> float:
-        """Nats of the likeliest word that begins so; −inf if there is none."""
-        found = self._ahead.get(sound)
-        if found is None:
-            # Looked for when asked for: a search meets few of all beginnings.
-            first = bisect_left(self.sounds, sound)
-            last = bisect_left(self.sounds, sound + "\U0010ffff")
-            found = self._ahead[sound] = max(self._values[first:last], default=-math.inf)
-        return found
-
-    def _ending(self, sound: str) -> list[str]:
-        """The words that sound so."""
-        found = self._endings.get(sound)
-        if found is None:
-            first, last = bisect_left(self.sounds, sound), bisect_right(self.sounds, sound)
-            found = self._endings[sound] = self.words[first:last]
-        return found
+        return given + (self.language.end(context) if self.language else 0.0)
 
     def _word(self, context: Context, hot: Hot, word: str) -> tuple[float, Context, Hot]:
         """Nats of a word that ends here, and what is kept of it."""
@@ -166,19 +143,10 @@ class LexiconScorer:
             is_hot = self.hot.holds(hot)
             given, hot = self.hot.step(hot, " ")
             gain += given
-        if self.model is None:
+        if self.language is None:
             return gain, context, hot
-        found = self._scores.get((context, word))
-        if found is None:
-            if len(self._scores) >= REMEMBERED:
-                self._scores.clear()
-            score, following = self.model.step(context, word)
-            found = (self._rare if score <= NEVER else score), following
-            self._scores[context, word] = found
-        gain += self.alpha * NATS * found[0] + self.beta
-        if word not in self.model.ids and not is_hot:
-            gain += self.unknown
-        return gain, found[1], hot
+        more, context = self.language(context, word, is_hot)
+        return gain + more, context, hot
 
 
 def read_pronunciations(path: Path, words: Collection[str], tokenizer: Tokenizer) -> list[Entry]:
@@ -190,13 +158,11 @@ def read_pronunciations(path: Path, words: Collection[str], tokenizer: Tokenizer
         ConfigError: none is left.
     """
     words = {word for word in words if not tokenizer.unknown(word)}
-    every = read_entries(path)
-    first = first_ways(every)
-    entries = {(word, phone_ids(phones.split())): None for word, phones in every if word in words}
-    pronounce = Pronouncer(first)
-    for word in words:
-        if word not in first and re.fullmatch("[a-z']*[a-z][a-z']*", word):
-            entries[word, phone_ids(pronounce(word).phones)] = None
+    entries = {
+        (word, phone_ids(phones.split())): None
+        for word, phones in completed(read_entries(path), words)
+        if word in words
+    }
     if not entries:
         raise ConfigError(f"{path}: says none of the words of the language model or lexicon given")
     return list(entries)

@@ -54,7 +54,7 @@ def test_phones_have_no_stress_and_the_tokenizer_s_blank() -> None:
     assert phone_ids(("AH0", "AH1", "B")) == phone_ids(("AH", "AH", "B"))
     speller = PhoneSpeller(Pronouncer({"go": "G OW1", "two": "T UW1"}))
     assert speller("go two go") == phone_ids(["G", "OW", "T", "UW", "G", "OW"])
-    assert speller("") == ()
+    assert speller("") == () and speller("жук go") == phone_ids(["G", "OW"])
 
 
 def test_homophones_are_told_apart_by_the_model() -> None:
@@ -171,6 +171,19 @@ def test_the_letters_decide_between_words_that_sound_alike(folder: Path) -> None
     for word in ("to", "two"):
         logits = both(word, "T UW", frames=3)
         assert CHARACTERS.decode(decoder(logits).labels) == word
+
+
+def test_the_letters_decide_between_words_of_a_lexicon_alone(folder: Path) -> None:
+    (folder / "words.txt").write_text("to two too go")
+    decoder = Decoder(CHARACTERS, Decoding(lexicon=folder / "words.txt"), folder, phones=True)
+    for text in ("two go", "to go", "too go"):
+        logits = both(text, "T UW G OW", frames=3)
+        assert CHARACTERS.decode(decoder(logits).labels) == text
+
+
+def test_without_a_directory_there_is_no_lexicon(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="save the model with its lexicon"):
+        Decoder(CHARACTERS, Decoding(lm=folder / "lm.arpa.gz"), None, phones=True)
 
 
 def test_sounds_with_no_room_for_letters_are_nothing(folder: Path) -> None:
