@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from asr.architecture import AcousticConfig
-from asr.phones import LABELS as PHONE_LABELS
 from asr.recurrent import RecurrentStack
 
 
@@ -39,12 +38,10 @@ class AcousticModel(keras.Model):
             config.norm, name="stack",
         )  # fmt: skip
         # float32 under any precision policy: CTC in half precision is wrong.
-        self.head = keras.layers.Dense(labels, dtype="float32", name="head")
-        self.phones = (
-            keras.layers.Dense(len(PHONE_LABELS), dtype="float32", name="phones")
-            if config.phones
-            else None
-        )
+        self.heads = [
+            keras.layers.Dense(size, dtype="float32", name=name)
+            for name, size in config.heads(labels).items()
+        ]
         self.build((None, None, dimension))
         # One signature with open shapes: otherwise every new shape is traced again.
         self._traced = tf.function(
@@ -64,9 +61,8 @@ class AcousticModel(keras.Model):
         else:
             width = self.config.stride * self.dimension
         self.stack.build((None, None, width))
-        self.head.build((None, None, self.stack.width))
-        if self.phones is not None:
-            self.phones.build((None, None, self.stack.width))
+        for head in self.heads:
+            head.build((None, None, self.stack.width))
         self.built = True
 
     def call(
@@ -86,9 +82,7 @@ class AcousticModel(keras.Model):
             x = tf.reshape(x, [tf.shape(x)[0], frames_out, stride * self.dimension])
         mask = tf.sequence_mask(lengths_out, frames_out)
         x = self.stack(x, mask=mask, training=training)
-        if self.phones is not None:
-            return tf.concat([self.head(x), self.phones(x)], axis=2), lengths_out
-        return self.head(x), lengths_out
+        return tf.concat([head(x) for head in self.heads], axis=2), lengths_out
 
     def named_weights(self) -> dict[str, Any]:
         """Every trained variable by its path, which does not depend on what else was built."""

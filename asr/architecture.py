@@ -33,9 +33,10 @@ class AcousticConfig:
     """A second head beside the tokenizer's, over `asr.phones`: it helps the first to learn, and is
     read where there is a lexicon."""
 
-    def outputs(self, labels: int) -> int:
-        """Logits of one frame, for a tokenizer of so many labels."""
-        return labels + (len(LABELS) if self.phones else 0)
+    def heads(self, labels: int) -> dict[str, int]:
+        """Names of the dense layers to the logits and how many these are, in their order, for a
+        tokenizer of so many labels."""
+        return {"head": labels, **({"phones": len(LABELS)} if self.phones else {})}
 
     def frames(self, feature_frames: int) -> int:
         """Output frames for so many feature frames."""

@@ -20,7 +20,6 @@ from onnx import TensorProto, helper, numpy_helper
 from asr.architecture import AcousticConfig
 from asr.files import atomic_write
 from asr.model_directory import read_model
-from asr.phones import LABELS as PHONE_LABELS
 from asr.text import Tokenizer
 from asr.weights import Weights
 
@@ -90,11 +89,11 @@ def build(
             shift = graph.weight(weights.take(f"acoustic/stack/norm_{i}/beta", width))
             x = graph("LayerNormalization", x, scale, shift, axis=-1, epsilon=NORM_EPSILON)
     heads = []
-    for head, size in (("head", labels), *((("phones", len(PHONE_LABELS)),) * config.phones)):
+    for head, size in config.heads(labels).items():
         kernel = graph.weight(weights.take(f"acoustic/{head}/kernel", width, size))
         bias = graph.weight(weights.take(f"acoustic/{head}/bias", size))
         heads.append(graph("Add", graph("MatMul", x, kernel), bias))
-    x = graph("Concat", *heads, axis=2)
+    x = graph("Concat", *heads, axis=2) if len(heads) > 1 else heads[0]
     weights.finish()
     graph.nodes.append(helper.make_node("Transpose", [x], ["logits"], perm=[1, 0, 2]))
     graph.nodes.append(helper.make_node("Identity", [lengths], ["logits_length"]))
