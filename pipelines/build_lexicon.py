@@ -4,11 +4,10 @@ python pipelines/build_lexicon.py MODEL/lm.arpa.gz --out MODEL/lexicon.txt.gz
 """
 
 import argparse
-import re
 from pathlib import Path
 
 from asr.lm import read_arpa
-from asr.tts.pronunciation import Pronouncer, cmudict_entries, first_ways, write_lexicon
+from asr.tts.pronunciation import cmudict_entries, completed, write_lexicon
 
 
 def main() -> None:
@@ -17,11 +16,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     a = parser.parse_args()
     known = cmudict_entries()
-    pronounce = Pronouncer(first_ways(known))
-    words = {word for lm in a.lm for word in read_arpa(lm).vocabulary} - set(pronounce.lexicon)
-    new = [word for word in sorted(words) if re.fullmatch("[a-z']*[a-z][a-z']*", word)]
-    write_lexicon(a.out, sorted(known + [(w, " ".join(pronounce(w).phones)) for w in new]))
-    print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(new)} of words it does not have")
+    every = completed(known, {word for lm in a.lm for word in read_arpa(lm).vocabulary})
+    write_lexicon(a.out, sorted(every))
+    print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} by rules")
 
 
 if __name__ == "__main__":

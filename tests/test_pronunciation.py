@@ -66,6 +66,9 @@ def test_a_lexicon_comes_back_as_it_was_and_the_file_is_the_same_each_time(tmp_p
     write_lexicon(two, LEXICON.items())
     assert read_lexicon(one) == LEXICON
     assert one.read_bytes() == two.read_bytes()
+    # A line that a person adds behind is the one that counts.
+    write_lexicon(two, [*LEXICON.items(), (next(iter(LEXICON)), "AA1")])
+    assert read_lexicon(two) == {**LEXICON, next(iter(LEXICON)): "AA1"}
     # What a person writes need not be packed.
     (tmp_path / "own.txt").write_text("ASR\tEY1 EH1 S  AA1 R\n\n")
     assert read_lexicon(tmp_path / "own.txt") == {"asr": "EY1 EH1 S AA1 R"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -222,12 +222,24 @@ def write_lexicon(path: Path, entries: Iterable[tuple[str, str]]) -> None:
 
 
 def read_lexicon(path: Path) -> dict[str, str]:
-    """What `write_lexicon` wrote, or a person did: words with the first of their pronunciations.
+    """What `write_lexicon` wrote, or a person did; the last line of a word is the one that counts.
 
     Raises:
         ModelError: see `read_entries`.
     """
-    return first_ways(read_entries(path))
+    return dict(read_entries(path))
+
+
+def completed(entries: list[tuple[str, str]], words: Collection[str]) -> list[tuple[str, str]]:
+    """Entries, and behind them what `Pronouncer` makes of those of the words that they lack; a word
+    that is not of a–z and apostrophes is left out."""
+    pronounce = Pronouncer(first_ways(entries))
+    new = sorted(
+        word
+        for word in words
+        if word not in pronounce.lexicon and re.fullmatch("[a-z']*[a-z][a-z']*", word)
+    )
+    return entries + [(word, " ".join(pronounce(word).phones)) for word in new]
 
 
 def read_entries(path: Path) -> list[tuple[str, str]]:
