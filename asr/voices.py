@@ -83,8 +83,7 @@ def synthesize(
     Raises:
         AudioError: an engine is not known or not installed.
     """
-    for engine in engines:
-        check_engine(engine)
+    check_engines(engines)
     voices = [voice for voice in VOICES if voice.engine in engines]
     out.mkdir(parents=True, exist_ok=True)
     remaining, total = iter(texts), 0.0
@@ -112,7 +111,7 @@ def speak_with(engine: str, voice: str, text: str) -> np.ndarray:
     Raises:
         AudioError: the engine is not known or not installed, or made nothing of the text.
     """
-    check_engine(engine)
+    check_engines([engine])
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder, "x.wav")
         try:
@@ -122,16 +121,18 @@ def speak_with(engine: str, voice: str, text: str) -> np.ndarray:
         return read_audio(wave, SAMPLE_RATE)
 
 
-def check_engine(engine: str) -> None:
-    """Whether an engine can be used here.
+def check_engines(engines: Sequence[str]) -> None:
+    """Whether engines can be used here.
 
     Raises:
-        AudioError: it is not known or not installed.
+        AudioError: one is not known, or some are not installed; all of these are named.
     """
-    if engine not in ENGINES:
-        raise AudioError(f"engine {engine!r} is not known; one of {', '.join(ENGINES)}")
-    if engine != "asr" and shutil.which(engine) is None:
-        raise AudioError(f"not installed: {engine}; apt-get install it")
+    for engine in engines:
+        if engine not in ENGINES:
+            raise AudioError(f"engine {engine!r} is not known; one of {', '.join(ENGINES)}")
+    missing = [engine for engine in engines if engine != "asr" and shutil.which(engine) is None]
+    if missing:
+        raise AudioError(f"not installed: {', '.join(sorted(missing))}; apt-get install them")
 
 
 def _utterance(text: str, out: Path, seed: int, voices: Sequence[Voice]) -> Utterance | None:

@@ -78,3 +78,11 @@ def test_our_own_voice_reads_too(tmp_path: Path) -> None:
     (utterance,) = synthesize(["the sea was calm"], tmp_path, 1, ("asr",))
     assert utterance.speaker == "asr-en-kathleen"
     assert Recognizer.load("en-small").transcribe(utterance).text.split()[0] == "the"
+
+
+def test_every_engine_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(AudioError, match="not installed: espeak-ng, festival, flite; apt-get"):
+        list(synthesize(["a"], tmp_path, 1, (*THREE, "asr")))
