@@ -117,10 +117,10 @@ class SpeechDataset:
         """Read an utterance, whose features every epoch needs, and check that it can be learnt."""
         name = str(utterance.path)
         labels = tuple(tokenizer.encode(utterance.text, name))
-        phones = self.phones(tokenizer.normalise(utterance.text)) if self.phones else ()
-        example = Example(utterance, labels, phones)
         if not labels:
             raise TextError(f"{name}: no text is left after normalising")
+        phones = self.phones(tokenizer.normalise(utterance.text)) if self.phones else ()
+        example = Example(utterance, labels, phones)
         if utterance.audio_filepath is None:
             static = load_features(utterance.path, self.features)
         else:
@@ -128,9 +128,10 @@ class SpeechDataset:
             static = mfcc(samples, self.features, name)
         frames, needed = self.acoustic.frames(len(static)), example.frames_needed
         if frames < needed:
+            said = f"{len(labels)} labels" + (f" or {len(phones)} phones" if phones else "")
             raise TextError(
-                f"{name}: {frames} frames of {self.acoustic.stride} features, "
-                f"its {len(labels)} labels need {needed}"
+                f"{name}: {frames} frames of {self.acoustic.stride} features, its {said} need "
+                f"{needed}"
             )
         self._cache[len(self.examples), 0] = static
         self.examples.append(example)
@@ -178,7 +179,8 @@ class SpeechDataset:
         first = self.examples[index].utterance
         if rng.random() >= self.augment.join:
             return (index,)
-        second = int(rng.choice(self._by_speaker[first.speaker]))
+        others = self._by_speaker[first.speaker]
+        second = others[rng.integers(len(others))]
         seconds = first.duration + self.examples[second].utterance.duration
         return (index, second) if seconds <= JOINED_SECONDS else (index,)
 

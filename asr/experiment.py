@@ -74,6 +74,13 @@ class ExperimentConfig:
     initial_model: str = ""
     """Model to start from (name or directory) instead of random weights; shapes must fit."""
 
+    def __post_init__(self) -> None:
+        if self.acoustic.phones and self.tokenizer.normaliser != "english":
+            raise ConfigError(
+                "acoustic.phones: pronunciations are English, tokenizer.normaliser is "
+                f"{self.tokenizer.normaliser}"
+            )
+
 
 def train_recognizer(
     config: ExperimentConfig,
@@ -244,7 +251,7 @@ def _dev_scores(
     for start in range(0, len(order), 32):
         batch = order[start : start + 32]
         for i, logits in zip(
-            batch, recognizer.logits([features[i][0] for i in batch]), strict=True
+            batch, recognizer.outputs([features[i][0] for i in batch]), strict=True
         ):
             hypotheses[i] = recognizer.tokenizer.decode(recognizer.decoder(logits).labels)
             if phones is not None:

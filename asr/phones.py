@@ -2,11 +2,12 @@
 
 Spelling has to be learnt from speech, and an hour of it has few words; how words sound stands in a
 pronouncing dictionary. So a network that also says phones can be read with a lexicon
-(`asr.lexicon_search`), in words that it has never heard.
+(`asr.lexicon`), in words that it has never heard.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from asr.text import BLANK
@@ -39,5 +40,8 @@ class PhoneSpeller:
 
     def _word(self, word: str) -> tuple[int, ...]:
         if word not in self._known:
-            self._known[word] = phone_ids(self.pronounce(word).phones)
+            # A letter of another script, in a dev text, has no sound here; in a train text it was
+            # an error before.
+            english = re.sub("[^a-z']", "", word)
+            self._known[word] = phone_ids(self.pronounce(english).phones)
         return self._known[word]
