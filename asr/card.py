@@ -19,6 +19,10 @@ def model_card(config: RecognizerConfig) -> str:
     data = experiment.get("data", {})
     layer = ("Bi" if config.acoustic.bidirectional else "") + config.acoustic.cell.upper()
 
+    heads = f"head over {config.tokenizer.kind}"
+    if config.acoustic.phones:
+        heads = f"heads over {config.tokenizer.kind} and phones"
+
     def manifests(part: str) -> str:
         digests = training.get("data_sha256", {})
         return "\n".join(
@@ -28,8 +32,7 @@ def model_card(config: RecognizerConfig) -> str:
     return f"""# {config.name}
 
 Recogniser of the `asr` toolkit:
-{config.acoustic.layers} × {layer}({config.acoustic.units}) on MFCCs, CTC head over
-{config.tokenizer.kind}.
+{config.acoustic.layers} × {layer}({config.acoustic.units}) on MFCCs, CTC {heads}.
 
 ## Trained on
 

@@ -246,8 +246,8 @@ def tune(
     for trial in trials[:5]:
         w = trial.weights
         typer.echo(
-            f"--beam {w.beam} --lm {lm} --alpha {w.alpha} --beta {w.beta} --unknown {w.unknown}: "
-            f"{trial.wer:.2%}"
+            f"--beam {w.beam} --lm {lm} --alpha {w.alpha} --beta {w.beta} --unknown {w.unknown}, "
+            f"spelling {w.spelling}: {trial.wer:.2%}"
         )
     if save:
         typer.echo(f"kept: {save_best(trials, model, manifest, lm)}")

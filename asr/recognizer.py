@@ -213,7 +213,7 @@ class Recognizer:
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
         static, duration = self.cepstra(audio, sample_rate, channel)
-        (logits,) = self.spelled([expand(static, self.config.features)])
+        (logits,) = self.logits([expand(static, self.config.features)])
         try:
             path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
         except TextError as error:
@@ -248,7 +248,7 @@ class Recognizer:
     ) -> Iterator[tuple[int, Transcript]]:
         config = self.config.features
         for batch in batches(windows, BATCH_SECONDS * config.frames_per_second):
-            all_logits = self.logits([item.features for item in batch])
+            all_logits = self.outputs([item.features for item in batch])
             for item, logits in zip(batch, all_logits, strict=True):
                 recording = item.recording
                 recording.joiner.add(item.number, item.window, logits)
@@ -279,8 +279,11 @@ class Recognizer:
         return static, sum(count for _, count in blocks) / config.sample_rate
 
     def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Logits [frames', labels] of each utterance's features, computed as one padded batch; of a
-        network with two heads, both side by side."""
+        """Logits [frames', labels] of each utterance's features, computed as one padded batch."""
+        return [row[:, : len(self.tokenizer)] for row in self.outputs(features)]
+
+    def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What `decoder` reads: `logits`, and behind them those of a second head, if any."""
         lengths = [len(f) for f in features]
         padded = np.zeros([len(features), max(lengths), self.config.features.dimension], np.float32)
         for row, f in zip(padded, features, strict=True):
@@ -289,17 +292,13 @@ class Recognizer:
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
-    def spelled(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Those of `logits` that are of the tokenizer's labels, without a second head's."""
-        return [row[:, : len(self.tokenizer)] for row in self.logits(features)]
-
     def warm_up(self) -> None:
         """What a runtime does in its first call, such as to trace a graph."""
         self.logits([np.zeros([10, self.config.features.dimension], np.float32)])
 
     def posteriors(self, audio: AudioLike) -> tuple[np.ndarray, float]:
         """Label probabilities [frames', labels] of one recording, and the seconds of one frame."""
-        (logits,) = self.spelled([self.features(audio)[0]])
+        (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
     def _finished(self, recording: Recording, audio: AudioLike) -> Transcript:

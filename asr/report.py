@@ -72,6 +72,8 @@ def _decoding_text(d: dict[str, Any]) -> str:
     how = f"beam {d['beam']}" if d["beam"] else "greedy"
     if d["lm"]:
         how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}, unknown {d['unknown']}"
+    if d.get("spelling") is not None:  # results of before it was there have none
+        how += f", spelling {d['spelling']}"
     if d["hot_words"]:
         words = len(d["hot_words"])
         how += f", {words} hot word{'s' * (words > 1)} at {d['hot_weight']}"

@@ -156,8 +156,9 @@ class Stream:
         """What is behind the last final result in the chosen output frames; and their features."""
         frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
         features = differentiate(self._static[frames[frames < len(self._static)]], self.config)
-        (logits,) = self.recognizer.logits([normalise(features, self.config, self._before.moments)])
-        path = self.recognizer.decoder(logits)
+        normalised = normalise(features, self.config, self._before.moments)
+        (outputs,) = self.recognizer.outputs([normalised])
+        path = self.recognizer.decoder(outputs)
         numbers = self._start + chosen
         starts = tuple(int(numbers[i]) for i in path.starts)
         ends = tuple(int(numbers[i - 1]) + 1 for i in path.ends)

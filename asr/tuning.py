@@ -56,7 +56,7 @@ def tune(
     """
     utterances = read_manifest(manifest)
     recognizer = load_recognizer(model, Decoding(beam, lm))
-    logits = [recognizer.logits([recognizer.features(u)[0]])[0] for u in utterances]
+    logits = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
     middle = unknowns[len(unknowns) // 2]
     trials: dict[Weights, Trial] = {}
 

@@ -1,4 +1,5 @@
-"""How fast decoding alone is: greedy, beam search, beam search with a language model.
+"""How fast decoding alone is: greedy, beam search, beam search with a language model, the last also
+with the beam that the language model was tuned with.
 
     python benchmarks/decode_speed.py data/kathleen/test.jsonl [--model en-small --lm general]
 
@@ -27,24 +28,28 @@ def main() -> None:
     a = parser.parse_args()
     recognizer = load_recognizer(a.model)
     utterances = read_manifest(a.manifest)
-    logits = [recognizer.logits([recognizer.features(u)[0]])[0] for u in utterances]
+    outputs = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
+    tuned = Decoding(lm=a.lm).settle(recognizer.folder)
     seconds = sum(u.duration for u in utterances)
     settings = {
         "greedy": Decoding(),
         f"beam {a.beam}": Decoding(a.beam),
         f"beam {a.beam}, {a.lm}": Decoding(a.beam, a.lm),
+        f"beam {tuned.beam}, {a.lm}": tuned,
     }
     decoders = {}
     for name, decoding in settings.items():
         started = time.process_time()
-        decoders[name] = Decoder(recognizer.tokenizer, decoding, recognizer.folder)
+        decoders[name] = Decoder(
+            recognizer.tokenizer, decoding, recognizer.folder, recognizer.config.acoustic.phones
+        )
         if decoding.lm:
             print(f"loading {a.lm}: {time.process_time() - started:.2f} s")
     factors: dict[str, list[float]] = {name: [] for name in decoders}
     for _ in range(a.runs):
         for name, decoder in decoders.items():
             started = time.process_time()
-            for row in logits:
+            for row in outputs:
                 decoder(row)
             factors[name].append((time.process_time() - started) / seconds)
     print(f"{len(utterances)} utterances, {seconds:.0f} s, median of {a.runs} runs")

@@ -87,7 +87,7 @@ def main() -> None:
                         show(f"{way}, batches of {size}", found)
                 far = 0.0
                 for u, row in zip(utterances, rows, strict=True):
-                    (own,) = python.logits([python.features(u)[0]])
+                    (own,) = python.outputs([python.features(u)[0]])
                     other = "features" if name == "features" else "logits"
                     logits = saved_model(other, request_of([row], name))["logits"][0]
                     far = max(far, float(np.abs(logits[: len(own)] - own).max()))
