@@ -71,7 +71,8 @@ def build(
 
     Inputs: float32 `features` [batch, frames, dimension], zero beyond each utterance's end, and
     int32 `lengths` [batch]. Outputs: float32 `logits` [batch, frames', labels], of which those
-    beyond an utterance's length mean nothing, and int32 `logits_length` [batch].
+    beyond an utterance's length mean nothing, and int32 `logits_length` [batch]. Labels are those
+    of all heads, side by side.
 
     Raises:
         ModelError: the weights are not those of this network.

@@ -129,7 +129,7 @@ def test_what_needs_variables_says_so(tmp_path: Path) -> None:
 def test_exported_for_other_programs(tmp_path: Path, goforward: Path) -> None:
     recognizer = Recognizer.load("en-small")
     features = recognizer.features(goforward)[0]
-    (expected,) = recognizer.logits([features])
+    (expected,) = recognizer.outputs([features])
     inputs = {"features": features[None], "lengths": np.array([len(features)], np.int32)}
     found = []
     for form in ("onnx", "onnx-int8"):
