@@ -19,6 +19,9 @@ from asr.text import BLANK
 SEEN = 0.1
 """Labels that never get this probability have no row in a picture of posteriors."""
 
+RANGE = 80.0
+"""Decibels below the loudest that a spectrogram shows: what is still fainter nobody hears."""
+
 
 def draw_waveform(axes: Axes, samples: np.ndarray, sample_rate: int) -> None:
     """Samples [n] over seconds."""
@@ -31,9 +34,11 @@ def draw_spectrogram(axes: Axes, samples: np.ndarray, sample_rate: int) -> None:
     window = sample_rate // 40
     # A floor far below speech: digital silence would be minus infinity.
     floor = np.random.default_rng(0).normal(0, 1e-5, len(samples))
-    axes.specgram(
+    *_, image = axes.specgram(
         samples + floor, NFFT=window, Fs=sample_rate, noverlap=window * 3 // 4, cmap="Greys"
     )
+    loudest = image.get_clim()[1]
+    image.set_clim(loudest - RANGE, loudest)
     axes.set(ylabel="Hz", xlim=(0, len(samples) / sample_rate), ylim=(0, sample_rate / 2))
 
 
