@@ -14,7 +14,7 @@ from PIL import Image
 
 CELL_SECONDS = 600
 """A cell that takes longer hangs: whole notebooks are made to take less than three minutes."""
-COLOURS = 128
+COLOURS = 64
 """Of a picture: enough for a plot, and a third of its bytes."""
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -60,5 +60,6 @@ def execute(path: Path, scratch: Path) -> nbformat.NotebookNode:
 def _smaller(png: str) -> str:
     """A picture, in base64, with fewer colours."""
     found, data = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
-    found.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    reduced = found.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    reduced.save(data, "PNG", optimize=True)
     return base64.b64encode(data.getvalue()).decode()

@@ -60,7 +60,9 @@ def draw_frames(axes: Axes, values: np.ndarray, hop_seconds: float, signed: bool
     limit = float(np.percentile(np.abs(values), 99)) or 1.0
     colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "magma"}
     extent = (0, len(values) * hop_seconds, -0.5, values.shape[1] - 0.5)
-    axes.imshow(values.T, origin="lower", aspect="auto", extent=extent, **colours)
+    axes.imshow(
+        values.T, origin="lower", aspect="auto", interpolation="nearest", extent=extent, **colours
+    )
 
 
 def draw_posteriors(
