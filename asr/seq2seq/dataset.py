@@ -57,7 +57,7 @@ class PairDataset:
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int | None) -> dict[str, Any]:
-        """Sources [batch, symbols] and targets [batch, symbols + 1], with `END` behind each, padded;
+        """Sources [batch, symbols] and targets [batch, symbols + 1], `END` behind each, padded;
         their lengths [batch], those of targets without `END`. `epoch` None: nothing is hidden."""
         sources, targets = [self.sources[i] for i in indices], [self.targets[i] for i in indices]
         if self.hidden and epoch is not None:
@@ -81,7 +81,8 @@ class PairDataset:
         import tensorflow as tf
 
         ranks = {
-            "sources": 2, "lengths": 1, "targets": 2, "target_lengths": 1, "indices": 1, "weights": 1
+            "sources": 2, "lengths": 1, "targets": 2, "target_lengths": 1, "indices": 1,
+            "weights": 1,
         }  # fmt: skip
         signature = {
             key: tf.TensorSpec([None] * rank, tf.float32 if key == "weights" else tf.int32)

@@ -110,13 +110,14 @@ def train_converter(
         max(len(ids) for ids in train.targets), config.network,
     )  # fmt: skip
     batch_size = config.training.batch_size
+    judge = tf.function(network.right, reduce_retracing=True)
     trainer = Trainer(
         network=network,
         losses=lambda batch: network.losses(batch, config.label_smoothing),
         batches=lambda epoch, skip: train.tf_dataset(epoch, batch_size, skip),
         steps=len(train.plan(0, batch_size)),
         describe=lambda i: repr(train.pairs[i].source),
-        evaluate=lambda: _dev_scores(network, dev, batch_size),
+        evaluate=lambda: _dev_scores(judge, dev, batch_size),
         keep=lambda row: _save(out / "model", described, network, {**record, "best": row}),
         config=config.training,
         folder=out,
@@ -164,10 +165,11 @@ def _fits(pair: Pair, config: ConverterExperimentConfig) -> bool:
     return ctc.frames_needed([numbers[symbol] for symbol in target]) <= frames
 
 
-def _dev_scores(network: Network, dev: PairDataset, batch_size: int) -> dict[str, float]:
+def _dev_scores(
+    judge: Callable[[dict[str, tf.Tensor]], tf.Tensor], dev: PairDataset, batch_size: int
+) -> dict[str, float]:
     order = sorted(range(len(dev.pairs)), key=lambda i: len(dev.sources[i]))
     right: dict[str, bool] = defaultdict(bool)
-    judge = tf.function(network.right, reduce_retracing=True)
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
         batch = {key: tf.constant(x) for key, x in dev.batch(indices, None).items()}
@@ -208,7 +210,8 @@ Made by
     {training.get("command", "")}
 
 at commit {training.get("commit", "unknown")}, seed {training.get("seed")}. Best on dev at epoch
-{best.get("epoch")}: greedy decoding is wrong for {best.get("dev_ser", math.nan):.2%} of the sources.
+{best.get("epoch")}: greedy decoding makes no target of {best.get("dev_ser", math.nan):.2%} of the
+sources.
 
 ## Configuration
 
