@@ -246,7 +246,9 @@ class Decoder:
         if isinstance(model, NgramModel) and decoding.rnn_lm is not None:
             assert decoding.share is not None
             recurrent = RecurrentLM.load(decoding.rnn_lm)
-            if unknown := recurrent.tokenizer.unknown(" ".join(tokenizer.labels)):
+            letters = "".join(tokenizer.labels).split()
+            # The second half first: an apostrophe that nothing stands before is no letter.
+            if unknown := recurrent.tokenizer.unknown("".join(letters[::-1])):
                 raise ConfigError(
                     f"--rnn-lm {decoding.rnn_lm}: it cannot spell {', '.join(map(repr, unknown))}, "
                     "which this recogniser may hear"
