@@ -246,9 +246,10 @@ class Decoder:
         if isinstance(model, NgramModel) and decoding.rnn_lm is not None:
             assert decoding.share is not None
             recurrent = RecurrentLM.load(decoding.rnn_lm)
-            letters = "".join(tokenizer.labels).split()
+            letters = "".join(tokenizer.labels).replace(" ", "")
             # The second half first: an apostrophe that nothing stands before is no letter.
-            if unknown := recurrent.tokenizer.unknown("".join(letters[::-1])):
+            middle = len(letters) // 2
+            if unknown := recurrent.tokenizer.unknown(letters[middle:] + letters[:middle]):
                 raise ConfigError(
                     f"--rnn-lm {decoding.rnn_lm}: it cannot spell {', '.join(map(repr, unknown))}, "
                     "which this recogniser may hear"

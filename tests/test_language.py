@@ -244,7 +244,7 @@ def test_what_does_not_go_together_is_said(tmp_path) -> None:  # type: ignore[no
     with pytest.raises(ConfigError, match=r"share must be 0 … 1, found 1\.5"):
         Decoding(lm=tmp_path / "x.arpa", rnn_lm="x", share=1.5)
     how = Decoding(lm=tmp_path / "x.arpa", rnn_lm=tmp_path / "rnn")
-    with pytest.raises(ConfigError, match="it cannot spell 'd', 'e', .*\"'\""):
+    with pytest.raises(ConfigError, match=r"it cannot spell .*\"'\", 'd'"):
         Decoder(Tokenizer(TokenizerConfig()), how)
     settled = how.settle()
     assert (settled.fusion, settled.share, settled.beam) == ("rescore", 0.5, 16)
