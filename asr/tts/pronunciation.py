@@ -58,7 +58,7 @@ class Pronouncer:
     A word that the lexicon has is said as it says, in its first pronunciation. Else it is a
     possessive or plural of a known word, by rule; or, without a vowel, spelled; or said by a
     converter that has learnt to from CMUdict. Rules for other endings, beginnings and compounds
-    were worse than the converter on its dev words, these were better (docs/results.md).
+    were worse than the converter on its dev words, these were better (docs/benchmarks/g2p.txt).
 
     Args:
         lexicon: lower-case word → phones, parted by spaces.
