@@ -8,6 +8,7 @@ numbers that are one word ("twelve", "forty") are everywhere, for they cannot be
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -44,7 +45,7 @@ NEUTRAL = tuple(
     sorted({*ANY} - TIME_CUES - CODE_CUES - DATE_CUES - {"of", "or", "and", "the", "a"})
 )
 """Those that belong to no number and change the sense of none."""
-PEOPLE = tuple("i you he she it we they that who which people men".split())
+NO_DATE = (*sorted({*ANY} - DATE_CUES), "")
 """Behind these, "may" and "march" are verbs."""
 VERBS = ("March", "May")
 HOURS = range(1, 13)
@@ -143,7 +144,7 @@ class Maker:
             self.cardinal: 14, self.large: 5, self.decimal: 5, self.ordinal: 7, self.year: 9,
             self.decade: 2, self.date: 16, self.month_word: 5, self.time: 14, self.money: 14,
             self.percent: 5, self.unit: 6, self.digits: 8, self.code: 6, self.unclear: 7,
-            self.range: 10, self.list: 8, self.words: 8,
+            self.between: 10, self.both: 8, self.words: 8,
         }  # fmt: skip
 
     def sentence(self) -> list[Phrase]:
@@ -153,7 +154,7 @@ class Maker:
             phrase = self.phrase()
             before = self.one(phrase.before)
             if words or before:
-                first = self.one(NEUTRAL)
+                first = self.one(ANY if before else NEUTRAL)
                 words += [Phrase("", word, word) for word in (first, before) if word]
             words.append(phrase)
             after = [self.one(ANY) for _ in range(self.one((0, 1, 1, 2, 2)))]
@@ -273,7 +274,7 @@ class Maker:
         written = num2words(day, to="ordinal_num") if day > 9 else said
         if self.random.random() < 0.5:
             return Phrase("month word", f"the {said} {month}", f"the {written} {month}")
-        return Phrase("month word", f"{month} {said}", f"{month} {said}", PEOPLE) if day < 10 else None
+        return Phrase("month word", f"{month} {said}", f"{month} {said}", NO_DATE) if day < 10 else None
 
     def time(self) -> Phrase | None:
         hour, minute = self.one(HOURS), self.random.randrange(60)
@@ -355,31 +356,41 @@ class Maker:
             second = str(self.random.randrange(10, 100))
             if 9 < first < 13 and self.random.random() < 0.2:
                 second = f"oh {second[0]}"
+        if self.random.random() < 0.3:
+            many = [self.one((*range(1, 13), 30, 40, 50, 60)) for _ in range(self.one((3, 4)))]
+            first, second = max(many[0], 10), " ".join(map(str, many[1:]))
         if not self.mine(f"{first} {second}"):
             return None
         said = normalise_english(f"{first} {second}")
         return Phrase("unclear", said, said, (*NEUTRAL, ""))
 
-    def range(self) -> Phrase | None:
+    def between(self) -> Phrase | None:
         """ "Five to ten", "two or three hundred", "between twenty and thirty thousand"."""
         least, most = sorted((self.whole(1, 400), self.whole(2, 400)))
         composed = [str(v) for v in (least, most) if not is_word(str(v))]
         if least == most or not self.mine(*(composed or [f"{least}-{most}"])):
             return None
-        a, b = (self.one(spoken.cardinal(str(v))) for v in (least, most))
-        if least < 10 <= most and self.random.random() < 0.2:  # a time, a score
-            return Phrase("range", f"{b} to {a}", f"{b} to {a}")
-        joined = self.one(("to", "or", "and"))
+        a, b = self.said(str(least)), self.said(str(most))
+        if self.random.random() < 0.2:
+            if least < 10 <= most and self.random.random() < 0.5:  # a time, a score
+                return Phrase("range", f"{b} to {a}", f"{b} to {a}")
+            joined = self.one(("and", "or"))
+            written = f"{b} {joined} {a}" if most < 10 else f"{most} {joined} {least}"
+            return Phrase("range", f"{b} {joined} {a}", written)
+        joined, scale = self.one(("to", "or", "and")), ""
         name, sign = self.one(
-            [("", ""), ("", ""), (" dollars", " dollars"), (" percent", "%"), (" kilometers", " km")]
-        )
-        scale = f" {self.one(('hundred', 'thousand', 'million'))}" if self.random.random() < 0.4 else ""
+            (("", ""), ("", ""), (" dollars", " dollars"), (" percent", "%"), (" kilometers", " km"),
+             (" p m", " pm") if most < 13 else ("", ""))
+        )  # fmt: skip
+        if name in ("", " dollars") and self.random.random() < 0.5:
+            scales = ("thousand", "million", *(("hundred",) if most < 10 else ()))
+            scale = f" {self.one(scales)}"
         said = f"{a} {joined} {b}{scale}{name}"
-        if (most < 10 and (scale or sign in ("", name))) or scale == " hundred":
-            return Phrase("range", said, said) if most < 10 else None
+        if most < 10 and (scale or sign in ("", name)):
+            return Phrase("range", said, said)
         return Phrase("range", said, f"{least} {joined} {most}{scale}{sign}")
 
-    def list(self) -> Phrase | None:
+    def both(self) -> Phrase | None:
         """Two that have nothing between them but a word."""
         before: Sequence[str] = (*ANY, "")
         if self.random.random() < 0.2:
@@ -389,8 +400,16 @@ class Maker:
             first, second = self.one(kinds)(), self.one((*kinds, self.cardinal))()
         if first is None or second is None:
             return None
-        said = f" {self.one(('and', 'to', 'or'))} "
-        return Phrase("list", first.said + said + second.said, first.written + said + second.written, before)
+        joined = f" {self.one(('and', 'to', 'or'))} "
+        if second.kind == "cardinal" and self.random.random() < 0.5:
+            # Not where the first could go on: "nineteen eighty" before "four hundred".
+            if first.kind not in ("money", "percent", "unit") and first.written[-1] in "0123456789":
+                if first.kind != "year" or not re.search("[1-9][1-9]$", first.written):
+                    return None
+            joined = " "
+        return Phrase(
+            "both", first.said + joined + second.said, first.written + joined + second.written, before
+        )
 
     def words(self) -> Phrase | None:
         """What stays in words."""
