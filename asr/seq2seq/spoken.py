@@ -221,7 +221,7 @@ def money(sign: str, amount: str) -> tuple[str, ...]:
 
 
 def time(hour: int, minute: int) -> tuple[str, ...]:
-    """Of day; none that says another hour ("quarter to six") is known, for no digit of it is told."""
+    """Of day; "quarter to six" is not known, for the hour that would be written was not said."""
     said = normalise_english(f"{hour}:{minute:02}")
     past = {15: ("quarter", "a quarter"), 30: ("half",)}.get(minute, ())
     if minute in (5, 10, 20, 25):
