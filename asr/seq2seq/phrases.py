@@ -1,10 +1,11 @@
 """Made up written forms of numbers, and their spoken ones by `asr.seq2seq.spoken`, which has them
 from a normaliser.
 
-The style: digits from ten on, with commas from 10,000 on, and "3 million"; below ten only for money,
-percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984, or May 23,
-1984. What may be several things stays in words ("five thirty" without a word such as "at" before it,
-"two or three hundred", "a hundred"); so do fractions, and pounds without pence have no sign.
+The style: digits from ten on, with commas from 10,000 on, and "3 million"; below ten only for
+money, percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984, or
+May 23, 1984. What may be several things stays in words ("five thirty" without a word such as "at"
+before it, "two or three hundred", "a hundred"); so do fractions, and pounds without pence have no
+sign.
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ class Maker:
             "dmy": (f"{said_day} {of}{name} {said_year}", f"{day} {month} {year}"),
             "my": (f"{name} {said_year}", f"{month} {year}"),
         }[form]
-        before = sorted(DATE_CUES) if verb else [*ANY, "", *DATE_CUES, *DATE_CUES]
+        before = sorted(DATE_CUES) if verb else [*ANY, "", *sorted(DATE_CUES)]
         return Phrase("date", said, written, before)
 
     def month_word(self) -> Phrase | None:
