@@ -49,9 +49,10 @@ class TrainingProgress:
                 for key, value in row.items()
                 if key.startswith("dev_")
             )
+            speed = f"  {row['x_realtime']:.0f} × realtime" if "x_realtime" in row else ""
             self.say(
                 f"epoch {int(row['epoch'])}/{self.epochs}  loss {row['loss']:.3f}  {scores}  "
-                f"{row['seconds']:.0f} s  {row['x_realtime']:.0f} × realtime"
+                f"{row['seconds']:.0f} s{speed}"
             )
         else:
             # Not before the first batch: until then reading the data has a bar of its own.
