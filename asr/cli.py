@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from asr.errors import AsrError, ConfigError, explain
+from asr.language.commands import lm_app
 from asr.options import (
     Alpha,
     Beam,
@@ -34,7 +35,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
 app.add_typer(data_app, name="data")
 
-lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
 app.add_typer(lm_app, name="lm")
 
 app.command()(speak)
@@ -300,26 +300,6 @@ def calibrate(
         typer.echo(f"failed: {failure.error}", err=True)
     if failures:
         raise typer.Exit(1)
-
-
-@lm_app.command("train")
-def lm_train(
-    texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
-    out: Annotated[Path, typer.Option(help="ARPA file; gzip if it ends in .gz")],
-    order: Annotated[int, typer.Option(help="words an n-gram")] = 3,
-    prune: Annotated[
-        str, typer.Option(help="leave out what occurs so often or less, by order, such as 1,1,2")
-    ] = "0",
-    normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
-) -> None:
-    """Estimate a word n-gram model (modified Kneser-Ney)."""
-    from asr.kneser_ney import estimate, read_counts
-    from asr.lm import read_sentences, write_arpa
-
-    counts = read_counts(prune)
-    model = estimate(read_sentences(texts, normaliser), order, counts)
-    write_arpa(model, out)
-    typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
 
 
 @data_app.command("prepare")

@@ -44,15 +44,15 @@ class TrainingProgress:
         """Take an event of `Trainer.run`."""
         if "row" in event:
             row = event["row"]
+            speed = row.get("x_realtime")  # of what is speech
             scores = "  ".join(
                 f"{key} {value:.2%}" if key.endswith("er") else f"{key} {value:.3f}"  # WER, CER
                 for key, value in row.items()
                 if key.startswith("dev_")
             )
-            speed = f"  {row['x_realtime']:.0f} × realtime" if "x_realtime" in row else ""
             self.say(
                 f"epoch {int(row['epoch'])}/{self.epochs}  loss {row['loss']:.3f}  {scores}  "
-                f"{row['seconds']:.0f} s{speed}"
+                f"{row['seconds']:.0f} s" + (f"  {speed:.0f} × realtime" if speed else "")
             )
         else:
             # Not before the first batch: until then reading the data has a bar of its own.

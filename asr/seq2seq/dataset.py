@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asr.dataset import BUCKET_BATCHES, pad, prefetched
+from asr import ctc
+from asr.dataset import pad, prefetched, shuffled_batches
 from asr.seq2seq.pairs import END, UNKNOWN, Pair, Symbols, Vocabulary, symbols
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
+BATCH_SYMBOLS = 50_000.0
+"""Padded symbols of sources and targets in one batch at most."""
+
+
 class PairDataset:
     """Pairs as ids.
 
     Args:
+        frames: of a source symbol, for CTC: pairs whose targets need more are left out; `skipped`
+            names them. 0: for attention, any will do.
         hidden: share of the source symbols that each epoch makes unknown, others in each: for
             sources whose symbols training cannot all have (Dai & Le, 2015, "word dropout").
     """
@@ -26,15 +33,31 @@ class PairDataset:
     def __init__(
         self, pairs: Sequence[Pair], source: Symbols, target: Symbols,
         source_vocabulary: Vocabulary, target_vocabulary: Vocabulary,
-        seed: int = 1, hidden: float = 0.0,
+        seed: int, frames: int = 0, hidden: float = 0.0,
     ) -> None:  # fmt: skip
-        self.pairs, self.seed, self.hidden = pairs, seed, hidden
-        self.sources = [
-            np.array(source_vocabulary.ids(symbols(p.source, source)), np.int32) for p in pairs
-        ]
-        self.targets = [
-            np.array(target_vocabulary.ids(symbols(p.target, target)), np.int32) for p in pairs
-        ]
+        self.pairs: list[Pair] = []
+        self.sources: list[np.ndarray] = []
+        self.targets: list[np.ndarray] = []
+        self.skipped: list[str] = []
+        self.seed, self.hidden = seed, hidden
+        for pair in pairs:
+            read = source_vocabulary.ids(symbols(pair.source, source))
+            said = target_vocabulary.ids(symbols(pair.target, target))
+            if frames and ctc.frames_needed(said) > frames * len(read):
+                self.skipped.append(
+                    f"{pair.source!r}: {len(read)} symbols have too few frames for {len(said)}"
+                )
+                continue
+            self.pairs.append(pair)
+            self.sources.append(np.array(read, np.int32))
+            self.targets.append(np.array(said, np.int32))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def describe(self, index: int) -> str:
+        """What a pair is called in errors."""
+        return repr(self.pairs[index].source)
 
     def digest(self) -> str:
         """SHA-256 of the ids in their order."""
@@ -45,19 +68,14 @@ class PairDataset:
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """The epoch's batches as arrays of indices: shuffled, yet of like length."""
-        rng = np.random.default_rng((self.seed, epoch))
-        order = rng.permutation(len(self.pairs))
-        lengths = np.array([(len(s), len(t)) for s, t in zip(self.sources, self.targets,
-                                                             strict=True)])  # fmt: skip
-        batches = []
-        for start in range(0, len(order), batch_size * BUCKET_BATCHES):
-            bucket = order[start : start + batch_size * BUCKET_BATCHES]
-            bucket = bucket[np.lexsort((lengths[bucket, 1], lengths[bucket, 0]))]
-            batches += [bucket[i : i + batch_size] for i in range(0, len(bucket), batch_size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
+        lengths = [
+            len(source) + len(target) / 1000
+            for source, target in zip(self.sources, self.targets, strict=True)
+        ]
+        return shuffled_batches(lengths, batch_size, (self.seed, epoch), BATCH_SYMBOLS)
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int | None) -> dict[str, Any]:
-        """Sources [batch, symbols] and targets [batch, symbols + 1], with `END` behind each, padded;
+        """Sources [batch, symbols] and targets [batch, symbols + 1], `END` behind each, padded;
         their lengths [batch], those of targets without `END`. `epoch` None: nothing is hidden."""
         sources, targets = [self.sources[i] for i in indices], [self.targets[i] for i in indices]
         if self.hidden and epoch is not None:
@@ -81,7 +99,8 @@ class PairDataset:
         import tensorflow as tf
 
         ranks = {
-            "sources": 2, "lengths": 1, "targets": 2, "target_lengths": 1, "indices": 1, "weights": 1
+            "sources": 2, "lengths": 1, "targets": 2, "target_lengths": 1, "indices": 1,
+            "weights": 1,
         }  # fmt: skip
         signature = {
             key: tf.TensorSpec([None] * rank, tf.float32 if key == "weights" else tf.int32)
