@@ -136,6 +136,28 @@ def reliability(path: Path, judged: Sequence[Judged], title: str) -> None:
     _save(figure, path)
 
 
+def attention(
+    path: Path, weights: np.ndarray, sources: Sequence[str], targets: Sequence[str], title: str
+) -> None:
+    """How much each target symbol looked at each source symbol, as PNG.
+
+    Args:
+        weights: [targets + 1, sources], of each row the sum 1, as in `Conversion.attention`; the
+            last row is of the end.
+    """
+    rows = [*targets, "end"]
+    size = (2.5 + 0.4 * len(sources), 1.5 + 0.35 * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(weights, cmap="magma", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(sources)), sources, parse_math=False)
+    axes.set_yticks(range(len(rows)), rows, parse_math=False)
+    axes.set(xlabel="source", ylabel="target")
+    axes.set_title(title, parse_math=False)
+    figure.colorbar(image, label="attention")
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     with atomic_write(path, binary=True) as file:
         figure.savefig(file, format="png", dpi=110)

@@ -1,4 +1,4 @@
-"""Train a converter from a config, such as spelling to phones: python -m asr.seq2seq.g2p first.
+"""Train a converter from a config, such as spelling to phones: pipelines/prepare_g2p.py first.
 
 python pipelines/train_seq2seq.py pipelines/configs/g2p.yaml --data data --out runs/en-g2p
 """
