@@ -224,13 +224,14 @@ class _Run:
             return None
         files = [file_of(recording) for recording in recordings]
         how = self.batch.transcriber
-        model = find_model(how.model)
+        model, rnn_lm = find_model(how.model), how.decoding.rnn_lm
         key = settings_key(
             {
                 "model": model / "model.json",  # which has the weights' SHA-256
                 "calibration": model / CALIBRATION_FILE,
                 "decoding": how.decoding.settle(model),
                 "lm": how.decoding.lm_file(model),
+                "rnn_lm": rnn_lm and find_model(rnn_lm) / "model.json",
                 "runtime": "server" if how.server else how.runtime,
                 "channel": how.channel,
                 "split_channels": how.split_channels,

@@ -245,7 +245,13 @@ class Decoder:
         model: NgramModel | Mixture | None = None if lm is None else read_arpa(lm)
         if isinstance(model, NgramModel) and decoding.rnn_lm is not None:
             assert decoding.share is not None
-            self.mixture = Mixture(model, RecurrentLM.load(decoding.rnn_lm), decoding.share)
+            recurrent = RecurrentLM.load(decoding.rnn_lm)
+            if unknown := recurrent.tokenizer.unknown(" ".join(tokenizer.labels)):
+                raise ConfigError(
+                    f"--rnn-lm {decoding.rnn_lm}: it cannot spell {', '.join(map(repr, unknown))}, "
+                    "which this recogniser may hear"
+                )
+            self.mixture = Mixture(model, recurrent, decoding.share)
             model = self.mixture if decoding.fusion == "shallow" else model
         words = None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer)
         weights: dict[str, float] = {}

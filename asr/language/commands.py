@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from asr.architecture import Cell
 from asr.errors import ConfigError
 
 lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
@@ -30,7 +29,9 @@ def train(
     dev: Annotated[
         list[Path] | None, typer.Option(help="rnn: text that the epoch is chosen by")
     ] = None,
-    cell: Annotated[Cell | None, typer.Option(help="rnn: rnn, lstm or gru [lstm]")] = None,
+    cell: Annotated[
+        Literal["rnn", "lstm", "gru"] | None, typer.Option(help="rnn: rnn, lstm or gru [lstm]")
+    ] = None,
     units: Annotated[int | None, typer.Option(help="rnn: state size of a layer [512]")] = None,
     layers: Annotated[int | None, typer.Option(help="rnn: how many [1]")] = None,
     embedding: Annotated[int | None, typer.Option(help="rnn: size of a label's vector")] = None,
@@ -71,9 +72,63 @@ def train(
         training=replace(config.training, **_given(training)),
     )
     with TrainingProgress(config.training.epochs) as progress:
+        typer.echo(train_language_model(config, out, None, progress.update, progress.say))
+
+
+@lm_app.command("evaluate")
+def evaluate(
+    texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
+    lm: Annotated[Path | None, typer.Option(help="ARPA file")] = None,
+    rnn_lm: Annotated[
+        str | None, typer.Option(help="recurrent model, by shipped name or directory")
+    ] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="of the latter in their mean")] = 0.5,
+    normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
+    json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
+) -> None:
+    """Bits per character and perplexity of a text, by an n-gram model, a recurrent one, or both."""
+    from asr.language.perplexity import compare
+    from asr.language.recurrent import RecurrentLM
+    from asr.lm import read_arpa, read_sentences
+
+    if lm is None and rnn_lm is None:
+        raise ConfigError("lm evaluate: give a model, --lm or --rnn-lm, or both")
+    ngram = None if lm is None else read_arpa(lm)
+    recurrent = None if rnn_lm is None else RecurrentLM.load(rnn_lm)
+    found = compare(read_sentences(texts, normaliser), ngram, recurrent, share)
+    if json:
+        from dataclasses import asdict
+        from json import dumps
+
+        return typer.echo(dumps(asdict(found)))
+    typer.echo(
+        f"{found.sentences} sentences, {found.words} words, {found.characters} characters; "
+        f"{found.unknown} words unknown to the n-gram model, none in {found.known_sentences} "
+        "sentences"
+    )
+    typer.echo(f"{'':10} bits/character  of known sentences  perplexity of these")
+    for p in found.predictions:
         typer.echo(
-            train_language_model(config, out, None, progress.update, progress.say)
+            f"{p.model:10} {p.bits_per_character:14.4f}  {p.known_bits_per_character:18.4f}  "
+            f"{p.perplexity:19.1f}"
         )
+
+
+@lm_app.command("generate")
+def generate(
+    model: Annotated[str, typer.Argument(help="recurrent model, by shipped name or directory")],
+    prompt: Annotated[str, typer.Option(help="how each sentence begins")] = "",
+    sentences: Annotated[int, typer.Option(min=1, help="how many")] = 5,
+    temperature: Annotated[float, typer.Option(help="above 0; low is likely, high is odd")] = 1.0,
+    top_p: Annotated[float, typer.Option(help="draw from the likeliest with this share")] = 1.0,
+    seed: Annotated[int, typer.Option(help="the same seed, the same text")] = 0,
+) -> None:
+    """Let a recurrent language model write sentences."""
+    from asr.language.recurrent import RecurrentLM
+
+    lm = RecurrentLM.load(model)
+    for i in range(sentences):
+        typer.echo(lm.generate(prompt, temperature, top_p, (seed, i)))
 
 
 def _ngram(texts: list[Path], out: Path, order: int, prune: str, normaliser: str) -> None:

@@ -180,8 +180,8 @@ class RecurrentLM:
         return float(self.word_scores([words])[0].sum())
 
     def generate(
-        self, prompt: str = "", temperature: float = 1.0, top_p: float = 1.0, seed: int = 0,
-        most: int = 200,
+        self, prompt: str = "", temperature: float = 1.0, top_p: float = 1.0,
+        seed: int | tuple[int, ...] = 0, most: int = 200,
     ) -> str:  # fmt: skip
         """A sentence that begins with `prompt`, label by label until the model ends it.
 
