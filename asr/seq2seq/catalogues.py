@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.errors import ModelError
 from asr.packages import debian, unpacked
 from asr.progress import track
 
@@ -75,8 +76,15 @@ CATALOGUES = (
 
 def messages(folder: Path) -> Iterator[tuple[str, str]]:
     """English and Korean of every translated message in the Korean catalogues under a folder; of a
-    message with a plural, the singular (Korean has one form for both)."""
-    import polib
+    message with a plural, the singular (Korean has one form for both).
+
+    Raises:
+        ModelError: the package polib is not installed.
+    """
+    try:
+        import polib
+    except ImportError:
+        raise ModelError("reading catalogues needs a package: pip install polib") from None
 
     for path in sorted(folder.rglob("ko/LC_MESSAGES/*.mo")):
         for entry in polib.mofile(str(path)):
