@@ -25,7 +25,8 @@ def main() -> None:
     made = {"command": this_command(), "commit": git_commit(), "packages": packages}
     with atomic_write(a.out / "made.json") as file:
         file.write(json.dumps({**made, "pairs": counts}, indent=2) + "\n")
-    print(f"{sum(int(p['messages']) for p in packages)} messages of {len(packages)} packages:", counts)
+    messages = sum(int(package["messages"]) for package in packages)
+    print(f"{messages} messages of {len(packages)} packages:", counts)
 
 
 if __name__ == "__main__":
