@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -169,3 +169,44 @@ def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
         _, _, index = process.extractOne(source, known, scorer=Levenshtein.normalized_distance)
         found.append(train[index].target)
     return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of all systems on the same phrases, and what the last of them said."""
+
+    scores: dict[str, Score]
+    said: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"scores": {name: asdict(score) for name, score in self.scores.items()}}
+
+
+def compare(
+    translator: Translator,
+    train: Sequence[Pair],
+    pairs: Sequence[Pair],
+    beam: int,
+    length_penalty: float,
+) -> Comparison:
+    """A network, greedily and by beam search, beside the English left as it is and `nearest`; by
+    beam search also by length.
+
+    Raises:
+        ModelError: sacrebleu is not installed.
+    """
+    sources, wanted = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    best = translator(sources, beam, length_penalty)
+    scores = {
+        "the English as it is": score(sources, wanted),
+        "nearest phrase of train": score(nearest(train, sources), wanted),
+        "network, greedy": score(translator(sources), wanted),
+        f"network, beam {beam}": score(best, wanted),
+    }
+    for name, (fewest, most) in LENGTHS.items():
+        chosen = [i for i, source in enumerate(sources) if fewest <= len(source.split()) <= most]
+        if chosen:
+            part = score([best[i] for i in chosen], [wanted[i] for i in chosen])
+            scores[f"  {name} ({len(chosen)})"] = part
+    return Comparison(scores, best)
