@@ -64,20 +64,18 @@ def draw_norms(axes: Axes, norms: Mapping[str, Sequence[Sequence[float]]]) -> No
 
 def draw_horizons(axes: Axes, horizons: Mapping[str, Sequence[Horizon]]) -> None:
     """The longest length learnt, of candidates by name: a dot a seed, a bar to their median."""
-    for row, (name, found) in enumerate(horizons.items()):
-        lengths = [h.length for h in found]
-        style = _style(name)
-        axes.barh(row, float(np.median(lengths)), color=style["color"], alpha=0.5)
-        # Beside each other, for equal ones would look like one.
-        rows = row + np.linspace(-0.2, 0.2, len(lengths) + 2)[1:-1]
-        axes.plot(lengths, rows, "o", color=style["color"])
     trials = [trial for found in horizons.values() for h in found for trial in h.trials]
-    tried = sorted({trial.length for trial in trials})
+    lengths = [0, *sorted({trial.length for trial in trials})]
+    for row, (name, found) in enumerate(horizons.items()):
+        places = [lengths.index(h.length) for h in found]
+        colour = _style(name)["color"]
+        axes.barh(row, float(np.median(places)), color=colour, alpha=0.5)
+        # Beside each other, for equal ones would look like one.
+        axes.plot(places, row + np.linspace(-0.3, 0.3, len(places) + 2)[1:-1], "o", color=colour)
     axes.set_yticks(range(len(horizons)), list(horizons))
     axes.invert_yaxis()
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(tried, [str(length) for length in tried])
-    axes.set(xlabel="longest length learnt", xlim=(tried[0] / 2, tried[-1] * 1.2))
+    axes.set_xticks(range(len(lengths)), ["none", *map(str, lengths[1:])])
+    axes.set(xlabel="longest length learnt", xlim=(-0.2, len(lengths) - 0.8))
 
 
 def draw(path: Path, findings: Findings) -> None:
