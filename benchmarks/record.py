@@ -2,7 +2,7 @@
 
     python benchmarks/record.py longform data/kathleen/dev.jsonl
     python benchmarks/record.py longform data/kathleen/dev.jsonl --memory 1 --as memory
-    python benchmarks/record.py gradient_lab --seeds 1 2 3       # a pipeline that measures
+    python benchmarks/record.py pipelines/evaluate_translation.py runs/en-ko/model --as translation
 
 pipelines/results.py puts these files into docs/results.md.
 """
@@ -28,14 +28,12 @@ def main() -> None:
         at = arguments.index("--as")
         name = arguments[at + 1]
         del arguments[at : at + 2]
-    script = f"benchmarks/{arguments[0]}.py"
-    if not (HERE.parent / script).is_file():
-        script = f"pipelines/{arguments[0]}.py"
-    command = [script, *arguments[1:]]
+    path = arguments[0] if "/" in arguments[0] else f"benchmarks/{arguments[0]}.py"
+    command = [path, *arguments[1:]]
     commit, date = git_commit(), time.strftime("%Y-%m-%d", time.gmtime())
+    script = [sys.executable, HERE.parent / path, *command[1:]]
     # Without a terminal on stderr there is no bar between the lines.
-    process = [sys.executable, HERE.parent / script, *command[1:]]
-    run = subprocess.run(process, check=True, capture_output=True)
+    run = subprocess.run(script, check=True, capture_output=True)
     made = f"python {shlex.join(command)}"
     where = f"commit {commit}, {date}, {os.cpu_count()} cores ({platform.machine()})"
     text = run.stdout.decode()
