@@ -2,10 +2,10 @@
 from a normaliser.
 
 The style: digits from ten on, with commas from 10,000 on, and "3 million"; below ten only for
-money, percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984, or
-May 23, 1984. What may be several things stays in words ("five thirty" without a word such as "at"
-before it, "two or three hundred", "a hundred"); so do fractions, and pounds without pence have no
-sign.
+money, percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984,
+or May 23, 1984. What may be several things stays in words ("five thirty" without a word such as
+"at" before it, "two or three hundred", "a hundred"); so do fractions, and pounds without pence have
+no sign.
 """
 
 from __future__ import annotations
