@@ -18,7 +18,7 @@ from asr.files import atomic_write
 from asr.inputs import Recording, file_of, gather, measure, missing
 from asr.interrupts import Stopped, Stopper, stoppable
 from asr.ledger import settings_key
-from asr.models import find_model
+from asr.models import WRITTEN, find_model
 from asr.outputs import ERRORS, SUMMARY, FailureLog, Folder, common_folder, result_names, writing
 from asr.progress import seconds_bar, spinner, track
 from asr.record import git_commit, this_command
@@ -235,6 +235,7 @@ class _Run:
                 "runtime": "server" if how.server else how.runtime,
                 "channel": how.channel,
                 "split_channels": how.split_channels,
+                "written": how.written and find_model(WRITTEN) / "model.json",
                 "format": self.batch.format,
                 "captions": self.batch.captions,
             }

@@ -20,6 +20,7 @@ from asr.options import (
     Model,
     Runtime,
     Server,
+    Written,
     captions_of,
     decodes,
 )
@@ -72,6 +73,7 @@ def transcribe(
     ] = None,
     runtime: Runtime = None,
     server: Server = None,
+    written: Written = False,
     line_length: LineLength = None,
     lines: Lines = None,
 ) -> None:
@@ -79,7 +81,9 @@ def transcribe(
     from asr.batch import Batch, transcribe_files
     from asr.workers import Transcriber
 
-    how = Transcriber(model, decoding, channel, split_channels, runtime=runtime, server=server)
+    how = Transcriber(
+        model, decoding, channel, split_channels, runtime=runtime, server=server, written=written
+    )
     captions = captions_of(line_length, lines)
     totals = transcribe_files(paths, Batch(how, format, captions, out, workers, resume, errors))
     if totals.status:

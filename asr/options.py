@@ -59,6 +59,9 @@ DECODING: dict[str, tuple[Any, Any]] = {
     "lexicon": (Lexicon, None), "nbest": (Nbest, 0),
 }  # fmt: skip
 """Types and defaults of the options that `asr.decoding.Decoding` is made of."""
+Written = Annotated[
+    bool, typer.Option("--written", help="numbers, dates, money and times with digits; English")
+]
 Format = Annotated[str, typer.Option(help=", ".join(WRITERS))]
 ExportFormat = Literal["savedmodel", "onnx", "onnx-int8"]
 LineLength = Annotated[int | None, typer.Option(help="of srt and vtt: characters a line [42]")]

@@ -52,7 +52,7 @@ def test_a_rule_is_learnt_for_words_not_seen(kind: str, tmp_path: Path) -> None:
     fitting = [p for p in pairs if kind == "attention" or "bb" not in p.source]
     data = corpus(tmp_path, [p for p in fitting for _ in range(12)], fitting)
     folder = train_converter(
-        experiment(kind, epochs=20, learning_rate=1e-2, warmup_epochs=1, average=0.9),
+        experiment(kind, epochs=30, learning_rate=1e-2, warmup_epochs=1, average=0.9),
         data, tmp_path / "out", say=lambda _: None,
     )  # fmt: skip
     rows = [json.loads(x) for x in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
