@@ -1,4 +1,4 @@
-"""Time series on `RecurrentStack`: forecasts with intervals, and anomalies by forecast error.
+"""Time series on `RecurrentStack`: forecasts with intervals, measured against naive ones.
 
 A series is an array [n] of equally spaced values, NaN where one is missing. An origin is the index
 of the last value that a forecast may know; the `horizon` values after it are forecast. The network
@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 from pydantic import Field
 from pydantic.dataclasses import dataclass as config_dataclass
 
@@ -89,44 +90,6 @@ class Score:
     """Mean length of the intervals, in MASE's unit."""
 
 
-@dataclass(frozen=True)
-class Detection:
-    """Alarms in the test part; arrays are as long as it."""
-
-    scores: np.ndarray
-    """Standardised forecast errors; NaN where there is no value."""
-    threshold: float
-    alarms: np.ndarray
-    """Whether the score is above the threshold."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """How many anomalies were found. An alarm is a run of steps with alarms, an anomaly a run of
-    labelled steps; they match if they share a step."""
-
-    alarms: int
-    right_alarms: int
-    anomalies: int
-    found_anomalies: int
-
-    @property
-    def precision(self) -> float:
-        return self.right_alarms / self.alarms if self.alarms else 1.0
-
-    @property
-    def recall(self) -> float:
-        return self.found_anomalies / self.anomalies if self.anomalies else 1.0
-
-    def __add__(self, other: Found) -> Found:
-        return Found(
-            self.alarms + other.alarms,
-            self.right_alarms + other.right_alarms,
-            self.anomalies + other.anomalies,
-            self.found_anomalies + other.found_anomalies,
-        )
-
-
 def filled(values: np.ndarray, season: int) -> np.ndarray:
     """Each missing value as one season before, or else as the last one: never from the future."""
     result = np.array(values, np.float64)
@@ -147,8 +110,15 @@ def origins_of(start: int, end: int, horizon: int) -> np.ndarray:
 
 
 def season_error(values: np.ndarray, season: int) -> float:
-    """Mean absolute error of repeating the last season within `values`, one season ahead."""
-    return float(np.nanmean(np.abs(values[season:] - values[:-season])))
+    """Mean absolute difference of values one season apart.
+
+    Raises:
+        ConfigError: there are none, or all are the same.
+    """
+    error = np.abs(values[season:] - values[:-season])
+    if not np.nansum(error) > 0:
+        raise ConfigError(f"season: no two values {season} steps apart differ: nothing to scale by")
+    return float(np.nanmean(error))
 
 
 def mase(wanted: np.ndarray, forecast: np.ndarray, scale: float) -> float:
@@ -183,14 +153,31 @@ def seasonal_naive(config: SeriesConfig) -> Method:
     return method
 
 
-BASELINES = {"naive": naive, "seasonal-naive": seasonal_naive}
+def drift(values: np.ndarray, config: SeriesConfig) -> Method:
+    """The last value goes on by the mean step of the training part: what a random walk with a trend
+    is best forecast by. Without an interval."""
+    train = filled(values[: config.train], config.season)
+    slope = (train[-1] - train[0]) / (len(train) - 1)
+
+    def method(values: np.ndarray, origins: np.ndarray) -> Forecast:
+        median = naive(config)(values, origins).median + slope * np.arange(1, config.horizon + 1)
+        return Forecast(origins, median, median, median)
+
+    return method
+
+
+BASELINES: dict[str, Callable[[SeriesConfig], Method]] = {
+    "naive": naive,
+    "seasonal-naive": seasonal_naive,
+}
 
 
 class ForecastNetwork(keras.Model):
-    """Past [batch, context, n] → quantiles of what follows [batch, horizon, 3].
+    """Past [batch, context, n] and how far one baseline lies from the other [batch, horizon] →
+    quantiles of what the baseline leaves over [batch, horizon, 3].
 
-    All steps ahead are read off the last state at once, as in MQ-RNN (Wen et al., 2017). Quantiles
-    that cross are sorted (Chernozhukov et al., 2010).
+    All steps ahead are read off the last state at once, as in MQ-RNN (Wen et al., 2017); each has a
+    weight for the other baseline. Quantiles that cross are sorted (Chernozhukov et al., 2010).
     """
 
     def __init__(self, config: SeriesConfig) -> None:
@@ -198,77 +185,84 @@ class ForecastNetwork(keras.Model):
         self.stack = RecurrentStack(
             config.cell, config.units, config.layers, bidirectional=False, dropout=config.dropout
         )
-        # From zero: it starts as the forecast that it is to correct.
+        # From zero: training starts at the baseline.
         self.head = keras.layers.Dense(3 * config.horizon, kernel_initializer="zeros", name="head")
         self.reshape = keras.layers.Reshape((config.horizon, 3))
+        self.other = self.add_weight(shape=(config.horizon, 1), initializer="zeros", name="other")
 
-    def call(self, past: Any, training: bool = False) -> Any:
+    def call(self, inputs: tuple[Any, Any], training: bool = False) -> Any:
+        past, other = inputs
         state = self.stack(past, training=training)[:, -1]
         read = keras.ops.concatenate([state, past[:, -1]], axis=-1)
-        return keras.ops.sort(self.reshape(self.head(read)), axis=-1)
+        quantiles = self.reshape(self.head(read)) + self.other * other[:, :, None]
+        return keras.ops.sort(quantiles, axis=-1)
 
 
 class Forecaster:
-    """The recurrent network as a `Method`: it forecasts the error of the baseline `base`.
+    """The recurrent network as a `Method`: it foresees the error of the baseline `base`.
 
     Args:
         values: the series [n]; nothing behind the validation part is read.
 
     Raises:
         ConfigError: the series is too short, does not change, or starts with a missing value.
-        TrainingError: the loss became infinite.
+        TrainingError: the loss is not finite.
     """
 
     def __init__(self, values: np.ndarray, config: SeriesConfig) -> None:
         _check(values, config)
         self.config = config
-        self.base = BASELINES[config.base](config)
         train = values[: config.train]
         self.mean, self.deviation = float(np.nanmean(train)), float(np.nanstd(train))
         origins = origins_of(config.context, config.train, config.horizon)
-        left = targets(train, origins, config.horizon) - self.base(train, origins).median
-        self.unit = np.nanmean(np.abs(left), axis=0) + 1e-6 * self.deviation
-        """Typical error of the baseline at each step ahead."""
+        base, _ = self._baselines(train, origins)
+        left = np.abs(targets(train, origins, config.horizon) - base)
+        self.unit = np.nanmean(left, axis=0) + 1e-6 * self.deviation
+        """Mean absolute error of the baseline at each step ahead [horizon]."""
         keras.utils.set_random_seed(config.seed)
         self.network = ForecastNetwork(config)
+        self._graph = tf.function(lambda *inputs: self.network(inputs), reduce_retracing=True)
         self.losses = self._fit(values)
         """Validation loss after each epoch."""
 
     def __call__(self, values: np.ndarray, origins: np.ndarray) -> Forecast:
-        quantiles = self.network.predict(self._past(values, origins), batch_size=512, verbose=0)
-        base = self.base(values, origins).median
-        lower, median, upper = (base + q * self.unit for q in np.moveaxis(quantiles, -1, 0))
+        pieces = np.array_split(origins, len(origins) // 1024 + 1)
+        left = np.concatenate([self._graph(*self._inputs(values, piece)) for piece in pieces])
+        base, _ = self._baselines(values, origins)
+        lower, median, upper = (base + self.unit * q for q in np.moveaxis(left, -1, 0))
         return Forecast(origins, lower, median, upper)
 
-    def _past(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        """What the network reads: [origins, context, n]."""
+    def _baselines(self, values: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The forecasts of `base` and of the other one, each [origins, horizon]."""
+        makers = [BASELINES[self.config.base], *BASELINES.values()]
+        base, *both = [make(self.config)(values, origins).median for make in makers]
+        return base, both[0] + both[1] - base
+
+    def _inputs(self, values: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the network reads: [origins, context, n] and [origins, horizon]."""
         c = self.config
         known = filled(values, c.season)
         at = origins[:, None] - np.arange(c.context)[::-1]
-        features = [
-            ~np.isnan(values[at]),
-            np.diff(known, prepend=known[0])[at] / self.deviation,
-            (known[at] - known[origins][:, None]) / self.deviation,
-        ]
+        moves = [np.diff(known, prepend=known[0])[at], known[at] - known[origins][:, None]]
         if c.base == "seasonal-naive":
-            before = np.where(at < c.season, known[at], known[at - c.season])
-            features.append((known[at] - before) / self.deviation)
+            moves.append(known[at] - np.where(at < c.season, known[at], known[at - c.season]))
         if c.level:
-            features.append((known[at] - self.mean) / self.deviation)
-        for cycle in c.cycles:
-            features += [np.sin(2 * np.pi * at / cycle), np.cos(2 * np.pi * at / cycle)]
-        return np.stack(features, axis=-1).astype(np.float32)
-
-    def _examples(self, values: np.ndarray, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        origins = origins_of(start, end, self.config.horizon)
-        left = targets(values, origins, self.config.horizon) - self.base(values, origins).median
-        return self._past(values, origins), (left / self.unit).astype(np.float32)
+            moves.append(known[at] - self.mean)
+        calendar = [f(2 * np.pi * at / cycle) for cycle in c.cycles for f in (np.sin, np.cos)]
+        features = [~np.isnan(values[at]), *(move / self.deviation for move in moves), *calendar]
+        base, other = self._baselines(values, origins)
+        past = np.stack(features, axis=-1).astype(np.float32)
+        return past, ((other - base) / self.unit).astype(np.float32)
 
     def _fit(self, values: np.ndarray) -> list[float]:
         c = self.config
-        past, left = self._examples(values, c.context, c.train)
-        held_out = self._examples(values, c.train, c.validation)
-        steps = max(1, len(past) // c.batch_size)
+        parts = []
+        for start, end in ((c.context, c.train), (c.train, c.validation)):
+            origins = origins_of(start, end, c.horizon)
+            left = targets(values[:end], origins, c.horizon) - self._baselines(values, origins)[0]
+            parts.append((self._inputs(values, origins), (left / self.unit).astype(np.float32)))
+        ((past, other), left), held_out = parts
+        steps = max(1, len(left) // c.batch_size)
         rate = keras.optimizers.schedules.CosineDecay(c.learning_rate, c.epochs * steps)
         optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
         self.network.compile(optimizer, loss=pinball(c.coverage))
@@ -276,10 +270,10 @@ class Forecaster:
         losses: list[float] = []
         best: list[np.ndarray] = []
         for _ in track(range(c.epochs), c.epochs, "fitting"):
-            order = rng.permutation(len(past))
+            order = rng.permutation(len(left))
             for i in range(steps):
                 batch = order[i * c.batch_size : (i + 1) * c.batch_size]
-                self.network.train_on_batch(past[batch], left[batch])
+                self.network.train_on_batch((past[batch], other[batch]), left[batch])
             losses.append(float(self.network.test_on_batch(*held_out)))
             if not np.isfinite(losses[-1]):
                 raise TrainingError(f"epoch {len(losses)}: infinite loss; lower learning_rate")
@@ -309,15 +303,18 @@ def calibrated(method: Method, values: np.ndarray, config: SeriesConfig) -> Meth
     """`method` with intervals moved out, or in, until they hold `coverage` of the validation part
     at each step ahead (conformalised quantile regression: Romano et al., 2019)."""
     origins = origins_of(config.train, config.validation, config.horizon)
-    wanted = targets(values, origins, config.horizon)
-    found = method(values, origins)
-    outside = np.maximum(found.lower - wanted, wanted - found.upper)
-    margin = np.nanquantile(outside, config.coverage, axis=0, method="higher")
+    wanted = targets(values[: config.validation], origins, config.horizon)
+    if np.isnan(wanted).all(axis=0).any():
+        raise ConfigError("validation: all values are missing at some step ahead; move its end")
+    f = method(values, origins)
+    outside = np.maximum(f.lower - wanted, wanted - f.upper)
+    share = min(1.0, config.coverage * (1 + 1 / len(origins)))
+    margin = np.nanquantile(outside, share, axis=0, method="higher")
 
     def widened(values: np.ndarray, origins: np.ndarray) -> Forecast:
         f = method(values, origins)
-        lower, upper = np.minimum(f.lower - margin, f.median), np.maximum(f.upper + margin, f.median)
-        return Forecast(origins, lower, f.median, upper)
+        lower = np.minimum(f.lower - margin, f.median)
+        return Forecast(origins, lower, f.median, np.maximum(f.upper + margin, f.median))
 
     return widened
 
@@ -328,8 +325,9 @@ def methods(values: np.ndarray, config: SeriesConfig) -> dict[str, Method]:
     Raises:
         ConfigError, TrainingError: as `Forecaster`.
     """
-    network = Forecaster(values, config)
-    found = {**{name: make(config) for name, make in BASELINES.items()}, config.cell: network}
+    found = {name: make(config) for name, make in BASELINES.items()}
+    found["drift"] = drift(values, config)
+    found[config.cell] = Forecaster(values, config)
     return {name: calibrated(method, values, config) for name, method in found.items()}
 
 
@@ -341,71 +339,6 @@ def evaluate(method: Method, values: np.ndarray, config: SeriesConfig) -> Score:
     inside = ((found.lower <= wanted) & (wanted <= found.upper))[~np.isnan(wanted)]
     width = float(np.mean(found.upper - found.lower)) / scale
     return Score(mase(wanted, found.median, scale), float(inside.mean()), width)
-
-
-def anomaly_scores(
-    method: Method, values: np.ndarray, start: int, end: int, horizon: int
-) -> np.ndarray:
-    """Forecast errors [end − start] in lengths of the interval's side on which they lie.
-
-    Each value is judged by the forecasts of the last `horizon` origins before it, of which the
-    median counts: a single bad value spoils the forecasts that start at it, but not the others.
-    """
-    origins = np.arange(start - horizon, end - 1)
-    f, wanted = method(values, origins), targets(values[:end], origins, horizon)
-    side = np.where(wanted > f.median, f.upper - f.median, f.median - f.lower)
-    error = np.abs(wanted - f.median) / np.maximum(side, 1e-9)
-    rows = np.arange(start, end)[:, None] - start + horizon - 1 - np.arange(horizon)
-    judged = error[rows, np.arange(horizon)]
-    scores = np.full(end - start, np.nan)
-    known = ~np.isnan(values[start:end])
-    scores[known] = np.median(judged[known], axis=1)
-    return scores
-
-
-def detect(
-    method: Method, values: np.ndarray, config: SeriesConfig, false_alarms: float = 0.01
-) -> Detection:
-    """Alarms in the test part, above the score that a share of `false_alarms` of the validation
-    part has, where nothing is wrong or what is wrong is missing."""
-    h = config.horizon
-    usual = anomaly_scores(method, values, config.train, config.validation, h)
-    threshold = float(np.nanquantile(usual, 1 - false_alarms))
-    scores = anomaly_scores(method, values, config.validation, len(values), h)
-    return Detection(scores, threshold, np.nan_to_num(scores) > threshold)
-
-
-def runs(marked: np.ndarray) -> list[tuple[int, int]]:
-    """First and behind-last index of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
-
-
-def found(alarms: np.ndarray, labels: np.ndarray) -> Found:
-    """How well alarms [n] meet labels [n]."""
-    raised, true = runs(alarms), runs(labels)
-    return Found(
-        len(raised), sum(bool(labels[a:b].any()) for a, b in raised),
-        len(true), sum(bool(alarms[a:b].any()) for a, b in true),
-    )  # fmt: skip
-
-
-def inject(
-    values: np.ndarray, start: int, count: int, size: tuple[float, float], longest: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """A copy with `count` anomalies behind `start`, and where they are [n].
-
-    Each has a part of the series for itself, lasts 1 to `longest` steps, and adds a constant of
-    random sign whose absolute value lies in `size`.
-    """
-    rng = np.random.default_rng(seed)
-    changed, labels = values.copy(), np.zeros(len(values), bool)
-    edges = np.linspace(start, len(values), count + 1).astype(int)
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
-        at, length = rng.integers(a, max(a + 1, b - longest)), rng.integers(1, longest + 1)
-        changed[at : at + length] += rng.choice([-1, 1]) * rng.uniform(*size)
-        labels[at : at + length] = True
-    return changed, labels & ~np.isnan(values)
 
 
 def _check(values: np.ndarray, config: SeriesConfig) -> None:
