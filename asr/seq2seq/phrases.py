@@ -1,8 +1,8 @@
 """Made up written forms of numbers, and their spoken ones by `asr.seq2seq.spoken`, which has them
 from a normaliser.
 
-The style: digits from ten on, with commas from 10,000 on, and "3 million"; below ten only for
-money, percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984, or
+The style: digits from ten on, commas from 10,000 on, and "3 million"; below ten only for money,
+percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984, or
 May 23, 1984. What may be several things stays in words ("five thirty" without a word such as "at"
 before it, "two or three hundred", "a hundred"); so do fractions, and pounds without pence have no
 sign.
@@ -202,7 +202,8 @@ class Maker:
         return Phrase("decade", normalise_english(written), written) if self.mine(written) else None
 
     def date(self) -> Phrase | None:
-        month, day = self.one(spoken.MONTHS), str(self.random.randrange(1, 32))
+        month = self.one((*spoken.MONTHS, *VERBS, *VERBS))
+        day = str(self.random.randrange(1, 32))
         year, said_year = self.a_year()
         form = self.one_of({"md": 4, "mdy": 3, "dm": 4, "dmy": 3, "my": 1})
         if not self.mine(year if "y" in form else f"{day} {month}"):
@@ -226,14 +227,19 @@ class Maker:
         if not self.mine(f"{day} {month}"):
             return None
         if self.random.random() < 0.3:
-            said = self.one(spoken.cardinal(str(day)))
-            return Phrase("month word", f"{month} {said}", f"{month} {plain(day)}")
-        month, said = self.one(VERBS).lower(), self.one(spoken.ordinal(str(day)))
-        written = num2words(day, to="ordinal_num") if day > 9 else said
+            number = f"{month} {self.said(str(day))}"
+            return Phrase("month word", number, f"{month} {plain(day)}")
+        days = [num2words(n, to="ordinal_num") for n in (day, day % 31 + 1)]
+        said = [self.one(spoken.ordinal(written[:-2])) for written in days]
+        written = [w if len(w) > len("9th") else s for w, s in zip(days, said, strict=True)]
+        if self.random.random() < 0.3:
+            first, second = (f"the {' and '.join(both)} of {month}" for both in (said, written))
+            return Phrase("month word", first, second)
+        verb = self.one(VERBS).lower()
         if self.random.random() < 0.5:
-            return Phrase("month word", f"the {said} {month}", f"the {written} {month}")
-        said = f"{month} {said}"
-        return Phrase("month word", said, said, NO_DATE) if day < 10 else None
+            return Phrase("month word", f"the {said[0]} {verb}", f"the {written[0]} {verb}")
+        phrase = f"{verb} {said[0]}"
+        return Phrase("month word", phrase, phrase, NO_DATE) if day < 10 else None
 
     def time(self) -> Phrase | None:
         hour, minute = self.one(HOURS), self.random.randrange(60)
@@ -326,25 +332,22 @@ class Maker:
 
     def between(self) -> Phrase | None:
         """ "Five to ten", "two or three hundred", "between twenty and thirty thousand"."""
-        least, most = sorted((self.whole(1, 400), self.whole(2, 400)))
+        top = self.one((10, 20, 400, 400))
+        least, most = sorted((self.whole(1, top), self.whole(2, top)))
         composed = [str(v) for v in (least, most) if not is_word(str(v))]
         if least == most or not self.mine(*(composed or [f"{least}-{most}"])):
             return None
         a, b = self.said(str(least)), self.said(str(most))
-        if self.random.random() < 0.2:
-            if least < 10 <= most and self.random.random() < 0.5:  # a time, a score
-                return Phrase("range", f"{b} to {a}", f"{b} to {a}")
-            joined = self.one(("and", "or"))
-            written = f"{b} {joined} {a}" if most < 10 else f"{most} {joined} {least}"
-            return Phrase("range", f"{b} {joined} {a}", written)
         joined, scale = self.one(("to", "or", "and")), ""
-        name, sign = self.one(
-            (
-                ("", ""), ("", ""), (" dollars", " dollars"), (" percent", "%"),
-                (" kilometers", " km"), (" p m", " pm") if most < 13 else ("", ""),
-            )
-        )  # fmt: skip
-        if name in ("", " dollars") and self.random.random() < 0.5:
+        if self.random.random() < 0.2:  # "ten to five" may be a time, or a score
+            words = most < 10 or (least < 10 and joined == "to")
+            said = f"{b} {joined} {a}"
+            return Phrase("range", said, said if words else f"{most} {joined} {least}")
+        coins = ("", "", " dollars", " euros", " pounds")
+        signs = {" percent": "%", " kilometers": " km"} | ({" p m": " pm"} if most < 13 else {})
+        name = self.one((*coins, *signs))
+        sign = signs.get(name, name)
+        if name == sign and self.random.random() < 0.5:
             scales = ("thousand", "million", *(("hundred",) if most < 10 else ()))
             scale = f" {self.one(scales)}"
         said = f"{a} {joined} {b}{scale}{name}"
