@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-notebooks lint clean
 
 demo: .venv/ready
 	$(BIN)/python pipelines/demo.py
@@ -12,6 +12,9 @@ test: .venv/ready
 
 test-slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
+
+test-notebooks: .venv/ready
+	$(BIN)/python -m pytest -m "" tests/test_notebooks.py
 
 lint: .venv/ready
 	$(BIN)/ruff check . && $(BIN)/mypy

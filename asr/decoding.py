@@ -246,7 +246,10 @@ class Decoder:
         if isinstance(model, NgramModel) and decoding.rnn_lm is not None:
             assert decoding.share is not None
             recurrent = RecurrentLM.load(decoding.rnn_lm)
-            if unknown := recurrent.tokenizer.unknown(" ".join(tokenizer.labels)):
+            letters = "".join(tokenizer.labels).replace(" ", "")
+            # The second half first: an apostrophe that nothing stands before is no letter.
+            middle = len(letters) // 2
+            if unknown := recurrent.tokenizer.unknown(letters[middle:] + letters[:middle]):
                 raise ConfigError(
                     f"--rnn-lm {decoding.rnn_lm}: it cannot spell {', '.join(map(repr, unknown))}, "
                     "which this recogniser may hear"

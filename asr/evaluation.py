@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +41,27 @@ class Scored:
     def errors(self) -> int:
         return self.substitutions + self.deletions + self.insertions
 
-    def aligned(self) -> str:
-        """Reference and hypothesis in two lines, word under word; *** where one has none."""
+    def pairs(self) -> list[tuple[str, str]]:
+        """Reference and hypothesis word by word, aligned; "" where one has none."""
         reference, hypothesis = self.reference.split(), self.hypothesis.split()
-        if reference:
-            chunks = jiwer.process_words(self.reference, self.hypothesis).alignments[0]
-        else:
-            chunks = [jiwer.AlignmentChunk("insert", 0, 0, 0, len(hypothesis))]
-        top: list[str] = []
-        bottom: list[str] = []
-        for chunk in chunks:
+        if not reference:  # jiwer refuses it
+            return [("", word) for word in hypothesis]
+        found: list[tuple[str, str]] = []
+        for chunk in jiwer.process_words(self.reference, self.hypothesis).alignments[0]:
             a = reference[chunk.ref_start_idx : chunk.ref_end_idx]
             b = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-            wrong = chunk.type != "equal"
-            for i in range(max(len(a), len(b))):
-                x = a[i] if i < len(a) else "***"
-                y = b[i] if i < len(b) else "***"
-                width = max(len(x), len(y))
-                top.append((x.upper() if wrong else x).ljust(width))
-                bottom.append((y.upper() if wrong else y).ljust(width))
+            found += zip_longest(a, b, fillvalue="")
+        return found
+
+    def aligned(self) -> str:
+        """Reference and hypothesis in two lines, word under word; *** where one has none."""
+        top: list[str] = []
+        bottom: list[str] = []
+        for a, b in self.pairs():
+            x, y = (a, b) if a == b else (a.upper() or "***", b.upper() or "***")
+            width = max(len(x), len(y))
+            top.append(x.ljust(width))
+            bottom.append(y.ljust(width))
         return f"REF: {' '.join(top)}".rstrip() + f"\nHYP: {' '.join(bottom)}".rstrip()
 
 
@@ -104,6 +108,13 @@ class Evaluation:
         """The utterances with most word errors, most first; none without an error."""
         ranked = sorted(self.scored, key=lambda s: (-s.errors, s.words, s.name))
         return [s for s in ranked[:count] if s.errors]
+
+    def confusions(self, count: int) -> list[tuple[str, str, int]]:
+        """The most frequent word errors: reference word, what was heard instead, how often; "" for
+        a word that was inserted, or deleted."""
+        errors = Counter((a, b) for s in self.scored for a, b in s.pairs() if a != b)
+        ranked = sorted(errors.items(), key=lambda item: (-item[1], item[0]))
+        return [(a, b, times) for (a, b), times in ranked[:count]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -13,12 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 
 
+def _console() -> Console:
+    """On stderr. FORCE_COLOR, as Jupyter sets it for all that its cells start, may ask for colours;
+    what moves needs a terminal."""
+    return Console(stderr=True, force_terminal=sys.stderr.isatty(), force_jupyter=False)
+
+
 class TrainingProgress:
     """A bar for the running epoch and a line for each finished one, all on stderr."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
-        self.console = Console(stderr=True)
+        self.console = _console()
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]:.2f}"), TimeRemainingColumn(),
@@ -66,7 +73,7 @@ class TrainingProgress:
 @contextmanager
 def spinner(what: str) -> Iterator[None]:
     """Show that something is going on, on stderr if that is a terminal."""
-    console = Console(stderr=True)
+    console = _console()
     if not console.is_terminal:
         yield
         return
@@ -76,7 +83,7 @@ def spinner(what: str) -> Iterator[None]:
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """Pass `items` through, with a bar on stderr if that is a terminal."""
-    console = Console(stderr=True)
+    console = _console()
     if not console.is_terminal:
         yield from items
         return
@@ -92,7 +99,7 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 @contextmanager
 def seconds_bar(total: float, what: str, show: bool = True) -> Iterator[Callable[[float], object]]:
     """A bar by seconds of audio, on stderr if that is a terminal; what it yields moves it on."""
-    console = Console(stderr=True)
+    console = _console()
     if not (show and console.is_terminal):
         yield lambda seconds: None
         return

@@ -10,7 +10,7 @@ from asr.manifest_check import Report
 
 
 def evaluation_text(result: Evaluation, worst: int) -> str:
-    """Rates, counts, and the worst utterances aligned."""
+    """Rates, counts, so many of the most frequent errors, and of the worst utterances, aligned."""
     low, high = result.interval
     lines = [
         f"WER {result.wer:.2%} (95 % interval {low:.2%}–{high:.2%})   CER {result.cer:.2%}",
@@ -24,6 +24,9 @@ def evaluation_text(result: Evaluation, worst: int) -> str:
         lines.append(f"expected calibration error of the words' confidences {result.ece:.2%}")
     for failure in result.failures:
         lines.append(f"failed (its words count as deleted): {failure.error}")
+    often = [f"{a or '***'} → {b or '***'} {n}×" for a, b, n in result.confusions(worst) if n > 1]
+    if often:
+        lines += ["", f"most frequent errors: {', '.join(often)}"]
     for scored in result.worst(worst):
         lines += ["", f"{scored.errors} errors in {scored.name}", scored.aligned()]
     return "\n".join(lines)

@@ -247,6 +247,15 @@ def test_results_stay_on_stdout_while_a_bar_is_on_the_terminal(model: str, gofor
     assert "loading" in terminal and "2 recordings" in terminal
 
 
+def test_no_bar_without_a_terminal_though_colours_are_wanted(model: str, goforward: Path) -> None:
+    """Jupyter sets FORCE_COLOR for what its cells start."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "asr.cli", "transcribe", goforward, "-m", model],
+        capture_output=True, text=True, env={**os.environ, "FORCE_COLOR": "1"},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_pipelines_are_thin() -> None:
     for path in (ROOT / "pipelines").glob("*.py"):
         assert len(path.read_text().splitlines()) <= 40, path

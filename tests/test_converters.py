@@ -50,9 +50,9 @@ def test_a_rule_is_learnt_for_words_not_seen(kind: str, tmp_path: Path) -> None:
 
     pairs = [Pair(s, target(s)) for s in SOURCES]
     fitting = [p for p in pairs if kind == "attention" or "bb" not in p.source]
-    data = corpus(tmp_path, [p for p in fitting for _ in range(8)], fitting)
+    data = corpus(tmp_path, [p for p in fitting for _ in range(12)], fitting)
     folder = train_converter(
-        experiment(kind, epochs=12, learning_rate=1e-2, warmup_epochs=1, average=0.9),
+        experiment(kind, epochs=30, learning_rate=1e-2, warmup_epochs=1, average=0.9),
         data, tmp_path / "out", say=lambda _: None,
     )  # fmt: skip
     rows = [json.loads(x) for x in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
@@ -98,9 +98,9 @@ def test_training_resumes_exactly_and_not_with_other_pairs(tmp_path: Path) -> No
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train_converter(config, data, whole)
     said: list[str] = []
-    for _ in range(3):
-        train_converter(config, data, parts, max_steps=2, say=said.append)
-    assert said == ["resumed at epoch 1, batch 3", "resumed at epoch 2, batch 2"]
+    for steps in (2, None):
+        train_converter(config, data, parts, max_steps=steps, say=said.append)
+    assert said == ["resumed at epoch 1, batch 3"]
     for name, array in state(whole).items():
         assert (array == state(parts)[name]).all(), name
     write_pairs(data / "train.tsv", pairs[1:])

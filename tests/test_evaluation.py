@@ -73,6 +73,23 @@ def test_the_worst_come_first_aligned() -> None:
     assert "errors in 0.wav" not in evaluation_text(result, 1)
 
 
+def test_what_is_confused_most_often_comes_first() -> None:
+    result = score(["go to ten", "to", "go"], ["go two ten now", "two", "go now"])
+    assert result.confusions(9) == [("", "now", 2), ("to", "two", 2)]
+    assert result.confusions(1) == [("", "now", 2)]
+    assert "most frequent errors: *** → now 2×, to → two 2×\n" in evaluation_text(result, 2)
+    assert "most frequent" not in evaluation_text(score(["go"], ["no"]), 5)
+
+
+@given(WORDS, WORDS)
+def test_pairs_are_all_words_in_their_order(reference: str, hypothesis: str) -> None:
+    (scored,) = score([reference], [hypothesis]).scored
+    pairs = scored.pairs()
+    assert [a for a, _ in pairs if a] == reference.split()
+    assert [b for _, b in pairs if b] == hypothesis.split()
+    assert sum(a != b for a, b in pairs) == scored.errors
+
+
 def test_bootstrap_interval_has_the_binomial_width() -> None:
     rng = np.random.default_rng(0)
     words = np.full(400, 10)

@@ -58,7 +58,7 @@ def saved(folder: Path, tokenizer: TokenizerConfig, cell: str = "gru") -> Langua
 def tokenizer(request) -> TokenizerConfig:  # type: ignore[no-untyped-def]
     if request.param == "characters":
         return TokenizerConfig()
-    return train_subwords([" ".join(words) for words in SENTENCES], 40)
+    return train_subwords([" ".join(words) for words in SENTENCES], 22)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -241,10 +241,10 @@ def test_what_does_not_go_together_is_said(tmp_path) -> None:  # type: ignore[no
         Decoding(rnn_lm=tmp_path / "rnn")
     with pytest.raises(ConfigError, match="share and fusion are about a recurrent model"):
         Decoding(lm=tmp_path / "x.arpa", share=0.3)
-    with pytest.raises(ConfigError, match="share must be 0 … 1, found 1.5"):
+    with pytest.raises(ConfigError, match=r"share must be 0 … 1, found 1\.5"):
         Decoding(lm=tmp_path / "x.arpa", rnn_lm="x", share=1.5)
     how = Decoding(lm=tmp_path / "x.arpa", rnn_lm=tmp_path / "rnn")
-    with pytest.raises(ConfigError, match="it cannot spell \"'\", 'd', 'e'"):
+    with pytest.raises(ConfigError, match=r"it cannot spell .*\"'\", 'd'"):
         Decoder(Tokenizer(TokenizerConfig()), how)
     settled = how.settle()
     assert (settled.fusion, settled.share, settled.beam) == ("rescore", 0.5, 16)

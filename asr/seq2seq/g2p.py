@@ -53,10 +53,10 @@ def learned(model: str | Path, beam: int) -> Speller:
     return lambda words: [found[0].symbols for found in converter.convert(words, beam)]
 
 
-def by_rules(train: Sequence[Pair]) -> Speller:
-    """What `Pronouncer` says of words that a lexicon lacks, knowing those of some pairs."""
-    pronounce = Pronouncer(first_ways((pair.source, pair.target) for pair in train))
-    return lambda words: [pronounce(word).phones for word in words]
+def by_lexicon(known: Sequence[Pair]) -> Speller:
+    """What a voice says, its lexicon being these pairs: `Pronouncer`."""
+    pronounce = Pronouncer(first_ways((pair.source, pair.target) for pair in known))
+    return lambda words: [found.phones for found in pronounce.many(words)]
 
 
 def evaluate(say: Speller, pairs: Sequence[Pair], stress: bool) -> Scores:

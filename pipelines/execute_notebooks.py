@@ -1,0 +1,31 @@
+"""Run notebooks and save their outputs in place, without times and versions.
+
+python pipelines/execute_notebooks.py notebooks/00_quickstart.ipynb
+"""
+
+import argparse
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+
+from asr.files import atomic_write
+from asr.notebooks import execute
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", type=Path, nargs="+")
+    for path in parser.parse_args().notebooks:
+        started = time.monotonic()
+        with TemporaryDirectory(prefix="asr-") as scratch:
+            notebook = execute(path.resolve(), Path(scratch))
+        with atomic_write(path) as file:
+            nbformat.write(notebook, file)
+        kilobytes = path.stat().st_size / 1000
+        print(f"{path}: {time.monotonic() - started:.0f} s, {kilobytes:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
