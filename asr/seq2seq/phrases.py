@@ -223,7 +223,8 @@ class Maker:
 
     def month_word(self) -> Phrase | None:
         """Names of months beside numbers, which make no date: "you may first", "april ten"."""
-        day, month = self.random.randrange(1, 40), self.one(spoken.MONTHS).lower()
+        day = self.random.randrange(1, self.one((10, 40)))
+        month = self.one(spoken.MONTHS).lower()
         if not self.mine(f"{day} {month}"):
             return None
         if self.random.random() < 0.3:
@@ -299,7 +300,7 @@ class Maker:
         return Phrase("unit", f"{self.said(digits)} {name}", f"{digits} {unit}")
 
     def digits(self) -> Phrase | None:
-        size = self.one((3, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11))
+        size = self.one((3, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11, 12, 13, 16))
         digits = f"{self.random.randrange(10**size):0{size}}"
         said = self.one(spoken.one_by_one(digits))
         clock = size == 3 and digits[0] != "0" and " oh " in said
@@ -377,8 +378,7 @@ class Maker:
 
     def words(self) -> Phrase | None:
         """What stays in words."""
-        small = normalise_english(str(self.random.randrange(1, 10)))
-        scale = self.one(sorted(SCALES))
+        small, scale = self.said(str(self.random.randrange(1, 10))), self.one(sorted(SCALES))
         teen = self.random.randrange(10, 20)
         order, other = self.one(SMALL_ORDINALS), self.one(SMALL_ORDINALS)
         name = self.one(("", " dollars", " dollar", " kilometers", " euros", " pounds"))
@@ -388,12 +388,13 @@ class Maker:
                 (f"the {order}", ""), (f"the {order} {small}", ""), (f"{order} and {other}", ""),
                 (f"one {self.one(sorted(ORDINALS - {'first'}))}", ""), (f"oh {small}", ""),
                 (self.one(sorted(DECADES)), ""),
-                (f"the {order} {normalise_english(str(teen))}", f"the {order} {teen}"),
-                (f"{normalise_english(str(teen))} second", f"{teen} second"),
+                (f"the {order} {self.said(str(teen))}", f"the {order} {teen}"),
+                (f"{self.said(str(teen))} second", f"{teen} second"),
             ]
         )  # fmt: skip
         before = (*NEUTRAL, "")
         if self.random.random() < 0.1:
-            said, written = self.one(("ten", "eleven", "twelve")), ""
-            before = ("quarter to",)
-        return Phrase("words", said, written or said, before) if self.mine(said) else None
+            said, written, before = self.one(("ten", "eleven", "twelve")), "", ("quarter to",)
+        alone = len(said.split()) == 1 or said.startswith(("a ", "one "))
+        mine = self.mine(*(() if alone else (said,)))
+        return Phrase("words", said, written or said, before) if mine else None

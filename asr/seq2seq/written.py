@@ -56,7 +56,7 @@ class Writer:
         A word that stands for several said ones lasts from the first to the last of them, and is as
         sure as the least sure. Tokens stay what was heard.
         """
-        said = [[word.text for word in result.words] for result in results]
+        said = [_words(result) for result in results]
         alternatives = [a.text.split() for result in results for a in result.alternatives]
         pieces = iter(self.pieces([*said, *alternatives]))
         written = [_rewritten(result, next(pieces)) for result in results]
@@ -137,12 +137,17 @@ def _unchanged(words: Sequence[str], first: int, last: int) -> list[Piece]:
     return [Piece(words[i], i, i + 1) for i in range(first, last)]
 
 
+def _words(result: Transcript) -> list[str]:
+    return [word.text for word in result.words] or result.text.split()
+
+
 def _rewritten(result: Transcript, pieces: Sequence[Piece]) -> Transcript:
-    if [piece.text for piece in pieces] == [word.text for word in result.words]:
+    texts = [piece.text for piece in pieces]
+    if texts == _words(result):
         return result
     words = []
-    for piece in pieces:
+    for piece in pieces if result.words else ():
         said = result.words[piece.first : piece.last]
         sure = min(word.confidence for word in said)
         words.append(Word(piece.text, said[0].start, said[-1].end, sure))
-    return replace(result, text=" ".join(word.text for word in words), words=tuple(words))
+    return replace(result, text=" ".join(texts), words=tuple(words))
