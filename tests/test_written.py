@@ -20,9 +20,10 @@ from asr.errors import ConfigError
 from asr.model_directory import RecognizerConfig, write_model
 from asr.recognizer import Recognizer
 from asr.results import Alternative, Token, Transcript, Word
-from asr.seq2seq.phrases import Maker, is_word, part_of
+from asr.seq2seq.phrases import Maker
 from asr.seq2seq.spans import KNOWN, NUMBERS, SMALL, spans, target_of, tokens_of
 from asr.seq2seq.spoken import MONTHS, Piece, align, readings
+from asr.seq2seq.values import is_word, part_of
 from asr.seq2seq.written import Writer, check_language, load_writer
 from asr.seq2seq.written_pairs import exactness, written_pairs
 from asr.text import TokenizerConfig, normalise_english

@@ -340,8 +340,8 @@ class Maker(Values):
             [
                 (f"{scale}{name}", ""), (f"a {scale}", ""), (f"{order} {small}", ""),
                 (f"the {order}", ""), (f"the {order} {small}", ""), (f"{order} and {other}", ""),
-                (f"one {self.one(sorted(ORDINALS - {'first'}))}", ""), (self.one(sorted(DECADES)), ""),
-                (f"{self.one(('oh', 'zero'))} {small}", ""),
+                (f"one {self.one(sorted(ORDINALS - {'first'}))}", ""),
+                (self.one(sorted(DECADES)), ""), (f"{self.one(('oh', 'zero'))} {small}", ""),
                 (f"the {order} {self.said(str(teen))}", f"the {order} {teen}"),
                 (f"{self.said(str(teen))} second", f"{teen} second"),
             ]
