@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 def part_of(value: str) -> str:
     """The part of the split that a value belongs to, a function of it alone."""
-    place = int.from_bytes(hashlib.sha256(value.encode()).digest()[:8], "big") / 2**64
+    place = int.from_bytes(hashlib.sha256(f"written {value}".encode()).digest()[:8], "big") / 2**64
     for name, share in SPLITS.items():
         if place < share:
             return name
