@@ -10,7 +10,6 @@ import numpy as np
 
 from asr.series import Method, SeriesConfig, season_error
 
-
 AHEAD = 48
 """Steps that are scored at once, as if there were no alarm; what is behind one is scored anew."""
 
