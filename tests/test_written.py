@@ -148,6 +148,12 @@ def test_ordinary_words_do_not_even_get_to_the_network(text: str) -> None:
     assert Writer(never).text(text) == text
 
 
+def test_what_is_longer_than_anything_in_training_stays_in_words() -> None:
+    text = "one " * 41
+    assert Writer(never).text(text) == text
+    assert saying("1 " * 40).text(text[4:]) == text[4:].replace("one", "1")
+
+
 def test_only_what_was_converted_is_replaced() -> None:
     assert saying("23").text(" so\ttwenty  three \n of them") == " so\t23 \n of them"
     assert saying("24", "23").text("twenty three and twenty four") == "twenty three and twenty four"
