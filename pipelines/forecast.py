@@ -1,4 +1,4 @@
-"""Forecast real series beside naive methods, and find anomalies; pip install 'asr[notebooks]' first.
+"""Forecasts of real series beside naive ones, and anomalies; needs pip install 'asr[notebooks]'.
 
 python pipelines/forecast.py [--seeds 3] [--json]
 """
@@ -28,14 +28,15 @@ def main() -> None:
         for method, forecast in methods(usual, c).items():
             if method != c.cell and seed > 1:
                 continue  # nothing random in it
-            row = {"series": name, "method": method, "seed": seed, **asdict(evaluate(forecast, usual, c))}
+            row = {"series": name, "method": method, "seed": seed}
+            row |= asdict(evaluate(forecast, usual, c))
             if example.labels.any():
                 _, alarms = detect(forecast, example.watched, c, threshold(forecast, usual, c))
                 found = {"real": judge(alarms, example.labels[c.validation :])}
                 found |= {f"size {n}": rehearse(forecast, usual, c, n) for n in (2, 4, 8)}
                 row |= {k: f"P {f.precision:.2f} R {f.recall:.2f}" for k, f in found.items()}
-            numbers = [f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()]
-            print(json.dumps(row) if a.json else "  ".join(numbers), flush=True)
+            shown = {k: f"{v:.2f}" if isinstance(v, float) else v for k, v in row.items()}
+            print(json.dumps(row) if a.json else "  ".join(f"{k} {v}" for k, v in shown.items()))
 
 
 if __name__ == "__main__":
