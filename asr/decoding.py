@@ -29,7 +29,7 @@ GENERAL = "general"
 """Names the language model that is shipped with a recogniser: `lm.arpa.gz` in its directory."""
 WEIGHTS = ("alpha", "beta", "unknown", "spelling", "share")
 """Of a language model; the last two are the decoder's, not the scorer's."""
-RANKED_ANEW = 100
+RANKED_ANEW = 50
 """Hypotheses of a search that a recurrent language model looks at: the best."""
 Fusion = Literal["rescore", "shallow"]
 

@@ -50,8 +50,9 @@ def tune(
     """Try weights, best first; the network runs once.
 
     Every alpha with every beta, the other values of unknown with the best pair, those of spelling
-    where words are found by their sound, and of the share of a recurrent model, then the neighbours
-    of the best, half a step away. Of equal WER, the better CER is better.
+    where words are found by their sound, then the neighbours of the best, half a step away. With a
+    recurrent model, which makes every trial slow, only its shares beside what the n-gram model was
+    tuned to, then the neighbours. Of equal WER, the better CER is better.
 
     Args:
         decoding: with a language model and a beam; its weights are not used.
@@ -75,12 +76,16 @@ def tune(
             trials[weights] = _trial(recognizer.decoder, weights, logits, utterances)
         return _ranked(trials.values())[0].weights
 
-    best = attempt([Weights(a, b, middle, beam) for a in alphas for b in betas], "alpha, beta")
-    best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
-    if recognizer.config.acoustic.phones:
-        best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
-    if decoding.rnn_lm is not None:
-        best = attempt([replace(best, share=s) for s in shares], "share")
+    if decoding.rnn_lm is None:
+        best = attempt([Weights(a, b, middle, beam) for a in alphas for b in betas], "alpha, beta")
+        best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
+        if recognizer.config.acoustic.phones:
+            best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
+    else:
+        lm = decoding.lm_file(find_model(model))
+        assert lm is not None
+        known = replace(LmRecord.read(lm).weights, beam=beam)
+        best = attempt([replace(known, share=s) for s in shares], "share")
     a, b = _half_step(alphas), _half_step(betas)
     around = [(best.alpha + i * a, best.beta + j * b) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     attempt(

@@ -275,6 +275,19 @@ def test_a_beam_that_holds_everything_finds_the_best(
     assert one[0].score == pytest.approx(score(best))
 
 
+def test_unlikely_targets_that_end_early_do_not_end_the_search() -> None:
+    # Every symbol is followed by the next one, nearly always; else by the end.
+    logs = np.full((FIRST + 6, FIRST + 6), -np.inf)
+    logs[0, FIRST], logs[0, END] = np.log([0.99, 0.01])
+    for symbol in range(FIRST, FIRST + 5):
+        logs[symbol, symbol + 1], logs[symbol, END] = np.log([0.99, 0.01])
+    logs[FIRST + 5, END] = 0.0
+    for beam in (1, 2, 4):
+        ((found,),) = search(Chain(logs, 1), 1, beam, 1, 20)
+        assert found.ids == tuple(range(FIRST, FIRST + 6))
+        assert found.score == pytest.approx(6 * np.log(0.99))
+
+
 @pytest.mark.parametrize("both", ["ctc"], indirect=True)
 def test_a_wider_beam_of_ctc_adds_up_the_alignments(both) -> None:  # type: ignore[no-untyped-def]
     _, converter = both

@@ -33,6 +33,9 @@ BOUNDARY = BLANK
 REMEMBERED = 4096
 """Beginnings of sentences whose states are kept: 4 kB and a distribution over the labels each."""
 BATCH = 128
+"""Sentences scored together."""
+STEPS = 128
+"""Of them, steps whose distributions are computed together."""
 LOG10 = float(np.log(10))
 
 State = tuple[int, ...]
@@ -164,15 +167,19 @@ class RecurrentLM:
             batch = order[start : start + BATCH]
             flat = [[label for word in spelled[i] for label in word] for i in batch]
             lengths = np.array([len(labels) for labels in flat])
-            targets = np.zeros((len(batch), lengths.max()), int)
-            for row, labels in zip(targets, flat, strict=True):
-                row[: len(labels)] = labels
-            inputs = np.insert(targets[:, :-1], 0, BOUNDARY, axis=1)
-            following = self._following(self.stack.run(self.embedding[inputs], lengths))
-            chosen = np.take_along_axis(following, targets[:, :, None], axis=2)[:, :, 0] / LOG10
-            for row, i in zip(chosen, batch, strict=True):
-                ends = np.cumsum([len(word) for word in spelled[i]])
-                scores[i] = np.add.reduceat(row[: ends[-1]], [0, *ends[:-1]])
+            inputs = np.full((len(batch), lengths.max()), BOUNDARY)
+            for row, labels in zip(inputs, flat, strict=True):
+                row[1 : len(labels)] = labels[:-1]
+            outputs = self.stack.run(self.embedding[inputs], lengths)
+            valid = np.arange(inputs.shape[1]) < lengths[:, None]
+            chosen = self._chosen(outputs[valid], np.concatenate(flat)) / LOG10
+            ends = np.cumsum([len(word) for i in batch for word in spelled[i]])
+            each = np.split(
+                np.add.reduceat(chosen, [0, *ends[:-1]]),
+                np.cumsum([len(spelled[i]) for i in batch])[:-1],
+            )
+            for i, row in zip(batch, each, strict=True):
+                scores[i] = row
         return scores
 
     def sentence(self, words: Sequence[str]) -> float:
@@ -213,6 +220,15 @@ class RecurrentLM:
         """Outputs of the stack [..., units] → log-probabilities [..., labels]."""
         logits = (outputs @ self.kernel + self.shift) @ self.embedding.T + self.bias
         return log_softmax(logits)
+
+    def _chosen(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Outputs [steps, units] and the labels that followed → their log-probabilities [steps]."""
+        parts = []
+        # Few at a time: distributions over all labels of all steps would not fit the cache.
+        for first in range(0, len(labels), STEPS):
+            rows = self._following(outputs[first : first + STEPS])
+            parts.append(rows[np.arange(len(rows)), labels[first : first + STEPS]])
+        return np.concatenate(parts)
 
     def _after(self, state: State) -> _Known:
         found = self._known.get(state)

@@ -55,9 +55,10 @@ def search(
     """Targets of each source, best first, at most `nbest`; at least one.
 
     After each step the `beam` likeliest hypotheses stay (Graves, 2012; Sutskever et al., 2014);
-    those of them that end leave the beam. A source is done when `beam` have ended, or no other can
-    get among the `nbest`. A beam of 1 is greedy decoding; a wider one mostly, but not always, finds
-    a likelier target, and one that holds everything finds the likeliest.
+    those of them that end leave the beam. A source is done when none can still get among the
+    `nbest`, not when so many have ended: the first to end are short, and may be unlikely. A beam of
+    1 is greedy decoding; a wider one mostly, but not always, finds a likelier target, and one that
+    holds everything finds the likeliest.
 
     Args:
         longest: symbols of a target at most: then it ends.
@@ -86,7 +87,7 @@ def search(
                 found.append(_found(node, float(totals[row, place])))
             found.sort(key=lambda f: (-f.ranked(length_penalty), f.ids))
             places = places[~ending][:beam]
-            if len(places) == 0 or len(found) >= beam:
+            if len(places) == 0:
                 continue
             # Scores only fall, and a penalty raises those of the longest most.
             reachable = totals[row, places[0]] / _penalty(longest, length_penalty)
