@@ -96,6 +96,7 @@ def build(
         heads.append(graph("Add", graph("MatMul", x, kernel), bias))
     x = graph("Concat", *heads, axis=2) if len(heads) > 1 else heads[0]
     weights.finish()
+    outputs = sum(config.heads(labels).values())
     graph.nodes.append(helper.make_node("Transpose", [x], ["logits"], perm=[1, 0, 2]))
     graph.nodes.append(helper.make_node("Identity", [lengths], ["logits_length"]))
     value, real, whole = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT32
@@ -108,7 +109,7 @@ def build(
                 value("lengths", whole, ["batch"]),
             ],
             [
-                value("logits", real, ["batch", "output_frames", labels]),
+                value("logits", real, ["batch", "output_frames", outputs]),
                 value("logits_length", whole, ["batch"]),
             ],
             graph.constants,

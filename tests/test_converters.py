@@ -31,7 +31,7 @@ def settings(kind: str = "attention", **training: object) -> dict[str, object]:
         "converter": "toy",
         "data": {"train": ["train.tsv"], "dev": ["dev.tsv"], "target": "words"},
         "network": {"kind": kind, "embedding": 8, "encoder_units": 16, "encoder_layers": 1,
-                    "decoder_units": 24, "dropout": 0.0, "frames": 2},
+                    "decoder_units": 24, "dropout": 0.0, "frames": 3},
         "training": {"epochs": 2, "batch_size": 16, "threads": 0, **training},
     }  # fmt: skip
 
@@ -49,6 +49,7 @@ def test_a_rule_is_learnt_for_words_not_seen(kind: str, tmp_path: Path) -> None:
         return " ".join("b b" if letter == "b" else letter.upper() for letter in source)
 
     pairs = [Pair(s, target(s)) for s in SOURCES]
+    # CTC needs a frame for each label, and one between equal ones: two b's in a row have too few.
     fitting = [p for p in pairs if kind == "attention" or "bb" not in p.source]
     data = corpus(tmp_path, [p for p in fitting for _ in range(12)], fitting)
     folder = train_converter(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -137,6 +138,8 @@ def test_exported_for_other_programs(tmp_path: Path, goforward: Path) -> None:
         out = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
         assert out.stderr == ""
         path = Path(out.stdout.strip())
+        declared = onnx.load(path).graph.output[0].type.tensor_type.shape.dim[2].dim_value
+        assert declared == expected.shape[1]
         found.append(onnxruntime.InferenceSession(path).run(["logits"], inputs)[0][0])
     np.testing.assert_array_equal(found[0], expected)
     whole, small = (tmp_path / f"en-small{x}.onnx" for x in ("", ".int8"))

@@ -184,9 +184,11 @@ def _tokenizer(data: TextConfig, train: Sequence[Sequence[str]]) -> TokenizerCon
     texts = [" ".join(words) for words in train]
     if data.subwords:
         return train_subwords(texts, data.subwords, data.normaliser)
-    found = sorted(set().union(*texts) | {" "})
+    found = set().union(*texts) | {" "}
     base = TokenizerConfig(normaliser=data.normaliser)  # type: ignore[arg-type]
-    return replace(base, alphabet="".join(found))
+    # English whole, also where a text lacks a letter: a recogniser may hear it.
+    english = data.normaliser == "english" and found <= set(base.alphabet)
+    return base if english else replace(base, alphabet="".join(sorted(found)))
 
 
 def card(config: LanguageConfig) -> str:

@@ -1,30 +1,25 @@
 """Made up written forms of numbers, and their spoken ones by `asr.seq2seq.spoken`, which has them
 from a normaliser.
 
-The style: digits from ten on, with commas from 10,000 on, and "3 million"; below ten only for
-money, percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984,
-or May 23, 1984. What may be several things stays in words ("five thirty" without a word such as
-"at" before it, "two or three hundred", "a hundred"); so do fractions, and pounds without pence have
-no sign.
+The style: digits from ten on, commas from 10,000 on, and "3 million"; below ten only for money,
+percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984, or
+May 23, 1984. What may be several things stays in words ("five thirty" without a word such as "at"
+before it, "two or three hundred", "a hundred"); so do fractions, and pounds without pence have no
+sign.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import TypeVar
 
 from num2words import num2words
 
 from asr.seq2seq import spoken
-from asr.seq2seq.pairs import SPLITS
 from asr.seq2seq.spans import CODE_CUES, DATE_CUES, DECADES, ORDINALS, SCALES, SMALL, TIME_CUES
+from asr.seq2seq.values import Values, grouped, is_word
 from asr.text import normalise_english
-
-T = TypeVar("T")
 
 _NEAR = (
     "at by before after until around about since from to for is was are were be i you he she it we "
@@ -39,6 +34,8 @@ NEUTRAL = tuple(
     sorted({*ANY} - TIME_CUES - CODE_CUES - DATE_CUES - {"of", "or", "and", "the", "a"})
 )
 """Those that belong to no number and change the sense of none."""
+UNCLEAR = (*sorted({*ANY} - TIME_CUES - CODE_CUES), "")
+"""Behind these, "five thirty" may be anything."""
 NO_DATE = (*sorted({*ANY} - DATE_CUES), "")
 """Behind these, "may" and "march" are verbs."""
 VERBS = ("March", "May")
@@ -57,21 +54,6 @@ class Phrase:
     before: Sequence[str] = (*ANY, "", "")
 
 
-def part_of(value: str) -> str:
-    """The part of the split that a value belongs to, a function of it alone."""
-    place = int.from_bytes(hashlib.sha256(value.encode()).digest()[:8], "big") / 2**64
-    for name, share in SPLITS.items():
-        if place < share:
-            return name
-        place -= share
-    return "test"
-
-
-def is_word(value: str) -> bool:
-    """Whether it is a number that is one word."""
-    return value.isdigit() and (int(value) <= 20 or (int(value) < 100 and value[-1] == "0"))
-
-
 def plain(value: int) -> str:
     """A whole number as it is written by itself: below ten in words, whole millions as such."""
     for scale, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
@@ -85,19 +67,14 @@ def is_lone(said: str) -> bool:
     return said in {f"a {scale}" for scale in SCALES}
 
 
-def grouped(value: int) -> str:
-    """A whole number in digits: with commas if it has five or more."""
-    return f"{value:,}" if value >= 10_000 else str(value)
-
-
-class Maker:
+class Maker(Values):
     """Makes sentences whose values are all of one part of the split.
 
     Each kind is a method: a random phrase, or None if its values belong to another part.
     """
 
     def __init__(self, part: str, seed: int) -> None:
-        self.part, self.random = part, Random(f"{seed} {part}")
+        super().__init__(part, seed)
         self.kinds: dict[Callable[[], Phrase | None], float] = {
             self.cardinal: 14, self.large: 5, self.decimal: 5, self.ordinal: 7, self.year: 9,
             self.decade: 2, self.date: 16, self.month_word: 5, self.time: 14, self.money: 14,
@@ -126,36 +103,6 @@ class Maker:
             for _ in range(200):
                 if (phrase := kind()) is not None:
                     return phrase
-
-    def mine(self, *values: str) -> bool:
-        """Whether a phrase that has these values belongs to the part."""
-        parts = {part_of(value) for value in values if not is_word(value)}
-        return parts == {self.part} or (self.part == "train" and not parts)
-
-    def one(self, of: Sequence[T]) -> T:
-        return self.random.choice(of)
-
-    def one_of(self, weights: Mapping[T, float]) -> T:
-        return self.random.choices([*weights], [*weights.values()])[0]
-
-    def whole(self, least: int, below: int) -> int:
-        """All magnitudes alike, and more round numbers than chance has."""
-        value = int(least * (below / least) ** self.random.random())
-        if self.random.random() < 0.3:
-            size = 10 ** self.random.randrange(len(str(value)))
-            value -= value % size
-        return max(least, value)
-
-    def amount(self, below: int) -> str:
-        """A number as digits, perhaps with decimals."""
-        if self.random.random() < 0.3:
-            places = self.one((1, 1, 1, 2, 2, 3))
-            return f"{self.whole(1, 1000) - 1}.{self.random.randrange(10**places):0{places}}"
-        return grouped(self.whole(1, below))
-
-    def said(self, digits: str) -> str:
-        """One of the ways to say a number."""
-        return self.one(spoken.number(digits))
 
     def cardinal(self) -> Phrase | None:
         value = self.whole(10, 10**9)
@@ -202,7 +149,8 @@ class Maker:
         return Phrase("decade", normalise_english(written), written) if self.mine(written) else None
 
     def date(self) -> Phrase | None:
-        month, day = self.one(spoken.MONTHS), str(self.random.randrange(1, 32))
+        month = self.one((*spoken.MONTHS, *VERBS, *VERBS))
+        day = str(self.random.randrange(1, 32))
         year, said_year = self.a_year()
         form = self.one_of({"md": 4, "mdy": 3, "dm": 4, "dmy": 3, "my": 1})
         if not self.mine(year if "y" in form else f"{day} {month}"):
@@ -222,17 +170,26 @@ class Maker:
 
     def month_word(self) -> Phrase | None:
         """Names of months beside numbers, which make no date: "you may first", "april ten"."""
-        day, month = self.random.randrange(1, 40), self.one(spoken.MONTHS).lower()
+        day = self.random.randrange(1, self.one((10, 40)))
+        month = self.one(spoken.MONTHS).lower()
         if not self.mine(f"{day} {month}"):
             return None
+        if self.random.random() < 0.4:
+            said, written = self.said(str(day)), plain(day)
+            if self.random.random() < 0.5:
+                return Phrase("month word", f"{month} {said}", f"{month} {written}")
+            verb = self.one(VERBS).lower()
+            return Phrase("month word", f"{said} {verb}", f"{written} {verb}")
+        days = [num2words(n, to="ordinal_num") for n in (day, day % 31 + 1)]
+        names = [self.one(spoken.ordinal(written[:-2])) for written in days]
+        forms = [d if len(d) > len("9th") else name for d, name in zip(days, names, strict=True)]
         if self.random.random() < 0.3:
-            said = self.one(spoken.cardinal(str(day)))
-            return Phrase("month word", f"{month} {said}", f"{month} {plain(day)}")
-        month, said = self.one(VERBS).lower(), self.one(spoken.ordinal(str(day)))
-        written = num2words(day, to="ordinal_num") if day > 9 else said
+            said, written = (f"the {' and '.join(both)} of {month}" for both in (names, forms))
+            return Phrase("month word", said, written)
+        verb = self.one(VERBS).lower()
         if self.random.random() < 0.5:
-            return Phrase("month word", f"the {said} {month}", f"the {written} {month}")
-        said = f"{month} {said}"
+            return Phrase("month word", f"the {names[0]} {verb}", f"the {forms[0]} {verb}")
+        said = f"{verb} {names[0]}"
         return Phrase("month word", said, said, NO_DATE) if day < 10 else None
 
     def time(self) -> Phrase | None:
@@ -293,11 +250,11 @@ class Maker:
         return Phrase("unit", f"{self.said(digits)} {name}", f"{digits} {unit}")
 
     def digits(self) -> Phrase | None:
-        size = self.one((3, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11))
+        size = self.one((3, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11, 12, 13, 16))
         digits = f"{self.random.randrange(10**size):0{size}}"
         said = self.one(spoken.one_by_one(digits))
         clock = size == 3 and digits[0] != "0" and " oh " in said
-        before = NEUTRAL if clock else (*ANY, "")
+        before = UNCLEAR if clock else (*ANY, "")
         return Phrase("digits", said, digits, before) if self.mine(digits) else None
 
     def code(self) -> Phrase | None:
@@ -308,7 +265,7 @@ class Maker:
         return Phrase("code", self.one(ways), digits, sorted(CODE_CUES))
 
     def unclear(self) -> Phrase | None:
-        """Two numbers of which nobody knows whether they are a time, a number or two."""
+        """Numbers of which nobody knows whether they are a time, a date, one number or several."""
         first = self.one((self.one(HOURS), self.random.randrange(21, 100)))
         if first % 10 and first not in (11, 12) and self.random.random() < 0.2:
             second = str(self.random.randrange(10))
@@ -316,35 +273,36 @@ class Maker:
             second = str(self.random.randrange(10, 100))
             if 9 < first < 13 and self.random.random() < 0.2:
                 second = f"oh {second[0]}"
-        if self.random.random() < 0.3:
+        form = self.one_of({"two": 6, "date": 1, "many": 2})
+        if form == "date":
+            first = self.one(HOURS)
+            second = f"{self.random.randrange(10, 32)} {self.random.randrange(30, 100)}"
+        elif form == "many":
             many = [self.one((*range(1, 13), 30, 40, 50, 60)) for _ in range(self.one((3, 4)))]
             first, second = max(many[0], 10), " ".join(map(str, many[1:]))
         if not self.mine(f"{first} {second}"):
             return None
         said = normalise_english(f"{first} {second}")
-        return Phrase("unclear", said, said, (*NEUTRAL, ""))
+        return Phrase("unclear", said, said, UNCLEAR)
 
     def between(self) -> Phrase | None:
         """ "Five to ten", "two or three hundred", "between twenty and thirty thousand"."""
-        least, most = sorted((self.whole(1, 400), self.whole(2, 400)))
+        top = self.one((10, 20, 400, 400))
+        least, most = sorted((self.whole(1, top), self.whole(2, top)))
         composed = [str(v) for v in (least, most) if not is_word(str(v))]
         if least == most or not self.mine(*(composed or [f"{least}-{most}"])):
             return None
         a, b = self.said(str(least)), self.said(str(most))
-        if self.random.random() < 0.2:
-            if least < 10 <= most and self.random.random() < 0.5:  # a time, a score
-                return Phrase("range", f"{b} to {a}", f"{b} to {a}")
-            joined = self.one(("and", "or"))
-            written = f"{b} {joined} {a}" if most < 10 else f"{most} {joined} {least}"
-            return Phrase("range", f"{b} {joined} {a}", written)
         joined, scale = self.one(("to", "or", "and")), ""
-        name, sign = self.one(
-            (
-                ("", ""), ("", ""), (" dollars", " dollars"), (" percent", "%"),
-                (" kilometers", " km"), (" p m", " pm") if most < 13 else ("", ""),
-            )
-        )  # fmt: skip
-        if name in ("", " dollars") and self.random.random() < 0.5:
+        if self.random.random() < 0.2:  # "ten to five" may be a time, or a score
+            words = most < 10 or (least < 10 and joined == "to")
+            said = f"{b} {joined} {a}"
+            return Phrase("range", said, said if words else f"{most} {joined} {least}")
+        coins = ("", "", " dollars", " euros", " pounds")
+        signs = {" percent": "%", " kilometers": " km"} | ({" p m": " pm"} if most < 13 else {})
+        name = self.one((*coins, *signs))
+        sign = signs.get(name, name)
+        if name == sign and self.random.random() < 0.5:
             scales = ("thousand", "million", *(("hundred",) if most < 10 else ()))
             scale = f" {self.one(scales)}"
         said = f"{a} {joined} {b}{scale}{name}"
@@ -374,8 +332,7 @@ class Maker:
 
     def words(self) -> Phrase | None:
         """What stays in words."""
-        small = normalise_english(str(self.random.randrange(1, 10)))
-        scale = self.one(sorted(SCALES))
+        small, scale = self.said(str(self.random.randrange(10))), self.one(sorted(SCALES))
         teen = self.random.randrange(10, 20)
         order, other = self.one(SMALL_ORDINALS), self.one(SMALL_ORDINALS)
         name = self.one(("", " dollars", " dollar", " kilometers", " euros", " pounds"))
@@ -383,14 +340,15 @@ class Maker:
             [
                 (f"{scale}{name}", ""), (f"a {scale}", ""), (f"{order} {small}", ""),
                 (f"the {order}", ""), (f"the {order} {small}", ""), (f"{order} and {other}", ""),
-                (f"one {self.one(sorted(ORDINALS - {'first'}))}", ""), (f"oh {small}", ""),
-                (self.one(sorted(DECADES)), ""),
-                (f"the {order} {normalise_english(str(teen))}", f"the {order} {teen}"),
-                (f"{normalise_english(str(teen))} second", f"{teen} second"),
+                (f"one {self.one(sorted(ORDINALS - {'first'}))}", ""),
+                (self.one(sorted(DECADES)), ""), (f"{self.one(('oh', 'zero'))} {small}", ""),
+                (f"the {order} {self.said(str(teen))}", f"the {order} {teen}"),
+                (f"{self.said(str(teen))} second", f"{teen} second"),
             ]
         )  # fmt: skip
         before = (*NEUTRAL, "")
         if self.random.random() < 0.1:
-            said, written = self.one(("ten", "eleven", "twelve")), ""
-            before = ("quarter to",)
-        return Phrase("words", said, written or said, before) if self.mine(said) else None
+            said, written, before = self.one(("ten", "eleven", "twelve")), "", ("quarter to",)
+        alone = len(said.split()) == 1 or said.startswith(("a ", "one "))
+        mine = self.mine(*(() if alone else (said,)))
+        return Phrase("words", said, written or said, before) if mine else None

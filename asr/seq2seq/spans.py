@@ -60,6 +60,8 @@ KNOWN = NUMBERS | MONTH_WORDS | BEHIND | TIME_CUES | CODE_CUES | DATE_CUES | _OT
 OTHER, OPEN, CLOSE = "?", "<", ">"
 NEIGHBOURS = 2
 """Words that the converter sees on either side of a span, which is between `OPEN` and `CLOSE`."""
+LONGEST = 40
+"""Symbols of a span; what is longer than anything in training stays in words."""
 APART = "_"
 """In targets: between two words of the written text."""
 
@@ -86,7 +88,8 @@ def spans(words: Sequence[str]) -> list[Span]:
         start -= _before(symbols, start, at)
         inside = symbols[start:at]
         numbers = [symbol for symbol in inside if symbol in NUMBERS]
-        if numbers and (len(inside) > 1 or inside[0] not in SMALL):
+        alone = len(inside) == 1 and inside[0] in SMALL
+        if numbers and not alone and len(inside) <= LONGEST:
             parts = symbols[max(0, start - NEIGHBOURS) : start], symbols[at : at + NEIGHBOURS]
             left, right = ([s if s in KNOWN else OTHER for s in part] for part in parts)
             source = " ".join([*left, OPEN, *inside, CLOSE, *right])

@@ -45,7 +45,7 @@ UNITS = {
     "TB": ("terabyte", "terabytes"),
 }
 HALVES = {"pm": ("p m", "pm"), "am": ("a m", "am")}
-_WORDS = {**UNITS, **HALVES, **{month: (month.lower(),) for month in MONTHS}}
+_WORDS = {**UNITS, **HALVES}
 """What holds no digit, and is written otherwise than it is said."""
 
 _WHOLE = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40}"
@@ -119,12 +119,14 @@ def _torn(words: Words, pieces: Sequence[Piece]) -> bool:
 
 
 def _together(first: str, second: str) -> Iterator[tuple[str, str]]:
-    """Ways to say two tokens that need each other: "23 May", "May 23", "$2.5 million"."""
+    """Ways to say two tokens that need each other: "23 May", "May 1984", "$2.5 million"."""
     if _DAY.fullmatch(first) and second in MONTHS:
         month = second.lower()
         yield from product(day(first), (f"of {month}", month))
     if first in MONTHS and _DAY.fullmatch(second.rstrip(",")):
         yield from ((first.lower(), said) for said in day(second.rstrip(",")))
+    if first in MONTHS and re.fullmatch("[12][0-9]{3}", second):
+        yield from ((first.lower(), said) for said in readings(second))
     if first[:1] in COINS and second in SCALES:
         for said in (*number(first[1:]), *(["a"] if first[1:] == "1" else [])):
             yield from ((said, f"{second} {name}") for name in COINS[first[0]][0])

@@ -19,11 +19,14 @@ from asr.results import Transcript, Word
 from asr.seq2seq.spans import spans, tokens_of
 from asr.seq2seq.spoken import Piece, align
 
-Propose = Callable[[Sequence[str]], Sequence[Sequence[str]]]
-"""Sources, symbols parted by spaces → targets for each, the best first."""
+Propose = Callable[[Sequence[str], int], Sequence[Sequence[str]]]
+"""Sources, symbols parted by spaces, and how many of the likeliest targets → these for each source,
+the best first."""
+Said = tuple[str, tuple[str, ...]]
+"""A span: its source, and its words."""
 
 NBEST = 4
-"""Of the converter's targets, the likeliest first, that are checked."""
+"""Targets that are asked for where the likeliest does not pass."""
 
 
 class Writer:
@@ -53,7 +56,7 @@ class Writer:
         A word that stands for several said ones lasts from the first to the last of them, and is as
         sure as the least sure. Tokens stay what was heard.
         """
-        said = [[word.text for word in result.words] for result in results]
+        said = [_words(result) for result in results]
         alternatives = [a.text.split() for result in results for a in result.alternatives]
         pieces = iter(self.pieces([*said, *alternatives]))
         written = [_rewritten(result, next(pieces)) for result in results]
@@ -70,21 +73,36 @@ class Writer:
 
     def pieces(self, texts: Sequence[Sequence[str]]) -> list[list[Piece]]:
         """What becomes of the words of each text; all texts go to the converter together."""
-        found = [spans(words) for words in texts]
-        sources = list(dict.fromkeys(span.source for of_one in found for span in of_one))
-        proposed = dict(zip(sources, self.propose(sources), strict=True)) if sources else {}
+        found = [
+            [(span, (span.source, tuple(words[span.first : span.last]))) for span in spans(words)]
+            for words in texts
+        ]
+        settled = self.settle([said for of_one in found for _, said in of_one])
         written = []
         for words, of_one in zip(texts, found, strict=True):
             pieces, at = [], 0
-            for span in of_one:
+            for span, said in of_one:
                 pieces += _unchanged(words, at, span.first)
-                found_here = checked(words[span.first : span.last], proposed[span.source])
                 pieces += [
-                    Piece(p.text, span.first + p.first, span.first + p.last) for p in found_here
+                    Piece(p.text, span.first + p.first, span.first + p.last) for p in settled[said]
                 ]
                 at = span.last
             written.append(pieces + _unchanged(words, at, len(words)))
         return written
+
+    def settle(self, spans: Iterable[Said]) -> dict[Said, list[Piece]]:
+        """Of each span the likeliest target that says what was said, or the words as they are."""
+        open_ones, settled = list(dict.fromkeys(spans)), {}
+        for count in (1, NBEST):
+            if not open_ones:
+                break
+            targets = self.propose([source for source, _ in open_ones], count)
+            for said, of_one in zip(open_ones, targets, strict=True):
+                aligned = (align(said[1], tokens_of(target)) for target in of_one)
+                if pieces := next((p for p in aligned if p is not None), None):
+                    settled[said] = pieces
+            open_ones = [said for said in open_ones if said not in settled]
+        return settled | {said: _unchanged(said[1], 0, len(said[1])) for said in open_ones}
 
 
 @cache
@@ -98,8 +116,8 @@ def load_writer(model: str = WRITTEN) -> Writer:
 
     converter = Converter.load(model)
 
-    def propose(sources: Sequence[str]) -> list[list[str]]:
-        found = converter.convert(sources, NBEST, NBEST)
+    def propose(sources: Sequence[str], count: int) -> list[list[str]]:
+        found = converter.convert(sources, count, count)
         return [[conversion.text for conversion in of_one] for of_one in found]
 
     return Writer(propose)
@@ -119,20 +137,17 @@ def _unchanged(words: Sequence[str], first: int, last: int) -> list[Piece]:
     return [Piece(words[i], i, i + 1) for i in range(first, last)]
 
 
-def checked(words: Sequence[str], targets: Iterable[str]) -> list[Piece]:
-    """The first of the converter's targets that says these words, or the words as they are."""
-    for target in targets:
-        if (pieces := align(words, tokens_of(target))) is not None:
-            return pieces
-    return _unchanged(words, 0, len(words))
+def _words(result: Transcript) -> list[str]:
+    return [word.text for word in result.words] or result.text.split()
 
 
 def _rewritten(result: Transcript, pieces: Sequence[Piece]) -> Transcript:
-    if [piece.text for piece in pieces] == [word.text for word in result.words]:
+    texts = [piece.text for piece in pieces]
+    if texts == _words(result):
         return result
     words = []
-    for piece in pieces:
+    for piece in pieces if result.words else ():
         said = result.words[piece.first : piece.last]
         sure = min(word.confidence for word in said)
         words.append(Word(piece.text, said[0].start, said[-1].end, sure))
-    return replace(result, text=" ".join(word.text for word in words), words=tuple(words))
+    return replace(result, text=" ".join(texts), words=tuple(words))

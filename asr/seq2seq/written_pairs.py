@@ -15,7 +15,7 @@ from asr.progress import track
 from asr.seq2seq import spoken
 from asr.seq2seq.phrases import Maker, Phrase
 from asr.seq2seq.spans import CLOSE, OPEN, spans, target_of, tokens_of
-from asr.seq2seq.written import Propose, checked
+from asr.seq2seq.written import Writer
 
 TOGETHER = 256
 """Pairs between two moves of the progress bar."""
@@ -75,7 +75,7 @@ class Exactness:
 
 
 def exactness(
-    propose: Propose, pairs: Sequence[WrittenPair]
+    writer: Writer, pairs: Sequence[WrittenPair]
 ) -> tuple[list[Exactness], list[tuple[WrittenPair, str]]]:
     """Of each kind of pair, all of them first; and each pair that is not exact, with what became of
     it."""
@@ -84,22 +84,28 @@ def exactness(
     starts = range(0, len(pairs), TOGETHER)
     for start in track(starts, len(starts), "writing"):
         part = pairs[start : start + TOGETHER]
-        for pair, targets in zip(part, propose([pair.source for pair in part]), strict=True):
-            symbols = pair.source.split()
-            words = symbols[symbols.index(OPEN) + 1 : symbols.index(CLOSE)]
-            written = [piece.text for piece in checked(words, targets)]
-            wanted = tokens_of(pair.target)
+        best = writer.propose([pair.source for pair in part], 1)
+        said = [(pair.source, _inside(pair.source)) for pair in part]
+        settled = writer.settle(said)
+        for pair, (likeliest, *_), key in zip(part, best, said, strict=True):
+            written, wanted = [piece.text for piece in settled[key]], tokens_of(pair.target)
             outcome = (
-                "exact" if written == wanted else "refused" if written == words else "wrong"
+                "exact" if written == wanted else "refused" if (*written,) == key[1] else "wrong"
             )
             if outcome != "exact":
                 missed.append((pair, " ".join(written)))
             for kind in ("all", pair.kind):
                 counts = found.setdefault(kind, Exactness(kind))
                 counts.pairs += 1
-                counts.best += targets[0] == pair.target
+                counts.best += likeliest == pair.target
                 setattr(counts, outcome, getattr(counts, outcome) + 1)
     return [found["all"], *(found[kind] for kind in sorted(found.keys() - {"all"}))], missed
+
+
+def _inside(source: str) -> tuple[str, ...]:
+    """The words of a source that are to be written."""
+    symbols = source.split()
+    return tuple(symbols[symbols.index(OPEN) + 1 : symbols.index(CLOSE)])
 
 
 def exactness_text(rows: Sequence[Exactness]) -> str:
