@@ -18,7 +18,7 @@ from asr.files import atomic_write
 from asr.inputs import Recording, file_of, gather, measure, missing
 from asr.interrupts import Stopped, Stopper, stoppable
 from asr.ledger import settings_key
-from asr.models import find_model
+from asr.models import WRITTEN, find_model
 from asr.outputs import ERRORS, SUMMARY, FailureLog, Folder, common_folder, result_names, writing
 from asr.progress import seconds_bar, spinner, track
 from asr.record import git_commit, this_command
@@ -224,16 +224,18 @@ class _Run:
             return None
         files = [file_of(recording) for recording in recordings]
         how = self.batch.transcriber
-        model = find_model(how.model)
+        model, rnn_lm = find_model(how.model), how.decoding.rnn_lm
         key = settings_key(
             {
                 "model": model / "model.json",  # which has the weights' SHA-256
                 "calibration": model / CALIBRATION_FILE,
                 "decoding": how.decoding.settle(model),
                 "lm": how.decoding.lm_file(model),
+                "rnn_lm": rnn_lm and find_model(rnn_lm) / "model.json",
                 "runtime": "server" if how.server else how.runtime,
                 "channel": how.channel,
                 "split_channels": how.split_channels,
+                "written": how.written and find_model(WRITTEN) / "model.json",
                 "format": self.batch.format,
                 "captions": self.batch.captions,
             }

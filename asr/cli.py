@@ -10,23 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from asr.errors import AsrError, ConfigError, explain
+from asr.language.commands import lm_app
 from asr.options import (
-    Alpha,
-    Beam,
-    Beta,
+    DECODING,
     ExportFormat,
     Format,
-    HotWeight,
-    HotWords,
-    Lexicon,
     LineLength,
     Lines,
-    Lm,
     Model,
     Runtime,
     Server,
-    Unknown,
+    Written,
     captions_of,
+    decodes,
 )
 from asr.tts.commands import evaluate_tts, speak
 
@@ -34,8 +30,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
 app.add_typer(data_app, name="data")
 
-lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
 app.add_typer(lm_app, name="lm")
+
+TEXT_ALONE = [name for name in DECODING if name != "nbest"]
+"""How to decode where there is no place for alternatives."""
 
 app.command()(speak)
 app.command("evaluate-tts")(evaluate_tts)
@@ -47,7 +45,9 @@ def options() -> None:
 
 
 @app.command()
+@decodes(*DECODING)
 def transcribe(
+    decoding: Any,
     paths: Annotated[
         list[str],
         typer.Argument(help="files, folders, globs, a .jsonl manifest, or - for a list on stdin"),
@@ -71,28 +71,19 @@ def transcribe(
     errors: Annotated[
         Path | None, typer.Option(help="failures as JSON lines; default: DIR/errors.jsonl")
     ] = None,
-    beam: Beam = None,
-    lm: Lm = None,
-    alpha: Alpha = None,
-    beta: Beta = None,
-    unknown: Unknown = None,
-    hot_words: HotWords = None,
-    hot_weight: HotWeight = 5.0,
-    lexicon: Lexicon = None,
-    nbest: Annotated[int, typer.Option(help="alternatives in json and jsonl")] = 0,
     runtime: Runtime = None,
     server: Server = None,
+    written: Written = False,
     line_length: LineLength = None,
     lines: Lines = None,
 ) -> None:
     """Transcribe recordings; a bad one is reported and skipped, and the exit status is then 1."""
     from asr.batch import Batch, transcribe_files
-    from asr.decoding import Decoding, read_phrases
     from asr.workers import Transcriber
 
-    hot = read_phrases(hot_words)
-    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon, nbest)
-    how = Transcriber(model, decoding, channel, split_channels, runtime=runtime, server=server)
+    how = Transcriber(
+        model, decoding, channel, split_channels, runtime=runtime, server=server, written=written
+    )
     captions = captions_of(line_length, lines)
     totals = transcribe_files(paths, Batch(how, format, captions, out, workers, resume, errors))
     if totals.status:
@@ -127,7 +118,9 @@ def align(
 
 
 @app.command()
+@decodes(*TEXT_ALONE)
 def listen(
+    decoding: Any,
     model: Model = "en-small",
     rate: Annotated[int, typer.Option(help="samples a second on stdin")] = 16_000,
     encoding: Annotated[str, typer.Option(help="of stdin: s16le or f32le")] = "s16le",
@@ -138,20 +131,11 @@ def listen(
     chunk: Annotated[float, typer.Option(help="seconds between results")] = 0.5,
     look_ahead: Annotated[float, typer.Option(help="seconds after a word make it final")] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="a JSON object a result")] = False,
-    beam: Beam = None,
-    lm: Lm = None,
-    alpha: Alpha = None,
-    beta: Beta = None,
-    unknown: Unknown = None,
-    hot_words: HotWords = None,
-    hot_weight: HotWeight = 5.0,
-    lexicon: Lexicon = None,
 ) -> None:
     """Transcribe raw samples from stdin, or a microphone, while they come; Ctrl-C ends it.
 
     ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 16000 - | asr listen
     """
-    from asr.decoding import Decoding, read_phrases
     from asr.listen import listen as run
     from asr.listen import microphone_blocks, pcm_blocks, printer
     from asr.recognizer import load_recognizer
@@ -162,15 +146,15 @@ def listen(
         raise ConfigError("nothing to listen to: pipe raw samples into it, or give --microphone")
     else:
         blocks = pcm_blocks(sys.stdin.buffer, encoding, channels)
-    hot = read_phrases(hot_words)
-    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
     recognizer = load_recognizer(model, decoding)
     recognizer.warm_up()
     run(recognizer.stream(chunk, look_ahead, rate), blocks, printer(sys.stdout, json))
 
 
 @app.command()
+@decodes(*TEXT_ALONE)
 def evaluate(
+    decoding: Any,
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
     manifest: Path,
     json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
@@ -178,23 +162,12 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="PNG: how often words of each confidence are right")
     ] = None,
-    beam: Beam = None,
-    lm: Lm = None,
-    alpha: Alpha = None,
-    beta: Beta = None,
-    unknown: Unknown = None,
-    hot_words: HotWords = None,
-    hot_weight: HotWeight = 5.0,
-    lexicon: Lexicon = None,
     runtime: Runtime = None,
 ) -> None:
     """WER and CER of a model on a manifest, with interval, error kinds, RTF and the worst lines."""
-    from asr.decoding import Decoding, read_phrases
     from asr.evaluation import evaluate_manifest
     from asr.report import evaluation_text
 
-    hot = read_phrases(hot_words)
-    decoding = Decoding(beam, lm, alpha, beta, unknown, hot, hot_weight, lexicon)
     result, record = evaluate_manifest(model, manifest, decoding, runtime or "onnx")
     if json:
         from json import dumps
@@ -229,28 +202,31 @@ def train(
 
 
 @app.command()
+@decodes("lm", "beam", "rnn_lm", "fusion")
 def tune(
+    decoding: Any,
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
     manifest: Annotated[Path, typer.Argument(help="a dev set, never a test set")],
-    lm: Annotated[str, typer.Option(help="general (the recogniser's own) or an ARPA file")],
-    beam: Annotated[int, typer.Option(help="prefixes kept by the beam search")] = 16,
     save: Annotated[
-        bool, typer.Option("--save", help="keep the best beside the language model, as its default")
+        bool,
+        typer.Option("--save", help="keep the best as the default, beside the (recurrent) model"),
     ] = False,
 ) -> None:
     """Find the language model weights that make the fewest word errors."""
     from asr.tuning import save_best
     from asr.tuning import tune as try_all
 
-    trials = try_all(model, manifest, lm, beam)
+    trials = try_all(model, manifest, decoding)
     for trial in trials[:5]:
         w = trial.weights
+        rnn = decoding.rnn_lm
+        mixed = f" --rnn-lm {rnn} --share {w.share}" if rnn else ""
         typer.echo(
-            f"--beam {w.beam} --lm {lm} --alpha {w.alpha} --beta {w.beta} --unknown {w.unknown}, "
-            f"spelling {w.spelling}: {trial.wer:.2%}"
+            f"--beam {w.beam} --lm {decoding.lm} --alpha {w.alpha} --beta {w.beta} "
+            f"--unknown {w.unknown}{mixed}, spelling {w.spelling}: {trial.wer:.2%}"
         )
     if save:
-        typer.echo(f"kept: {save_best(trials, model, manifest, lm)}")
+        typer.echo(f"kept: {save_best(trials, model, manifest, decoding)}")
 
 
 @app.command()
@@ -275,23 +251,19 @@ def export(
 
 
 @app.command()
+@decodes("beam", "lm", "alpha", "beta", "unknown")
 def calibrate(
+    decoding: Any,
     model: Annotated[str, typer.Argument(help="shipped name or model directory")],
     manifests: Annotated[list[Path], typer.Argument(help="dev sets, never a test set")],
-    beam: Beam = None,
-    lm: Lm = None,
-    alpha: Alpha = None,
-    beta: Beta = None,
-    unknown: Unknown = None,
 ) -> None:
     """Make words' confidences probabilities; with --lm, those of decoding with a model.
 
     Writes calibration.json beside the model's weights.
     """
     from asr.calibration import calibrate as fit
-    from asr.decoding import Decoding
 
-    curve, failures = fit(model, manifests, Decoding(beam, lm, alpha, beta, unknown))
+    curve, failures = fit(model, manifests, decoding)
     typer.echo(
         f"{curve.words} words; expected calibration error {curve.ece_before:.2%} before, "
         f"{curve.ece_after:.2%} after (cross-validated)"
@@ -300,26 +272,6 @@ def calibrate(
         typer.echo(f"failed: {failure.error}", err=True)
     if failures:
         raise typer.Exit(1)
-
-
-@lm_app.command("train")
-def lm_train(
-    texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
-    out: Annotated[Path, typer.Option(help="ARPA file; gzip if it ends in .gz")],
-    order: Annotated[int, typer.Option(help="words an n-gram")] = 3,
-    prune: Annotated[
-        str, typer.Option(help="leave out what occurs so often or less, by order, such as 1,1,2")
-    ] = "0",
-    normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
-) -> None:
-    """Estimate a word n-gram model (modified Kneser-Ney)."""
-    from asr.kneser_ney import estimate, read_counts
-    from asr.lm import read_sentences, write_arpa
-
-    counts = read_counts(prune)
-    model = estimate(read_sentences(texts, normaliser), order, counts)
-    write_arpa(model, out)
-    typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
 
 
 @data_app.command("prepare")

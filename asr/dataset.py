@@ -147,6 +147,10 @@ class SpeechDataset:
     def __len__(self) -> int:
         return len(self.examples)
 
+    def describe(self, index: int) -> str:
+        """What an example is called in errors."""
+        return str(self.examples[index].utterance.path)
+
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """The epoch's batches as arrays of example indices."""
         durations = [
@@ -243,11 +247,15 @@ class SpeechDataset:
 
 
 def shuffled_batches(
-    durations: Sequence[float], batch_size: int, seed: tuple[int, int]
+    durations: Sequence[float],
+    batch_size: int,
+    seed: tuple[int, int],
+    most: float = BATCH_SECONDS,
 ) -> list[np.ndarray]:
-    """All indices of `durations` (seconds) in batches: shuffled, yet of like length.
+    """All indices of `durations` (seconds, or any other measure) in batches: shuffled, yet of like
+    length.
 
-    A batch is smaller where it would pad to more than `BATCH_SECONDS`.
+    A batch is smaller where it would pad to more than `most` in all.
     """
     rng = np.random.default_rng(seed)
     order, seconds = rng.permutation(len(durations)), np.array(durations)
@@ -259,7 +267,7 @@ def shuffled_batches(
         for i in range(1, len(bucket) + 1):
             full = i - first == batch_size
             # Sorted: the next one is the longest, to which all would be padded.
-            if i == len(bucket) or full or seconds[bucket[i]] * (i - first + 1) > BATCH_SECONDS:
+            if i == len(bucket) or full or seconds[bucket[i]] * (i - first + 1) > most:
                 batches.append(bucket[first:i])
                 first = i
     return [batches[i] for i in rng.permutation(len(batches))]

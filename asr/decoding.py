@@ -7,7 +7,7 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pydantic
@@ -17,15 +17,21 @@ from asr.beam import Hypothesis, beam_search
 from asr.config import STRICT, parse, to_dict
 from asr.errors import ConfigError, reason
 from asr.files import atomic_write
-from asr.fusion import WordScorer, hot_phrases
+from asr.fusion import NATS, WordScorer, hot_phrases
+from asr.language.mixture import Mixture
+from asr.language.recurrent import RecurrentLM
 from asr.lexicon import LEXICON, LexiconScorer, read_pronunciations
-from asr.lm import read_arpa
+from asr.lm import NgramModel, read_arpa
+from asr.models import find_model
 from asr.text import Tokenizer
 
 GENERAL = "general"
 """Names the language model that is shipped with a recogniser: `lm.arpa.gz` in its directory."""
-WEIGHTS = ("alpha", "beta", "unknown", "spelling")
-"""Of a language model; the last one is the decoder's, not the scorer's."""
+WEIGHTS = ("alpha", "beta", "unknown", "spelling", "share")
+"""Of a language model; the last two are the decoder's, not the scorer's."""
+RANKED_ANEW = 50
+"""Hypotheses of a search that a recurrent language model looks at: the best."""
+Fusion = Literal["rescore", "shallow"]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
@@ -34,7 +40,8 @@ class Weights:
 
     alpha: weight of its log-probability. beta: what each word adds. unknown: what a word that it
     does not know adds (all in nats but alpha). beam: prefixes kept. spelling: where words are found
-    by their sound, the weight of what the letters say about them.
+    by their sound, the weight of what the letters say about them. share: of a recurrent language
+    model beside this one (`asr.language.mixture`).
     """
 
     alpha: float = 0.5
@@ -42,6 +49,7 @@ class Weights:
     unknown: float = -5.0
     beam: int = pydantic.Field(default=16, ge=1)
     spelling: float = pydantic.Field(default=0.5, ge=0)
+    share: float = pydantic.Field(default=0.5, ge=0, le=1)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
@@ -96,7 +104,9 @@ class Decoding:
     needs a beam. lm: ARPA file of a word model, or "general" for the recogniser's own. alpha, beta,
     unknown, spelling: see `Weights`. hot_words: words and phrases that are likelier here than
     elsewhere; hot_weight: nats for each of their words. lexicon: file of the only words that may
-    come out. nbest: how many alternatives to keep, the best included; 0 for none.
+    come out. nbest: how many alternatives to keep, the best included; 0 for none. rnn_lm: a
+    recurrent language model beside `lm`, by shipped name or directory, with `share` of the say; it
+    ranks anew what the search found ("rescore"), or takes part in it ("shallow", much slower).
     """
 
     beam: int | None = None
@@ -109,6 +119,9 @@ class Decoding:
     lexicon: Path | None = None
     nbest: int = 0
     spelling: float | None = None
+    share: float | None = None
+    rnn_lm: str | Path | None = None
+    fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
         if self.beam is not None and self.beam < 0:
@@ -119,8 +132,17 @@ class Decoding:
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ConfigError(f"{name} must be a finite number, found {value}")
-        if self.lm is None and any(getattr(self, name) is not None for name in WEIGHTS):
-            raise ConfigError(f"{', '.join(WEIGHTS)} weigh a language model: give one with --lm")
+        weights = WEIGHTS[:-1]
+        if self.lm is None and any(getattr(self, name) is not None for name in weights):
+            raise ConfigError(f"{', '.join(weights)} weigh a language model: give one with --lm")
+        if self.lm is None and self.rnn_lm is not None:
+            raise ConfigError(
+                "--rnn-lm goes beside a model of words, whose words are looked for: give --lm, too"
+            )
+        if self.rnn_lm is None and (self.share is not None or self.fusion is not None):
+            raise ConfigError("share and fusion are about a recurrent model: give one as --rnn-lm")
+        if self.share is not None and not 0 <= self.share <= 1:
+            raise ConfigError(f"share must be 0 … 1, found {self.share}")
         needs = self._needs_beam()
         if self.beam == 0 and needs:
             raise ConfigError(f"{needs} needs a beam, such as --beam 16")
@@ -147,23 +169,37 @@ class Decoding:
             raise ConfigError(f"--lm {GENERAL}: this recogniser has no language model of its own")
         return folder / "lm.arpa.gz"
 
+    def tuned_file(self, folder: Path | None = None) -> Path | None:
+        """The file whose `LmRecord` has the weights: the language model's, or "fusion" in the
+        directory of a recurrent one, which other weights suit.
+
+        Raises:
+            ConfigError: see `lm_file`.
+            ModelError: there is no such recurrent model.
+        """
+        lm = self.lm_file(folder)
+        return lm if self.rnn_lm is None else find_model(self.rnn_lm) / "fusion"
+
     def settle(self, folder: Path | None = None) -> Decoding:
         """The same with nothing left open: weights and beam as the language model was tuned.
-        Without a language model there are no weights: they stay None.
+        Without a language model there are no weights: they stay None, as what is about a recurrent
+        one does without it.
 
         Raises:
             ConfigError: see `lm_file`; or the language model's record is broken.
+            ModelError: there is no such recurrent model.
         """
-        lm = self.lm_file(folder)
+        lm = self.tuned_file(folder)
         weights = Weights() if lm is None else LmRecord.read(lm).weights
         beam = self.beam
         if beam is None:
             beam = max(weights.beam, self.nbest) if self._needs_beam() else 0
         chosen = {
             name: getattr(weights, name) if getattr(self, name) is None else getattr(self, name)
-            for name in (() if lm is None else WEIGHTS)
+            for name in (() if lm is None else WEIGHTS if self.rnn_lm else WEIGHTS[:-1])
         }
-        return replace(self, beam=beam, **chosen)
+        fusion = None if self.rnn_lm is None else self.fusion or "rescore"
+        return replace(self, beam=beam, fusion=fusion, **chosen)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -185,7 +221,7 @@ class Decoder:
             the best it was.
 
     Raises:
-        ModelError: the language model's file is broken.
+        ModelError: the language model's file is broken, or the recurrent model.
         ConfigError: the tokenizer has no words to score, spells none of the model's or the
             lexicon's, or cannot spell a hot word.
     """
@@ -197,6 +233,7 @@ class Decoder:
         self.decoding = decoding = decoding.settle(folder)
         self.tokenizer = tokenizer
         self.scorer: WordScorer | LexiconScorer | None = None
+        self.mixture: Mixture | None = None
         if decoding.lm is None and decoding.lexicon is None and not decoding.hot_words:
             return
         if tokenizer.config.kind != "characters":
@@ -205,7 +242,20 @@ class Decoder:
                 f"tokenizer, this recogniser's is {tokenizer.config.kind}"
             )
         lm = decoding.lm_file(folder)
-        model = None if lm is None else read_arpa(lm)
+        model: NgramModel | Mixture | None = None if lm is None else read_arpa(lm)
+        if isinstance(model, NgramModel) and decoding.rnn_lm is not None:
+            assert decoding.share is not None
+            recurrent = RecurrentLM.load(decoding.rnn_lm)
+            letters = "".join(tokenizer.labels).replace(" ", "")
+            # The second half first: an apostrophe that nothing stands before is no letter.
+            middle = len(letters) // 2
+            if unknown := recurrent.tokenizer.unknown(letters[middle:] + letters[:middle]):
+                raise ConfigError(
+                    f"--rnn-lm {decoding.rnn_lm}: it cannot spell {', '.join(map(repr, unknown))}, "
+                    "which this recogniser may hear"
+                )
+            self.mixture = Mixture(model, recurrent, decoding.share)
+            model = self.mixture if decoding.fusion == "shallow" else model
         words = None if decoding.lexicon is None else read_words(decoding.lexicon, tokenizer)
         weights: dict[str, float] = {}
         if model is not None:
@@ -234,8 +284,10 @@ class Decoder:
     def weigh(self, weights: Weights) -> None:
         """Use the language model with other weights."""
         assert self.scorer is not None
-        chosen = {name: getattr(weights, name) for name in WEIGHTS}
-        self.decoding = replace(self.decoding, **chosen)
+        names = WEIGHTS if self.mixture is not None else WEIGHTS[:-1]
+        self.decoding = replace(self.decoding, **{name: getattr(weights, name) for name in names})
+        if self.mixture is not None:
+            self.mixture.share = weights.share
         self.scorer.weigh(weights.alpha, weights.beta, weights.unknown)
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
@@ -263,6 +315,18 @@ class Decoder:
         return ctc.log_softmax(exact[:, :size]), exact[:, size:]
 
     def _search(self, spelled: np.ndarray, said: np.ndarray) -> list[Hypothesis]:
+        found = self._heard(spelled, said)
+        if self.mixture is None or self.decoding.fusion != "rescore":
+            return found
+        assert self.decoding.alpha is not None
+        texts = [self.tokenizer.decode(h.labels).split() for h in found[:RANKED_ANEW]]
+        gains = self.decoding.alpha * NATS * self.mixture.gains(texts)
+        ranked = [
+            replace(h, score=h.score + float(gain)) for h, gain in zip(found, gains, strict=False)
+        ]
+        return sorted(ranked, key=lambda h: (-h.score, h.labels))
+
+    def _heard(self, spelled: np.ndarray, said: np.ndarray) -> list[Hypothesis]:
         assert self.decoding.beam
         if not isinstance(self.scorer, LexiconScorer):
             return beam_search(spelled, self.decoding.beam, scorer=self.scorer)

@@ -179,7 +179,7 @@ def run_training(
     data: Path,
     out: Path,
     dataset: Any,
-    hours: float,
+    hours: float | None,
     content: dict[str, str],
     network: keras.Model,
     losses: Callable[[Mapping[str, tf.Tensor]], tf.Tensor],
@@ -194,7 +194,9 @@ def run_training(
 
     Args:
         config: with `data` (train and dev manifests below the folder `data`) and `training`.
-        dataset: a `SpeechDataset` or `VoiceDataset`, of so many `hours`.
+        dataset: what makes the batches (`plan`, `tf_dataset`), names an item of one (`describe`)
+            and lists what it left out (`skipped`), such as a `SpeechDataset`.
+        hours: of speech in the dataset; None for what is not speech.
         content: SHA-256 of what else must be the same for a resumed run, by name.
         network, losses, evaluate, strategy: see `Trainer`.
         save: writes the model of the best epoch so far, with the summary it is given.
@@ -207,7 +209,7 @@ def run_training(
         losses=losses,
         batches=lambda epoch, skip: dataset.tf_dataset(epoch, training.batch_size, skip),
         steps=len(dataset.plan(0, training.batch_size)),
-        describe=lambda i: str(dataset.examples[i].utterance.path),
+        describe=dataset.describe,
         evaluate=evaluate,
         keep=lambda row: save({**record, "best": row}),
         config=training,
@@ -226,7 +228,8 @@ def run_training(
     def watch(**event: Any) -> None:
         if "row" in event:
             row = event["row"]
-            row["x_realtime"] = hours * 3600 / max(row["seconds"], 1e-9)
+            if hours is not None:
+                row["x_realtime"] = hours * 3600 / max(row["seconds"], 1e-9)
             with board.as_default(step=int(row["epoch"])):
                 for key, value in row.items():
                     tf.summary.scalar(key, value)
@@ -281,7 +284,9 @@ def _start_from(network: AcousticModel, model: str) -> None:
         variable.assign(start[name])
 
 
-def _run_record(config: Any, hashes: dict[str, str], dataset: Any, hours: float) -> dict[str, Any]:
+def _run_record(
+    config: Any, hashes: dict[str, str], dataset: Any, hours: float | None
+) -> dict[str, Any]:
     """What makes a training what it is; travels in the model that it makes."""
     return {
         "command": this_command(),
@@ -290,8 +295,11 @@ def _run_record(config: Any, hashes: dict[str, str], dataset: Any, hours: float)
         "seed": config.training.seed,
         "config": to_dict(config),
         "data_sha256": hashes,
-        "train_utterances": len(dataset),
-        "train_hours": hours,
+        **(
+            {"train_items": len(dataset)}
+            if hours is None
+            else {"train_utterances": len(dataset), "train_hours": hours}
+        ),
         "left_out": list(dataset.skipped),
         "environment": {
             **environment(),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Collection, Container, Iterable, Iterator
+from typing import Any
 
 from asr.errors import ConfigError
-from asr.lm import END, NEVER, UNKNOWN, NgramModel
-from asr.lm import State as Words
+from asr.lm import END, NEVER, UNKNOWN, WordLM
 from asr.text import Tokenizer
 
 NATS = math.log(10)
@@ -19,6 +19,8 @@ REMEMBERED = 200_000
 Hot = tuple[str | None, float]
 """What has been matched of a hot phrase (None: this word belongs to none), and what it has been
 given that will not be taken back."""
+Words = Any
+"""State of a `WordLM`, hashable."""
 State = tuple[Words, str, float, Hot]
 """The words before, the letters of the word that is being spelled, its score in advance, `Hot`."""
 
@@ -114,7 +116,7 @@ class WordModel:
     """
 
     def __init__(
-        self, model: NgramModel, words: Iterable[str], alpha: float, beta: float, unknown: float
+        self, model: WordLM, words: Iterable[str], alpha: float, beta: float, unknown: float
     ) -> None:
         self.model = model
         self.weigh(alpha, beta, unknown)
@@ -122,11 +124,11 @@ class WordModel:
         # likely as the rarest word, and `unknown` says how much they are wanted.
         self._values = model.probabilities[0].tolist()
         self.rare = min(map(self.alone, words if UNKNOWN not in model.ids else [UNKNOWN]))
-        self._scores: dict[tuple[Words, str], tuple[float, Words]] = {}
 
     def weigh(self, alpha: float, beta: float, unknown: float) -> None:
-        """Change the weights."""
+        """Change the weights; the model's own may have changed with them."""
         self.alpha, self.beta, self.unknown = alpha, beta, unknown
+        self._scores: dict[tuple[Words, str], tuple[float, Words]] = {}
 
     def alone(self, word: str) -> float:
         """log10 of a word without a context."""
@@ -182,7 +184,7 @@ class WordScorer:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        model: NgramModel | None = None,
+        model: WordLM | None = None,
         alpha: float = 0.5,
         beta: float = 1.0,
         unknown: float = -5.0,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from asr.errors import ConfigError
 from asr.fusion import Hot, HotWords, Vocabulary, WordModel
-from asr.lm import NgramModel
-from asr.lm import State as Context
+from asr.fusion import Words as Context
+from asr.lm import WordLM
 from asr.phones import phone_ids
 from asr.text import Tokenizer
 from asr.tts.pronunciation import completed, read_entries
@@ -47,7 +47,7 @@ class LexiconScorer:
     def __init__(
         self,
         entries: Iterable[Entry],
-        model: NgramModel | None,
+        model: WordLM | None,
         alpha: float = 0.5,
         beta: float = 1.0,
         unknown: float = -5.0,

@@ -11,10 +11,11 @@ import re
 import zlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +35,28 @@ _MASK = (1 << 64) - 1
 _MARK = re.compile(rb"^\\\S*[ \t\r]*$", re.MULTILINE)
 
 
+class WordLM(Protocol):
+    """What a search asks of a language model of words; scores are log10, a state is hashable."""
+
+    @property
+    def ids(self) -> Mapping[str, int]:
+        """Words with their marks, numbered."""
+
+    @property
+    def probabilities(self) -> Sequence[np.ndarray]:
+        """The first: of each word without a context."""
+
+    @property
+    def vocabulary(self) -> Set[str]:
+        """The words alone."""
+
+    def start(self) -> Any:
+        """State at the start of a sentence."""
+
+    def step(self, state: Any, word: str) -> tuple[float, Any]:
+        """Log10 probability of `word` in `state`, and the state behind it."""
+
+
 class NgramModel:
     """A back-off n-gram model (Katz, 1987) of any order.
 
@@ -44,7 +67,7 @@ class NgramModel:
 
     Attributes:
         words: the vocabulary with its marks; the place of a word is its number.
-        ids: the numbers by word.
+        ids: the numbers by word. vocabulary: the words without the marks.
         ngrams: for each order, int32 [count, order] of word numbers; of order 1 all, in order.
         probabilities, back_offs: for each order, float32 [count], log10.
     """
@@ -62,7 +85,8 @@ class NgramModel:
             ModelError: an n-gram stands twice; it is named.
         """
         self.words = list(words)
-        self.ids = {word: i for i, word in enumerate(self.words)}
+        self.ids: Mapping[str, int] = {word: i for i, word in enumerate(self.words)}
+        self.vocabulary: Set[str] = self.ids.keys() - {START, END, UNKNOWN}
         if len(self.ids) < len(self.words):
             twice = Counter(self.words).most_common(1)[0][0]
             raise ModelError(f"the 1-gram {twice!r} stands twice")
@@ -93,10 +117,6 @@ class NgramModel:
         """Words of the longest n-grams."""
         return len(self.ngrams)
 
-    @property
-    def vocabulary(self) -> set[str]:
-        """Words that the model knows, without its marks."""
-        return self.ids.keys() - {START, END, UNKNOWN}
 
     def __len__(self) -> int:
         """N-grams of all orders."""

@@ -6,7 +6,9 @@ arrays by variable path, no pickle) and the card, `README.md`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +28,13 @@ from asr.text import TokenizerConfig
 
 T = TypeVar("T")
 
+KINDS = {
+    "": "recogniser, for asr transcribe",
+    "voice": "voice, for asr speak",
+    "language": "recurrent language model, for --rnn-lm",
+    "converter": "converter, such as from spelling to phones",
+}
+"""What model directories hold, by the key that only this kind of configuration has."""
 LATER = {"acoustic": {"phones": False}}
 """Keys that models made before them lack, and what these were made with."""
 
@@ -59,14 +68,20 @@ def read_model(model: str | PathLike[str]) -> tuple[Path, RecognizerConfig]:
 def is_voice(folder: Path) -> bool:
     """Whether a model directory is a voice's; what cannot be read is not."""
     try:
-        return "voice" in json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
+    return isinstance(values, dict) and _kind(values) == "voice"
+
+
+def _kind(keys: Collection[str]) -> str:
+    """The key that says what a model directory holds; "" for a recogniser's."""
+    return next((key for key in KINDS if key and key in keys), "")
 
 
 def read_config(cls: type[T], folder: Path) -> T:
-    """The `model.json` of a recogniser (RecognizerConfig) or of a voice (VoiceConfig), which has a
-    key `voice`.
+    """The `model.json` of a recogniser (RecognizerConfig), or of another kind of model, whose
+    configuration has its name under a key of its own (`KINDS`).
 
     Raises:
         ModelError: it cannot be read, or is of the other kind.
@@ -79,11 +94,9 @@ def read_config(cls: type[T], folder: Path) -> T:
         raise ModelError(f"{path}: cannot be read: {reason(error)}") from None
     if not isinstance(values, dict):
         raise ModelError(f"{path}: expected one JSON object")
-    if ("voice" in values) != (cls is not RecognizerConfig):
-        kind, use = (
-            ("voice", "asr speak") if "voice" in values else ("recogniser", "asr transcribe")
-        )
-        raise ModelError(f"{folder}: this is a {kind}, for {use}")
+    kind = _kind(values)
+    if kind != _kind({field.name for field in dataclasses.fields(cls)}):  # type: ignore[arg-type]
+        raise ModelError(f"{folder}: this is a {KINDS[kind]}")
     if values.get("format") != 1:
         raise ConfigError(f"{path}: format {values.get('format')} is not known to this version")
     if cls is RecognizerConfig:

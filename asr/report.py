@@ -77,6 +77,8 @@ def _decoding_text(d: dict[str, Any]) -> str:
         how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}, unknown {d['unknown']}"
     if d.get("spelling") is not None:  # results of before it was there have none
         how += f", spelling {d['spelling']}"
+    if d.get("rnn_lm"):
+        how += f", {d['rnn_lm']} ({d['fusion']}, share {d['share']})"
     if d["hot_words"]:
         words = len(d["hot_words"])
         how += f", {words} hot word{'s' * (words > 1)} at {d['hot_weight']}"

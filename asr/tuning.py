@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.decoding import GENERAL, Decoder, Decoding, LmRecord, Weights
+from asr.decoding import Decoder, Decoding, LmRecord, Weights
+from asr.errors import ConfigError
 from asr.evaluation import evaluate
 from asr.manifest import Utterance, read_manifest
 from asr.models import find_model
@@ -24,6 +25,7 @@ ALPHAS = (0.3, 0.5, 0.7, 0.9, 1.2)
 BETAS = (0.0, 1.0, 2.0, 3.0)
 UNKNOWNS = (-4.0, -8.0, -12.0, -20.0)
 SPELLINGS = (0.0, 0.25, 0.5, 1.0, 2.0)
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,32 @@ class Trial:
 def tune(
     model: str,
     manifest: Path,
-    lm: str | Path,
-    beam: int = 16,
+    decoding: Decoding,
     alphas: Sequence[float] = ALPHAS,
     betas: Sequence[float] = BETAS,
     unknowns: Sequence[float] = UNKNOWNS,
     spellings: Sequence[float] = SPELLINGS,
+    shares: Sequence[float] = SHARES,
 ) -> list[Trial]:
     """Try weights, best first; the network runs once.
 
     Every alpha with every beta, the other values of unknown with the best pair, those of spelling
-    where words are found by their sound, then the neighbours of the best, half a step away. Of
-    equal WER, the better CER is better.
+    where words are found by their sound, then the neighbours of the best, half a step away. With a
+    recurrent model, which makes every trial slow, only its shares beside what the n-gram model was
+    tuned to, then the neighbours. Of equal WER, the better CER is better.
+
+    Args:
+        decoding: with a language model and a beam; its weights are not used.
 
     Raises:
         AsrError: the model, the manifest, a recording of it or the language model is wrong.
     """
+    if decoding.lm is None:
+        raise ConfigError("what is tuned are a language model's weights: give one with --lm")
     utterances = read_manifest(manifest)
-    recognizer = load_recognizer(model, Decoding(beam, lm))
+    recognizer = load_recognizer(model, decoding)
+    beam = recognizer.decoder.decoding.beam
+    assert beam is not None
     logits = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
     middle = unknowns[len(unknowns) // 2]
     trials: dict[Weights, Trial] = {}
@@ -66,10 +76,16 @@ def tune(
             trials[weights] = _trial(recognizer.decoder, weights, logits, utterances)
         return _ranked(trials.values())[0].weights
 
-    best = attempt([Weights(a, b, middle, beam) for a in alphas for b in betas], "alpha, beta")
-    best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
-    if recognizer.config.acoustic.phones:
-        best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
+    if decoding.rnn_lm is None:
+        best = attempt([Weights(a, b, middle, beam) for a in alphas for b in betas], "alpha, beta")
+        best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
+        if recognizer.config.acoustic.phones:
+            best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
+    else:
+        lm = decoding.lm_file(find_model(model))
+        assert lm is not None
+        known = replace(LmRecord.read(lm).weights, beam=beam)
+        best = attempt([replace(known, share=s) for s in shares], "share")
     a, b = _half_step(alphas), _half_step(betas)
     around = [(best.alpha + i * a, best.beta + j * b) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     attempt(
@@ -79,17 +95,18 @@ def tune(
     return _ranked(trials.values())
 
 
-def save_best(trials: Sequence[Trial], model: str, manifest: Path, lm: str | Path) -> Path:
-    """Keep the first trial's weights beside the language model; returns the file's path.
+def save_best(trials: Sequence[Trial], model: str, manifest: Path, decoding: Decoding) -> Path:
+    """Keep the first trial's weights where `decoding` looks for them; returns the file's path.
 
     Raises:
         ConfigError: the record that is there is broken.
     """
-    path = find_model(model) / "lm.arpa.gz" if lm == GENERAL else Path(lm)
+    path = decoding.tuned_file(find_model(model))
+    assert path is not None
     best = trials[0]
     tuned = {
         "command": this_command(), "commit": git_commit(), "model": model,
-        "manifest": str(manifest), "wer": best.wer, "cer": best.cer,
+        "manifest": str(manifest), "lm": str(decoding.lm), "wer": best.wer, "cer": best.cer,
     }  # fmt: skip
     record = LmRecord.read(path)
     return dataclasses.replace(record, weights=best.weights, tuned=tuned).write(path)

@@ -7,7 +7,7 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -62,7 +62,8 @@ class Transcriber:
 
     model, decoding, runtime: see `Recognizer.load`. channel: the one to use, all are mixed by
     default. split_channels: each channel is transcribed by itself. digests: take the files'
-    SHA-256. server: where the network is instead (see `serving.connect`).
+    SHA-256. server: where the network is instead (see `serving.connect`). written: numbers and
+    dates with digits (see `asr.seq2seq.written`).
     """
 
     model: str
@@ -72,6 +73,7 @@ class Transcriber:
     digests: bool = False
     runtime: Runtime | None = None
     server: str | None = None
+    written: bool = False
 
     def __post_init__(self) -> None:
         if self.server and self.runtime:
@@ -91,6 +93,11 @@ class Transcriber:
         """
         from asr.recognizer import Recognizer
 
+        if self.written:
+            from asr.seq2seq.written import check_language, load_writer
+
+            check_language(self.model)
+            load_writer()
         if self.server:
             from asr.serving import RemoteRecognizer
 
@@ -128,11 +135,12 @@ class Transcriber:
         for channel in dict.fromkeys(c for of_one in channels for c in of_one):
             places = [i for i, of_one in enumerate(channels) if channel in of_one]
             audio = [job.recordings[i][1] for i in places]
-            for k, result in recognizer.transcribe_each(audio, channel=channel, progress=progress):
+            found = dict(recognizer.transcribe_each(audio, channel=channel, progress=progress))
+            for k, result in (_written(found) if self.written else found).items():
                 results[places[k]][channel] = result
         return [
-            Outcome(index, tuple(found[c] for c in of_one), sha256)
-            for (index, _), found, of_one, sha256 in zip(
+            Outcome(index, tuple(of_channel[c] for c in of_one), sha256)
+            for (index, _), of_channel, of_one, sha256 in zip(
                 job.recordings, results, channels, digests, strict=True
             )
         ]
@@ -146,6 +154,15 @@ class Transcriber:
             return [*range(probe(file_of(recording)).channels)]
         except AudioError:
             return [0]  # and reading it says what is wrong
+
+
+def _written(found: Mapping[int, Transcript | Failure]) -> dict[int, Transcript | Failure]:
+    """The transcripts with numbers as they are written."""
+    from asr.seq2seq.written import load_writer
+
+    said = {k: result for k, result in found.items() if isinstance(result, Transcript)}
+    written = load_writer().transcripts([*said.values()])
+    return {**found, **dict(zip(said, written, strict=True))}
 
 
 def unexpected(name: str, error: Exception) -> Failure:

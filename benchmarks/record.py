@@ -2,6 +2,7 @@
 
     python benchmarks/record.py longform data/kathleen/dev.jsonl
     python benchmarks/record.py longform data/kathleen/dev.jsonl --memory 1 --as memory
+    python benchmarks/record.py pipelines/evaluate_translation.py runs/en-ko/model --as translation
 
 pipelines/results.py puts these files into docs/results.md.
 """
@@ -27,9 +28,10 @@ def main() -> None:
         at = arguments.index("--as")
         name = arguments[at + 1]
         del arguments[at : at + 2]
-    command = [f"benchmarks/{arguments[0]}.py", *arguments[1:]]
+    path = arguments[0] if "/" in arguments[0] else f"benchmarks/{arguments[0]}.py"
+    command = [path, *arguments[1:]]
     commit, date = git_commit(), time.strftime("%Y-%m-%d", time.gmtime())
-    script = [sys.executable, HERE / command[0].split("/")[1], *command[1:]]
+    script = [sys.executable, HERE.parent / path, *command[1:]]
     # Without a terminal on stderr there is no bar between the lines.
     run = subprocess.run(script, check=True, capture_output=True)
     made = f"python {shlex.join(command)}"

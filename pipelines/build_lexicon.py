@@ -18,7 +18,7 @@ def main() -> None:
     known = cmudict_entries()
     every = completed(known, {word for lm in a.lm for word in read_arpa(lm).vocabulary})
     write_lexicon(a.out, sorted(every))
-    print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} by rules")
+    print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} made")
 
 
 if __name__ == "__main__":

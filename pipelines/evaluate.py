@@ -17,9 +17,11 @@ def main() -> None:
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="lines are added to it")
     parser.add_argument("--lm", help="general or an ARPA file; weights as tuned; default: greedy")
+    parser.add_argument("--rnn-lm", help="recurrent model beside it")
     a = parser.parse_args()
     # All first: what is written may itself be part of the commit that the lines name.
-    evaluated = [evaluate_manifest(a.model, m, Decoding(lm=a.lm)) for m in a.manifests]
+    decoding = Decoding(lm=a.lm, rnn_lm=a.rnn_lm)
+    evaluated = [evaluate_manifest(a.model, m, decoding) for m in a.manifests]
     with a.out.open("a", encoding="utf-8") as file:
         for result, record in evaluated:
             file.write(json.dumps(record) + "\n")

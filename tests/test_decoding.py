@@ -136,7 +136,7 @@ def test_tuning_tries_and_ranks_and_keeps(
     tiny.save(tmp_path / "tiny", "")
     write_manifest(tmp_path / "m.jsonl", [Utterance("go forward ten meters", 2.786, goforward)])
     model, manifest = str(tmp_path / "tiny"), tmp_path / "m.jsonl"
-    trials = tune(model, manifest, lm, 4, (0.2, 2.0), (0.0, 3.0), (-3.0, -9.0))
+    trials = tune(model, manifest, Decoding(4, lm), (0.2, 2.0), (0.0, 3.0), (-3.0, -9.0))
     tried = {(t.weights.alpha, t.weights.beta, t.weights.unknown) for t in trials}
     assert tried > {(a, b, -9.0) for a in (0.2, 2.0) for b in (0.0, 3.0)}
     assert any(u == -3.0 for _, _, u in tried) and len(trials) == len(tried) > 5
@@ -144,7 +144,7 @@ def test_tuning_tries_and_ranks_and_keeps(
     from asr.evaluation import evaluate_manifest
 
     LmRecord(made={"text": "two sentences"}).write(lm)
-    assert save_best(trials, model, manifest, lm) == tmp_path / "x.json"
+    assert save_best(trials, model, manifest, Decoding(4, lm)) == tmp_path / "x.json"
     kept = LmRecord.read(lm)
     assert kept.weights == trials[0].weights and kept.made == {"text": "two sentences"}
     assert kept.tuned["wer"] == trials[0].wer and kept.tuned["manifest"] == str(manifest)

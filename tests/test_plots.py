@@ -85,6 +85,12 @@ def test_words_and_labels_are_named_where_they_are() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["blank", "space"]
 
 
+def test_attention_is_drawn_whole(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).dirichlet(np.ones(5), 4)
+    plots.attention(tmp_path / "a.png", weights, ["$a$", *"bcde"], ["X", "Y_$", "Z"], "$")
+    assert size(tmp_path / "a.png") == (495, 335)
+
+
 def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
     with pytest.raises(OSError):

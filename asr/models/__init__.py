@@ -8,6 +8,8 @@ from pathlib import Path
 from asr.errors import ModelError
 
 MODELS = Path(__file__).parent
+WRITTEN = "en-written"
+"""What `asr transcribe --written` writes numbers by."""
 
 
 def find_model(model: str | PathLike[str]) -> Path:

@@ -98,6 +98,10 @@ class VoiceDataset:
     def __len__(self) -> int:
         return len(self.examples)
 
+    def describe(self, index: int) -> str:
+        """What an example is called in errors."""
+        return str(self.examples[index].utterance.path)
+
     @property
     def seconds_per_step(self) -> float:
         """Duration of a step, the unit of durations."""

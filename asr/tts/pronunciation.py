@@ -1,17 +1,22 @@
-"""How a word sounds: a lexicon of ARPAbet phones, and rules for words that it does not have."""
+"""How a word sounds: a lexicon of ARPAbet phones, and a model for words that it does not have."""
 
 from __future__ import annotations
 
+import functools
 import gzip
 import re
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from asr.errors import ModelError
 from asr.files import atomic_write
+from asr.progress import track
+
+if TYPE_CHECKING:
+    from asr.seq2seq.converter import Converter
 
 VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 CONSONANTS = (
@@ -32,51 +37,28 @@ LETTERS: dict[str, str] = {
 }  # fmt: skip
 """Letters by their names."""
 
-_ENDINGS: tuple[tuple[str, str], ...] = (
-    ("ing", "IH0 NG"), ("ings", "IH0 NG Z"), ("er", "ER0"), ("ers", "ER0 Z"), ("ly", "L IY0"),
-    ("ness", "N AH0 S"), ("less", "L AH0 S"), ("ful", "F AH0 L"), ("able", "AH0 B AH0 L"),
-    ("ment", "M AH0 N T"), ("y", "IY0"), ("ish", "IH0 SH"), ("like", "L AY1 K"),
-)  # fmt: skip
-_BEGINNINGS: tuple[tuple[str, str], ...] = (
-    ("un", "AH0 N"), ("re", "R IY0"), ("dis", "D IH0 S"), ("non", "N AA1 N"), ("over", "OW1 V ER0"),
-    ("under", "AH1 N D ER0"), ("mis", "M IH0 S"), ("pre", "P R IY0"), ("in", "IH0 N"),
-)  # fmt: skip
-_SPELLINGS: tuple[tuple[str, str], ...] = (
-    ("tion", "SH AH0 N"), ("sion", "ZH AH0 N"), ("ture", "CH ER0"), ("ough", "AO1"),
-    ("eigh", "EY1"), ("igh", "AY1"), ("tch", "CH"), ("dge", "JH"), ("sch", "S K"), ("ch", "CH"),
-    ("sh", "SH"), ("th", "TH"), ("ph", "F"), ("wh", "W"), ("ck", "K"), ("ng", "NG"), ("qu", "K W"),
-    ("kn", "N"), ("wr", "R"), ("gh", "G"), ("ee", "IY1"), ("ea", "IY1"), ("oo", "UW1"),
-    ("ou", "AW1"), ("ow", "OW1"), ("oi", "OY1"), ("oy", "OY1"), ("ai", "EY1"), ("ay", "EY1"),
-    ("au", "AO1"), ("aw", "AO1"), ("ie", "IY1"), ("ei", "EY1"), ("ey", "IY0"), ("ew", "UW1"),
-    ("ue", "UW1"), ("oa", "OW1"), ("ar", "AA1 R"), ("er", "ER0"), ("ir", "ER1"), ("or", "AO1 R"),
-    ("ur", "ER1"), ("a", "AE1"),
-    ("b", "B"), ("c", "K"), ("d", "D"), ("e", "EH1"), ("f", "F"), ("g", "G"), ("h", "HH"),
-    ("i", "IH1"), ("j", "JH"), ("k", "K"), ("l", "L"), ("m", "M"), ("n", "N"), ("o", "AA1"),
-    ("p", "P"), ("q", "K"), ("r", "R"), ("s", "S"), ("t", "T"), ("u", "AH1"), ("v", "V"),
-    ("w", "W"), ("x", "K S"), ("y", "IY0"), ("z", "Z"),
-)  # fmt: skip
-"""What letters usually say; the longer spelling first."""
-_SOFT = {"c": "S", "g": "JH"}
-"""Before e, i and y."""
-_LONG = {"a": "EY1", "e": "IY1", "i": "AY1", "o": "OW1", "u": "UW1"}
-"""A vowel before one consonant and a silent e."""
+SPELLER = "en-g2p"
+"""The shipped converter from spelling to phones (asr/seq2seq/g2p.py)."""
+BEAM = 4
+"""Of its search; chosen on the dev words."""
 
 
 @dataclass(frozen=True)
 class Pronunciation:
-    """Phones of a word, and where they are from: the lexicon, rules, or its letters' names."""
+    """Phones of a word, and where they are from: the lexicon, the rule of plurals, its letters'
+    names, or a model that has learnt to spell."""
 
     phones: Phones
-    source: Literal["lexicon", "rule", "spelled"]
+    source: Literal["lexicon", "rule", "spelled", "learned"]
 
 
 class Pronouncer:
     """Words → phones.
 
-    A word that the lexicon has is said as it says, in its first pronunciation. Else, in this order:
-    a possessive, plural or past form of a known word; a known word with a common ending or
-    beginning; two known words in one; and what its letters usually say. A word without a vowel is
-    spelled.
+    A word that the lexicon has is said as it says, in its first pronunciation. Else it is a
+    possessive or plural of a known word, by rule; or, without a vowel, spelled; or said by a
+    converter that has learnt to from CMUdict. Rules for other endings, beginnings and compounds
+    were worse than the converter on its dev words, these were better (docs/benchmarks/g2p.txt).
 
     Args:
         lexicon: lower-case word → phones, parted by spaces.
@@ -87,58 +69,56 @@ class Pronouncer:
 
     def __call__(self, word: str) -> Pronunciation:
         """Of one lower-case word of a–z and apostrophes."""
+        return self.many([word])[0]
+
+    def many(self, words: Sequence[str]) -> list[Pronunciation]:
+        """Of each; faster than one by one where many are unknown."""
+        found = [self._without_model(word) for word in words]
+        unknown = [word for word, known in zip(words, found, strict=True) if known is None]
+        said = dict(zip(unknown, _learned(tuple(unknown)), strict=True))
+        return [
+            known or Pronunciation(*said[word]) for word, known in zip(words, found, strict=True)
+        ]
+
+    def _without_model(self, word: str) -> Pronunciation | None:
         if (known := self._known(word)) is not None:
             return Pronunciation(known, "lexicon")
-        bare = word.replace("'", "")
-        if (derived := self._inflected(word) or self._derived(bare)) is not None:
-            return Pronunciation(derived, "rule")
-        if not re.search("[aeiouy]", bare):
-            return Pronunciation(spell(bare), "spelled")
-        return Pronunciation(by_letters(bare), "rule")
+        if (plural := self._plural(word)) is not None:
+            return Pronunciation(plural, "rule")
+        if not re.search("[aeiouy]", word):
+            return Pronunciation(spell(word), "spelled")
+        return None
 
     def _known(self, word: str) -> Phones | None:
         phones = self.lexicon.get(word)
         return tuple(phones.split()) if phones is not None else None
 
-    def _inflected(self, word: str) -> Phones | None:
+    def _plural(self, word: str) -> Phones | None:
         for ending in ("'s", "s'", "s", "es"):
             base = word.removesuffix(ending)
             if base != word and len(base) > 1 and (stem := self._known(base)):
                 return stem + _plural(stem[-1])
-        if word.endswith("ed"):
-            for base in (word[:-1], word[:-3], word[:-2]):  # hoped, hopped, walked
-                if (base != word[:-3] or word[-4:-3] == word[-3:-2]) and (
-                    stem := self._known(base)
-                ):
-                    return stem + _past(stem[-1])
         return None
 
-    def _derived(self, word: str) -> Phones | None:
-        for ending, phones in _ENDINGS:
-            base = word.removesuffix(ending)
-            if base == word or len(base) < 3:
-                continue
-            if ending[0] in "aeiy":  # hoping is of hope, hopping of hop
-                halved = [base[:-1]] if base[-1:] == base[-2:-1] else []
-                candidates = [base + "e", *halved, base]
-            else:
-                candidates = [base]
-            for candidate in candidates:
-                if stem := self._known(candidate):
-                    return stem + tuple(phones.split())
-        for beginning, phones in _BEGINNINGS:
-            rest = word.removeprefix(beginning)
-            if (
-                rest != word
-                and len(rest) > 2
-                and (found := self._known(rest) or self._inflected(rest))
-            ):
-                return tuple(phones.split()) + found
-        for cut in range(3, len(word) - 2):
-            first, second = self._known(word[:cut]), self._known(word[cut:])
-            if first and second:
-                return first + second
-        return None
+
+@functools.cache
+def _speller() -> Converter:
+    # Only when a word asks for it: most texts have none.
+    from asr.seq2seq.converter import Converter
+
+    return Converter.load(SPELLER)
+
+
+@functools.lru_cache(maxsize=1024)
+def _learned(words: tuple[str, ...]) -> list[tuple[Phones, Literal["learned", "spelled"]]]:
+    if not words:
+        return []
+    best = [found[0].symbols for found in _speller().convert(words, BEAM)]
+    # What the converter finds nothing to say for, such as "'y", has the names of its letters.
+    return [
+        (phones, "learned") if phones else (spell(word), "spelled")
+        for word, phones in zip(words, best, strict=True)
+    ]
 
 
 def spell(word: str) -> Phones:
@@ -146,39 +126,10 @@ def spell(word: str) -> Phones:
     return tuple(phone for letter in word if letter in LETTERS for phone in LETTERS[letter].split())
 
 
-def by_letters(word: str) -> Phones:
-    """What letters usually say, without knowing the word."""
-    phones: list[str] = []
-    if (magic := re.fullmatch(r"(.*)([aeiou])([b-df-hj-np-tv-z])e", word)) is not None:
-        before, vowel, consonant = magic.groups()
-        return (*by_letters(before), _LONG[vowel], *by_letters(consonant)) if before else (
-            _LONG[vowel], *by_letters(consonant)
-        )  # fmt: skip
-    if word.startswith("y") and len(word) > 1:
-        return ("Y", *by_letters(word[1:]))
-    i = 0
-    while i < len(word):
-        spelling, said = next((s, p) for s, p in _SPELLINGS if word.startswith(s, i))
-        if spelling in _SOFT and word[i + 1 : i + 2] in ("e", "i", "y"):
-            said = _SOFT[spelling]
-        if spelling == "e" and i == len(word) - 1 and phones:  # silent, as in "grumble"
-            break
-        if not (i and word[i - 1] == spelling and len(spelling) == 1):  # a doubled letter is one
-            phones += said.split()
-        i += len(spelling)
-    return tuple(phones)
-
-
 def _plural(last: str) -> Phones:
     if last in ("S", "Z", "SH", "ZH", "CH", "JH"):
         return ("IH0", "Z")
     return ("S",) if last in ("P", "T", "K", "F", "TH") else ("Z",)
-
-
-def _past(last: str) -> Phones:
-    if last in ("T", "D"):
-        return ("IH0", "D")
-    return ("T",) if last in ("P", "K", "F", "TH", "S", "SH", "CH") else ("D",)
 
 
 def cmudict_entries() -> list[tuple[str, str]]:
@@ -239,7 +190,12 @@ def completed(entries: list[tuple[str, str]], words: Collection[str]) -> list[tu
         for word in words
         if word not in pronounce.lexicon and re.fullmatch("[a-z']*[a-z][a-z']*", word)
     )
-    return entries + [(word, " ".join(pronounce(word).phones)) for word in new]
+    said: list[Pronunciation] = []
+    for i in track(range(0, len(new), 64), -(-len(new) // 64), "new words"):
+        said += pronounce.many(new[i : i + 64])
+    return entries + [
+        (word, " ".join(found.phones)) for word, found in zip(new, said, strict=True)
+    ]
 
 
 def read_entries(path: Path) -> list[tuple[str, str]]:

@@ -166,7 +166,7 @@ def _say(
     pronunciation = pronounce(word)
     if pronunciation.source == "spelled":
         warnings.append(f"spelled: {word}")
-    elif pronunciation.source == "rule":
+    elif pronunciation.source in ("rule", "learned"):
         said = " ".join(pronunciation.phones)
         warnings.append(f"not in the lexicon: {word}, said as {said}")
     _add(word, pronunciation.phones, symbols, words)

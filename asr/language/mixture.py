@@ -1,0 +1,80 @@
+"""`Mixture`: an n-gram model and a recurrent one, asked together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from asr.language.recurrent import RecurrentLM
+from asr.language.recurrent import State as Labels
+from asr.lm import END, NEVER, NgramModel
+from asr.lm import State as Words
+
+State = tuple[Words, Labels]
+
+
+class Mixture:
+    """The weighted mean of both models' probabilities of each word (Jelinek & Mercer, 1980).
+
+    Its words are those of the n-gram model; scores are log10, as in ARPA files. To a search it is
+    what an `NgramModel` is (shallow fusion: Gulcehre et al., 2015); `gains` ranks anew what a
+    search has found without it, which takes far fewer steps of the network.
+
+    Args:
+        ngram, recurrent: the models.
+        share: of the recurrent model in the mean, 0 … 1.
+    """
+
+    def __init__(self, ngram: NgramModel, recurrent: RecurrentLM, share: float) -> None:
+        self.ngram, self.recurrent = ngram, recurrent
+        self.ids, self.vocabulary = ngram.ids, ngram.vocabulary
+        self.probabilities = ngram.probabilities
+        self.share = share
+        self._scored: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}
+
+    def start(self) -> State:
+        """State at the start of a sentence."""
+        return self.ngram.start(), self.recurrent.start()
+
+    def step(self, state: State, word: str) -> tuple[float, State]:
+        """Log10 probability of `word` in `state`, and the state behind it; `NEVER` where the
+        n-gram model says so."""
+        counted, words = self.ngram.step(state[0], word)
+        said, labels = self.recurrent.step(state[1], word)
+        score = counted if counted <= NEVER else float(self._mean(counted, said))
+        return score, (words, labels)
+
+    def gains(self, sentences: Sequence[Sequence[str]]) -> np.ndarray:
+        """By how much each sentence is likelier than by the n-gram model alone: log10
+        [sentences]."""
+        new = [s for s in dict.fromkeys(map(tuple, sentences)) if s not in self._scored]
+        for sentence, said in zip(new, self.recurrent.word_scores(new), strict=True):
+            self._scored[sentence] = self._counted(sentence), said
+        return np.array([self._gain(*self._scored[tuple(s)]) for s in sentences])
+
+    def forget(self) -> None:
+        """Drop what `gains` keeps of the sentences it was asked about."""
+        self._scored.clear()
+
+    def _counted(self, sentence: Sequence[str]) -> np.ndarray:
+        state, scores = self.ngram.start(), []
+        for word in (*sentence, END):
+            score, state = self.ngram.step(state, word)
+            scores.append(score)
+        return np.array(scores)
+
+    def _gain(self, counted: np.ndarray, said: np.ndarray) -> float:
+        gains = self._mean(counted, said) - counted
+        return float(gains[counted > NEVER].sum())
+
+    def _mean(self, counted: np.ndarray | float, said: np.ndarray | float) -> np.ndarray:
+        """log10 of the mean of two probabilities."""
+        if not 0 < self.share < 1:
+            return np.asarray(said if self.share else counted)
+        first, second = math.log10(1 - self.share), math.log10(self.share)
+        larger = np.maximum(first + counted, second + said)
+        return larger + np.log10(
+            10 ** (first + counted - larger) + 10 ** (second + said - larger)
+        )

@@ -1,0 +1,1 @@
+"""From one sequence of symbols to another: spelling to phones, words to numbers, translation."""

@@ -1,0 +1,26 @@
+"""Train a converter from a config, such as spelling to phones: pipelines/prepare_g2p.py first.
+
+python pipelines/train_seq2seq.py pipelines/configs/g2p.yaml --data data --out runs/en-g2p
+"""
+
+import argparse
+from pathlib import Path
+
+from asr.quiet import import_tensorflow
+
+import_tensorflow()
+
+from asr.train import train_from
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    print(train_from(arguments.config, arguments.data, arguments.out))
+
+
+if __name__ == "__main__":
+    main()
