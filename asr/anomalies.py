@@ -143,3 +143,18 @@ def inject(
             changed[at : at + length] += offset
             labels[at : at + length] = True
     return changed, labels
+
+
+def trials(
+    method: Method, usual: np.ndarray, watched: np.ndarray, labels: np.ndarray, config: SeriesConfig
+) -> dict[str, Found]:
+    """How many of the test part's known anomalies are found, "real", and how many of some sizes
+    that are put in (`rehearse`).
+
+    Args:
+        usual: the series without its anomalies; watched: with those of the test part.
+        labels: whether each value belongs to one.
+    """
+    _, alarms = detect(method, watched, config, threshold(method, usual, config))
+    found = {f"size {size}": rehearse(method, usual, config, size) for size in (2, 4, 8)}
+    return {"real": judge(alarms, labels[config.validation :]), **found}

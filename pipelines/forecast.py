@@ -1,17 +1,16 @@
-"""Forecasts of real series beside naive ones, and anomalies; needs pip install 'asr[notebooks]'.
+"""Forecasts of real series beside naive ones, and anomalies: python pipelines/forecast.py [--json]
 
-python pipelines/forecast.py [--seeds 3] [--json]
-"""
+The series are in packages of the extra `notebooks`."""
 
 import argparse
+import itertools
 import json
 from dataclasses import asdict
 
 from asr.quiet import import_tensorflow
 
 import_tensorflow()
-
-from asr.anomalies import detect, judge, rehearse, threshold
+from asr.anomalies import trials
 from asr.config import replace
 from asr.series import evaluate, methods
 from asr.series_examples import EXAMPLES
@@ -19,10 +18,10 @@ from asr.series_examples import EXAMPLES
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="networks for each series")
-    parser.add_argument("--json", action="store_true", help="a JSON line for each result")
+    parser.add_argument("--seeds", type=int, default=3, help="networks a series")
+    parser.add_argument("--json", action="store_true", help="a line a result")
     a = parser.parse_args()
-    for name, seed in ((name, seed) for name in EXAMPLES for seed in range(1, a.seeds + 1)):
+    for name, seed in itertools.product(EXAMPLES, range(1, a.seeds + 1)):
         example = EXAMPLES[name]()
         c, usual = replace(example.config, seed=seed), example.usual
         for method, forecast in methods(usual, c).items():
@@ -31,12 +30,10 @@ def main() -> None:
             row = {"series": name, "method": method, "seed": seed}
             row |= asdict(evaluate(forecast, usual, c))
             if example.labels.any():
-                _, alarms = detect(forecast, example.watched, c, threshold(forecast, usual, c))
-                found = {"real": judge(alarms, example.labels[c.validation :])}
-                found |= {f"size {n}": rehearse(forecast, usual, c, n) for n in (2, 4, 8)}
+                found = trials(forecast, usual, example.watched, example.labels, c)
                 row |= {k: f"P {f.precision:.2f} R {f.recall:.2f}" for k, f in found.items()}
-            shown = {k: f"{v:.2f}" if isinstance(v, float) else v for k, v in row.items()}
-            print(json.dumps(row) if a.json else "  ".join(f"{k} {v}" for k, v in shown.items()))
+            shown = (f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
+            print(json.dumps(row) if a.json else "  ".join(shown))
 
 
 if __name__ == "__main__":

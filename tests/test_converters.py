@@ -132,8 +132,8 @@ def test_what_is_wrong_in_a_config_is_named(change: dict[str, object], message: 
 
 
 def test_targets_that_no_frames_can_hold_are_named(tmp_path: Path) -> None:
-    data = corpus(tmp_path, [Pair("a", "x y z")], [Pair("a", "x")])
+    data = corpus(tmp_path, [Pair("a", "w x y z")], [Pair("a", "x")])
     said: list[str] = []
-    with pytest.raises(ConfigError, match=r"network.frames: 2 are too few"):
+    with pytest.raises(ConfigError, match=r"network.frames: 3 are too few"):
         train_converter(experiment("ctc"), data, tmp_path / "out", say=said.append)
-    assert said == ["left out: 'a': 1 symbols have too few frames for 3"]
+    assert said == ["left out: 'a': 1 symbols have too few frames for 4"]
