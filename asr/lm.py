@@ -153,13 +153,20 @@ class NgramModel:
             state = self.step(state, before)[1]
         return self.step(state, word)[0]
 
+    def word_scores(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """Of each sentence the log10 probabilities of its words, and of its end: [words + 1]."""
+        found = []
+        for words in sentences:
+            state, scores = self.start(), []
+            for word in (*words, END):
+                score, state = self.step(state, word)
+                scores.append(score)
+            found.append(np.array(scores))
+        return found
+
     def sentence(self, words: Sequence[str]) -> float:
         """Log10 probability of a whole sentence, its end included."""
-        state, total = self.start(), 0.0
-        for word in (*words, END):
-            gain, state = self.step(state, word)
-            total += gain
-        return total
+        return float(sum(self.word_scores([words])[0].tolist()))
 
     def _back_off(self, key: int, n: int) -> float:
         table, _, back_offs = self._tables[n - 1]

@@ -9,10 +9,13 @@ import numpy as np
 
 from asr.language.recurrent import RecurrentLM
 from asr.language.recurrent import State as Labels
-from asr.lm import END, NEVER, NgramModel
+from asr.lm import NEVER, NgramModel
 from asr.lm import State as Words
 
 State = tuple[Words, Labels]
+
+REMEMBERED = 20_000
+"""Sentences whose scores `gains` keeps, for trials of weights that find the same ones again."""
 
 
 class Mixture:
@@ -49,23 +52,15 @@ class Mixture:
     def gains(self, sentences: Sequence[Sequence[str]]) -> np.ndarray:
         """By how much each sentence is likelier than by the n-gram model alone: log10
         [sentences]."""
+        if len(self._scored) > REMEMBERED:
+            self._scored.clear()
         new = [s for s in dict.fromkeys(map(tuple, sentences)) if s not in self._scored]
-        for sentence, said in zip(new, self.recurrent.word_scores(new), strict=True):
-            self._scored[sentence] = self._counted(sentence), said
-        return np.array([self._gain(*self._scored[tuple(s)]) for s in sentences])
+        both = self.ngram.word_scores(new), self.recurrent.word_scores(new)
+        self._scored.update(zip(new, zip(*both, strict=True), strict=True))
+        return np.array([self.gain(*self._scored[tuple(s)]) for s in sentences])
 
-    def forget(self) -> None:
-        """Drop what `gains` keeps of the sentences it was asked about."""
-        self._scored.clear()
-
-    def _counted(self, sentence: Sequence[str]) -> np.ndarray:
-        state, scores = self.ngram.start(), []
-        for word in (*sentence, END):
-            score, state = self.ngram.step(state, word)
-            scores.append(score)
-        return np.array(scores)
-
-    def _gain(self, counted: np.ndarray, said: np.ndarray) -> float:
+    def gain(self, counted: np.ndarray, said: np.ndarray) -> float:
+        """`gains` of a sentence of which the models' scores of its words are known."""
         gains = self._mean(counted, said) - counted
         return float(gains[counted > NEVER].sum())
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from asr.language.mixture import Mixture
 from asr.language.recurrent import RecurrentLM
-from asr.lm import END, NgramModel
+from asr.lm import NgramModel
 from asr.progress import track
 
 CHUNK = 512
@@ -64,19 +64,26 @@ def compare(
     characters = np.array([len(" ".join(words)) + 1 for words in sentences])
     words = np.array([len(words) + 1 for words in sentences])
     bits: dict[str, np.ndarray] = {}
+    counted: list[np.ndarray] = []
+    said: list[np.ndarray] = []
     if ngram is not None:
-        bits["n-gram"] = np.array([_ngram_bits(ngram, words) for words in sentences])
+        counted = ngram.word_scores(sentences)
+        spelled = [
+            sum(len(word) + 1 for word in words if word not in ngram.ids) for words in sentences
+        ]
+        bits["n-gram"] = _bits(counted) + SPELLING_BITS * np.array(spelled)
     if recurrent is not None:
-        scores = [
-            row.sum()
+        said = [
+            row
             for start in track(range(0, len(sentences), CHUNK), -(-len(sentences) // CHUNK), "rnn")
             for row in recurrent.word_scores(sentences[start : start + CHUNK])
         ]
-        bits["recurrent"] = -math.log2(10) * np.array(scores)
+        bits["recurrent"] = _bits(said)
     if ngram is not None and recurrent is not None:
         # The n-gram model's characters of unknown words stay: the mean is of words.
         mixture = Mixture(ngram, recurrent, share)
-        bits["mixture"] = bits["n-gram"] - math.log2(10) * mixture.gains(sentences)
+        gains = [mixture.gain(*both) for both in zip(counted, said, strict=True)]
+        bits["mixture"] = bits["n-gram"] - math.log2(10) * np.array(gains)
     known = unknown == 0
     predictions = tuple(
         Prediction(
@@ -92,11 +99,6 @@ def compare(
     )  # fmt: skip
 
 
-def _ngram_bits(model: NgramModel, words: Sequence[str]) -> float:
-    state, total = model.start(), 0.0
-    for word in (*words, END):
-        score, state = model.step(state, word)
-        total -= score * math.log2(10)
-        if word not in model.ids:
-            total += SPELLING_BITS * (len(word) + 1)
-    return total
+def _bits(scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Bits of each sentence, of its words' log10 probabilities."""
+    return -math.log2(10) * np.array([row.sum() for row in scores])
