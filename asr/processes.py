@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from asr.errors import WorkerError
+from asr.quiet import uncollected
 
 _ahead: list[tuple[Connection, BaseProcess]] = []
 
@@ -87,9 +88,10 @@ def _start(count: int) -> tuple[Connection, BaseProcess]:
 
 def _wait(connection: Connection, threads: int) -> None:
     """A worker process: imports what a batch takes, and then does the work that it is told."""
-    import asr.onnx_model
-    import asr.recognizer  # noqa: F401
-    from asr.workers import serve
+    with uncollected():
+        import asr.onnx_model
+        import asr.recognizer  # noqa: F401
+        from asr.workers import serve
 
     try:
         work = connection.recv()
