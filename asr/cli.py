@@ -39,14 +39,6 @@ app.command()(speak)
 app.command("evaluate-tts")(evaluate_tts)
 
 
-def _start_workers(count: int) -> int:
-    """They import what they need while this process does."""
-    from asr.processes import start_ahead
-
-    start_ahead(count)
-    return count
-
-
 @app.callback()
 def options() -> None:
     """Speech to text that you can train, understand and ship."""
@@ -74,10 +66,7 @@ def transcribe(
         bool, typer.Option("--resume", help="keep the folder's results that are still right")
     ] = False,
     workers: Annotated[
-        int,
-        typer.Option(
-            help="processes, each with the model; 1: this one alone", callback=_start_workers
-        ),
+        int, typer.Option(help="processes, each with the model; 1: this one alone")
     ] = 1,
     errors: Annotated[
         Path | None, typer.Option(help="failures as JSON lines; default: DIR/errors.jsonl")
