@@ -9,13 +9,15 @@ def main() -> None:
     """Entry point: run the command line, and end quickly."""
     import gc
 
-    from asr.processes import start_ahead
-
-    start_ahead(workers_of(sys.argv[1:]))
-    from asr.cli import main as run
-
     try:
+        from asr.processes import start_ahead
+
+        start_ahead(workers_of(sys.argv[1:]))
+        from asr.cli import main as run
+
         sys.exit(run())
+    except KeyboardInterrupt:  # before there was a command to deal with it
+        sys.exit(130)
     finally:
         gc.freeze()  # Python would search all modules for garbage as it ends
 
