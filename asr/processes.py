@@ -22,15 +22,14 @@ _ahead: list[tuple[Connection, BaseProcess]] = []
 
 
 def start_ahead(count: int) -> None:
-    """Start the first of `count` workers; the one process of a batch without any is this one.
+    """Start the first of `count` workers; with 1, this process does the work itself.
 
     There may be less work than for all: no more than there are processors, and those that are not
-    needed end with `end_ahead` or this process.
-
-    Raises:
-        WorkerError: one cannot be started.
+    needed end with `end_ahead` or this process. If one cannot be started, `take` will tell.
     """
-    if count > 1:
+    if count < 2:
+        return
+    with suppress(WorkerError):
         for _ in range(min(count, os.cpu_count() or 1)):
             _ahead.append(_start(count))
 

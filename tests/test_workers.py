@@ -100,6 +100,18 @@ def test_workers_that_were_started_ahead_do_the_work(
     assert not any(process.is_alive() for process in ahead)
 
 
+def test_workers_that_cannot_be_started_are_told_of_when_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(process: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", refuse)
+    processes.start_ahead(2)
+    with pytest.raises(WorkerError, match=r"cannot be started \(Resource temporarily unavailable"):
+        list(run_workers(2, Fake("en-small"), jobs(["a.wav"]), lambda: None))
+
+
 def test_workers_that_wait_for_work_end_with_a_killed_parent() -> None:
     """They hold its stderr, which is at its end only when all have ended."""
     code = "import asr.processes, os; asr.processes.start_ahead(2); os.kill(os.getpid(), 9)"
