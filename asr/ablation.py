@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a run. hours: of speech that it heard, without those of the run before it.
-    scores: by test, WER and CER as fractions."""
+    """What became of a run. hours: of speech that its weights have heard. scores: by test, WER and
+    CER as fractions."""
 
     condition: str
     seed: int
@@ -116,7 +116,12 @@ def ablate(config: AblationConfig, data: Path, out: Path, jobs: int) -> list[Fin
     wrong = [f"{name}: {e}" for (name, _), e in zip(started, errors, strict=True) if e is not None]
     if wrong:
         raise TrainingError("\n".join(wrong))
-    return [future.result() for future in started.values()]
+    found = {key: future.result() for key, future in started.items()}
+    heard: dict[tuple[str, int], float] = {}
+    for run in runs:
+        key = run.condition, run.seed
+        heard[key] = found[key].hours + (heard[run.after, run.seed] if run.after else 0.0)
+    return [replace(finding, hours=heard[key]) for key, finding in found.items()]
 
 
 def table(findings: list[Finding]) -> str:
