@@ -9,6 +9,7 @@ spectrum that can be warped, masked, band-limited and made noisy, and transforme
 from __future__ import annotations
 
 import numpy as np
+import scipy.signal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -27,6 +28,8 @@ class AugmentConfig:
     """Speed and pitch factor within 1 ± this (Ko et al., 2015)."""
     noise: float = Field(default=0.5, ge=0, le=1)
     """Share of perturbed versions with coloured noise at 5–40 dB signal-to-noise ratio."""
+    room: float = Field(default=0.0, ge=0, le=1)
+    """Share of perturbed versions as in a room that reverberates for 0.1 to 0.6 s."""
     gain_db: float = Field(default=10.0, ge=0)
     telephone: float = Field(default=0.2, ge=0, le=1)
     """Share of perturbed versions reduced to 8 kHz sampling, half of them through μ-law."""
@@ -58,12 +61,30 @@ def perturb(
     if config.speed:
         factor = rng.uniform(1 - config.speed, 1 + config.speed)
         samples = resample(samples, round(sample_rate * factor), sample_rate)
+    if config.room and rng.random() < config.room:
+        samples = reverberate(samples, sample_rate, rng.uniform(0.1, 0.6), rng)
     if rng.random() < config.noise:
         samples = add_noise(samples, rng.uniform(5, 40), rng.uniform(0, 2), rng)
     if rng.random() < config.telephone:
         samples = telephone(samples, sample_rate, companding=rng.random() < 0.5)
     gain = 10 ** (rng.uniform(-config.gain_db, config.gain_db) / 20)
     return (samples * gain).astype(np.float32)
+
+
+def reverberate(
+    samples: np.ndarray, sample_rate: int, seconds: float, rng: np.random.Generator
+) -> np.ndarray:
+    """What a room adds: samples [n] → [n], with the direct sound where it was.
+
+    The room's answer is noise that decays by 60 dB in `seconds` (Polack's model), from a few
+    milliseconds behind the direct sound on and 0 to 12 dB below it in all.
+    """
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    late = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+    late[: round(rng.uniform(0.002, 0.01) * sample_rate)] = 0
+    late *= 10 ** (-rng.uniform(0, 12) / 20) / np.sqrt(np.sum(late**2))
+    wet = scipy.signal.fftconvolve(samples, late)[: len(samples)]
+    return (samples + wet).astype(np.float32)
 
 
 def add_noise(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jiwer
 import numpy as np
 from pydantic.dataclasses import dataclass
 
@@ -112,6 +111,8 @@ def word_confidence(scores: Sequence[float], curve: Curve | None) -> float:
 
 def judge(reference: str, transcript: Transcript, normalise: Callable[[str], str]) -> list[Judged]:
     """Each word's confidence, and whether the alignment with `reference` has it right."""
+    import jiwer  # not for every start of a program
+
     pairs = [(word, w.confidence) for w in transcript.words for word in normalise(w.text).split()]
     right = [False] * len(pairs)
     expected = " ".join(normalise(reference).split())

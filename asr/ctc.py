@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def loss(
-    logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor
+    logits: tf.Tensor,
+    logit_lengths: tf.Tensor,
+    labels: tf.Tensor,
+    label_lengths: tf.Tensor,
+    smoothing: float = 0.0,
 ) -> tf.Tensor:
     """Negative log-likelihood in nats of each utterance's labels: float32 [batch].
 
@@ -27,6 +31,8 @@ def loss(
         logit_lengths: int32 [batch], true frame counts; frames beyond are not read.
         labels: int32 [batch, units], padded with anything behind `label_lengths`.
         label_lengths: int32 [batch].
+        smoothing: share of the loss that is the frames' cross entropy with all labels equally
+            likely, against CTC's habit of being sure (Kim et al., 2018).
 
     Raises:
         InvalidArgumentError: a logit length beyond the logits, or fewer frames than labels. With
@@ -42,13 +48,19 @@ def loss(
     sparse = tf.SparseTensor(
         tf.where(valid), tf.boolean_mask(labels, valid), tf.shape(labels, out_type=tf.int64)
     )
-    return tf.nn.ctc_loss(
+    logits = tf.cast(logits, tf.float32)
+    unlikely = tf.nn.ctc_loss(
         labels=tf.cast(sparse, tf.int32),
-        logits=tf.transpose(tf.cast(logits, tf.float32), [1, 0, 2]),
+        logits=tf.transpose(logits, [1, 0, 2]),
         label_length=None,
         logit_length=logit_lengths,
         blank_index=BLANK,
     )
+    if not smoothing:
+        return unlikely
+    frames = tf.sequence_mask(logit_lengths, tf.shape(logits)[1], tf.float32)
+    uneven = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=2)
+    return (1 - smoothing) * unlikely + smoothing * tf.reduce_sum(uneven * frames, axis=1)
 
 
 def frames_needed(labels: Sequence[int]) -> int:

@@ -79,6 +79,9 @@ class SpeechDataset:
     Utterances that cannot be trained on (unreadable, text outside the alphabet, more labels than
     frames) are left out and listed, with the reason, in `skipped`.
 
+    Args:
+        epoch_hours, balance: see `asr.experiment.DataConfig`.
+
     Raises:
         TextError: none is left.
     """
@@ -92,8 +95,11 @@ class SpeechDataset:
         augment: AugmentConfig | None,
         seed: int,
         phones: PhoneSpeller | None = None,
+        epoch_hours: float = 0.0,
+        balance: float = 0.0,
     ) -> None:
         self.features, self.acoustic = features, acoustic
+        self.epoch_hours, self.balance = epoch_hours, balance
         self.space, self.phones = tokenizer.space, phones
         self.augment, self.seed = augment, seed
         self.warper = Warper(features, augment) if augment else None
@@ -153,11 +159,28 @@ class SpeechDataset:
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """The epoch's batches as arrays of example indices."""
-        durations = [
+        durations = np.array([
             sum(self.examples[j].utterance.duration for j in self.joined(i, epoch))
             for i in range(len(self.examples))
-        ]
-        return shuffled_batches(durations, batch_size, (self.seed, epoch))
+        ])  # fmt: skip
+        heard = self._drawn(durations, epoch) if self.epoch_hours else np.arange(len(durations))
+        batches = shuffled_batches(durations[heard], batch_size, (self.seed, epoch))
+        return [heard[batch] for batch in batches]
+
+    def _drawn(self, durations: np.ndarray, epoch: int) -> np.ndarray:
+        """Indices of so many examples as fill an epoch's hours."""
+        speakers = [example.utterance.speaker for example in self.examples]
+        seconds = {
+            speaker: sum(self.examples[i].utterance.duration for i in indices)
+            for speaker, indices in self._by_speaker.items()
+        }
+        weights = np.array([seconds[speaker] for speaker in speakers]) ** -self.balance
+        # The first of exponential times: a draw by weight, without replacement (Efraimidis &
+        # Spirakis, 2006).
+        times = np.random.default_rng([self.seed, epoch, 3]).exponential(size=len(weights))
+        order = np.argsort(times / weights, kind="stable")
+        filled = np.searchsorted(np.cumsum(durations[order]), self.epoch_hours * 3600)
+        return order[: filled + 1]
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> Batch:
         """Features as this epoch hears them, padded."""
@@ -247,7 +270,7 @@ class SpeechDataset:
 
 
 def shuffled_batches(
-    durations: Sequence[float],
+    durations: Sequence[float] | np.ndarray,
     batch_size: int,
     seed: tuple[int, int],
     most: float = BATCH_SECONDS,

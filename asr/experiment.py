@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jiwer
 import keras
@@ -49,15 +49,42 @@ class DataConfig:
     dev: tuple[str, ...]
     repeat: dict[str, int] = Field(default_factory=dict)
     """Times an epoch goes through a train manifest, where that is not once."""
+    share: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    """Part of a train manifest's utterances that is used, where that is not all: a draw that is the
+    same for every seed, and of which a larger share has all. For learning curves."""
+    epoch_hours: float = Field(default=0.0, ge=0)
+    """Hours of speech that an epoch draws anew from the train manifests; 0: all of them."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """How far that draw evens out the speakers: 0 each utterance is as likely, 1 each speaker's
+    utterances together are as likely as another's."""
     subwords: int = Field(default=0, ge=0)
     """Pieces of a subword tokenizer to make from the train transcripts; 0: `tokenizer` as it is."""
 
     def __post_init__(self) -> None:
         if not self.train or not self.dev:
             raise ConfigError("data: train and dev each need a manifest")
-        for name in self.repeat:
-            if name not in self.train:
-                raise ConfigError(f"data.repeat: {name} is not among data.train")
+        for key in ("repeat", "share"):
+            for name in getattr(self, key):
+                if name not in self.train:
+                    raise ConfigError(f"data.{key}: {name} is not among data.train")
+        if self.balance and not self.epoch_hours:
+            raise ConfigError("data.balance: only a draw can be balanced, give data.epoch_hours")
+
+    def read(self, folder: Path) -> list[Utterance]:
+        """The train manifests' utterances.
+
+        Raises:
+            ManifestError: see `read_manifest`.
+        """
+        found: list[Utterance] = []
+        for name in self.train:
+            utterances = read_manifest(folder / name)
+            # An order of its own, of which each share is the beginning.
+            order = np.random.default_rng(0).permutation(len(utterances))
+            count = max(1, round(self.share.get(name, 1.0) * len(utterances)))
+            chosen = [utterances[i] for i in sorted(order[:count])]
+            found += chosen * self.repeat.get(name, 1)
+        return found
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,6 +97,8 @@ class ExperimentConfig:
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
     acoustic: AcousticConfig = Field(default_factory=AcousticConfig)
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the loss that wants every label equally likely in every frame: see `ctc.loss`."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     initial_model: str = ""
     """Model to start from (name or directory) instead of random weights; shapes must fit."""
@@ -105,12 +134,7 @@ def train_recognizer(
     """
     prepare_run(config.training)
     keras.config.set_dtype_policy(config.training.precision)
-    train = [
-        utterance
-        for name in config.data.train
-        for _ in range(config.data.repeat.get(name, 1))
-        for utterance in read_manifest(data / name)
-    ]
+    train = config.data.read(data)
     dev = [utterance for name in config.data.dev for utterance in read_manifest(data / name)]
     if config.data.subwords:
         texts = [u.text for u in train]
@@ -123,7 +147,7 @@ def train_recognizer(
     phones = PhoneSpeller(Pronouncer(first_ways(said))) if said else None
     dataset = SpeechDataset(
         train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed,
-        phones,
+        phones, config.data.epoch_hours, config.data.balance,
     )  # fmt: skip
     for problem in dataset.skipped:
         say(f"left out: {problem}")
@@ -141,9 +165,11 @@ def train_recognizer(
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
         first, second = logits[:, :, : len(tokenizer)], logits[:, :, len(tokenizer) :]
-        total = ctc.loss(first, lengths, batch["labels"], batch["label_lengths"])
+        smoothing = config.label_smoothing
+        total = ctc.loss(first, lengths, batch["labels"], batch["label_lengths"], smoothing)
         if config.acoustic.phones:
-            total += ctc.loss(second, lengths, batch["phones"], batch["phone_lengths"])
+            of_phones = batch["phones"], batch["phone_lengths"]
+            total += ctc.loss(second, lengths, *of_phones, smoothing)
         return total
 
     # Feature extraction is the same in every epoch: once.
@@ -159,6 +185,7 @@ def train_recognizer(
             write_lexicon(out / "model" / LEXICON, said)
 
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
+    hours = min(hours, config.data.epoch_hours or hours)
     content = {"features and labels": dataset.digest()}
     run_training(
         config, data, out, dataset, hours, content, network, losses, dev_scores, save, strategy,

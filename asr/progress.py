@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:  # without a terminal there is nothing to show, and no need of rich
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -17,6 +17,8 @@ T = TypeVar("T")
 def _console() -> Console:
     """On stderr. FORCE_COLOR, as Jupyter sets it for all that its cells start, may ask for colours;
     what moves needs a terminal."""
+    from rich.console import Console
+
     return Console(stderr=True, force_terminal=sys.stderr.isatty(), force_jupyter=False)
 
 
@@ -24,6 +26,14 @@ class TrainingProgress:
     """A bar for the running epoch and a line for each finished one, all on stderr."""
 
     def __init__(self, epochs: int) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         self.epochs = epochs
         self.console = _console()
         self.bar = Progress(
@@ -73,25 +83,25 @@ class TrainingProgress:
 @contextmanager
 def spinner(what: str) -> Iterator[None]:
     """Show that something is going on, on stderr if that is a terminal."""
-    console = _console()
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield
         return
-    with console.status(what):
+    with _console().status(what):
         yield
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """Pass `items` through, with a bar on stderr if that is a terminal."""
-    console = _console()
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield from items
         return
+    from rich.progress import MofNCompleteColumn, Progress
+
     # rich would otherwise send what is printed meanwhile to its own console: results meant for
     # stdout would end up on stderr.
     with Progress(
         *Progress.get_default_columns(), MofNCompleteColumn(),
-        console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
+        console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
         yield from bar.track(items, total, description=what)
 
@@ -99,15 +109,16 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 @contextmanager
 def seconds_bar(total: float, what: str, show: bool = True) -> Iterator[Callable[[float], object]]:
     """A bar by seconds of audio, on stderr if that is a terminal; what it yields moves it on."""
-    console = _console()
-    if not (show and console.is_terminal):
+    if not (show and sys.stderr.isatty()):
         yield lambda seconds: None
         return
+    from rich.progress import Progress, TextColumn
+
     # As above: nothing that is printed meanwhile is to go through rich.
     with Progress(
         *Progress.get_default_columns(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} s of audio"),
-        console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
+        console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
         task = bar.add_task(what, total=total)
         yield lambda seconds: bar.advance(task, seconds)

@@ -22,7 +22,7 @@ def import_tensorflow() -> None:
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
-        with _without(UNUSED), _uncollected():
+        with _without(UNUSED), uncollected():
             import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -45,7 +45,7 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No garbage collection, and none later of what is made now: modules are there to stay."""
     enabled = gc.isenabled()
     gc.disable()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
@@ -21,6 +18,7 @@ from asr.errors import AsrError, AudioError, ConfigError, ServerError, WorkerErr
 from asr.inputs import Recording, file_of
 from asr.ledger import digest
 from asr.manifest import Utterance
+from asr.processes import end, end_ahead, take
 from asr.results import Failure, Transcript
 from asr.runtimes import Runtime
 
@@ -213,9 +211,15 @@ def run_workers(
     queue = deque(jobs)
     workers: dict[Connection, _Worker] = {}
     started = False
+
+    def start() -> None:
+        connection, process = take(count, transcriber)
+        workers[connection] = _Worker(process)
+
     try:
         for _ in range(min(count, len(queue))):
-            _start(workers, count, transcriber)
+            start()
+        end_ahead()
         while queue or any(worker.job for worker in workers.values()):
             for connection in wait(list(workers)):
                 assert isinstance(connection, Connection)
@@ -249,38 +253,11 @@ def run_workers(
                         with suppress(OSError):  # it died just now: its pipe's end comes next
                             other.send(idle.job)
                 if queue and len(workers) < count and worker.ready:
-                    _start(workers, count, transcriber)
+                    start()
                 if outcomes:
                     yield outcomes
     finally:
-        for connection, worker in workers.items():
-            worker.process.terminate()
-            worker.process.join()
-            connection.close()
-
-
-def _start(workers: dict[Connection, _Worker], count: int, transcriber: Transcriber) -> None:
-    context = get_context("spawn")  # TensorFlow's threads and locks do not survive a fork
-    ours, theirs = context.Pipe()
-    threads = max(1, (os.cpu_count() or 1) // count)
-    process = context.Process(target=_serve, args=(theirs, threads, transcriber), daemon=True)
-    # A Ctrl-C on the terminal goes to every process, but only the parent is to deal with it.
-    in_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-    # NumPy's threads, which it takes from here when it is imported.
-    added = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} - os.environ.keys()
-    os.environ.update(dict.fromkeys(added, str(threads)))
-    try:
-        process.start()
-    except OSError as error:
-        raise WorkerError(f"a worker process cannot be started ({error.strerror})") from None
-    finally:
-        for name in added:
-            del os.environ[name]
-        if in_main:
-            signal.signal(signal.SIGINT, handler)
-    theirs.close()
-    workers[ours] = _Worker(process)
+        end([(connection, worker.process) for connection, worker in workers.items()])
 
 
 def _take_back(job: Job, process: BaseProcess, queue: deque[Job]) -> list[Outcome]:
@@ -301,7 +278,7 @@ def _death(process: BaseProcess) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _serve(connection: Connection, threads: int, transcriber: Transcriber) -> None:
+def serve(connection: Connection, threads: int, transcriber: Transcriber) -> None:
     """A worker process: sends an empty list when it is ready, then the outcomes of each job that
     it is sent. It ends with its parent, even a killed one, for then the pipe has no other end."""
     message: object = []

@@ -28,7 +28,7 @@ from asr.record import environment, git_commit
 def measure(manifest: Path, model: str, workers: int, options: list[str]) -> tuple[float, ...]:
     """Seconds of one run: whole, warm, and of all its processes' processor time."""
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "asr.cli", "transcribe", str(manifest), "--model", model,
+        command = [sys.executable, "-m", "asr", "transcribe", str(manifest), "--model", model,
                    "--workers", str(workers), "--out", f"{out}/", *options]  # fmt: skip
         before = os.times()
         started = time.perf_counter()

@@ -1,10 +1,14 @@
-"""How fast the recurrent layers train: forward and gradient of a stack, ours against Keras's.
+"""How fast recurrent layers train: forward and gradient of a stack, ours, Keras's and PyTorch's.
 
+    pip install torch==2.13.0 --extra-index-url https://download.pytorch.org/whl/cpu
     python benchmarks/train_speed.py [--units 256 --batch 16 --layers 4 --threads 1]
 
-Both run in turn in one process; prints medians, their ratio, and seconds of audio a second at 50
-frames a second. Plain Keras is measured with TensorFlow's own choice of threads as well: run once
-with --threads 0.
+They run in turn in one process; prints medians, what share of the others' time ours takes, and
+seconds of audio a second at 50 frames a second. --threads are inside one operation, of TensorFlow,
+which runs operations beside each other as well; PyTorch, which does not, has all cores. Plain Keras
+is measured with TensorFlow's own choice of threads as well: run once with --threads 0. PyTorch is
+left out where it is not installed. Its backward direction knows where a sequence ends only if these
+are packed, for which it has no fast kernel; with the padding taken for speech it has one.
 """
 
 import argparse
@@ -12,6 +16,8 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -49,6 +55,29 @@ def stack(make: Callable[[], keras.layers.Layer], layers: int, batch: int) -> Ca
     return lambda: step(x)
 
 
+def torch_stacks(units: int, layers: int, batch: int) -> dict[str, Callable[[], object]]:
+    """The same by torch.nn.LSTM, which has all layers in one; nothing without PyTorch."""
+    if find_spec("torch") is None:
+        return {}
+    import torch
+
+    torch.manual_seed(1)
+    x = torch.randn(batch, STEPS, INPUT)
+    lengths = torch.randint(STEPS // 2, STEPS + 1, [batch])
+    lstm = torch.nn.LSTM(INPUT, units, layers, batch_first=True, bidirectional=True)
+
+    def step(inputs: Any) -> None:
+        lstm.zero_grad()
+        outputs = lstm(inputs)[0]
+        (outputs if inputs is x else outputs.data).square().sum().backward()
+
+    def packed() -> None:
+        step(torch.nn.utils.rnn.pack_padded_sequence(x, lengths, True, enforce_sorted=False))
+
+    packed()
+    return {"pytorch, packed": packed, "pytorch, padding as speech": lambda: step(x)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--units", type=int, default=256)
@@ -65,6 +94,7 @@ def main() -> None:
 
     steps = {"keras": stack(plain, a.layers, a.batch),
              "ours": stack(lambda: FusedLSTM(a.units), a.layers, a.batch)}  # fmt: skip
+    steps |= torch_stacks(a.units, a.layers, a.batch)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(a.runs):
         for name, step in steps.items():
@@ -74,10 +104,11 @@ def main() -> None:
     print(f"{a.layers} x BiLSTM({a.units}), batch {a.batch}, threads an operation {a.threads}")
     for name, values in seconds.items():
         median = statistics.median(values)
-        print(f"{name:6} {median:.3f} s a step, {a.batch * STEPS / 50 / median:.0f} x realtime")
-    ratios = [k / o for k, o in zip(seconds["keras"], seconds["ours"], strict=True)]
-    print(f"keras / ours: median {statistics.median(ratios):.2f}, "
-          f"{min(ratios):.2f} to {max(ratios):.2f}")  # fmt: skip
+        print(f"{name:26} {median:.3f} s a step, {a.batch * STEPS / 50 / median:.0f} x realtime")
+    for name in [name for name in steps if name != "ours"]:
+        ratios = [other / o for other, o in zip(seconds[name], seconds["ours"], strict=True)]
+        print(f"{name} / ours: median {statistics.median(ratios):.2f}, "
+              f"{min(ratios):.2f} to {max(ratios):.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def main() -> None:
         return
     one = min(utterances, key=lambda u: abs(u.duration - 3))
     seconds = sum(u.duration for u in chosen)
-    transcribe = [sys.executable, "-m", "asr.cli", "transcribe", str(one.path)]
+    transcribe = [sys.executable, "-m", "asr", "transcribe", str(one.path)]
     commands = {
         "import tensorflow": [sys.executable, "-c", "import tensorflow"],
         "asr transcribe": transcribe,

@@ -5,7 +5,15 @@ import pytest
 from conftest import DATA
 from pydantic import ValidationError
 
-from asr.augment import AugmentConfig, Warper, add_noise, perturb, stretch, telephone
+from asr.augment import (
+    AugmentConfig,
+    Warper,
+    add_noise,
+    perturb,
+    reverberate,
+    stretch,
+    telephone,
+)
 from asr.features import FeatureConfig, extract, load_features
 
 FEATURES = FeatureConfig()
@@ -36,6 +44,20 @@ def test_telephone_leaves_nothing_above_four_kilohertz(companding: bool) -> None
     assert power[:3500].sum() == pytest.approx(
         (np.abs(np.fft.rfft(samples)) ** 2)[:3500].sum(), rel=0.05
     )
+
+
+def test_a_room_answers_behind_the_sound_and_decays() -> None:
+    click = np.zeros(16_000, np.float32)
+    click[1000] = 1
+    heard = reverberate(click, 16_000, 0.3, np.random.default_rng(0))
+    # The direct sound, nothing before, and 2 ms of nothing behind it.
+    np.testing.assert_allclose(heard[:1032], click[:1032], atol=1e-6)
+    late = heard[1001:] ** 2
+    assert 0.06 < late.sum() < 1  # 12 to 0 dB below
+    # 60 dB in 0.3 s: 20 dB from one tenth of a second to the next.
+    first, second = late[200:1800].sum(), late[1800:3400].sum()
+    assert 10 * np.log10(first / second) == pytest.approx(20, abs=2)
+    assert np.abs(heard[1001 + 4800 :]).max() < 1e-6
 
 
 def test_speed_changes_duration_and_pitch() -> None:

@@ -128,3 +128,19 @@ def test_alignment_is_the_best_of_all_paths(frames: int, labels: list[int], seed
     for label, start, end in zip(found.labels, found.starts, found.ends, strict=True):
         assert best[start:end] == (label,) * (end - start)
     assert all(a <= b for a, b in zip(found.ends, found.starts[1:], strict=False))
+
+
+def test_smoothing_adds_what_is_uneven() -> None:
+    rng = np.random.default_rng(0)
+    logits = tf.constant(rng.normal(size=(2, 5, 4)), tf.float32)
+    lengths, labels = tf.constant([5, 3]), tf.constant([[1, 2], [3, 0]])
+    label_lengths = tf.constant([2, 1])
+    plain = ctc.loss(logits, lengths, labels, label_lengths).numpy()
+    smooth = ctc.loss(logits, lengths, labels, label_lengths, smoothing=0.1).numpy()
+    log_probabilities = ctc.log_softmax(logits.numpy())
+    uneven = [-log_probabilities[i, :n].mean(axis=1).sum() for i, n in enumerate((5, 3))]
+    np.testing.assert_allclose(smooth, 0.9 * plain + 0.1 * np.array(uneven), rtol=1e-5)
+    even = ctc.loss(tf.zeros([1, 5, 4]), [5], [[1]], [1], smoothing=0.5).numpy()
+    assert even == pytest.approx(
+        0.5 * ctc.loss(tf.zeros([1, 5, 4]), [5], [[1]], [1]).numpy() + 0.5 * 5 * np.log(4)
+    )

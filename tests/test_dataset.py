@@ -43,6 +43,34 @@ def test_an_epoch_has_each_utterance_once_in_batches_of_like_length() -> None:
     assert not np.array_equal(plan[0], other[0])
 
 
+def drawn(hours: float, balance: float, epoch: int = 0) -> tuple[SpeechDataset, list[int]]:
+    """Ten utterances of a second by "many" to each one of "few"."""
+    speakers = ["few" if i % 11 == 0 else "many" for i in range(1100)]
+    utterances = [
+        Utterance("go", 1.0, audio_filepath=DATA / "goforward.wav", speaker=s) for s in speakers
+    ]
+    data = SpeechDataset(
+        utterances, Tokenizer(TokenizerConfig()), FEATURES, AcousticConfig(), STILL, 1, None,
+        hours, balance,
+    )  # fmt: skip
+    return data, [int(i) for batch in data.plan(epoch, 16) for i in batch]
+
+
+def test_an_epoch_draws_its_hours_without_replacement() -> None:
+    data, first = drawn(200 / 3600, 0.0)
+    assert len(first) == len(set(first)) == 200
+    assert first == [int(i) for batch in data.plan(0, 16) for i in batch]
+    second = [int(i) for batch in data.plan(1, 16) for i in batch]
+    assert 20 < len(set(first) & set(second)) < 55  # by chance 36
+    assert len(drawn(1.0, 0.0)[1]) == 1100  # no more than there are
+
+
+def test_a_balanced_draw_has_as_much_of_each_speaker() -> None:
+    share = [np.mean([i % 11 == 0 for i in drawn(100 / 3600, b)[1]]) for b in (0.0, 1.0)]
+    assert share[0] == pytest.approx(1 / 11, abs=0.06)
+    assert share[1] == pytest.approx(1 / 2, abs=0.12)
+
+
 def test_a_batch_is_bounded_by_its_padded_length() -> None:
     data = dataset(100)
     durations = np.array([e.utterance.duration for e in data.examples])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ from fakes import Fake
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr import processes
+from asr.__main__ import workers_of
 from asr.errors import ModelError, WorkerError
 from asr.results import Failure, Transcript
 from asr.workers import JOB_FILES, JOB_SECONDS, Job, make_jobs, run_workers
@@ -72,13 +77,67 @@ def test_workers_that_die_while_loading_end_it() -> None:
 
 
 def test_workers_end_when_the_batch_is_given_up(tone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    import multiprocessing
-
     work = run_workers(2, Fake("en-small"), jobs([str(tone("a.wav"))], ["b.wav"], ["c.wav"]), print)
     next(work)
     assert multiprocessing.active_children()
     work.close()
     assert not multiprocessing.active_children()
+
+
+def test_workers_that_were_started_ahead_do_the_work(
+    tone,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    processes.start_ahead(1)
+    assert not multiprocessing.active_children()
+    processes.start_ahead(1000)
+    ahead = multiprocessing.active_children()
+    assert len(ahead) == 2
+    monkeypatch.setattr(processes, "_start", None)
+    found = run(2, Fake("en-small"), jobs([str(tone("a.wav"))]))
+    assert isinstance(found[0], Transcript)
+    assert not any(process.is_alive() for process in ahead)
+
+
+def test_workers_that_cannot_be_started_are_told_of_when_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(process: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", refuse)
+    processes.start_ahead(2)
+    with pytest.raises(WorkerError, match=r"cannot be started \(Resource temporarily unavailable"):
+        list(run_workers(2, Fake("en-small"), jobs(["a.wav"]), lambda: None))
+
+
+def test_workers_that_wait_for_work_end_with_a_killed_parent() -> None:
+    """They hold its stderr, which is at its end only when all have ended."""
+    code = "import asr.processes, os; asr.processes.start_ahead(2); os.kill(os.getpid(), 9)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (ended.returncode, ended.stderr) == (-9, b"")
+
+
+def test_workers_without_work_end_with_their_parent() -> None:
+    wrong = [sys.executable, "-m", "asr", "transcribe", "a.wav", "--workers", "2", "--format", "x"]
+    ended = subprocess.run(wrong, capture_output=True, text=True)
+    assert ended.returncode == 1 and ended.stderr.startswith("error: --format x: not known")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        ("transcribe a --workers 2", 2),
+        ("transcribe --workers=12 a", 12),
+        ("transcribe a", 1),
+        ("transcribe a --workers two", 1),
+        ("evaluate en-small --workers 2", 1),
+        ("", 1),
+    ],
+)
+def test_how_many_workers_are_asked_for(arguments: str, count: int) -> None:
+    assert workers_of(arguments.split()) == count
 
 
 def test_channels_apart(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""Train a model for each condition of a file, measure all, and print a table (asr/ablation.py).
+
+python pipelines/ablate.py pipelines/ablations/helps.yaml --jobs 2
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from asr.quiet import import_tensorflow
+
+import_tensorflow()
+
+from asr.ablation import AblationConfig, ablate, table
+from asr.config import load_yaml
+from asr.errors import AsrError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="kept, resumed")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, a core each")
+    parser.add_argument("--json", action="store_true", help="a line a training")
+    a = parser.parse_args()
+    try:
+        findings = ablate(load_yaml(AblationConfig, a.config), a.data, a.out, a.jobs)
+    except AsrError as error:
+        sys.exit(f"error: {error}")
+    if a.json:
+        print(*(json.dumps(vars(finding)) for finding in findings), sep="\n")
+        return
+    print(table(findings))
+
+
+if __name__ == "__main__":
+    main()
