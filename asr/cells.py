@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from asr.architecture import Cell
 from asr.weights import Weights
@@ -36,7 +35,9 @@ def one_thread() -> AbstractContextManager[Any]:
 
 @cache
 def _libraries() -> Any:
-    return ThreadpoolController()  # looks for what is loaded, numpy's among it: milliseconds
+    from threadpoolctl import ThreadpoolController  # milliseconds that most starts do without
+
+    return ThreadpoolController()
 
 
 def rnn(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: State) -> State:
