@@ -26,6 +26,9 @@ from asr.experiment import ExperimentConfig
 from asr.files import atomic_write
 from asr.progress import track
 
+FINDING = "finding.json"
+"""In a run's folder: its finding, and what it is of."""
+
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class Measurement:
@@ -116,12 +119,18 @@ def ablate(config: AblationConfig, data: Path, out: Path, jobs: int) -> list[Fin
     wrong = [f"{name}: {e}" for (name, _), e in zip(started, errors, strict=True) if e is not None]
     if wrong:
         raise TrainingError("\n".join(wrong))
-    found = {key: future.result() for key, future in started.items()}
-    heard: dict[tuple[str, int], float] = {}
-    for run in runs:
-        key = run.condition, run.seed
-        heard[key] = found[key].hours + (heard[run.after, run.seed] if run.after else 0.0)
-    return [replace(finding, hours=heard[key]) for key, finding in found.items()]
+    return finished(config, out)
+
+
+def finished(config: AblationConfig, out: Path) -> list[Finding]:
+    """What `out` has of the runs so far; nothing is trained."""
+    found: dict[tuple[str, int], Finding] = {}
+    for run in config.runs(out):
+        finding = _kept(run, _key(run, config.tests))
+        if finding is not None:
+            before = found[run.after, run.seed].hours if run.after else 0.0
+            found[run.condition, run.seed] = replace(finding, hours=before + finding.hours)
+    return [*found.values()]
 
 
 def table(findings: list[Finding]) -> str:
@@ -147,11 +156,10 @@ def _run(
 ) -> Finding:
     if before is not None:
         before.result()
-    text = json.dumps([to_dict(run.config), {n: to_dict(t) for n, t in tests.items()}])
-    key = hashlib.sha256(text.encode()).hexdigest()
-    kept = run.folder / "finding.json"
-    if kept.exists() and (found := json.loads(kept.read_text()))["key"] == key:
-        return TypeAdapter(Finding).validate_python(found["finding"])
+    key = _key(run, tests)
+    kept = _kept(run, key)
+    if kept is not None:
+        return kept
     run.folder.mkdir(parents=True, exist_ok=True)
     file = run.folder / "config.yaml"
     with atomic_write(file) as writing:
@@ -168,9 +176,22 @@ def _run(
     finding = Finding(
         run.condition, run.seed, record["train_hours"] * epochs, record["commit"], scores
     )
-    with atomic_write(kept) as writing:
+    with atomic_write(run.folder / FINDING) as writing:
         json.dump({"key": key, "finding": vars(finding)}, writing)
     return finding
+
+
+def _key(run: Run, tests: Mapping[str, Measurement]) -> str:
+    """What has to be the same for a finding to be kept."""
+    text = json.dumps([to_dict(run.config), {n: to_dict(t) for n, t in tests.items()}])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _kept(run: Run, key: str) -> Finding | None:
+    path = run.folder / FINDING
+    if path.exists() and (found := json.loads(path.read_text()))["key"] == key:
+        return TypeAdapter(Finding).validate_python(found["finding"])
+    return None
 
 
 def _score(model: Path, test: Measurement, data: Path) -> tuple[float, float]:

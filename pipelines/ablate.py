@@ -12,7 +12,7 @@ from asr.quiet import import_tensorflow
 
 import_tensorflow()
 
-from asr.ablation import AblationConfig, ablate, table
+from asr.ablation import AblationConfig, ablate, finished, table
 from asr.config import load_yaml
 from asr.errors import AsrError
 
@@ -23,16 +23,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="kept, resumed")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, a core each")
+    parser.add_argument("--finished", action="store_true", help="only show what there is")
     parser.add_argument("--json", action="store_true", help="a line a training")
     a = parser.parse_args()
     try:
-        findings = ablate(load_yaml(AblationConfig, a.config), a.data, a.out, a.jobs)
+        config = load_yaml(AblationConfig, a.config)
+        findings = finished(config, a.out) if a.finished else ablate(config, a.data, a.out, a.jobs)
     except AsrError as error:
         sys.exit(f"error: {error}")
-    if a.json:
-        print(*(json.dumps(vars(finding)) for finding in findings), sep="\n")
-        return
-    print(table(findings))
+    lines = [json.dumps(vars(finding)) for finding in findings] if a.json else [table(findings)]
+    print(*lines, sep="\n")
 
 
 if __name__ == "__main__":

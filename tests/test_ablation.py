@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import DATA
 
-from asr.ablation import AblationConfig, Finding, ablate, table
+from asr.ablation import AblationConfig, Finding, ablate, finished, table
 from asr.config import load_yaml, parse
 from asr.errors import ConfigError, TrainingError
 from asr.manifest import Utterance, write_manifest
@@ -82,6 +82,8 @@ def test_conditions_are_trained_measured_and_kept(tmp_path: Path) -> None:
                                              "training": {"epochs": 1}}}  # fmt: skip
     again = ablate(config(conditions=more), tmp_path, out, jobs=1)
     assert again[:2] == findings and again[2].condition == "jitter"
+    assert finished(config(), out) == findings
+    assert not finished(config(base={**TINY["base"], "label_smoothing": 0.1}), out)  # type: ignore[dict-item]
     assert (out / "first-1" / "history.jsonl").stat().st_mtime_ns == history
 
 
