@@ -7,7 +7,9 @@ TensorFlow would take longer to import than they take to run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +22,22 @@ Step = Callable[[np.ndarray, np.ndarray, np.ndarray | None, State], State]
 
 NORM_EPSILON = 1e-3
 """Keras's default."""
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """While it lasts, numpy's matrix products use one thread of the process.
+
+    Those of a step are so small that threads cost more than they save, and far more where others
+    want the cores: they wait for each other, thousands of times.
+    """
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController  # milliseconds that most starts do without
+
+    return ThreadpoolController()
 
 
 def rnn(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: State) -> State:

@@ -53,6 +53,9 @@ class SeriesConfig:
     units: int = Field(default=32, ge=1)
     layers: int = Field(default=1, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    members: int = Field(default=3, ge=1)
+    """Networks that differ in their first weights; their quantiles are averaged. Short series
+    decide little, so that one network alone may be far off where it has not been."""
     epochs: int = Field(default=60, ge=1)
     patience: int = Field(default=8, ge=1)
     """Epochs without a lower validation loss after which training stops; the best is kept."""
@@ -76,6 +79,10 @@ class Forecast:
 
 Method = Callable[[np.ndarray, np.ndarray], Forecast]
 """(values [n], origins [m]) → forecasts that depend on no value behind their origin."""
+
+
+Examples = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]
+"""What a network reads, and what it is to forecast."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +208,8 @@ class ForecastNetwork(keras.Model):
 class Forecaster:
     """The recurrent network as a `Method`: it foresees the error of the baseline `base`.
 
+    Several networks are averaged (Lakshminarayanan et al., 2017).
+
     Args:
         values: the series [n]; nothing behind the validation part is read.
 
@@ -220,14 +229,24 @@ class Forecaster:
         self.unit = np.nanmean(left, axis=0) + 1e-6 * self.deviation
         """Mean absolute error of the baseline at each step ahead [horizon]."""
         keras.utils.set_random_seed(config.seed)
-        self.network = ForecastNetwork(config)
-        self._graph = tf.function(lambda *inputs: self.network(inputs), reduce_retracing=True)
-        self.losses = self._fit(values)
-        """Validation loss after each epoch."""
+        rng = np.random.default_rng(config.seed)
+        fitted = self._examples(values, config.context, config.train)
+        held_out = self._examples(values, config.train, config.validation)
+        self.networks = [ForecastNetwork(config) for _ in range(config.members)]
+        self.losses = [
+            _fit(network, fitted, held_out, config, rng)
+            for network in track(self.networks, config.members, "fitting")
+        ]
+        """Validation loss of each network after each epoch."""
+        shapes = [tf.TensorSpec([None, *x.shape[1:]]) for x in fitted[0]]
+        self._mean = tf.function(
+            lambda *inputs: keras.ops.mean([network(inputs) for network in self.networks], axis=0),
+            input_signature=shapes,
+        )
 
     def __call__(self, values: np.ndarray, origins: np.ndarray) -> Forecast:
         pieces = np.array_split(origins, len(origins) // 1024 + 1)
-        left = np.concatenate([self._graph(*self._inputs(values, piece)) for piece in pieces])
+        left = np.concatenate([self._mean(*self._inputs(values, piece)) for piece in pieces])
         base, _ = self._baselines(values, origins)
         lower, median, upper = (base + self.unit * q for q in np.moveaxis(left, -1, 0))
         return Forecast(origins, lower, median, upper)
@@ -254,35 +273,39 @@ class Forecaster:
         past = np.stack(features, axis=-1).astype(np.float32)
         return past, ((other - base) / self.unit).astype(np.float32)
 
-    def _fit(self, values: np.ndarray) -> list[float]:
-        c = self.config
-        parts = []
-        for start, end in ((c.context, c.train), (c.train, c.validation)):
-            origins = origins_of(start, end, c.horizon)
-            left = targets(values[:end], origins, c.horizon) - self._baselines(values, origins)[0]
-            parts.append((self._inputs(values, origins), (left / self.unit).astype(np.float32)))
-        ((past, other), left), held_out = parts
-        steps = max(1, len(left) // c.batch_size)
-        rate = keras.optimizers.schedules.CosineDecay(c.learning_rate, c.epochs * steps)
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
-        self.network.compile(optimizer, loss=pinball(c.coverage))
-        rng = np.random.default_rng(c.seed)
-        losses: list[float] = []
-        best: list[np.ndarray] = []
-        for _ in track(range(c.epochs), c.epochs, "fitting"):
-            order = rng.permutation(len(left))
-            for i in range(steps):
-                batch = order[i * c.batch_size : (i + 1) * c.batch_size]
-                self.network.train_on_batch((past[batch], other[batch]), left[batch])
-            losses.append(float(self.network.test_on_batch(*held_out)))
-            if not np.isfinite(losses[-1]):
-                raise TrainingError(f"epoch {len(losses)}: infinite loss; lower learning_rate")
-            if losses[-1] == min(losses):
-                best = self.network.get_weights()
-            elif len(losses) - 1 - int(np.argmin(losses)) >= c.patience:
-                break
-        self.network.set_weights(best)
-        return losses
+    def _examples(self, values: np.ndarray, start: int, end: int) -> Examples:
+        """Of all origins whose forecasts lie inside [start, end)."""
+        origins = origins_of(start, end, self.config.horizon)
+        left = targets(values, origins, self.config.horizon) - self._baselines(values, origins)[0]
+        return self._inputs(values, origins), (left / self.unit).astype(np.float32)
+
+
+def _fit(
+    network: ForecastNetwork, train: Examples, held_out: Examples, c: SeriesConfig,
+    rng: np.random.Generator,
+) -> list[float]:  # fmt: skip
+    """Fit until `held_out` gets no better → its loss after each epoch."""
+    (past, other), left = train
+    steps = max(1, len(left) // c.batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(c.learning_rate, c.epochs * steps)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
+    network.compile(optimizer, loss=pinball(c.coverage))
+    losses: list[float] = []
+    best: list[np.ndarray] = []
+    for _ in range(c.epochs):
+        order = rng.permutation(len(left))
+        for i in range(steps):
+            batch = order[i * c.batch_size : (i + 1) * c.batch_size]
+            network.train_on_batch((past[batch], other[batch]), left[batch])
+        losses.append(float(network.test_on_batch(*held_out)))
+        if not np.isfinite(losses[-1]):
+            raise TrainingError(f"epoch {len(losses)}: the loss is not finite; lower learning_rate")
+        if losses[-1] == min(losses):
+            best = network.get_weights()
+        elif len(losses) - 1 - int(np.argmin(losses)) >= c.patience:
+            break
+    network.set_weights(best)
+    return losses
 
 
 def pinball(coverage: float) -> Callable[[Any, Any], Any]:

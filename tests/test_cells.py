@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from asr import cells
 from asr.cells import Stack
@@ -85,3 +86,16 @@ def test_missing_weights_are_named(tmp_path) -> None:  # type: ignore[no-untyped
     Stack(weights, "net/stack", 4, "lstm", 6, 2)
     with pytest.raises(ModelError, match="lstm_1/kernel is missing"):
         weights.finish()
+
+
+def test_one_thread_while_it_lasts() -> None:
+    def threads() -> set[int]:
+        found = ThreadpoolController().select(user_api="blas").info()
+        return {library["num_threads"] for library in found}
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with cells.one_thread(), cells.one_thread():
+            # Where numpy has a library that this knows nothing of, there is none to tell.
+            assert threads() <= {1}
+        assert threads() == before

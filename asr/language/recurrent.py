@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr.architecture import Cell
-from asr.cells import Stack
+from asr.cells import Stack, one_thread
 from asr.cells import State as CellState
 from asr.config import STRICT
 from asr.ctc import log_softmax
@@ -170,9 +170,10 @@ class RecurrentLM:
             inputs = np.full((len(batch), lengths.max()), BOUNDARY)
             for row, labels in zip(inputs, flat, strict=True):
                 row[1 : len(labels)] = labels[:-1]
-            outputs = self.stack.run(self.embedding[inputs], lengths)
             valid = np.arange(inputs.shape[1]) < lengths[:, None]
-            chosen = self._chosen(outputs[valid], np.concatenate(flat)) / LOG10
+            with one_thread():
+                outputs = self.stack.run(self.embedding[inputs], lengths)
+                chosen = self._chosen(outputs[valid], np.concatenate(flat)) / LOG10
             ends = np.cumsum([len(word) for i in batch for word in spelled[i]])
             each = np.split(
                 np.add.reduceat(chosen, [0, *ends[:-1]]),
@@ -236,8 +237,10 @@ class RecurrentLM:
             self._known.move_to_end(state)
             return found
         before = self._after(state[:-1]).state if len(state) > 1 else self.stack.start(1)
-        output, after = self.stack.step(self.embedding[[state[-1]]], before)
-        found = self._known[state] = _Known(after, self._following(output)[0])
+        with one_thread():
+            output, after = self.stack.step(self.embedding[[state[-1]]], before)
+            following = self._following(output)[0]
+        found = self._known[state] = _Known(after, following)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return found

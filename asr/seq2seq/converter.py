@@ -10,7 +10,7 @@ import numpy as np
 
 from asr import ctc
 from asr.beam import beam_search
-from asr.cells import Stack, State
+from asr.cells import Stack, State, one_thread
 from asr.dataset import pad
 from asr.errors import TextError
 from asr.model_directory import read_config
@@ -108,7 +108,8 @@ class Converter:
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            found = self._batch([ids[i] for i in batch], beam, nbest, length_penalty)
+            with one_thread():
+                found = list(self._batch([ids[i] for i in batch], beam, nbest, length_penalty))
             for i, conversions in zip(batch, found, strict=True):
                 results[i] = conversions
         return results
