@@ -134,7 +134,10 @@ def finished(config: AblationConfig, out: Path) -> list[Finding]:
 
 
 def table(findings: list[Finding]) -> str:
-    """Markdown: a row a condition, its seeds' mean, and their range if there are several."""
+    """Markdown: a row a condition, its seeds' mean, and their range if there are several; and what
+    code they were trained by."""
+    if not findings:
+        return "nothing is finished yet"
     tests = [*findings[0].scores]
     rows = ["| condition | seeds | hours heard |" + "".join(f" {t} WER | CER |" for t in tests)]
     rows.append("|---|---|---|" + "---|---|" * len(tests))
@@ -143,7 +146,8 @@ def table(findings: list[Finding]) -> str:
         cells = [_cell([f.scores[t][i] for f in same]) for t, i in product(tests, (0, 1))]
         seeds = ", ".join(str(f.seed) for f in same)
         rows.append(f"| {name} | {seeds} | {same[0].hours:.1f} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    commits = ", ".join(sorted({f.commit for f in findings}))
+    return "\n".join([*rows, "", f"trained at commit {commits}"])
 
 
 def _cell(values: list[float]) -> str:

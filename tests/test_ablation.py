@@ -109,3 +109,5 @@ def test_the_table_has_means_and_ranges() -> None:
     assert rows[0] == "| condition | seeds | hours heard | dev WER | CER |"
     assert rows[2] == "| a | 1, 2 | 12.0 | 25.0% (20.0%–30.0%) | 12.5% (10.0%–15.0%) |"
     assert rows[3] == "| b | 1 | 12.0 | 50.0% | 25.0% |"
+    assert rows[-1] == "trained at commit abc"
+    assert table([]) == "nothing is finished yet"
