@@ -27,7 +27,7 @@ from asr.files import atomic_write
 from asr.progress import track
 
 FINDING = "finding.json"
-"""In a run's folder: its finding, and what it is of."""
+"""In a run's folder: its finding, with the hours of this run alone, and what it is of."""
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
@@ -53,22 +53,25 @@ class AblationConfig:
     tests: dict[str, Measurement]
     seeds: tuple[int, ...] = (1,)
 
-    def __post_init__(self) -> None:
-        for name, changes in self.conditions.items():
-            before = [*self.conditions][: [*self.conditions].index(name)]
-            if "after" in changes and changes["after"] not in before:
-                raise ConfigError(f"conditions: {name}: after {changes['after']!r}: none above it")
-
     def runs(self, out: Path) -> Iterator[Run]:
-        """Every condition with each of its seeds."""
+        """Every condition with each of its seeds, behind the run that it starts from.
+
+        Raises:
+            ConfigError: a condition is none, or starts from a run that is not above it.
+        """
+        above: set[tuple[str, int]] = set()
         for name, changes in self.conditions.items():
             own = {k: v for k, v in changes.items() if k not in ("after", "seeds")}
             for seed in changes.get("seeds", self.seeds):
                 values = _merged(self.base, own, {"name": name, "training": {"seed": seed}})
                 start = changes.get("after")
                 if start is not None:
+                    if (start, seed) not in above:
+                        what = f"after {start!r}: none above it has seed {seed}"
+                        raise ConfigError(f"conditions: {name}: {what}")
                     values["initial_model"] = str(out / _slug(start, seed) / "model")
                 config = parse(ExperimentConfig, values, f"conditions: {name}")
+                above.add((name, seed))
                 yield Run(name, seed, config, out / _slug(name, seed), start)
 
 
@@ -107,11 +110,11 @@ def ablate(config: AblationConfig, data: Path, out: Path, jobs: int) -> list[Fin
         TrainingError: trainings that failed, with their logs; the others are done all the same.
     """
     runs = list(config.runs(out))
-    started: dict[tuple[str, int], Future[Finding]] = {}
+    started: dict[tuple[str, int], Future[None]] = {}
     with ThreadPoolExecutor(jobs) as pool:
         for run in runs:
             # A run is queued behind the one that it starts from: waiting for it cannot go on.
-            before = started.get((run.after, run.seed)) if run.after else None
+            before = started[run.after, run.seed] if run.after else None
             started[run.condition, run.seed] = pool.submit(_run, run, config.tests, data, before)
         for _ in track(as_completed(started.values()), len(runs), "trainings"):
             pass
@@ -127,9 +130,10 @@ def finished(config: AblationConfig, out: Path) -> list[Finding]:
     found: dict[tuple[str, int], Finding] = {}
     for run in config.runs(out):
         finding = _kept(run, _key(run, config.tests))
-        if finding is not None:
-            before = found[run.after, run.seed].hours if run.after else 0.0
-            found[run.condition, run.seed] = replace(finding, hours=before + finding.hours)
+        before = found.get((run.after, run.seed)) if run.after else None
+        if finding is not None and (before or not run.after):
+            hours = finding.hours + (before.hours if before else 0.0)
+            found[run.condition, run.seed] = replace(finding, hours=hours)
     return [*found.values()]
 
 
@@ -156,14 +160,14 @@ def _cell(values: list[float]) -> str:
 
 
 def _run(
-    run: Run, tests: Mapping[str, Measurement], data: Path, before: Future[Finding] | None
-) -> Finding:
+    run: Run, tests: Mapping[str, Measurement], data: Path, before: Future[None] | None
+) -> None:
+    """Train and measure a run, once `before` is done, and keep its finding."""
     if before is not None:
         before.result()
     key = _key(run, tests)
-    kept = _kept(run, key)
-    if kept is not None:
-        return kept
+    if _kept(run, key) is not None:
+        return
     run.folder.mkdir(parents=True, exist_ok=True)
     file = run.folder / "config.yaml"
     with atomic_write(file) as writing:
@@ -182,7 +186,6 @@ def _run(
     )
     with atomic_write(run.folder / FINDING) as writing:
         json.dump({"key": key, "finding": vars(finding)}, writing)
-    return finding
 
 
 def _key(run: Run, tests: Mapping[str, Measurement]) -> str:

@@ -56,6 +56,7 @@ def test_a_condition_has_seeds_of_its_own(tmp_path: Path) -> None:
     ("conditions", "said"),
     [
         ({"a": {"after": "b"}, "b": {}}, "a: after 'b': none above it"),
+        ({"a": {}, "b": {"after": "a", "seeds": [2]}}, "b: after 'a': none above it has seed 2"),
         ({"a": {"augment": {"mask": 1}}}, "conditions: a: augment.mask: unknown key"),
     ],
 )
@@ -83,6 +84,8 @@ def test_conditions_are_trained_measured_and_kept(tmp_path: Path) -> None:
     again = ablate(config(conditions=more), tmp_path, out, jobs=1)
     assert again[:2] == findings and again[2].condition == "jitter"
     assert finished(config(), out) == findings
+    (out / "first-1" / "finding.json").unlink()
+    assert not finished(config(), out)  # its hours are not known without those before it
     assert not finished(config(base={**TINY["base"], "label_smoothing": 0.1}), out)  # type: ignore[dict-item]
     assert (out / "first-1" / "history.jsonl").stat().st_mtime_ns == history
 
