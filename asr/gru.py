@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from asr.fused import FusedLayer, before, run_loop
+from asr.fused import FusedLayer, before, product, run_loop, weights_gradient
 
 
 @keras.saving.register_keras_serializable("asr")
@@ -21,8 +21,9 @@ class FusedGRU(FusedLayer):
         super().build(input_shape)
         # The candidate's reset gate also scales a bias: it cannot be part of the projection's.
         self.recurrent_bias = self.add_weight(
-            shape=(self.directions, 3 * self.units), initializer="zeros", name="recurrent_bias"
-        )
+            shape=(self.directions, 3 * self.units), initializer="zeros",
+            name="recurrent_bias", autocast=False,
+        )  # fmt: skip
 
     def scan(self, projected: tf.Tensor, direction: int, training: bool) -> tf.Tensor:
         recurrent = tf.convert_to_tensor(self.recurrent_kernel[direction])
@@ -38,7 +39,7 @@ def _run(projected: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, kept: int)
 
     def step(t, h):
         zx, rx, gx = tf.split(projected[t], 3, axis=-1)
-        zh, rh, inner = tf.split(tf.matmul(h, recurrent) + bias, 3, axis=-1)
+        zh, rh, inner = tf.split(product(h, recurrent) + bias, 3, axis=-1)
         z, r = tf.sigmoid(zx + zh), tf.sigmoid(rx + rh)
         g = tf.tanh(gx + r * inner)
         h = z * h + (1 - z) * g
@@ -67,13 +68,13 @@ def _scan(
             dz = dh * (outputs_before[t] - g) * z * (1 - z)
             d_recurrent = tf.concat([dz, dr, dg * r], axis=-1)
             values = (tf.concat([dz, dr, dg], axis=-1), d_recurrent)
-            return values, (dh * z + tf.matmul(d_recurrent, recurrent, transpose_b=True),)
+            return values, (dh * z + product(d_recurrent, recurrent, transpose=True),)
 
         zero = tf.zeros_like(outputs[0])
         d_projected, d_recurrent = run_loop(back, (zero,), tf.shape(outputs)[0], 2, backwards=True)
         return (
             d_projected,
-            tf.tensordot(outputs_before, d_recurrent, axes=[[0, 1], [0, 1]]),
+            weights_gradient(outputs_before, d_recurrent, recurrent.dtype),
             tf.reduce_sum(d_recurrent, axis=[0, 1]),
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from asr.fused import FusedLayer, before, run_loop
+from asr.fused import FusedLayer, before, product, run_loop, weights_gradient
 
 
 @keras.saving.register_keras_serializable("asr")
@@ -34,7 +34,7 @@ def _run(projected: tf.Tensor, recurrent: tf.Tensor, kept: int) -> list[tf.Tenso
     """The first `kept` of outputs, cell states and gates of every step."""
 
     def step(t, h, c):
-        z = projected[t] + tf.matmul(h, recurrent)
+        z = projected[t] + product(h, recurrent)
         i, f, g, o = tf.split(z, 4, axis=-1)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
         c = f * c + i * g
@@ -66,10 +66,10 @@ def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callab
                 dh * squashed * o * (1 - o),
             ]
             dz = tf.concat(parts, axis=-1)
-            return (dz,), (tf.matmul(dz, recurrent, transpose_b=True), dc * f)
+            return (dz,), (product(dz, recurrent, transpose=True), dc * f)
 
         zero = tf.zeros_like(outputs[0])
         (dz,) = run_loop(back, (zero, zero), tf.shape(outputs)[0], 1, backwards=True)
-        return dz, tf.tensordot(before(outputs), dz, axes=[[0, 1], [0, 1]])
+        return dz, weights_gradient(before(outputs), dz, recurrent.dtype)
 
     return outputs, gradient

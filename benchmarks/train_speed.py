@@ -3,7 +3,8 @@
     pip install torch==2.13.0 --extra-index-url https://download.pytorch.org/whl/cpu
     python benchmarks/train_speed.py [--units 256 --batch 16 --layers 4 --threads 1]
 
-They run in turn in one process; prints medians, what share of the others' time ours takes, and
+They run in turn in one process; prints medians, how many times as long the others take as ours, in
+float32 and in bfloat16 (products only, see asr/fused.py: some processors multiply it faster), and
 seconds of audio a second at 50 frames a second. --threads are inside one operation, of TensorFlow,
 which runs operations beside each other as well; PyTorch, which does not, has all cores. Plain Keras
 is measured with TensorFlow's own choice of threads as well: run once with --threads 0. PyTorch is
@@ -16,7 +17,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -48,7 +51,7 @@ def stack(make: Callable[[], keras.layers.Layer], layers: int, batch: int) -> Ca
     @tf.function(input_signature=[tf.TensorSpec([None, None, INPUT])])
     def step(x: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            total = tf.reduce_sum(tf.square(forward(x)))
+            total = tf.reduce_sum(tf.square(tf.cast(forward(x), tf.float32)))
         return tape.gradient(total, variables)
 
     step(x)
@@ -88,12 +91,15 @@ def main() -> None:
     a = parser.parse_args()
     set_threads(a.threads)
 
-    def plain() -> keras.layers.Layer:
-        lstm = keras.layers.LSTM(a.units, return_sequences=True, use_cudnn=False)
-        return keras.layers.Bidirectional(lstm)
+    def plain(dtype: str) -> keras.layers.Layer:
+        lstm = keras.layers.LSTM(a.units, return_sequences=True, use_cudnn=False, dtype=dtype)
+        return keras.layers.Bidirectional(lstm, dtype=dtype)
 
-    steps = {"keras": stack(plain, a.layers, a.batch),
-             "ours": stack(lambda: FusedLSTM(a.units), a.layers, a.batch)}  # fmt: skip
+    steps: dict[str, Callable[[], object]] = {}
+    for kind, dtype in (("", "float32"), (", bfloat16", "mixed_bfloat16")):
+        steps[f"keras{kind}"] = stack(partial(plain, dtype), a.layers, a.batch)
+        ours = partial(FusedLSTM, a.units, dtype=dtype)
+        steps[f"ours{kind}"] = stack(ours, a.layers, a.batch)
     steps |= torch_stacks(a.units, a.layers, a.batch)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(a.runs):
@@ -105,9 +111,9 @@ def main() -> None:
     for name, values in seconds.items():
         median = statistics.median(values)
         print(f"{name:26} {median:.3f} s a step, {a.batch * STEPS / 50 / median:.0f} x realtime")
-    for name in [name for name in steps if name != "ours"]:
-        ratios = [other / o for other, o in zip(seconds[name], seconds["ours"], strict=True)]
-        print(f"{name} / ours: median {statistics.median(ratios):.2f}, "
+    for ours, name in product(["ours", "ours, bfloat16"], [n for n in steps if "ours" not in n]):
+        ratios = [other / o for other, o in zip(seconds[name], seconds[ours], strict=True)]
+        print(f"{name} over {ours}: median {statistics.median(ratios):.2f}, "
               f"{min(ratios):.2f} to {max(ratios):.2f}")  # fmt: skip
 
 

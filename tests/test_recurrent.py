@@ -128,6 +128,31 @@ def test_fused_layer_equals_keras_in_outputs_and_gradients(
 
 
 @pytest.mark.parametrize("fused", [FusedLSTM, FusedGRU])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_near_float32(batch, fused, policy) -> None:  # type: ignore[no-untyped-def]
+    x, mask = batch
+    exact, mixed = fused(6), fused(6, dtype=policy)
+    exact(x)
+    mixed(x)
+    for to, value in zip(mixed.trainable_variables, exact.trainable_variables, strict=True):
+        assert to.dtype == "float32"
+        to.assign(value)
+
+    def run(layer: FusedLayer):  # type: ignore[no-untyped-def]
+        with tf.GradientTape() as tape:
+            y = layer(x, mask=mask, training=True)
+            total = tf.reduce_sum(tf.sin(3 * tf.cast(y, tf.float32)))
+        return y, tape.gradient(total, [v.value for v in layer.trainable_variables])
+
+    (y, gradients), (y_exact, exact_gradients) = run(mixed), run(exact)
+    assert y.dtype == policy.removeprefix("mixed_")
+    np.testing.assert_allclose(tf.cast(y, tf.float32), y_exact, atol=0.02)
+    for gradient, expected in zip(gradients, exact_gradients, strict=True):
+        assert gradient.dtype == tf.float32
+        np.testing.assert_allclose(gradient, expected, atol=0.03 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("fused", [FusedLSTM, FusedGRU])
 def test_fused_gradient_is_the_numerical_one(fused: type[FusedLayer]) -> None:
     layer = fused(3)
     x = np.random.default_rng(8).normal(size=[2, 4, 3]).astype(np.float32)
