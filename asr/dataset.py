@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from asr import ctc
 from asr.audio import read_audio
 from asr.augment import AugmentConfig, Warper, perturb
 from asr.errors import AsrError, TextError
+from asr.feature_cache import FeatureCache
 from asr.features import FeatureConfig, expand, load_features, mfcc
 from asr.manifest import Utterance
 from asr.phones import PhoneSpeller
@@ -81,6 +83,7 @@ class SpeechDataset:
 
     Args:
         epoch_hours, balance: see `asr.experiment.DataConfig`.
+        cache: folder of a `FeatureCache`; None for none.
 
     Raises:
         TextError: none is left.
@@ -97,6 +100,7 @@ class SpeechDataset:
         phones: PhoneSpeller | None = None,
         epoch_hours: float = 0.0,
         balance: float = 0.0,
+        cache: Path | None = None,
     ) -> None:
         self.features, self.acoustic = features, acoustic
         self.epoch_hours, self.balance = epoch_hours, balance
@@ -105,6 +109,7 @@ class SpeechDataset:
         self.warper = Warper(features, augment) if augment else None
         self.examples: list[Example] = []
         self._cache: dict[tuple[int, int], np.ndarray] = {}
+        self._recordings = FeatureCache(cache, features)
         skipped: list[str] = []
         for utterance in track(utterances, len(utterances), "reading"):
             try:
@@ -130,8 +135,7 @@ class SpeechDataset:
         if utterance.audio_filepath is None:
             static = load_features(utterance.path, self.features)
         else:
-            samples = read_audio(utterance.audio_filepath, self.features.sample_rate)
-            static = mfcc(samples, self.features, name)
+            static = self._recordings.static(utterance.audio_filepath)
         frames, needed = self.acoustic.frames(len(static)), example.frames_needed
         if frames < needed:
             said = f"{len(labels)} labels" + (f" or {len(phones)} phones" if phones else "")

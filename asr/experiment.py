@@ -40,6 +40,9 @@ from asr.text import Tokenizer, TokenizerConfig, train_subwords
 from asr.training import Trainer, TrainingConfig, make_strategy, set_threads
 from asr.tts.pronunciation import Pronouncer, cmudict_entries, first_ways, write_lexicon
 
+CACHE = ".features"
+"""In the data folder: what `FeatureCache` keeps."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class DataConfig:
@@ -147,7 +150,7 @@ def train_recognizer(
     phones = PhoneSpeller(Pronouncer(first_ways(said))) if said else None
     dataset = SpeechDataset(
         train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed,
-        phones, config.data.epoch_hours, config.data.balance,
+        phones, config.data.epoch_hours, config.data.balance, data / CACHE,
     )  # fmt: skip
     for problem in dataset.skipped:
         say(f"left out: {problem}")
