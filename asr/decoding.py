@@ -236,17 +236,17 @@ class Decoder:
         self.mixture: Mixture | None = None
         if decoding.lm is None and decoding.lexicon is None and not decoding.hot_words:
             return
-        if tokenizer.config.kind != "characters":
+        if tokenizer.config.kind == "jamo":
             raise ConfigError(
-                f"{decoding.lm or decoding.lexicon or 'hot words'}: words go with a character "
-                f"tokenizer, this recogniser's is {tokenizer.config.kind}"
+                f"{decoding.lm or decoding.lexicon or 'hot words'}: words go with a tokenizer of "
+                "characters or subwords, this recogniser's is jamo"
             )
         lm = decoding.lm_file(folder)
         model: NgramModel | Mixture | None = None if lm is None else read_arpa(lm)
         if isinstance(model, NgramModel) and decoding.rnn_lm is not None:
             assert decoding.share is not None
             recurrent = RecurrentLM.load(decoding.rnn_lm)
-            letters = "".join(tokenizer.labels).replace(" ", "")
+            letters = "".join(tokenizer.spellings).replace(" ", "")
             # The second half first: an apostrophe that nothing stands before is no letter.
             middle = len(letters) // 2
             if unknown := recurrent.tokenizer.unknown(letters[middle:] + letters[:middle]):

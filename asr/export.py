@@ -22,7 +22,7 @@ from asr.errors import ModelError
 from asr.feature_layer import MfccLayer
 from asr.models import find_model
 from asr.recognizer import Recognizer
-from asr.text import BLANK, PIECE_SPACE, TokenizerConfig
+from asr.text import BLANK, Tokenizer
 
 SYLLABLES = (0x1100, 0x1161, 0x11A7, 0xAC00)
 """First leading consonant and vowel, what stands before the first trailing one, first syllable."""
@@ -44,7 +44,7 @@ class ServedRecognizer(tf.Module):
         self.weights = [variable.value for variable in network.trainable_variables]
         self.front, self.expand, self.network = front.call, front.expand, network.call
         self.window = config.features.window
-        self.speller = _Speller(config.tokenizer, recognizer.tokenizer.labels)
+        self.speller = _Speller(recognizer.tokenizer)
         self.labels = len(recognizer.tokenizer)
         waves = (
             tf.TensorSpec([None, None], tf.float32, name="samples"),
@@ -198,15 +198,11 @@ def checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operatio
 class _Speller(tf.Module):
     """Label ids (ragged [batch, units]) → UTF-8 text [batch], as `Tokenizer.decode`."""
 
-    def __init__(self, config: TokenizerConfig, labels: list[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__(name="speller")
-        self.kind = config.kind
-        # As sentencepiece spells its piece for what it does not know.
-        spelled = [
-            " ⁇ " if label == "<unk>" else label.replace(PIECE_SPACE, " ") for label in labels
-        ]
-        self.units = tf.constant(spelled)
-        self.points = tf.constant([ord(label[:1] or "\0") for label in labels])
+        self.kind = tokenizer.config.kind
+        self.units = tf.constant(tokenizer.spellings)
+        self.points = tf.constant([ord(label[:1] or "\0") for label in tokenizer.labels])
 
     def __call__(self, ids: tf.RaggedTensor) -> tf.Tensor:
         if self.kind == "jamo":

@@ -1,4 +1,4 @@
-"""What a beam search over characters is told of words: a language model, hot words, a lexicon."""
+"""What a beam search over letters is told of words: a language model, hot words, a lexicon."""
 
 from __future__ import annotations
 
@@ -158,7 +158,8 @@ class WordModel:
 
 
 class WordScorer:
-    """Scores the words of a beam search over characters (shallow fusion); a space ends a word.
+    """Scores the words of a beam search over characters or subwords (shallow fusion), character by
+    character; a space ends a word.
 
     While a word is being spelled it has, as an advance, the score of the likeliest word that it
     may become; at its end the model's score in its context takes the place of that. A word that
@@ -194,7 +195,7 @@ class WordScorer:
         name: str = "language model",
     ) -> None:
         self.model = model
-        self.text = tokenizer.labels
+        self.text = tokenizer.spellings
         self.lexicon = None
         if lexicon is not None:
             spelled = _spelled(lexicon, tokenizer, "lexicon")
@@ -218,11 +219,16 @@ class WordScorer:
 
     def extend(self, state: State, label: int) -> tuple[tuple[float, State]]:
         """Nats for one more label, and the state behind it."""
-        return (self._extend(state, label),)
+        total = 0.0
+        for character in self.text[label]:
+            gain, state = self._extend(state, character)
+            total += gain
+            if total == -math.inf:
+                break
+        return ((total, state),)
 
-    def _extend(self, state: State, label: int) -> tuple[float, State]:
+    def _extend(self, state: State, character: str) -> tuple[float, State]:
         words, partial, ahead, hot = state
-        character = self.text[label]
         if character == " " and not partial:
             return 0.0, state
         given, following = self.hot.step(hot, character) if self.hot else (0.0, hot)
@@ -237,7 +243,7 @@ class WordScorer:
         """Nats for ending here."""
         gain = 0.0
         if state[1]:
-            gain, state = self._extend(state, self.text.index(" "))
+            gain, state = self._extend(state, " ")
         if self.hot is not None:
             gain += self.hot.finish(state[3])
         if self.language is not None and gain > -math.inf:
@@ -287,7 +293,7 @@ def hot_phrases(
 
 def _spelled(words: Collection[str], tokenizer: Tokenizer, what: str) -> list[str]:
     """Those of the words that the tokenizer's labels can spell; at least one."""
-    alphabet = set(tokenizer.labels)
+    alphabet = set("".join(tokenizer.spellings))
     spelled = [word for word in words if alphabet.issuperset(word)]
     if not spelled:
         raise ConfigError(

@@ -189,6 +189,16 @@ class Tokenizer:
         """The label between words; None for subwords, which carry it at their front."""
         return self._ids.get(" ")
 
+    @property
+    def spellings(self) -> list[str]:
+        """What each label adds to a text, spaces and all."""
+        if self._pieces is None:
+            return self.labels
+        spelled = [label.replace(PIECE_SPACE, " ") for label in self.labels]
+        # As sentencepiece spells what it does not know.
+        spelled[self._pieces.unk_id() + 1] = " ⁇ "
+        return spelled
+
     def normalise(self, text: str) -> str:
         """Text as the model is trained on and scored by."""
         return NORMALISERS[self.config.normaliser](text)

@@ -190,7 +190,7 @@ def test_a_server_warms_up_by_a_request_that_it_can_answer(exported: Path, serve
 
 JAMO = Tokenizer(TokenizerConfig(kind="jamo", normaliser="korean", alphabet=""))
 SUBWORDS = Tokenizer(train_subwords(["go forward ten meters", "go back to the meters"], 20))
-SPELLERS = {t: _Speller(t.config, t.labels) for t in (JAMO, SUBWORDS)}
+SPELLERS = {t: _Speller(t) for t in (JAMO, SUBWORDS)}
 
 
 @pytest.mark.parametrize("tokenizer", [JAMO, SUBWORDS], ids=["jamo", "subwords"])

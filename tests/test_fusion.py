@@ -11,17 +11,19 @@ from asr.errors import ConfigError
 from asr.fusion import HotWords, WordScorer
 from asr.kneser_ney import estimate
 from asr.lm import END, NEVER, START, NgramModel
-from asr.text import Tokenizer, TokenizerConfig
+from asr.text import Tokenizer, TokenizerConfig, train_subwords
 
 CHARACTERS = Tokenizer(TokenizerConfig())
 WEIGHTS = {"alpha": 0.7, "beta": 0.4, "unknown": -6.0}
 
 
-def total(scorer: WordScorer, text: str) -> float:
+def total(scorer: WordScorer, text: str, tokenizer: Tokenizer = CHARACTERS) -> float:
     state, score = scorer.start(), 0.0
-    for label in CHARACTERS.encode(text):
+    for label in tokenizer.encode(text):
         ((gain, state),) = scorer.extend(state, label)
         score += gain
+        if score == -math.inf:
+            return score  # a search goes no further
     return score + scorer.finish(state)
 
 
@@ -32,6 +34,32 @@ def test_words_are_scored_as_the_model_scores_the_sentence() -> None:
     assert total(scorer, "go back") == pytest.approx(expected)
     unknown = 0.7 * math.log(10) * model.sentence(["go", "beck"]) + 2 * 0.4 - 6.0
     assert total(scorer, "go beck") == pytest.approx(unknown)
+
+
+SENTENCES = [["go", "forward"], ["go", "back"], ["back", "to", "the", "meters"]]
+PIECES = Tokenizer(
+    train_subwords(["go forward ten meters", "go back to the meters", "the north country"] * 20, 24)
+)
+
+
+@pytest.mark.parametrize("text", ["go back", "back to the go", "got the meters", "b", ""])
+def test_subwords_are_scored_as_their_characters(text: str) -> None:
+    assert any(len(PIECES.spellings[i].strip()) > 1 for i in PIECES.encode("go forward"))
+    model = estimate(SENTENCES, 3)
+    hot = {"hot_words": ("back to",), "hot_weight": 3.0}
+    for options in ({}, hot, {"lexicon": {word for words in SENTENCES for word in words}}):
+        by_pieces = WordScorer(PIECES, model, **WEIGHTS, **options)  # type: ignore[arg-type]
+        by_letters = WordScorer(CHARACTERS, model, **WEIGHTS, **options)  # type: ignore[arg-type]
+        assert total(by_pieces, text, PIECES) == pytest.approx(total(by_letters, text))
+
+
+def test_a_lexicon_keeps_pieces_to_its_words() -> None:
+    """Labels at random: what comes out is made of the words that may."""
+    words = {"go", "back", "meters"}
+    logs = ctc.log_softmax(np.random.default_rng(3).normal(0, 3, [30, len(PIECES)]))
+    scorer = WordScorer(PIECES, None, lexicon=words)
+    for hypothesis in beam_search(logs, 16, scorer=scorer):
+        assert set(PIECES.decode(hypothesis.labels).split()) <= words
 
 
 def test_a_word_is_lost_once_and_as_early_as_can_be() -> None:
