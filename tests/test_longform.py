@@ -268,7 +268,8 @@ def test_a_recording_repeated_is_its_text_repeated(
     en_small: Recognizer, goforward: Path, gap: float
 ) -> None:
     samples = read_audio(goforward)
-    period = round((2.8 + gap) * 50) * 320  # whole output frames: each time the same numbers
+    frame = round(en_small.seconds_per_frame * 16_000)
+    period = round((2.8 + gap) * 16_000 / frame) * frame  # each time the same numbers
     once = np.pad(samples, (0, period - len(samples)))
     long = en_small.transcribe(np.tile(once, 16))
     assert long.duration == 16 * period / 16_000
