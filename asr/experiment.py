@@ -104,7 +104,8 @@ class ExperimentConfig:
     """Share of the loss that wants every label equally likely in every frame: see `ctc.loss`."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     initial_model: str = ""
-    """Model to start from (name or directory) instead of random weights; shapes must fit."""
+    """Model to start from (name or directory) instead of random weights; shapes must fit. What the
+    file of `asr train` leaves open of features, tokenizer and acoustic is as that model has it."""
 
     def __post_init__(self) -> None:
         if self.acoustic.phones and self.tokenizer.normaliser != "english":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from asr.config import load_yaml, read_yaml
+from asr.config import load_yaml, parse, read_yaml, to_dict
 from asr.experiment import ExperimentConfig, train_recognizer
+from asr.model_directory import read_model
 from asr.progress import TrainingProgress
 from asr.seq2seq.experiment import ConverterExperimentConfig, train_converter
 from asr.tts.experiment import VoiceExperimentConfig, train_voice
@@ -34,7 +36,22 @@ def train_from(config: Path, data: Path, out: Path | None, max_steps: int | None
         folder = out or Path("runs") / voice.voice
         with TrainingProgress(voice.training.epochs) as progress:
             return train_voice(voice, data, folder, max_steps, progress.update, progress.say)
-    experiment = load_yaml(ExperimentConfig, config)
+    experiment = parse(ExperimentConfig, _with_initial_model(keys), str(config))
     folder = out or Path("runs") / experiment.name
     with TrainingProgress(experiment.training.epochs) as progress:
         return train_recognizer(experiment, data, folder, max_steps, progress.update, progress.say)
+
+
+def _with_initial_model(keys: dict[str, Any]) -> dict[str, Any]:
+    """A recogniser that starts from another one hears, spells and is shaped as that one, unless its
+    file says otherwise."""
+    start = keys.get("initial_model")
+    if not isinstance(start, str) or not start:
+        return keys
+    _, model = read_model(start)
+    found = {"tokenizer": to_dict(model.tokenizer)} | keys
+    for part in ("features", "acoustic"):
+        given = keys.get(part, {})
+        if isinstance(given, dict):
+            found[part] = to_dict(getattr(model, part)) | given
+    return found

@@ -16,6 +16,7 @@ from asr.errors import ConfigError, TrainingError
 from asr.experiment import ExperimentConfig, train_recognizer
 from asr.manifest import Utterance, read_manifest, write_manifest
 from asr.recognizer import Recognizer
+from asr.train import train_from
 from asr.training import Trainer
 
 WORDS = ("go", "forward", "ten", "meters", "stop", "left")
@@ -249,3 +250,23 @@ def test_starting_from_a_model_needs_the_same_shapes(
     config = replace(experiment(), initial_model=str(tmp_path / "tiny"))
     with pytest.raises(ConfigError, match=r"initial_model: .* does not fit"):
         train_recognizer(config, corpus, tmp_path / "run")
+
+
+def test_a_file_takes_the_shape_of_the_model_that_it_starts_from(
+    corpus: Path, tmp_path: Path, tiny: Recognizer
+) -> None:
+    tiny.save(tmp_path / "tiny", "")
+    file = tmp_path / "mine.yaml"
+    values = {
+        "name": "mine",
+        "initial_model": str(tmp_path / "tiny"),
+        "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
+        "acoustic": {"dropout": 0.1},
+    }
+    file.write_text(yaml.safe_dump(values | {"training": {"epochs": 1, "threads": 0}}))
+    acoustic = Recognizer.load(train_from(file, corpus, tmp_path / "run")).config.acoustic
+    assert acoustic == replace(tiny.config.acoustic, dropout=0.1)
+    # What the file says still counts, and what does not fit is named.
+    file.write_text(yaml.safe_dump(values | {"acoustic": {"units": 9}}))
+    with pytest.raises(ConfigError, match=r"initial_model: .* does not fit"):
+        train_from(file, corpus, tmp_path / "other")
