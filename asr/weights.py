@@ -27,7 +27,7 @@ def weights_file(network: Weighted, half: bool = True) -> tuple[bytes, str]:
         for path, variable in network.named_weights().items()
     }
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
