@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.errors import ConfigError
 from asr.inputs import Recording, file_of
 from asr.manifest import Utterance
 from asr.progress import track
@@ -36,7 +37,12 @@ def pseudo_labels(
 
     Returns:
         The kept recordings with their texts, in their order; and what could not be used, and why.
+
+    Raises:
+        ConfigError: a share outside this range.
     """
+    if not 0 < share <= 1:
+        raise ConfigError(f"a share of {share:g} cannot be kept: give one above 0, at most 1")
     heard: list[tuple[Utterance, float]] = []
     failures: list[Failure] = []
     each = recognizer.transcribe_each(recordings)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from asr.errors import ConfigError
 from asr.inputs import file_of
 from asr.manifest import Utterance, read_manifest, write_manifest
 from asr.recognizer import Recognizer
@@ -40,8 +41,14 @@ def test_the_surest_are_kept_in_their_order() -> None:
     # d is silent: of the four others, three; a's mean is 0.7.
     assert [u.text for u in kept] == ["heard a", "heard c", "heard e"]
     assert kept[0] == Utterance("heard a", 2.0, audio_filepath=Path("a.wav"))
-    for share, count in ((0.0, 0), (0.25, 1), (1.0, 4)):
+    for share, count in ((0.1, 0), (0.25, 1), (1.0, 4)):
         assert len(pseudo_labels(recognizer, files, share)[0]) == count  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, 50.0, float("nan")])
+def test_a_share_that_cannot_be_kept_is_refused(share: float) -> None:
+    with pytest.raises(ConfigError, match=f"share of {share:g} cannot be kept: give one above 0"):
+        pseudo_labels(Hears(a=[0.9]), ["a.wav"], share)  # type: ignore[arg-type]
 
 
 def test_an_utterance_keeps_all_but_its_text() -> None:

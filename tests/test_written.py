@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asr.errors import ConfigError
@@ -129,12 +129,17 @@ def test_whatever_is_proposed_only_numbers_that_were_said_come_out(
             assert " ".join(said) in readings(piece.text)
 
 
-@given(st.text(), st.sampled_from(["", " one ", "\tfirst\n"]))
-def test_text_without_numbers_is_left_alone(text: str, small: str) -> None:
-    words = [word for word in text.split() if word not in NUMBERS]
-    text = small.join(words) if small else text
-    if small or len(words) == len(text.split()):
-        assert Writer(never).text(text) == text
+@given(st.text())
+def test_text_without_numbers_is_left_alone(text: str) -> None:
+    assume(not NUMBERS & {*text.split()})
+    assert Writer(never).text(text) == text
+
+
+@given(st.text(), st.sampled_from([" one ", "\tfirst\n"]))
+def test_small_numbers_between_other_words_are_left_alone(text: str, small: str) -> None:
+    # Words of `KNOWN` can make one number of two: "one or one" may be written "1 or 1".
+    text = small.join(word for word in text.split() if word not in KNOWN)
+    assert Writer(never).text(text) == text
 
 
 @pytest.mark.parametrize(
