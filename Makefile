@@ -17,7 +17,7 @@ test-notebooks: .venv/ready
 	$(BIN)/python -m pytest -m "" tests/test_notebooks.py
 
 lint: .venv/ready
-	$(BIN)/ruff check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check asr benchmarks pipelines tests && $(BIN)/mypy
 
 clean:
 	rm -rf .venv demo build *.egg-info

@@ -117,7 +117,6 @@ class NgramModel:
         """Words of the longest n-grams."""
         return len(self.ngrams)
 
-
     def __len__(self) -> int:
         """N-grams of all orders."""
         return sum(map(len, self.ngrams))

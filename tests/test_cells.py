@@ -68,9 +68,7 @@ def test_what_lies_beyond_a_length_changes_nothing(tmp_path) -> None:  # type: i
     x = np.random.default_rng(1).normal(size=(3, 9, 4)).astype(np.float32)
     other = x.copy()
     other[1, 5:] = 1e3
-    np.testing.assert_array_equal(
-        stack.run(x, LENGTHS)[1, :5], stack.run(other, LENGTHS)[1, :5]
-    )
+    np.testing.assert_array_equal(stack.run(x, LENGTHS)[1, :5], stack.run(other, LENGTHS)[1, :5])
 
 
 def test_large_inputs_saturate_without_a_warning() -> None:

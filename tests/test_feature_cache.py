@@ -88,5 +88,3 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"text\.wav"):
         cache.static(tmp_path / "text.wav")
     assert not (tmp_path / "cache").exists()
-
-

@@ -70,6 +70,4 @@ class Mixture:
             return np.asarray(said if self.share else counted)
         first, second = math.log10(1 - self.share), math.log10(self.share)
         larger = np.maximum(first + counted, second + said)
-        return larger + np.log10(
-            10 ** (first + counted - larger) + 10 ** (second + said - larger)
-        )
+        return larger + np.log10(10 ** (first + counted - larger) + 10 ** (second + said - larger))

@@ -252,4 +252,3 @@ def _draw(probabilities: np.ndarray, top_p: float, rng: np.random.Generator) -> 
     total = np.cumsum(probabilities[order])
     kept = order[: int(np.searchsorted(total, top_p * total[-1])) + 1]
     return int(rng.choice(kept, p=probabilities[kept] / probabilities[kept].sum()))
-

@@ -181,9 +181,7 @@ class Decoder:
         attention = np.exp(scores - scores.max(axis=2, keepdims=True))
         attention /= attention.sum(axis=2, keepdims=True)
         found = (attention @ self.encoded).reshape(n * hypotheses, -1)
-        written, writer = model.writer.step(
-            np.concatenate([query, found], axis=1), self.states[1]
-        )
+        written, writer = model.writer.step(np.concatenate([query, found], axis=1), self.states[1])
         self.states = reader, writer
         logits = np.concatenate([written, found], axis=1) @ model.head[0] + model.head[1]
         logs = ctc.log_softmax(logits).reshape(n, hypotheses, -1)

@@ -173,9 +173,7 @@ class CTCNetwork(Network):
         wanted = tf.where(tf.cast(_valid(batch), tf.bool), batch["targets"], PADDING)
         wanted = tf.where(wanted == END, PADDING, wanted)
         width = tf.maximum(tf.shape(said)[1], tf.shape(wanted)[1])
-        said, wanted = (
-            tf.pad(x, [[0, 0], [0, width - tf.shape(x)[1]]]) for x in (said, wanted)
-        )
+        said, wanted = (tf.pad(x, [[0, 0], [0, width - tf.shape(x)[1]]]) for x in (said, wanted))
         return tf.reduce_all(said == wanted, axis=1)
 
 

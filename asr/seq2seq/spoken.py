@@ -191,9 +191,7 @@ def number(token: str) -> tuple[str, ...]:
     found = re.fullmatch(rf"({_WHOLE})(?:\.([0-9]{{1,40}}))?", token)
     if not found or not found[2]:
         return cardinal(token) if found else ()
-    return tuple(
-        f"{a} point {b}" for a in cardinal(found[1]) for b in one_by_one(found[2])
-    )
+    return tuple(f"{a} point {b}" for a in cardinal(found[1]) for b in one_by_one(found[2]))
 
 
 def ordinal(digits: str) -> tuple[str, ...]:

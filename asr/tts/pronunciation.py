@@ -193,9 +193,7 @@ def completed(entries: list[tuple[str, str]], words: Collection[str]) -> list[tu
     said: list[Pronunciation] = []
     for i in track(range(0, len(new), 64), -(-len(new) // 64), "new words"):
         said += pronounce.many(new[i : i + 64])
-    return entries + [
-        (word, " ".join(found.phones)) for word, found in zip(new, said, strict=True)
-    ]
+    return entries + [(word, " ".join(found.phones)) for word, found in zip(new, said, strict=True)]
 
 
 def read_entries(path: Path) -> list[tuple[str, str]]:
