@@ -33,7 +33,9 @@ def main() -> None:
     commit, date = git_commit(), time.strftime("%Y-%m-%d", time.gmtime())
     script = [sys.executable, HERE.parent / path, *command[1:]]
     # Without a terminal on stderr there is no bar between the lines.
-    run = subprocess.run(script, check=True, capture_output=True)
+    run = subprocess.run(script, capture_output=True)
+    if run.returncode:
+        sys.exit(run.stderr.decode())
     made = f"python {shlex.join(command)}"
     where = f"commit {commit}, {date}, {os.cpu_count()} cores ({platform.machine()})"
     text = run.stdout.decode()

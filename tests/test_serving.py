@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import server
 import soundfile
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from asr import serving
 from asr.audio import read_audio
@@ -332,3 +334,25 @@ def test_grpc_without_its_package_says_what_to_install(monkeypatch: pytest.Monke
     with pytest.raises(ConfigError, match=r"pip install 'asr\[serving\]'"):
         connect("grpc://127.0.0.1:1", "x")
     assert grpc.StatusCode.UNAVAILABLE  # it is there otherwise
+
+
+@given(st.lists(st.floats(width=32)))
+@example([0.1, -0.0, 1e-45, 3.4028234663852886e38, 0.9999999403953552, float("inf"), float("nan")])
+def test_what_is_sent_is_read_as_the_same_float32(values: list[float]) -> None:
+    exact = np.array(values, np.float32)
+    written = json.dumps(serving.short(exact).tolist())
+    np.testing.assert_array_equal(np.array(json.loads(written), np.float32), exact)
+
+
+@given(st.lists(st.floats(2**-33, 2**26, width=32)))
+def test_what_features_may_be_is_sent_in_nine_digits(values: list[float]) -> None:
+    for written in json.dumps(serving.short(np.array(values, np.float32)).tolist())[1:-1].split(
+        ","
+    ):
+        digits = written.split("e")[0].replace(".", "").strip(" 0")
+        assert len(digits) <= 9
+
+
+def test_whole_numbers_are_sent_as_they_are() -> None:
+    lengths = np.array([123456789012, 3])
+    assert serving.short(lengths) is lengths
