@@ -113,7 +113,7 @@ class Recognizer:
         return self.network
 
     def save(self, folder: Path, card: str, half: bool = True) -> None:
-        """Write the model directory; weights as float16 when `half`, else float32."""
+        """Write the model directory; weights rounded to float16 when `half`, else float32."""
         write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
 
     def transcribe(

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zoo
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays as arrays_of
 
 from asr.audio import read_audio
 from asr.errors import AudioError, ConfigError, ModelError
@@ -15,6 +18,7 @@ from asr.longform import Joiner, Pending, Recording, Window, batches
 from asr.manifest import Utterance
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript
+from asr.weights import rounded
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def test_saved_and_loaded_gives_the_same(saved: Path, tiny: Recognizer, goforwar
     again = saved.parent / "again"
     loaded.save(again, "# tiny\n")
     ours, theirs = (Recognizer.load(folder).posteriors(goforward)[0] for folder in (saved, again))
-    np.testing.assert_array_equal(ours, theirs)  # float16 is rounded to once
+    np.testing.assert_array_equal(ours, theirs)  # they are rounded once
     np.testing.assert_allclose(ours, tiny.posteriors(goforward)[0], atol=5e-3)
 
 
@@ -190,12 +194,22 @@ def test_weights_that_are_not_the_models_are_named(model: Path) -> None:
         Recognizer.load(model)
 
 
-def test_weights_are_rounded_to_float16_and_nothing_else(tiny: Recognizer, model: Path) -> None:
+@given(arrays_of(np.float32, 20, elements=st.floats(-8, 8, width=32)))
+def test_weights_are_rounded_to_nine_bits(values: np.ndarray) -> None:
+    kept = rounded(values)
+    # 2⁻⁹ of the value at most, and half of the smallest step that float16 has
+    assert (np.abs(kept - values) <= np.abs(values) * 2**-9 + 2**-25).all()
+    np.testing.assert_array_equal(rounded(kept.astype(np.float32)), kept)
+    normal = kept[np.abs(kept) >= np.finfo(np.float16).tiny]
+    assert not (normal.view(np.uint16) & 0b11).any()
+
+
+def test_weights_are_rounded_and_nothing_else(tiny: Recognizer, model: Path) -> None:
     loaded = Recognizer.load(model, runtime="tensorflow").network.named_weights()
     with np.load(model / "weights.npz") as file:
         assert {file[name].dtype for name in file.files} == {np.dtype(np.float16)}
     for name, variable in tiny.network.named_weights().items():
-        expected = variable.numpy().astype(np.float16).astype(np.float32)
+        expected = rounded(variable.numpy()).astype(np.float32)
         np.testing.assert_array_equal(loaded[name].numpy(), expected)
     tiny.save(model, "", half=False)
     exact = Recognizer.load(model, runtime="tensorflow").network.named_weights()
