@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.table import Table
 from asr import plots
 from asr.audio import read_audio
 from asr.corpora import prepare
+from asr.decoding import Decoding
 from asr.errors import AsrError
 from asr.evaluation import Evaluation, evaluate
 from asr.manifest import Utterance, read_manifest
@@ -83,32 +84,45 @@ def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
         console.print("nothing could be downloaded: transcribing the recording of the tests")
         found = {"the recording of the tests": [fallback]}
     recognizer = load_recognizer("en-small")
-    recognizer.warm_up()
+    with console.status("reading the language model"):
+        informed = load_recognizer("en-small", Decoding(lm="general"))
     for title, utterances in found.items():
-        started = time.monotonic()
-        with console.status(f"transcribing {len(utterances)} recordings"):
-            results = recognizer.transcribe(utterances)
-        seconds = time.monotonic() - started
-        normalise = recognizer.tokenizer.normalise
-        _print(console, title, evaluate(utterances, results, normalise, seconds), show)
-    _speak(console, recognizer, folder / "speech.wav")
+        results = {
+            "by sound alone": _evaluate(console, recognizer, utterances),
+            "with a language model": _evaluate(console, informed, utterances),
+        }
+        _print(console, title, results, show)
+    _speak(console, informed, folder / "speech.wav")
     return _draw(recognizer, next(iter(found.values())), folder / "recording.png")
 
 
-def _print(console: Console, title: str, result: Evaluation, show: int) -> None:
+def _evaluate(
+    console: Console, recognizer: Recognizer, utterances: Sequence[Utterance]
+) -> Evaluation:
+    recognizer.warm_up()
+    started = time.monotonic()
+    with console.status(f"transcribing {len(utterances)} recordings"):
+        results = recognizer.transcribe(utterances)
+    seconds = time.monotonic() - started
+    return evaluate(utterances, results, recognizer.tokenizer.normalise, seconds)
+
+
+def _print(console: Console, title: str, results: Mapping[str, Evaluation], show: int) -> None:
     table = Table(title=title, title_justify="left", show_lines=True, expand=True)
-    table.add_column("reference", ratio=1)
-    table.add_column("hypothesis", ratio=1)
+    for column in ("reference", *results):
+        table.add_column(column, ratio=1)
+    rows = list(zip(*(result.scored for result in results.values()), strict=True))
     # Some from the whole list, and the same every time.
-    for scored in result.scored[:: max(1, len(result.scored) // show)][:show]:
-        table.add_row(scored.reference, scored.hypothesis)
+    for row in rows[:: max(1, len(rows) // show)][:show]:
+        table.add_row(row[0].reference, *(scored.hypothesis for scored in row))
     console.print(table)
-    low, high = result.interval
-    console.print(
-        f"{result.utterances} recordings: "
-        f"WER {result.wer:.1%} (95 % interval {low:.1%}–{high:.1%}), CER {result.cer:.1%}, "
-        f"RTF {result.rtf or 0:.4f}\n"
-    )
+    for name, result in results.items():
+        low, high = result.interval
+        console.print(
+            f"{result.utterances} recordings, {name}: WER {result.wer:.1%} "
+            f"(95 % interval {low:.1%}–{high:.1%}), CER {result.cer:.1%}, RTF {result.rtf or 0:.4f}"
+        )
+    console.print()
 
 
 def _speak(console: Console, recognizer: Recognizer, path: Path) -> None:
