@@ -86,11 +86,11 @@ def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
     recognizer = load_recognizer("en-small")
     with console.status("reading the language model"):
         informed = load_recognizer("en-small", Decoding(lm="general"))
+    ways = {"by sound alone": recognizer, "with a language model": informed}
+    for way in ways.values():
+        way.warm_up()
     for title, utterances in found.items():
-        results = {
-            "by sound alone": _evaluate(console, recognizer, utterances),
-            "with a language model": _evaluate(console, informed, utterances),
-        }
+        results = {name: _evaluate(console, way, utterances) for name, way in ways.items()}
         _print(console, title, results, show)
     _speak(console, informed, folder / "speech.wav")
     return _draw(recognizer, next(iter(found.values())), folder / "recording.png")
@@ -99,7 +99,6 @@ def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
 def _evaluate(
     console: Console, recognizer: Recognizer, utterances: Sequence[Utterance]
 ) -> Evaluation:
-    recognizer.warm_up()
     started = time.monotonic()
     with console.status(f"transcribing {len(utterances)} recordings"):
         results = recognizer.transcribe(utterances)
