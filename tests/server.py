@@ -162,7 +162,10 @@ class Models:
     """What the folder holds; loaded at the start."""
 
     def __init__(self, folder: Path, batch: int = 1, timeout: float = 0.0) -> None:
-        self.servables = {p.name: Servable(p, batch, timeout) for p in folder.iterdir()}
+        # Files beside the folders are what `asr export --format onnx` puts there.
+        self.servables = {
+            p.name: Servable(p, batch, timeout) for p in folder.iterdir() if p.is_dir()
+        }
 
     def find(self, name: str, version: int | None = None) -> Servable:
         servable = self.servables.get(name)
