@@ -1,4 +1,4 @@
-"""Synthetic speech for training: sentences of freely licensed prose (asr/prose.py), read aloud.
+"""Synthetic speech for training: sentences of freely licensed prose (asr/data/prose.py), read aloud.
 
 python pipelines/synthesize_corpus.py --out data/synthetic --hours 6 --held-out data/*/test.jsonl
 """
@@ -7,11 +7,11 @@ import argparse
 import random
 from pathlib import Path
 
-from asr.manifest import write_manifest
-from asr.progress import track
-from asr.prose import SOURCES, HeldOut, fetch, speakable
-from asr.text import normalise_english
-from asr.voices import synthesize
+from asr.base.progress import track
+from asr.data.manifest import write_manifest
+from asr.data.prose import SOURCES, HeldOut, fetch, speakable
+from asr.text.normalisers import normalise_english
+from asr.tts.engines import synthesize
 
 
 def main() -> None:

@@ -1,0 +1,66 @@
+"""Recordings without texts as training data: what a recogniser hears in them, where it is surest.
+
+Self-training with pseudo-labels, a language model and a filter by confidence, as in Kahn, Lee &
+Hannun (2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from asr.base.progress import track
+from asr.data.inputs import Recording, file_of
+from asr.data.manifest import Utterance
+from asr.errors import ConfigError
+from asr.recognizer import Recognizer
+from asr.results import Failure, Transcript, in_order
+
+LONGEST = 20.0
+"""Seconds; what is longer is a recording to be cut first, not an utterance to learn from."""
+
+
+def pseudo_labels(
+    recognizer: Recognizer, recordings: Sequence[Recording], share: float
+) -> tuple[list[Utterance], list[Failure]]:
+    """Transcribe recordings, and keep the surest.
+
+    How sure a transcript is, is the mean confidence of its words: only their order matters, so a
+    model that was never calibrated will do.
+
+    Args:
+        recordings: files, or utterances whose texts are not looked at.
+        share: of the recordings in which something was heard that are kept, above 0 to 1.
+
+    Returns:
+        The kept recordings with their texts, in their order; and what could not be used, and why.
+
+    Raises:
+        ConfigError: a share outside this range.
+    """
+    if not 0 < share <= 1:
+        raise ConfigError(f"a share of {share:g} cannot be kept: give one above 0, at most 1")
+    heard: list[tuple[Utterance, float]] = []
+    failures: list[Failure] = []
+    each = recognizer.transcribe_each(recordings)
+    results = in_order(track(each, len(recordings), "transcribing"))
+    for recording, result in zip(recordings, results, strict=True):
+        if isinstance(result, Failure):
+            failures.append(result)
+        elif result.duration > LONGEST:
+            what = f"{result.duration:.0f} s are too long for an utterance: cut it first"
+            failures.append(Failure(str(file_of(recording)), f"{file_of(recording)}: {what}"))
+        elif result.words:
+            sure = float(np.mean([word.confidence for word in result.words]))
+            heard.append((_utterance(recording, result), sure))
+    least = sorted((sure for _, sure in heard), reverse=True)[: round(share * len(heard))]
+    return [u for u, sure in heard if least and sure >= least[-1]], failures
+
+
+def _utterance(recording: Recording, heard: Transcript) -> Utterance:
+    if isinstance(recording, Utterance):
+        return replace(recording, text=heard.text)
+    return Utterance(heard.text, heard.duration, audio_filepath=Path(recording))
