@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from asr.data.inputs import gather
+from asr.data.inputs import find_recordings
 from asr.data.manifest import write_manifest
 from asr.decoding.decoder import Decoding
 from asr.errors import AsrError
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of them that is kept, the surest")
     parser.add_argument("--out", type=Path, required=True, help="manifest to write")
     a = parser.parse_args()
-    recordings, failures = gather(a.recordings)
+    recordings, failures = find_recordings(a.recordings)
     try:
         recognizer = load_recognizer(a.model, Decoding(lm=a.lm))
         kept, more = pseudo_labels(recognizer, recordings, a.share)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr.base.progress import track
 from asr.data.manifest import write_manifest
-from asr.data.prose import SOURCES, HeldOut, fetch, speakable
+from asr.data.prose import SOURCES, HeldOut, fetch_text, plain_sentences
 from asr.text.normalisers import normalise_english
 from asr.tts.engines import synthesize
 
@@ -27,8 +27,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()
     held_out = HeldOut.read(a.held_out)
-    texts = [t for source in SOURCES for t in speakable(fetch(source, a.cache)[0], *a.words)]
-    texts = [t for t in dict.fromkeys(texts) if not held_out.within(normalise_english(t).split())]
+    texts = [
+        t for source in SOURCES for t in plain_sentences(fetch_text(source, a.cache)[0], *a.words)
+    ]
+    texts = [t for t in dict.fromkeys(texts) if not held_out.matches(normalise_english(t).split())]
     random.Random(a.seed).shuffle(texts)
     spoken = synthesize(texts, a.out / "audio", a.hours * 3600, a.engines, a.seed)
     # An average utterance has about three seconds.

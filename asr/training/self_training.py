@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.base.progress import track
-from asr.data.inputs import Recording, file_of
+from asr.data.inputs import RecordingRef, recording_path
 from asr.data.manifest import Utterance
 from asr.errors import ConfigError
 from asr.recognizer import Recognizer
@@ -24,7 +24,7 @@ LONGEST = 20.0
 
 
 def pseudo_labels(
-    recognizer: Recognizer, recordings: Sequence[Recording], share: float
+    recognizer: Recognizer, recordings: Sequence[RecordingRef], share: float
 ) -> tuple[list[Utterance], list[Failure]]:
     """Transcribe recordings, and keep the surest.
 
@@ -52,7 +52,9 @@ def pseudo_labels(
             failures.append(result)
         elif result.duration > LONGEST:
             what = f"{result.duration:.0f} s are too long for an utterance: cut it first"
-            failures.append(Failure(str(file_of(recording)), f"{file_of(recording)}: {what}"))
+            failures.append(
+                Failure(str(recording_path(recording)), f"{recording_path(recording)}: {what}")
+            )
         elif result.words:
             sure = float(np.mean([word.confidence for word in result.words]))
             heard.append((_utterance(recording, result), sure))
@@ -60,7 +62,7 @@ def pseudo_labels(
     return [u for u, sure in heard if least and sure >= least[-1]], failures
 
 
-def _utterance(recording: Recording, heard: Transcript) -> Utterance:
+def _utterance(recording: RecordingRef, heard: Transcript) -> Utterance:
     if isinstance(recording, Utterance):
         return replace(recording, text=heard.text)
     return Utterance(heard.text, heard.duration, audio_filepath=Path(recording))
