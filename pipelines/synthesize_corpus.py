@@ -27,9 +27,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()
     held_out = HeldOut.read(a.held_out)
-    texts = [
-        t for source in SOURCES for t in plain_sentences(fetch_text(source, a.cache)[0], *a.words)
-    ]
+    texts = [t for s in SOURCES for t in plain_sentences(fetch_text(s, a.cache)[0], *a.words)]
     texts = [t for t in dict.fromkeys(texts) if not held_out.matches(normalise_english(t).split())]
     random.Random(a.seed).shuffle(texts)
     spoken = synthesize(texts, a.out / "audio", a.hours * 3600, a.engines, a.seed)

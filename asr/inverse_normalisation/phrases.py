@@ -28,6 +28,7 @@ from asr.inverse_normalisation.spans import (
 )
 from asr.inverse_normalisation.values import Values, grouped, is_word
 from asr.text.normalisers import normalise_english
+from asr.text.number_words import CURRENCIES, LARGE_SCALES, MONTHS
 
 _NEAR = (
     "at by before after until around about since from to for is was are were be i you he she it we "
@@ -120,7 +121,7 @@ class Maker(Values):
         return Phrase("cardinal", self.one([w for w in ways if not is_lone(w)]), plain(value))
 
     def large(self) -> Phrase | None:
-        digits, scale = self.amount(1000), self.one(spoken_forms.SCALES)
+        digits, scale = self.amount(1000), self.one(LARGE_SCALES)
         if not self.mine(digits):
             return None
         return Phrase("large", f"{self.said(digits)} {scale}", f"{digits} {scale}")
@@ -159,7 +160,7 @@ class Maker(Values):
         return Phrase("decade", normalise_english(written), written) if self.mine(written) else None
 
     def date(self) -> Phrase | None:
-        month = self.one((*spoken_forms.MONTHS, *VERBS, *VERBS))
+        month = self.one((*MONTHS, *VERBS, *VERBS))
         day = str(self.random.randrange(1, 32))
         year, said_year = self.a_year()
         form = self.one_of({"md": 4, "mdy": 3, "dm": 4, "dmy": 3, "my": 1})
@@ -181,7 +182,7 @@ class Maker(Values):
     def month_word(self) -> Phrase | None:
         """Names of months beside numbers, which make no date: "you may first", "april ten"."""
         day = self.random.randrange(1, self.one((10, 40)))
-        month = self.one(spoken_forms.MONTHS).lower()
+        month = self.one(MONTHS).lower()
         if not self.mine(f"{day} {month}"):
             return None
         if self.random.random() < 0.4:
@@ -222,7 +223,7 @@ class Maker(Values):
     def money(self) -> Phrase | None:
         sign = self.one_of({"$": 6, "€": 2, "£": 2})
         form = self.one_of({"whole": 5, "cents": 5, "large": 3, "coins": 1})
-        (one, many), coins = spoken_forms.COINS[sign]
+        (one, many), coins = CURRENCIES[sign]
         digits = self.amount(1000 if form == "large" else 10**6)
         if form == "cents":
             digits = f"{digits}.{self.random.randrange(1, 100):02}"
@@ -231,7 +232,7 @@ class Maker(Values):
             return None
         name = one if digits.split(".")[0] == "1" else many
         if form == "large":
-            scale = self.one(spoken_forms.SCALES)
+            scale = self.one(LARGE_SCALES)
             said = "a" if digits == "1" and sign != "£" else self.said(digits)
             written = f"{digits} {scale} {many}" if sign == "£" else f"{sign}{digits} {scale}"
             return Phrase("money", f"{said} {scale} {many}", written)

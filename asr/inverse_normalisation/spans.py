@@ -6,19 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from asr.inverse_normalisation.spoken_forms import COINS, HALVES, MONTHS, UNITS
+from asr.inverse_normalisation.spoken_forms import HALVES, UNITS
+from asr.text.number_words import CURRENCIES, DIGITS, LARGE_SCALES, MONTHS
 
 
 def _all(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-SMALL = _all(
-    "zero oh one two three four five six seven eight nine first second third fourth fifth sixth "
-    "seventh eighth ninth"
-)
+SMALL = frozenset(DIGITS) | _all("oh first second third fourth fifth sixth seventh eighth ninth")
 """Stay words where they stand alone."""
-SCALES = _all("hundred thousand million billion trillion")
+SCALES = frozenset(("hundred", "thousand", *LARGE_SCALES))
 ORDINALS = _all(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
     "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth "
@@ -38,7 +36,7 @@ PHRASES = {
     ("mile", "per", "hour"): "mph", ("miles", "per", "hour"): "mph",
 }  # fmt: skip
 """Words that are one symbol."""
-_COINS = (name for both in COINS.values() for names in both for name in names)
+_COINS = (name for currency in CURRENCIES.values() for noun in currency for name in noun)
 _UNITS = (name for names in UNITS.values() for name in names if " " not in name)
 BEHIND = frozenset(("o'clock", "percent", "mph", *HALVES, *_COINS, *_UNITS))
 """Belong to the number before them."""

@@ -14,20 +14,10 @@ from itertools import pairwise, product
 from num2words import num2words
 
 from asr.text.normalisers import normalise_english
+from asr.text.number_words import CURRENCIES, LARGE_SCALES, MONTHS
 
 Words = tuple[str, ...]
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
-SCALES = ("million", "billion", "trillion")
-"""Which are written as words; hundreds and thousands are zeros."""
-COINS = {
-    "$": (("dollar", "dollars"), ("cent", "cents")),
-    "€": (("euro", "euros"), ("cent", "cents")),
-    "£": (("pound", "pounds"), ("penny", "pence")),
-}
 UNITS = {
     "km": ("kilometer", "kilometers", "kilometre", "kilometres"),
     "m": ("meter", "meters", "metre", "metres"),
@@ -127,9 +117,9 @@ def _together(first: str, second: str) -> Iterator[tuple[str, str]]:
         yield from ((first.lower(), said) for said in day(second.rstrip(",")))
     if first in MONTHS and re.fullmatch("[12][0-9]{3}", second):
         yield from ((first.lower(), said) for said in readings(second))
-    if first[:1] in COINS and second in SCALES:
+    if first[:1] in CURRENCIES and second in LARGE_SCALES:
         for said in (*number(first[1:]), *(["a"] if first[1:] == "1" else [])):
-            yield from ((said, f"{second} {name}") for name in COINS[first[0]][0])
+            yield from ((said, f"{second} {name}") for name in CURRENCIES[first[0]].unit)
 
 
 @cache
@@ -142,7 +132,7 @@ def readings(token: str) -> tuple[str, ...]:
         return (*cardinal(token), *(way for way in codes if way))
     if token.endswith("%"):
         return tuple(f"{n} {name}" for n in number(token[:-1]) for name in ("percent", "per cent"))
-    if token[:1] in COINS:
+    if token[:1] in CURRENCIES:
         return money(token[0], token[1:])
     if found := re.fullmatch(r"(1?[0-9]|2[0-3]):([0-5][0-9])", token):
         return time(int(found[1]), int(found[2]))
@@ -166,7 +156,7 @@ def cardinal(digits: str) -> tuple[str, ...]:
         hundreds = f"{normalise_english(str(value // 100))} hundred"
         below = normalise_english(str(value % 100)) if value % 100 else ""
         ways += [f"{hundreds} and {below}", f"{hundreds} {below}"] if below else [hundreds]
-    one = re.compile(rf"one (?=hundred|thousand|{'|'.join(SCALES)})")
+    one = re.compile(rf"one (?=hundred|thousand|{'|'.join(LARGE_SCALES)})")
     ways += [one.sub("a ", way) for way in ways if one.match(way)]
     return tuple(dict.fromkeys(ways))
 
@@ -208,7 +198,7 @@ def day(digits: str) -> tuple[str, ...]:
 
 def money(sign: str, amount: str) -> tuple[str, ...]:
     """ "Twelve dollars", "twelve dollars (and) fifty cents", "two point five dollars"."""
-    coins, parts = COINS[sign]
+    coins, parts = CURRENCIES[sign]
     ways = [f"{said} {name}" for said in number(amount) for name in coins]
     whole, _, cents = amount.partition(".")
     if ways and len(cents) == 2 and cents != "00":

@@ -10,6 +10,8 @@ from collections.abc import Collection
 
 from num2words import num2words
 
+from asr.text.number_words import MONTHS
+
 LETTER_NAME_OFFSET = 0xE000
 """A letter that is to be said by its name is moved on by this much, to where Unicode has nothing:
 "a" is a word."""
@@ -40,12 +42,8 @@ _UNITS = {
 }  # fmt: skip
 """Behind a number."""
 _MANY = {"foot": "feet", "mile per hour": "miles per hour"}
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
-_SHORT = {month[:3]: month for month in _MONTHS} | {"Sept": "September"}
-_MONTH = "|".join((*_MONTHS, *sorted(_SHORT, key=len, reverse=True)))
+_SHORT = {month[:3]: month for month in MONTHS} | {"Sept": "September"}
+_MONTH = "|".join((*MONTHS, *sorted(_SHORT, key=len, reverse=True)))
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(?P<year>1[1-9]\d\d|20\d\d)"
 _CARDINAL = r"World War|War|Chapter|Part|Volume|Act|Scene|Phase|Type|Book|Section"
@@ -97,7 +95,7 @@ def _dates(text: str) -> str:
         lambda m: f"the {_ordinal(m['day'])} of {_SHORT.get(m['month'], m['month'])}", text,
     )  # fmt: skip
     text = re.sub(r"\b(Jan|Feb|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.", lambda m: _SHORT[m[1]], text)
-    words = rf"in|since|until|by|from|to|of|year|In|Since|Until|By|From|{'|'.join(_MONTHS)}"
+    words = rf"in|since|until|by|from|to|of|year|In|Since|Until|By|From|{'|'.join(MONTHS)}"
     before = (
         rf"(?P<before>\b(?:{words}),?\s+|{_YEAR}[–-]){_YEAR.replace('year', 'second')}\b(?![,.]\d)"
     )
@@ -112,7 +110,7 @@ def _dates(text: str) -> str:
 def _date(as_written: str, month: str, day: str, year: str) -> str:
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
         return as_written
-    return f"{_MONTHS[int(month) - 1]} {_ordinal(day)}, {_year(year)}"
+    return f"{MONTHS[int(month) - 1]} {_ordinal(day)}, {_year(year)}"
 
 
 def _ordinal(digits: str) -> str:

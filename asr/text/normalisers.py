@@ -6,13 +6,10 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from asr.text.number_words import CURRENCIES, LARGE_SCALES
+
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
-_SCALES = "thousand|million|billion|trillion"
-_COINS = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-}
+_SCALES = "|".join(("thousand", *LARGE_SCALES))
 _SYMBOLS = {"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "°": "degrees"}
 _LONGEST = 15
 """Digits; a longer number is a code, that is read digit by digit."""
@@ -68,13 +65,13 @@ def _digits(digits: str) -> str:
 
 
 def _money(match: re.Match[str]) -> str:
-    one, many, cent, cents = _COINS[match["sign"]]
+    currency = CURRENCIES[match["sign"]]
     whole, _, fraction = match["amount"].replace(",", "").partition(".")
     if match["scale"] or len(fraction) not in (0, 2):
-        return f"{_number(match['amount'])} {match['scale'] or ''} {many}"
-    counts = [(int(whole or "0"), one, many), (int(fraction or "0"), cent, cents)]
-    spoken = [f"{_number(str(n))} {a if n == 1 else b}" for n, a, b in counts if n]
-    return " ".join(spoken) or f"zero {many}"
+        return f"{_number(match['amount'])} {match['scale'] or ''} {currency.unit.plural}"
+    counts = [(int(whole or "0"), currency.unit), (int(fraction or "0"), currency.hundredth)]
+    spoken = [f"{_number(str(count))} {noun.counted(count)}" for count, noun in counts if count]
+    return " ".join(spoken) or f"zero {currency.unit.plural}"
 
 
 def _decade(match: re.Match[str]) -> str:

@@ -19,7 +19,7 @@ from asr.batch.workers import Job, Transcriber
 from asr.errors import ConfigError
 from asr.inverse_normalisation.phrases import Maker
 from asr.inverse_normalisation.spans import KNOWN, NUMBERS, spans, target_of, tokens_of
-from asr.inverse_normalisation.spoken_forms import MONTHS, align, readings
+from asr.inverse_normalisation.spoken_forms import align, readings
 from asr.inverse_normalisation.training_pairs import (
     Exactness,
     WrittenPair,
@@ -38,6 +38,7 @@ from asr.seq2seq.converter_config import ConverterConfig
 from asr.serving.client import RemoteRecognizer
 from asr.text.expansion import expand_written_forms
 from asr.text.normalisers import normalise_english
+from asr.text.number_words import MONTHS
 from asr.text.tokenizers import TokenizerConfig
 
 SAID = st.lists(st.sampled_from([*sorted(KNOWN), "p", "m", "house"]), max_size=12)

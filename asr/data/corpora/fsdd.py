@@ -6,8 +6,7 @@ from pathlib import Path
 
 from asr.data.corpora.common import audio_utterance, expect
 from asr.data.manifest import Utterance
-
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+from asr.text.number_words import DIGITS
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
