@@ -51,7 +51,7 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Address:
-    """A model on a server: http, https or grpc://HOST[:PORT][/v1/models/NAME[/versions/N]]."""
+    """A model on a server: `http[s]` or `grpc`, `grpc://HOST[:PORT][/v1/models/NAME[/versions/N]]`."""
 
     scheme: str
     host: str
@@ -249,7 +249,7 @@ def connect(url: str, name: str) -> Client:
     """A client of a model; nothing is sent yet.
 
     Args:
-        url: http, https or grpc://HOST[:PORT][/v1/models/NAME[/versions/N]].
+        url: `http`, `https` or `grpc`, as in `grpc://HOST[:PORT][/v1/models/NAME[/versions/N]]`.
         name: of the model, if the URL has none.
 
     Raises:
