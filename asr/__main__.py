@@ -1,11 +1,11 @@
-"""The program `asr`, or `python -m asr`.
+"""The program `asr`, also run as `python -m asr`.
 
-This module imports nothing at its top: `multiprocessing` imports it again in every worker.
+Nothing is imported at the top: `multiprocessing` imports this module again in every worker.
 """
 
 
 def main() -> None:
-    """Run the command line, and end quickly."""
+    """Run the command line, and exit quickly."""
     import gc
     import sys
 
@@ -13,10 +13,10 @@ def main() -> None:
         from asr.cli.app import main as run
 
         sys.exit(run())
-    except KeyboardInterrupt:  # before a command could deal with it
+    except KeyboardInterrupt:  # Ctrl-C before a command handles it
         sys.exit(130)
     finally:
-        gc.freeze()  # Python would search all modules for garbage as it ends
+        gc.freeze()  # otherwise Python searches all modules for garbage as it exits
 
 
 if __name__ == "__main__":

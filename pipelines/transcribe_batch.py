@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from asr.batch.transcribe_files import Batch, transcribe_files
+from asr.batch.transcribe_files import BatchJob, transcribe_files
 from asr.batch.workers import Transcriber
 from asr.decoding.decoder import Decoding
 from asr.errors import AsrError
@@ -29,7 +29,7 @@ def main() -> int:
     a = parser.parse_args()
     try:
         how = Transcriber(a.model, Decoding(lm=a.lm), a.channel, a.split_channels)
-        batch = Batch(how, a.format, None, a.out, a.workers, a.resume, a.errors)
+        batch = BatchJob(how, a.format, None, a.out, a.workers, a.resume, a.errors)
         return transcribe_files(a.paths, batch).status
     except AsrError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.audio.reading import read_audio
-from asr.batch.transcribe_files import Batch, transcribe_files
+from asr.batch.transcribe_files import BatchJob, transcribe_files
 from asr.batch.workers import Transcriber
 from asr.data.inputs import recording_path
 from asr.errors import AsrError, ModelError
@@ -99,7 +99,7 @@ def main() -> int:
     sys.addaudithook(count)
     how = Fake("en-small", log=Path(a["log"]) if a.get("log") else None)
     try:
-        totals = transcribe_files(a["paths"], Batch(how, **a["batch"]))
+        totals = transcribe_files(a["paths"], BatchJob(how, **a["batch"]))
     except AsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from asr.audio.features import FeatureConfig, MfccStream, Moments, mfcc, normalise
 from asr.audio.reading import MonoStream, read_audio
-from asr.cli.listen import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, printer
+from asr.cli.live import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, printer
 from asr.errors import AudioError, ConfigError
 from asr.recognizer import Recognizer
 from asr.results import Partial

@@ -43,7 +43,7 @@ from asr.results import Failure, Transcript, in_order
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchJob:
     """What to do with the recordings of a batch.
 
     transcriber: model, decoding, channels. format, captions: see `find_writer`. out: a file, or a
@@ -130,7 +130,7 @@ def length_text(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
-def transcribe_files(paths: Sequence[str], batch: Batch) -> Totals:
+def transcribe_files(paths: Sequence[str], batch: BatchJob) -> Totals:
     """Transcribe all that `paths` name.
 
     To stdout or a file, results come in the order of the recordings; in a folder, each has a file
@@ -170,7 +170,7 @@ class _Nothing(Exception):
 class _Run:
     """One call of `transcribe_files`."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: BatchJob) -> None:
         self.batch = batch
         self.writer = find_writer(batch.format, batch.captions)
         self.totals = Totals()

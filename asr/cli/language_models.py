@@ -1,4 +1,4 @@
-"""`asr lm`: language models made, measured and let speak."""
+"""The commands `asr lm train`, `asr lm evaluate` and `asr lm generate`."""
 
 from __future__ import annotations
 
@@ -8,51 +8,118 @@ from typing import Annotated, Literal
 
 import typer
 
+from asr.cli.options import JsonOption, NormaliserOption
 from asr.errors import ConfigError
 
-lm_app = typer.Typer(no_args_is_help=True, help="Language models.")
+lm_app = typer.Typer(no_args_is_help=True, help="Train, evaluate and sample language models.")
+
+TextsArgument = Annotated[
+    list[Path],
+    typer.Argument(help="text files with one sentence per line, or .jsonl manifests"),
+]
+NGRAM, RECURRENT = "With --kind ngram", "With --kind rnn"
 
 
 @lm_app.command("train")
 def train(
-    texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
+    texts: TextsArgument,
     out: Annotated[
-        Path, typer.Option(help="ARPA file, gzip if it ends in .gz; of kind rnn a folder")
+        Path,
+        typer.Option(
+            help="output: an ARPA file for ngram, gzipped if the name ends in .gz; a folder for rnn"
+        ),
     ],
-    kind: Annotated[Literal["ngram", "rnn"], typer.Option(help="words, or a network")] = "ngram",
-    order: Annotated[int | None, typer.Option(help="ngram: words an n-gram [3]")] = None,
+    kind: Annotated[
+        Literal["ngram", "rnn"],
+        typer.Option(help="model: word n-grams (modified Kneser-Ney) or a recurrent network"),
+    ] = "ngram",
+    normaliser: NormaliserOption = "english",
+    order: Annotated[
+        int | None,
+        typer.Option(
+            help="maximum words per n-gram", show_default="3", rich_help_panel=NGRAM, metavar="N"
+        ),
+    ] = None,
     prune: Annotated[
         str | None,
-        typer.Option(help="ngram: leave out what occurs so often or less, by order, as 1,1,2"),
+        typer.Option(
+            help="drop n-grams that occur at most this often: one number per order from the first, "
+            "such as 0,1,2; the last holds for all higher orders",
+            show_default="0",
+            rich_help_panel=NGRAM,
+            metavar="COUNTS",
+        ),
     ] = None,
-    normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
     dev: Annotated[
-        list[Path] | None, typer.Option(help="rnn: text that the epoch is chosen by")
+        list[Path] | None,
+        typer.Option(
+            help="text file or manifest on which the best epoch is chosen; required with --kind "
+            "rnn, may be repeated",
+            show_default=False,
+            rich_help_panel=RECURRENT,
+        ),
     ] = None,
     cell: Annotated[
-        Literal["rnn", "lstm", "gru"] | None, typer.Option(help="rnn: rnn, lstm or gru [lstm]")
+        Literal["rnn", "lstm", "gru"] | None,
+        typer.Option(help="recurrent cell", show_default="lstm", rich_help_panel=RECURRENT),
     ] = None,
-    units: Annotated[int | None, typer.Option(help="rnn: state size of a layer [512]")] = None,
-    layers: Annotated[int | None, typer.Option(help="rnn: how many [1]")] = None,
-    embedding: Annotated[int | None, typer.Option(help="rnn: size of a label's vector")] = None,
-    dropout: Annotated[float | None, typer.Option(help="rnn: share dropped [0.1]")] = None,
+    units: Annotated[
+        int | None,
+        typer.Option(help="units per layer", show_default="512", rich_help_panel=RECURRENT),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(help="number of layers", show_default="1", rich_help_panel=RECURRENT),
+    ] = None,
+    embedding: Annotated[
+        int | None,
+        typer.Option(help="size of the embeddings", show_default="256", rich_help_panel=RECURRENT),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            help="dropout rate, from 0 to 1", show_default="0.1", rich_help_panel=RECURRENT
+        ),
+    ] = None,
     subwords: Annotated[
-        int | None, typer.Option(help="rnn: pieces to make of the text; 0, the default: characters")
+        int | None,
+        typer.Option(
+            help="size of the subword vocabulary; 0 models characters",
+            show_default="0",
+            rich_help_panel=RECURRENT,
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="rnn [5]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="rnn: peak [0.002]")] = None,
-    seed: Annotated[int | None, typer.Option(help="rnn [1]")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="passes over the text", show_default="5", rich_help_panel=RECURRENT),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="peak learning rate", show_default="0.002", rich_help_panel=RECURRENT),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="seed of the random numbers", show_default="1", rich_help_panel=RECURRENT
+        ),
+    ] = None,
 ) -> None:
-    """Estimate a word n-gram model (modified Kneser-Ney), or train a recurrent one."""
-    network = {"cell": cell, "units": units, "layers": layers, "embedding": embedding,
-               "dropout": dropout}  # fmt: skip
+    """Estimate a word n-gram model, or train a recurrent language model."""
+    network = {
+        "cell": cell,
+        "units": units,
+        "layers": layers,
+        "embedding": embedding,
+        "dropout": dropout,
+    }
     training = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
     if kind == "ngram":
         _refuse("rnn", {"dev": dev, "subwords": subwords, **network, **training})
-        return _ngram(texts, out, 3 if order is None else order, prune or "0", normaliser)
+        _estimate_ngrams(texts, out, 3 if order is None else order, prune or "0", normaliser)
+        return
     _refuse("ngram", {"order": order, "prune": prune})
     if not dev:
-        raise ConfigError("lm train --kind rnn: the epoch is chosen by a text of its own: --dev")
+        raise ConfigError("lm train --kind rnn: give --dev, a text to choose the best epoch on")
 
     from asr.base.config import replace
     from asr.base.progress import TrainingProgress
@@ -75,22 +142,39 @@ def train(
 
 @lm_app.command("evaluate")
 def evaluate(
-    texts: Annotated[list[Path], typer.Argument(help="text, a sentence a line, or manifests")],
-    lm: Annotated[Path | None, typer.Option(help="ARPA file")] = None,
-    rnn_lm: Annotated[
-        str | None, typer.Option(help="recurrent model, by shipped name or directory")
+    texts: TextsArgument,
+    lm: Annotated[
+        Path | None, typer.Option(help="n-gram model: an ARPA file", show_default="no n-gram model")
     ] = None,
-    share: Annotated[float, typer.Option(min=0, max=1, help="of the latter in their mean")] = 0.5,
-    normaliser: Annotated[str, typer.Option(help="english, korean or none")] = "english",
-    json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
+    rnn_lm: Annotated[
+        str | None,
+        typer.Option(
+            help="recurrent model: a shipped name (see asr models) or a model directory",
+            show_default="no recurrent model",
+        ),
+    ] = None,
+    share: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="weight of the recurrent model in the interpolation, if both models are given",
+        ),
+    ] = 0.5,
+    normaliser: NormaliserOption = "english",
+    json: JsonOption = False,
 ) -> None:
-    """Bits per character and perplexity of a text, by an n-gram model, a recurrent one, or both."""
+    """Measure how well language models predict a text.
+
+    Prints bits per character and perplexity of an n-gram model, of a recurrent model, or of both
+    and their interpolation.
+    """
     from asr.language.ngram import read_arpa, read_sentences
     from asr.language.perplexity import compare
     from asr.language.recurrent_lm import RecurrentLM
 
     if lm is None and rnn_lm is None:
-        raise ConfigError("lm evaluate: give a model, --lm or --rnn-lm, or both")
+        raise ConfigError("lm evaluate: give a model with --lm, --rnn-lm or both")
     ngram = None if lm is None else read_arpa(lm)
     recurrent = None if rnn_lm is None else RecurrentLM.load(rnn_lm)
     found = compare(read_sentences(texts, normaliser), ngram, recurrent, share)
@@ -98,7 +182,8 @@ def evaluate(
         from dataclasses import asdict
         from json import dumps
 
-        return typer.echo(dumps(asdict(found)))
+        typer.echo(dumps(asdict(found)))
+        return
     typer.echo(
         f"{found.sentences} sentences, {found.words} words, {found.characters} characters; "
         f"{found.unknown} words unknown to the n-gram model, none in {found.known_sentences} "
@@ -114,14 +199,30 @@ def evaluate(
 
 @lm_app.command("generate")
 def generate(
-    model: Annotated[str, typer.Argument(help="recurrent model, by shipped name or directory")],
-    prompt: Annotated[str, typer.Option(help="how each sentence begins")] = "",
-    sentences: Annotated[int, typer.Option(min=1, help="how many")] = 5,
-    temperature: Annotated[float, typer.Option(help="above 0; low is likely, high is odd")] = 1.0,
-    top_p: Annotated[float, typer.Option(help="draw from the likeliest with this share")] = 1.0,
-    seed: Annotated[int, typer.Option(help="the same seed, the same text")] = 0,
+    model: Annotated[
+        str,
+        typer.Argument(help="recurrent model: a shipped name (see asr models) or model directory"),
+    ],
+    prompt: Annotated[
+        str, typer.Option(help="beginning of each sentence", show_default="empty")
+    ] = "",
+    sentences: Annotated[int, typer.Option(min=1, help="number of sentences")] = 5,
+    temperature: Annotated[
+        float,
+        typer.Option(help="randomness, above 0; below 1 prefers what the model finds likely"),
+    ] = 1.0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            help="sample only from the most likely labels whose probabilities add up to this, "
+            "above 0 and at most 1 (nucleus sampling)"
+        ),
+    ] = 1.0,
+    seed: Annotated[
+        int, typer.Option(help="seed of the random numbers; the same seed gives the same text")
+    ] = 0,
 ) -> None:
-    """Let a recurrent language model write sentences."""
+    """Sample sentences from a recurrent language model."""
     from asr.language.recurrent_lm import RecurrentLM
 
     lm = RecurrentLM.load(model)
@@ -129,7 +230,7 @@ def generate(
         typer.echo(lm.generate(prompt, temperature, top_p, (seed, i)))
 
 
-def _ngram(texts: list[Path], out: Path, order: int, prune: str, normaliser: str) -> None:
+def _estimate_ngrams(texts: list[Path], out: Path, order: int, prune: str, normaliser: str) -> None:
     from asr.language.kneser_ney import estimate, read_counts
     from asr.language.ngram import read_sentences, write_arpa
 
@@ -144,6 +245,6 @@ def _given(options: Mapping[str, object]) -> dict[str, object]:
 
 
 def _refuse(kind: str, options: Mapping[str, object]) -> None:
-    """Options of the other kind, which nothing would read, are errors."""
+    """Raise a `ConfigError` if options of the other kind are given, which would have no effect."""
     if given := ", ".join(f"--{name.replace('_', '-')}" for name in _given(options)):
-        raise ConfigError(f"{given}: of --kind {kind} only")
+        raise ConfigError(f"{given}: only with --kind {kind}")

@@ -1,7 +1,12 @@
-"""Options that several commands of the command line share."""
+"""Options that several commands share: their types, defaults and help texts.
+
+Each help text says the effect and the unit or the choices; typer adds the default. Options without
+a fixed default say what happens without them (`show_default`).
+"""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -11,94 +16,216 @@ import typer
 
 from asr.formats.subtitles import Captions
 from asr.formats.writers import WRITERS
-from asr.networks import runtimes
+from asr.networks.runtimes import Runtime
 
-Model = Annotated[str, typer.Option("--model", "-m", help="shipped name or model directory")]
-Runtime = Annotated[
-    runtimes.Runtime | None,
-    typer.Option(help="what computes the network [onnx]; tensorflow can use a GPU"),
+INPUT, OUTPUT, DECODING, SPEED = "Input", "Output", "Decoding", "Speed"
+"""Titles of the groups of options in `--help`."""
+
+ModelArgument = Annotated[
+    str, typer.Argument(help="model: a shipped name (see asr models) or a model directory")
 ]
-Server = Annotated[
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="recogniser: a shipped name (see asr models) or a model directory",
+        rich_help_panel=INPUT,
+    ),
+]
+ChannelOption = Annotated[
+    int | None,
+    typer.Option(
+        help="use only this channel, counted from 0",
+        show_default="mix of all channels",
+        rich_help_panel=INPUT,
+    ),
+]
+FormatOption = Annotated[
+    str,
+    typer.Option(help=f"output format: {', '.join(WRITERS)}", rich_help_panel=OUTPUT),
+]
+LineLengthOption = Annotated[
+    int | None,
+    typer.Option(
+        help="maximum characters per line of a caption (srt and vtt only)",
+        show_default=str(Captions.line_length),
+        rich_help_panel=OUTPUT,
+    ),
+]
+LinesOption = Annotated[
+    int | None,
+    typer.Option(
+        help="maximum lines per caption (srt and vtt only)",
+        show_default=str(Captions.lines),
+        rich_help_panel=OUTPUT,
+    ),
+]
+WrittenOption = Annotated[
+    bool,
+    typer.Option(
+        "--written",
+        help="write numbers, dates, amounts of money and times with digits (English only)",
+        rich_help_panel=OUTPUT,
+    ),
+]
+RuntimeOption = Annotated[
+    Runtime | None,
+    typer.Option(
+        help="library that computes the network; tensorflow starts slowly but can use a GPU",
+        show_default="onnx",
+        rich_help_panel=SPEED,
+    ),
+]
+ServerOption = Annotated[
     str | None,
-    typer.Option(help="where asr export's model is served: http://HOST:8501 or grpc://HOST:8500"),
+    typer.Option(
+        help="compute the network on a model server, such as http://HOST:8501 or "
+        "grpc://HOST:8500; asr export writes the model for it",
+        show_default="in this process",
+        rich_help_panel=SPEED,
+    ),
 ]
-Beam = Annotated[
-    int | None, typer.Option(help="prefixes kept by the beam search; 0: greedy, the default")
+JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object instead of text")]
+NormaliserOption = Annotated[
+    str, typer.Option(help="text normalisation: english, korean or none", metavar="NAME")
 ]
-Lm = Annotated[
-    str | None, typer.Option(help="language model: general (the recogniser's own) or an ARPA file")
-]
-Alpha = Annotated[
-    float | None, typer.Option(help="weight of the language model; default: as it was tuned")
-]
-Beta = Annotated[float | None, typer.Option(help="added for each word; default: as tuned")]
-Unknown = Annotated[
-    float | None, typer.Option(help="added for a word the model does not know; default: as tuned")
-]
-RnnLm = Annotated[
-    str | None,
-    typer.Option(help="recurrent model beside --lm: en-general, or a directory of asr lm train"),
-]
-Fusion = Annotated[
-    Literal["rescore", "shallow"] | None,
-    typer.Option(help="it ranks anew what is found [rescore], or takes part in the search (slow)"),
-]
-Share = Annotated[
-    float | None, typer.Option(help="of the recurrent model in their mean; default: as tuned")
-]
-HotWords = Annotated[
-    str | None, typer.Option(help="likelier words or phrases: a,b,c or a file, one a line")
-]
-HotWeight = Annotated[float, typer.Option(help="added for each hot word, in nats")]
-Lexicon = Annotated[Path | None, typer.Option(help="text file; only its words can come out")]
-Nbest = Annotated[int, typer.Option(help="alternatives in json and jsonl")]
-DECODING: dict[str, tuple[Any, Any]] = {
-    "beam": (Beam, None), "lm": (Lm, None), "alpha": (Alpha, None), "beta": (Beta, None),
-    "unknown": (Unknown, None), "rnn_lm": (RnnLm, None), "fusion": (Fusion, None),
-    "share": (Share, None), "hot_words": (HotWords, None), "hot_weight": (HotWeight, 5.0),
-    "lexicon": (Lexicon, None), "nbest": (Nbest, 0),
-}  # fmt: skip
-"""Types and defaults of the options that `asr.decoding.decoder.Decoding` is made of."""
-Written = Annotated[
-    bool, typer.Option("--written", help="numbers, dates, money and times with digits; English")
-]
-Format = Annotated[str, typer.Option(help=", ".join(WRITERS))]
-ExportFormat = Literal["savedmodel", "onnx", "onnx-int8"]
-LineLength = Annotated[int | None, typer.Option(help="of srt and vtt: characters a line [42]")]
-Lines = Annotated[int | None, typer.Option(help="of srt and vtt: lines a caption [2]")]
+
+AS_TUNED = "the value that asr tune found"
 
 
-def captions_of(line_length: int | None, lines: int | None) -> Captions | None:
-    """What was asked for; None if nothing was, for only some formats have lines."""
-    given = {"line_length": line_length, "lines": lines}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    return Captions(**chosen) if chosen else None
+def _decoding_option(
+    name: str, kind: Any, help: str, *, default: Any = None, show_default: bool | str = True
+) -> inspect.Parameter:
+    """An option whose value goes to the field `name` of `Decoding`."""
+    option = typer.Option(help=help, show_default=show_default, rich_help_panel=DECODING)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
 
 
-def decodes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command these options of `DECODING`; it gets a `Decoding` of them, as `decoding`."""
+DECODING_OPTIONS = {
+    option.name: option
+    for option in (
+        _decoding_option(
+            "beam",
+            int | None,
+            "number of prefixes that the beam search keeps; 0 decodes greedily",
+            show_default="0; with --lm, the value that asr tune found",
+        ),
+        _decoding_option(
+            "lm",
+            str | None,
+            "language model: general (shipped with the recogniser) or an ARPA file",
+            show_default="no language model",
+        ),
+        _decoding_option(
+            "alpha",
+            float | None,
+            "weight of the language model's log-probability",
+            show_default=AS_TUNED,
+        ),
+        _decoding_option(
+            "beta", float | None, "score added for each word, in nats", show_default=AS_TUNED
+        ),
+        _decoding_option(
+            "unknown",
+            float | None,
+            "score added for each word that is not in the language model, in nats",
+            show_default=AS_TUNED,
+        ),
+        _decoding_option(
+            "rnn_lm",
+            str | None,
+            "recurrent language model to combine with --lm: a shipped name, such as en-general, or "
+            "a directory written by asr lm train",
+            show_default="no recurrent model",
+        ),
+        _decoding_option(
+            "fusion",
+            Literal["rescore", "shallow"] | None,
+            "use of the recurrent model: rescore the n-best list, or shallow fusion during the "
+            "search (much slower)",
+            show_default="rescore",
+        ),
+        _decoding_option(
+            "share",
+            float | None,
+            "weight of the recurrent model in the interpolation with --lm, from 0 to 1",
+            show_default=AS_TUNED,
+        ),
+        _decoding_option(
+            "hot_words",
+            str | None,
+            "words or phrases to favour, comma-separated, or a text file with one per line",
+            show_default="none",
+        ),
+        _decoding_option(
+            "hot_weight",
+            float,
+            "score added for each word of --hot-words, in nats",
+            default=5.0,
+        ),
+        _decoding_option(
+            "lexicon",
+            Path | None,
+            "text file with the only words that the transcript may contain",
+            show_default="any word",
+        ),
+        _decoding_option(
+            "nbest",
+            int,
+            "number of alternative texts to add to the formats json and jsonl",
+            default=0,
+        ),
+    )
+}
+"""Options that `decoding_options` can give a command, by the field of `Decoding` that they set."""
+SINGLE_TEXT_OPTIONS = [name for name in DECODING_OPTIONS if name != "nbest"]
+"""Options of commands whose output has no place for alternative texts."""
+
+
+def decoding_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command some of `DECODING_OPTIONS` in place of its parameter `decoding`.
+
+    typer reads a command's options from its signature. The decorated command therefore has a
+    signature with one parameter per option, and passes their values on as one `Decoding`.
+
+    Args:
+        names: keys of `DECODING_OPTIONS`, in the order of the help text.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
         def run(**values: Any) -> None:
             from asr.decoding.decoder import Decoding, read_phrases
 
-            chosen = {name: values.pop(name) for name in names}
-            if "hot_words" in chosen:
-                chosen["hot_words"] = read_phrases(chosen["hot_words"])
-            command(**values, decoding=Decoding(**chosen))
+            settings = {name: values.pop(name) for name in names}
+            if "hot_words" in settings:
+                settings["hot_words"] = read_phrases(settings["hot_words"])
+            command(**values, decoding=Decoding(**settings))
 
-        own = inspect.signature(command, eval_str=True).parameters.values()
-        parameters = [p for p in own if p.name != "decoding"] + [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY,
-                annotation=DECODING[name][0], default=DECODING[name][1],
-            )
-            for name in names
-        ]  # fmt: skip
-        # What typer reads a command's options from.
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command).parameters.values():
+            if parameter.name == "decoding":
+                parameters += [DECODING_OPTIONS[name] for name in names]
+            else:
+                parameters.append(parameter)
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
         return run
 
     return decorate
+
+
+def captions_from(line_length: int | None, lines: int | None) -> Captions | None:
+    """Caption settings from --line-length and --lines; None if neither is given.
+
+    A format without captions refuses any `Captions`, so the defaults must not be filled in here.
+    """
+    if line_length is None and lines is None:
+        return None
+    return Captions(
+        Captions.line_length if line_length is None else line_length,
+        Captions.lines if lines is None else lines,
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from asr.base.config import STRICT, parse, to_dict
 from asr.base.files import atomic_write
 from asr.base.provenance import versions
 from asr.errors import ConfigError, ModelError, reason
-from asr.models import find_model
+from asr.models import KINDS, find_model, kind_key
 from asr.networks.acoustic_config import AcousticConfig
 from asr.text.tokenizers import TokenizerConfig
 
@@ -29,13 +28,6 @@ T = TypeVar("T")
 
 CALIBRATION_FILE = "calibration.json"
 """Confidence calibration, beside the weights that it was fitted for."""
-KINDS = {
-    "": "recogniser, for asr transcribe",
-    "voice": "voice, for asr speak",
-    "language": "recurrent language model, for --rnn-lm",
-    "converter": "converter, such as from spelling to phones",
-}
-"""What model directories hold, by the key that only this kind of configuration has."""
 LATER = {"acoustic": {"phones": False}}
 """Keys that models made before them lack, and what these were made with."""
 
@@ -72,12 +64,7 @@ def is_voice(folder: Path) -> bool:
         values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(values, dict) and _kind(values) == "voice"
-
-
-def _kind(keys: Collection[str]) -> str:
-    """The key that says what a model directory holds; "" for a recogniser's."""
-    return next((key for key in KINDS if key and key in keys), "")
+    return isinstance(values, dict) and kind_key(values) == "voice"
 
 
 def read_config(cls: type[T], folder: Path) -> T:
@@ -95,8 +82,8 @@ def read_config(cls: type[T], folder: Path) -> T:
         raise ModelError(f"{path}: cannot be read: {reason(error)}") from None
     if not isinstance(values, dict):
         raise ModelError(f"{path}: expected one JSON object")
-    kind = _kind(values)
-    if kind != _kind({field.name for field in dataclasses.fields(cls)}):  # type: ignore[arg-type]
+    kind = kind_key(values)
+    if kind != kind_key({field.name for field in dataclasses.fields(cls)}):  # type: ignore[arg-type]
         raise ModelError(f"{folder}: this is a {KINDS[kind]}")
     if values.get("format") != 1:
         raise ConfigError(f"{path}: format {values.get('format')} is not known to this version")

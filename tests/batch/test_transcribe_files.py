@@ -20,7 +20,7 @@ from fakes import Fake
 
 from asr.base.interrupts import Stopped, stoppable
 from asr.batch.ledger import LEDGER
-from asr.batch.transcribe_files import Batch, Totals, length_text, transcribe_files
+from asr.batch.transcribe_files import BatchJob, Totals, length_text, transcribe_files
 from asr.decoding.decoder import Decoding
 from asr.errors import ConfigError, OutputError
 from asr.formats.writers import WRITERS, Writer
@@ -42,7 +42,7 @@ def fill(folder: Path, *names: str) -> Path:
 def run(source: Path | list[str], out: Path, **options: Any) -> Totals:
     how = options.pop("how", Fake("en-small", log=out.parent / "log"))
     paths = source if isinstance(source, list) else [str(source)]
-    return transcribe_files(paths, Batch(how, out=f"{out}/", **options))
+    return transcribe_files(paths, BatchJob(how, out=f"{out}/", **options))
 
 
 def worked_on(out: Path) -> list[str]:
@@ -178,7 +178,7 @@ def test_channels_have_results_of_their_own(
     (tmp_path / "out/call.ch1.jsonl").unlink()
     assert run(source, tmp_path / "out", how=how, format="jsonl", resume=True).skipped == 0
     capsys.readouterr()
-    transcribe_files([str(source)], Batch(how))
+    transcribe_files([str(source)], BatchJob(how))
     assert capsys.readouterr().out == f"{left['text']}\n{right['text']}\n"
     soundfile.write(source / "call.wav", np.where([1, 0], sound, np.nan), 16_000, subtype="FLOAT")
     totals = run(source, tmp_path / "out", how=how, format="jsonl", resume=True)
@@ -261,7 +261,7 @@ def test_options_that_cannot_be(
     monkeypatch.chdir(fill(tmp_path, "a.wav", "b.wav"))
     monkeypatch.setitem(WRITERS, "single", Writer(".one", False, WRITERS["txt"].write))
     with pytest.raises(Exception, match=message):
-        transcribe_files(["a.wav", "b.wav"], Batch(**{"transcriber": Fake("en-small"), **options}))
+        transcribe_files(["a.wav", "b.wav"], BatchJob(**{"transcriber": Fake("en-small"), **options}))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.wav", "b.wav"]
 
 
@@ -272,7 +272,7 @@ def test_a_format_of_one_recording_goes_to_folders(
     source = fill(tmp_path / "in", "a.wav", "b.wav")
     run(source, tmp_path / "out", format="single")
     assert list(tree(tmp_path / "out")) == ["a.one", "b.one"]
-    transcribe_files([str(source / "a.wav")], Batch(Fake("en-small"), "single"))
+    transcribe_files([str(source / "a.wav")], BatchJob(Fake("en-small"), "single"))
     assert capsys.readouterr().out.encode() == tree(tmp_path / "out")["a.one"]
 
 
@@ -467,6 +467,6 @@ def test_a_file_stays_where_nothing_was_transcribed(tmp_path: Path) -> None:
     out = tmp_path / "text.txt"
     out.write_text("older")
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
-    totals = transcribe_files([str(tmp_path / "bad.wav")], Batch(Fake("en-small"), out=str(out)))
+    totals = transcribe_files([str(tmp_path / "bad.wav")], BatchJob(Fake("en-small"), out=str(out)))
     assert totals.status == 1 and out.read_text() == "older"
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from praatio import textgrid
 
-from asr.cli.align import align_files
 from asr.cli import app
+from asr.cli.align_files import align_files
 from asr.data.manifest import Utterance, write_manifest
 from asr.errors import AudioError, TextError
 from asr.evaluation.calibration import MIN_WORDS, calibrate

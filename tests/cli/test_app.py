@@ -177,7 +177,7 @@ def test_a_language_model_is_trained_and_used(  # type: ignore[no-untyped-def]
     assert code == 0 and out.count("--alpha") == 5 and "%" in out
     assert not (tmp_path / "x.json").exists()
     code, out, _ = asr("tune", model, manifest, "--lm", lm, "--beam", "2", "--save")
-    assert code == 0 and f"kept: {tmp_path / 'x.json'}" in out
+    assert code == 0 and f"saved: {tmp_path / 'x.json'}" in out
     assert json.loads((tmp_path / "x.json").read_text())["weights"]["beam"] == 2
     lm.write_bytes(b"\\data\\\nngram one=1\n\\end\\\n")
     code, _, err = asr("transcribe", goforward, "-m", model, "--lm", lm)
@@ -256,9 +256,9 @@ def test_no_bar_without_a_terminal_though_colours_are_wanted(model: str, goforwa
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_pipelines_are_thin() -> None:
+def test_pipelines_are_short_recipes() -> None:
     for path in (ROOT / "pipelines").glob("*.py"):
-        assert len(path.read_text().splitlines()) <= 40, path
+        assert len(path.read_text().splitlines()) <= 60, path
 
 
 def test_batch_pipeline_is_the_same_call(model: str, goforward: Path, tmp_path: Path) -> None:

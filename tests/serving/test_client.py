@@ -22,12 +22,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asr.audio.reading import read_audio
-from asr.batch.transcribe_files import Batch, transcribe_files
+from asr.batch.transcribe_files import BatchJob, transcribe_files
 from asr.batch.workers import Transcriber
 from asr.data.manifest import Utterance
 from asr.decoding.decoder import Decoding
 from asr.errors import ConfigError, ServerError
 from asr.recognizer import Recognizer
+from asr.serving import client
 from asr.serving.client import Address, RemoteRecognizer, connect
 from asr.serving.savedmodel import export_recognizer
 
@@ -297,7 +298,7 @@ def test_a_batch_ends_where_the_server_does(
 ) -> None:
     monkeypatch.setattr("asr.serving.client.ATTEMPTS", 1)
     how = Transcriber(model, server=f"http://127.0.0.1:{free_port()}")
-    batch = Batch(how, out=f"{tmp_path}/out/", workers=workers)
+    batch = BatchJob(how, out=f"{tmp_path}/out/", workers=workers)
     with pytest.raises(
         ServerError, match=r"no answer in .*; 0 of 1 recordings are finished, --res"
     ):

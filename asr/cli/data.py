@@ -1,0 +1,75 @@
+"""The commands `asr data prepare` and `asr data check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
+
+
+@data_app.command("prepare")
+def prepare(
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="name of the corpus (listed in data/README.md), or folder for recordings of your "
+            "own with a .txt file beside each"
+        ),
+    ],
+    source: Annotated[Path, typer.Option(help="folder where the corpus was unpacked")],
+    out: Annotated[Path, typer.Option(help="folder for train.jsonl, dev.jsonl and test.jsonl")],
+) -> None:
+    """Write the manifests of a corpus."""
+    from asr.data.corpora import prepare as write_manifests
+
+    prepared = write_manifests(corpus, source, out)
+    for line in prepared.skipped:
+        typer.echo(f"left out: {line}", err=True)
+    for split in ("train", "dev", "test"):
+        if split in prepared.manifests:
+            utterances, path = prepared.counts[split], prepared.manifests[split]
+            typer.echo(f"{split}: {utterances} utterances, {path}")
+        else:
+            typer.echo(f"{split}: no utterances, no manifest")
+
+
+@data_app.command("check")
+def check(
+    manifests: Annotated[list[Path], typer.Argument(help=".jsonl manifests")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="check against the alphabet and the frame rate of this model",
+            show_default="English letters, 50 frames per second",
+        ),
+    ] = None,
+) -> None:
+    """Check manifests and print their statistics.
+
+    The exit status is 1 if there are errors.
+    """
+    from asr.audio.features import FeatureConfig
+    from asr.data.manifest_check import check_manifests
+    from asr.evaluation.report import check_text
+    from asr.text.tokenizers import Tokenizer, TokenizerConfig
+
+    features, tokenizer, stride = FeatureConfig(), Tokenizer(TokenizerConfig()), 2
+    if model is not None:
+        from asr.networks.model_directory import read_model
+
+        _, config = read_model(model)
+        features, tokenizer = config.features, Tokenizer(config.tokenizer)
+        stride = config.acoustic.stride
+    report = check_manifests(
+        manifests,
+        tokenizer.encode,
+        lambda seconds: int(seconds * features.frames_per_second) // stride,
+    )
+    typer.echo(check_text(report))
+    if any(finding.level == "error" for finding in report.findings):
+        raise typer.Exit(1)

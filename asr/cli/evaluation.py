@@ -1,0 +1,169 @@
+"""The commands `asr evaluate`, `asr tune`, `asr calibrate` and `asr evaluate-tts`."""
+
+# Annotations must be types, not strings: typer reads them through `decoding_options`.
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asr.cli.options import (
+    SINGLE_TEXT_OPTIONS,
+    JsonOption,
+    ModelArgument,
+    ModelOption,
+    RuntimeOption,
+    decoding_options,
+)
+from asr.cli.speak import VoiceOption
+
+if TYPE_CHECKING:
+    from asr.decoding.decoder import Decoding
+
+
+@decoding_options(*SINGLE_TEXT_OPTIONS)
+def evaluate(
+    model: ModelArgument,
+    manifest: Annotated[
+        Path, typer.Argument(help=".jsonl manifest of recordings with reference texts")
+    ],
+    *,
+    json: JsonOption = False,
+    worst: Annotated[
+        int,
+        typer.Option(
+            min=0, help="number of utterances with the most errors to print, word by word"
+        ),
+    ] = 5,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG file for the reliability diagram: accuracy of words by their confidence",
+            show_default="no diagram",
+        ),
+    ] = None,
+    decoding: "Decoding",
+    runtime: RuntimeOption = None,
+) -> None:
+    """Measure the error rates of a recogniser.
+
+    Prints word and character error rate with a 95 % confidence interval, the kinds of errors, the
+    real-time factor (RTF) and the worst utterances.
+    """
+    from asr.evaluation.error_rates import evaluate_manifest
+    from asr.evaluation.report import evaluation_text
+
+    result, record = evaluate_manifest(model, manifest, decoding, runtime or "onnx")
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(record))
+    else:
+        typer.echo(evaluation_text(result, worst))
+    if plot is not None:
+        from asr.evaluation.plots import reliability
+
+        reliability(plot, result.judged, f"{record['model']}, {manifest}")
+    if result.failures:
+        raise typer.Exit(1)
+
+
+@decoding_options("lm", "beam", "rnn_lm", "fusion")
+def tune(
+    model: ModelArgument,
+    manifest: Annotated[
+        Path, typer.Argument(help=".jsonl manifest of a dev set, never of a test set")
+    ],
+    *,
+    decoding: "Decoding",
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save",
+            help="make the best weights the default: write them next to the language model, or "
+            "next to the recurrent one if --rnn-lm is given",
+        ),
+    ] = False,
+) -> None:
+    """Search the language model weights with the lowest word error rate on a dev set."""
+    from asr.evaluation.tuning import save_best
+    from asr.evaluation.tuning import tune as search
+
+    trials = search(model, manifest, decoding)
+    for trial in trials[:5]:
+        w = trial.weights
+        rnn = decoding.rnn_lm
+        recurrent = f" --rnn-lm {rnn} --share {w.share}" if rnn else ""
+        typer.echo(
+            f"--beam {w.beam} --lm {decoding.lm} --alpha {w.alpha} --beta {w.beta} "
+            f"--unknown {w.unknown}{recurrent}, spelling {w.spelling}: {trial.wer:.2%}"
+        )
+    if save:
+        typer.echo(f"saved: {save_best(trials, model, manifest, decoding)}")
+
+
+@decoding_options("beam", "lm", "alpha", "beta", "unknown")
+def calibrate(
+    model: ModelArgument,
+    manifests: Annotated[
+        list[Path], typer.Argument(help=".jsonl manifests of dev sets, never of test sets")
+    ],
+    *,
+    decoding: "Decoding",
+) -> None:
+    """Calibrate word confidences, so that they are probabilities.
+
+    Writes calibration.json into the model directory. Decoding with a language model has a
+    calibration of its own: run the command again with --lm. Recalibrate after every change of the
+    weights.
+    """
+    from asr.evaluation.calibration import calibrate as fit
+
+    curve, failures = fit(model, manifests, decoding)
+    typer.echo(
+        f"{curve.words} words; expected calibration error {curve.ece_before:.2%} before, "
+        f"{curve.ece_after:.2%} after (cross-validated)"
+    )
+    for failure in failures:
+        typer.echo(f"failed: {failure.error}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def evaluate_tts(
+    manifest: Annotated[
+        Path, typer.Argument(help=".jsonl manifest of the voice's speaker, with texts")
+    ],
+    voice: VoiceOption = "en-kathleen",
+    model: ModelOption = "en-small",
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            help="language model of the recogniser: general or an ARPA file",
+            show_default="no language model",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure how well recognisers understand a voice.
+
+    They transcribe the texts as spoken by the voice, by the human speaker, by flite and by
+    espeak-ng. PocketSphinx is the second recogniser. Programs that are not installed are left out.
+    """
+    from asr.decoding.decoder import Decoding
+    from asr.recognizer import load_recognizer
+
+    recognizer = load_recognizer(model, Decoding(lm=lm))
+
+    from asr.data.manifest import read_manifest
+    from asr.evaluation.round_trip import round_trip, round_trip_record, round_trip_text
+    from asr.tts.synthesizer import Synthesizer
+
+    speaker = Synthesizer.load(voice)
+    result = round_trip(speaker, recognizer, read_manifest(manifest))
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(round_trip_record(result, speaker, recognizer, manifest)))
+    else:
+        typer.echo(round_trip_text(result))

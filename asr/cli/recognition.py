@@ -1,0 +1,217 @@
+"""The commands `asr transcribe`, `asr listen` and `asr align`.
+
+Each command imports what it needs when it runs, so that `asr --help` stays quick.
+"""
+
+# Annotations must be types, not strings: typer reads them through `decoding_options`.
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asr.cli.options import (
+    DECODING_OPTIONS,
+    INPUT,
+    OUTPUT,
+    SINGLE_TEXT_OPTIONS,
+    SPEED,
+    ChannelOption,
+    FormatOption,
+    LineLengthOption,
+    LinesOption,
+    ModelOption,
+    RuntimeOption,
+    ServerOption,
+    WrittenOption,
+    captions_from,
+    decoding_options,
+)
+from asr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asr.decoding.decoder import Decoding
+
+
+@decoding_options(*DECODING_OPTIONS)
+def transcribe(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="audio files, folders, glob patterns, a .jsonl manifest, or - to read a list of "
+            "them from stdin"
+        ),
+    ],
+    *,
+    model: ModelOption = "en-small",
+    channel: ChannelOption = None,
+    split_channels: Annotated[
+        bool,
+        typer.Option(
+            "--split-channels",
+            help="transcribe each channel separately",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
+    format: FormatOption = "txt",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="file for all results, or folder with one file per recording (an existing folder "
+            "or a name that ends in /)",
+            show_default="stdout",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="skip recordings whose results in the --out folder are complete and up to date",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    errors: Annotated[
+        Path | None,
+        typer.Option(
+            help="file for failures, one JSON object per line",
+            show_default="errors.jsonl in the --out folder",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    written: WrittenOption = False,
+    line_length: LineLengthOption = None,
+    lines: LinesOption = None,
+    decoding: "Decoding",
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="number of processes that transcribe; each loads the model",
+            rich_help_panel=SPEED,
+        ),
+    ] = 1,
+    runtime: RuntimeOption = None,
+    server: ServerOption = None,
+) -> None:
+    """Transcribe recordings.
+
+    A recording that cannot be read is reported on stderr and skipped; the exit status is then 1.
+    """
+    from asr.batch.processes import start_ahead
+
+    start_ahead(workers)  # the workers import their modules while this process imports its own
+    from asr.batch.transcribe_files import BatchJob, transcribe_files
+    from asr.batch.workers import Transcriber
+
+    transcriber = Transcriber(
+        model, decoding, channel, split_channels, runtime=runtime, server=server, written=written
+    )
+    captions = captions_from(line_length, lines)
+    job = BatchJob(transcriber, format, captions, out, workers, resume, errors)
+    totals = transcribe_files(paths, job)
+    if totals.status:
+        raise typer.Exit(totals.status)
+
+
+@decoding_options(*SINGLE_TEXT_OPTIONS)
+def listen(
+    *,
+    model: ModelOption = "en-small",
+    rate: Annotated[
+        int,
+        typer.Option(help="sample rate of the raw audio on stdin, in Hz", rich_help_panel=INPUT),
+    ] = 16_000,
+    encoding: Annotated[
+        str,
+        typer.Option(
+            help="sample format of the raw audio on stdin: s16le or f32le", rich_help_panel=INPUT
+        ),
+    ] = "s16le",
+    channels: Annotated[
+        int,
+        typer.Option(
+            help="number of interleaved channels on stdin, which are mixed into one",
+            rich_help_panel=INPUT,
+        ),
+    ] = 1,
+    microphone: Annotated[
+        bool,
+        typer.Option(
+            "--microphone",
+            help="record from the default microphone instead of reading stdin; needs the Python "
+            "library sounddevice",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
+    chunk: Annotated[
+        float, typer.Option(help="interval between results, in seconds", rich_help_panel=OUTPUT)
+    ] = 0.5,
+    look_ahead: Annotated[
+        float,
+        typer.Option(help="delay before a word is final, in seconds", rich_help_panel=OUTPUT),
+    ] = 2.0,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="print one JSON object per result", rich_help_panel=OUTPUT),
+    ] = False,
+    decoding: "Decoding",
+) -> None:
+    """Transcribe live audio from stdin or a microphone. Ctrl-C ends it.
+
+    ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 16000 - | asr listen
+    """
+    from asr.cli.live import listen as run
+    from asr.cli.live import microphone_blocks, pcm_blocks, printer
+    from asr.recognizer import load_recognizer
+
+    if microphone:
+        rate, blocks = microphone_blocks()
+    elif sys.stdin.isatty():
+        raise ConfigError("nothing to listen to: pipe raw audio into stdin, or give --microphone")
+    else:
+        blocks = pcm_blocks(sys.stdin.buffer, encoding, channels)
+    recognizer = load_recognizer(model, decoding)
+    recognizer.warm_up()
+    run(recognizer.stream(chunk, look_ahead, rate), blocks, printer(sys.stdout, json))
+
+
+def align(
+    audio: Annotated[
+        str, typer.Argument(help="a recording, or a .jsonl manifest of recordings with texts")
+    ],
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            help="text of the recording, or a .txt file with it; leave out for a manifest",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = "en-small",
+    channel: ChannelOption = None,
+    format: FormatOption = "TextGrid",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="file for the result; for a manifest, folder with one file per recording",
+            show_default="stdout",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG file for a picture of the words over the spectrogram; one recording only",
+            show_default="no picture",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    line_length: LineLengthOption = None,
+    lines: LinesOption = None,
+) -> None:
+    """Find when each word and character of a known text is spoken."""
+    from asr.cli.align_files import align_files
+
+    captions = captions_from(line_length, lines)
+    if not align_files(audio, text, model, format, channel, out, plot, captions):
+        raise typer.Exit(1)

@@ -1,0 +1,39 @@
+"""The command `asr train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[
+        Path, typer.Argument(help="YAML file; pipelines/configs has one for each shipped model")
+    ],
+    data: Annotated[
+        Path, typer.Option(help="folder that the manifest names in the YAML file are relative to")
+    ] = Path("data"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="folder for checkpoints, curves and the model",
+            show_default="runs/ and the model's name",
+        ),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            help="number of batches after which training pauses",
+            show_default="train to the last epoch",
+        ),
+    ] = None,
+) -> None:
+    """Train the recogniser, voice or converter that a YAML file describes.
+
+    After an interruption, the same command resumes from the last checkpoint in --out.
+    """
+    from asr.training.from_yaml import train_from_yaml
+
+    typer.echo(train_from_yaml(config, data, out, max_steps))
