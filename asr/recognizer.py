@@ -43,6 +43,7 @@ class Recognizer:
         config: everything that `model.json` says.
         tokenizer: text ↔ label ids.
         network: features → logits, in one of the runtimes.
+        heads: which columns of the logits belong to the tokenizer, and which to phones.
         decoder: logits → labels.
         curve: a word's label scores → the probability that it is right; None if not calibrated.
         windowing: how long recordings are cut; for benchmarks to change.
@@ -59,7 +60,8 @@ class Recognizer:
     ) -> None:
         self.config, self.folder = config, folder
         self.tokenizer = Tokenizer(config.tokenizer)
-        self.decoder = Decoder(self.tokenizer, decoding, folder, config.acoustic.phones)
+        self.heads = config.acoustic.head_layout(len(self.tokenizer))
+        self.decoder = Decoder(self.tokenizer, decoding, folder, self.heads)
         self.curve = curve
         self.windowing = Windowing()
         self.network = network
@@ -187,7 +189,7 @@ class Recognizer:
         features = self.config.features
         waiting: list[Pending] = []
         for i, item in enumerate(audio):
-            joiner = Joiner(self.decoder, self.tokenizer.space, len(self.tokenizer))
+            joiner = Joiner(self.decoder, self.tokenizer.space, self.heads)
             recording = Recording(i, self.windower(), joiner, features, channel)
             try:
                 for static, samples in feature_blocks(item, features, sample_rate, channel):
@@ -294,7 +296,7 @@ class Recognizer:
 
     def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Logits [frames', labels] of each utterance's features, computed as one padded batch."""
-        return [row[:, : len(self.tokenizer)] for row in self.outputs(features)]
+        return [self.heads.split(row).labels for row in self.outputs(features)]
 
     def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What `decoder` reads: `logits`, and behind them those of a second head, if any."""

@@ -41,7 +41,7 @@ def main() -> None:
     for name, decoding in settings.items():
         started = time.process_time()
         decoders[name] = Decoder(
-            recognizer.tokenizer, decoding, recognizer.folder, recognizer.config.acoustic.phones
+            recognizer.tokenizer, decoding, recognizer.folder, recognizer.heads
         )
         if decoding.lm:
             print(f"loading {a.lm}: {time.process_time() - started:.2f} s")

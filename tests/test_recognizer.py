@@ -109,7 +109,7 @@ def test_odd_audio_is_transcribed(tiny: Recognizer, tmp_path: Path) -> None:
 
 def test_batches_are_bounded(tiny: Recognizer) -> None:
     recording = Recording(
-        0, tiny.windower(), Joiner(tiny.decoder, None, len(tiny.tokenizer)), tiny.config.features
+        0, tiny.windower(), Joiner(tiny.decoder, None, tiny.heads), tiny.config.features
     )
     waiting = [
         Pending(

@@ -23,6 +23,7 @@ from asr.language.mixture import Mixture
 from asr.language.ngram import NgramModel, read_arpa
 from asr.language.recurrent_lm import RecurrentLM
 from asr.models import find_model
+from asr.networks.head_layout import HeadLayout, Heads
 from asr.text.tokenizers import Tokenizer
 
 GENERAL = "general"
@@ -216,9 +217,9 @@ class Decoder:
         tokenizer: what the labels mean.
         decoding: how; it is settled first.
         folder: the recogniser's directory, where "general" is looked for.
-        phones: logits of `asr.pronunciation.phone_speller` stand behind the tokenizer's. Then the words of a language
-            model or a lexicon are found by their sound, and their letters are only asked which of
-            the best it was.
+        layout: heads of the logits, by default only the tokenizer's. With a head for phones, the
+            search finds the words of a language model or a lexicon by their phones, and the
+            tokenizer's labels then decide between the best.
 
     Raises:
         ModelError: the language model's file is broken, or the recurrent model.
@@ -227,11 +228,15 @@ class Decoder:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, decoding: Decoding, folder: Path | None = None,
-        phones: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        tokenizer: Tokenizer,
+        decoding: Decoding,
+        folder: Path | None = None,
+        layout: HeadLayout | None = None,
+    ) -> None:
         self.decoding = decoding = decoding.settle(folder)
         self.tokenizer = tokenizer
+        self.layout = HeadLayout(len(tokenizer)) if layout is None else layout
         self.scorer: WordScorer | LexiconScorer | None = None
         self.mixture: Mixture | None = None
         if decoding.lm is None and decoding.lexicon is None and not decoding.hot_words:
@@ -261,7 +266,7 @@ class Decoder:
         if model is not None:
             weights = {name: getattr(decoding, name) for name in WEIGHTS[:3]}
         known = words if words is not None else model.vocabulary if model is not None else None
-        if phones and known is not None:
+        if self.layout.phones and known is not None:
             if folder is None:
                 raise ConfigError("words are found by their sound: save the model with its lexicon")
             hot = tuple(hot_phrases(decoding.hot_words, tokenizer, words))
@@ -292,11 +297,11 @@ class Decoder:
 
     def __call__(self, logits: np.ndarray) -> ctc.Path:
         if not self.decoding.beam or not len(logits):
-            return ctc.greedy(logits[:, : len(self.tokenizer)])
-        spelled, said = self._emissions(logits)
-        found = self._search(spelled, said)
+            return ctc.greedy(self.layout.split(logits).labels)
+        heads = self._emissions(logits)
+        found = self._search(heads)
         # The search sums over alignments and so has no times: those are the best alignment's.
-        path = ctc.align(spelled, found[0].labels)
+        path = ctc.align(heads.labels, found[0].labels)
         if not self.decoding.nbest:
             return path
         # Labels that differ in spaces only are one text.
@@ -307,15 +312,15 @@ class Decoder:
 
     def search(self, logits: np.ndarray) -> list[Hypothesis]:
         """What the beam search finds, best first, without times."""
-        return self._search(*self._emissions(logits))
+        return self._search(self._emissions(logits))
 
-    def _emissions(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities of the tokenizer's labels, and logits of what stands behind them."""
-        exact, size = logits.astype(np.float64), len(self.tokenizer)
-        return ctc.log_softmax(exact[:, :size]), exact[:, size:]
+    def _emissions(self, logits: np.ndarray) -> Heads:
+        """Log-probabilities of the tokenizer's labels; the logits of phones stay as they are."""
+        heads = self.layout.split(logits.astype(np.float64))
+        return replace(heads, labels=ctc.log_softmax(heads.labels))
 
-    def _search(self, spelled: np.ndarray, said: np.ndarray) -> list[Hypothesis]:
-        found = self._heard(spelled, said)
+    def _search(self, heads: Heads) -> list[Hypothesis]:
+        found = self._heard(heads)
         if self.mixture is None or self.decoding.fusion != "rescore":
             return found
         assert self.decoding.alpha is not None
@@ -326,12 +331,12 @@ class Decoder:
         ]
         return sorted(ranked, key=lambda h: (-h.score, h.labels))
 
-    def _heard(self, spelled: np.ndarray, said: np.ndarray) -> list[Hypothesis]:
+    def _heard(self, heads: Heads) -> list[Hypothesis]:
         assert self.decoding.beam
         if not isinstance(self.scorer, LexiconScorer):
-            return beam_search(spelled, self.decoding.beam, scorer=self.scorer)
-        heard = beam_search(ctc.log_softmax(said), self.decoding.beam, scorer=self.scorer)
-        return self._spelled(heard, spelled)
+            return beam_search(heads.labels, self.decoding.beam, scorer=self.scorer)
+        heard = beam_search(ctc.log_softmax(heads.phones), self.decoding.beam, scorer=self.scorer)
+        return self._spelled(heard, heads.labels)
 
     def _spelled(self, heard: list[Hypothesis], log_probabilities: np.ndarray) -> list[Hypothesis]:
         """Words found by their sound as the tokenizer's labels, ranked anew with what these say."""

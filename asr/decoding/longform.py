@@ -22,6 +22,7 @@ from asr.audio.features import (
     differentiate,
     normalise,
 )
+from asr.networks.head_layout import HeadLayout
 from asr.text.tokenizers import BLANK
 
 LEVELS = (10, 95)
@@ -189,11 +190,11 @@ class Joiner:
     Args:
         decode: logits [frames', labels] → path; called for what lies between two seams.
         space: the label between words, put where a pause was if neither side has it, or None.
-        size: of the tokenizer's labels; logits beyond are for `decode` alone.
+        layout: heads of the logits; the tokenizer's labels decide where to cut.
     """
 
-    def __init__(self, decode: Decode, space: int | None, size: int) -> None:
-        self.decode, self.space, self.size = decode, space, size
+    def __init__(self, decode: Decode, space: int | None, layout: HeadLayout) -> None:
+        self.decode, self.space, self.layout = decode, space, layout
         self.frames = self.windows = 0
         self._early: dict[int, tuple[Window, np.ndarray]] = {}
         self._last: tuple[np.ndarray, np.ndarray] | None = None
@@ -220,8 +221,8 @@ class Joiner:
         numbers, overlap = window.numbers, window.overlap
         if self._last is not None:
             before, numbers_before = self._last
-            shared = before[len(before) - overlap :, : self.size]
-            cut = seam(shared, logits[:overlap, : self.size], self.space)
+            shared = self.layout.split(before[len(before) - overlap :]).labels
+            cut = seam(shared, self.layout.split(logits[:overlap]).labels, self.space)
             keep = len(before) - overlap + cut
             self._decode(before[:keep], numbers_before[:keep])
             logits, numbers = logits[cut:], numbers[cut:]

@@ -39,7 +39,7 @@ class AcousticModel(keras.Model):
         # float32 under any precision policy: CTC in half precision is wrong.
         self.heads = [
             keras.layers.Dense(size, dtype="float32", name=name)
-            for name, size in config.heads(labels).items()
+            for name, size in config.head_layout(labels).sizes.items()
         ]
         self.build((None, None, dimension))
         # One signature with open shapes: otherwise every new shape is traced again.

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr.base.config import STRICT
+from asr.networks.head_layout import HeadLayout
 from asr.text.phones import PHONE_LABELS
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -30,13 +31,12 @@ class AcousticConfig:
     dropout: float = Field(default=0.3, ge=0, lt=1)
     norm: Literal["layer", "none"] = "layer"
     phones: bool = False
-    """A second head beside the tokenizer's, over `asr.text.phones`: it helps the first to learn, and is
-    read where there is a lexicon."""
+    """Whether a second head predicts phones (`asr.text.phones`). Training the first head beside it
+    improves the first, and decoding with a lexicon uses it."""
 
-    def heads(self, labels: int) -> dict[str, int]:
-        """Names of the dense layers to the logits and how many these are, in their order, for a
-        tokenizer of so many labels."""
-        return {"head": labels, **({"phones": len(PHONE_LABELS)} if self.phones else {})}
+    def head_layout(self, labels: int) -> HeadLayout:
+        """Sizes of the model's heads for a tokenizer with this number of labels."""
+        return HeadLayout(labels, len(PHONE_LABELS) if self.phones else 0)
 
     def frames(self, feature_frames: int) -> int:
         """Output frames for so many feature frames."""

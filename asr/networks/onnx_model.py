@@ -90,13 +90,13 @@ def build(
             shift = graph.weight(weights.take(f"acoustic/stack/norm_{i}/beta", width))
             x = graph("LayerNormalization", x, scale, shift, axis=-1, epsilon=NORM_EPSILON)
     heads = []
-    for head, size in config.heads(labels).items():
+    layout = config.head_layout(labels)
+    for head, size in layout.sizes.items():
         kernel = graph.weight(weights.take(f"acoustic/{head}/kernel", width, size))
         bias = graph.weight(weights.take(f"acoustic/{head}/bias", size))
         heads.append(graph("Add", graph("MatMul", x, kernel), bias))
     x = graph("Concat", *heads, axis=2) if len(heads) > 1 else heads[0]
     weights.finish()
-    outputs = sum(config.heads(labels).values())
     graph.nodes.append(helper.make_node("Transpose", [x], ["logits"], perm=[1, 0, 2]))
     graph.nodes.append(helper.make_node("Identity", [lengths], ["logits_length"]))
     value, real, whole = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT32
@@ -109,7 +109,7 @@ def build(
                 value("lengths", whole, ["batch"]),
             ],
             [
-                value("logits", real, ["batch", "output_frames", outputs]),
+                value("logits", real, ["batch", "output_frames", layout.size]),
                 value("logits_length", whole, ["batch"]),
             ],
             graph.constants,

@@ -283,8 +283,7 @@ class RemoteRecognizer(Recognizer):
         curve = load_calibration(folder, config.weights_sha256).curve(decoding.lm is not None)
         network = RemoteNetwork(connect(url, config.name))
         recognizer = cls(config, network, decoding, curve, folder)
-        labels = config.acoustic.heads(len(recognizer.tokenizer))
-        network.check(config.features.dimension, sum(labels.values()))
+        network.check(config.features.dimension, recognizer.heads.size)
         return recognizer
 
     def warm_up(self) -> None:

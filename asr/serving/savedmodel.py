@@ -45,7 +45,7 @@ class ServedRecognizer(tf.Module):
         self.front, self.expand, self.network = front.call, front.expand, network.call
         self.window = config.features.window
         self.speller = _Speller(recognizer.tokenizer)
-        self.labels = len(recognizer.tokenizer)
+        self.heads = recognizer.heads
         waves = (
             tf.TensorSpec([None, None], tf.float32, name="samples"),
             tf.TensorSpec([None], tf.int32, name="lengths"),
@@ -99,7 +99,7 @@ class ServedRecognizer(tf.Module):
 
     def _decode(self, logits: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """Best path: as `ctc.greedy` and `Tokenizer.decode`; score in nats a frame."""
-        logits = logits[:, :, : self.labels]
+        logits = self.heads.split(logits).labels
         valid = tf.sequence_mask(lengths, tf.shape(logits)[1])
         top = tf.reduce_max(tf.nn.log_softmax(tf.cast(logits, tf.float64)), axis=2)
         total = tf.reduce_sum(tf.where(valid, top, 0.0), axis=1)

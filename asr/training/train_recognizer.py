@@ -168,12 +168,13 @@ def train_recognizer(
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
-        first, second = logits[:, :, : len(tokenizer)], logits[:, :, len(tokenizer) :]
+        heads = recognizer.heads.split(logits)
         smoothing = config.label_smoothing
-        total = ctc.loss(first, lengths, batch["labels"], batch["label_lengths"], smoothing)
-        if config.acoustic.phones:
-            of_phones = batch["phones"], batch["phone_lengths"]
-            total += ctc.loss(second, lengths, *of_phones, smoothing)
+        total = ctc.loss(heads.labels, lengths, batch["labels"], batch["label_lengths"], smoothing)
+        if heads.phones is not None:
+            total += ctc.loss(
+                heads.phones, lengths, batch["phones"], batch["phone_lengths"], smoothing
+            )
         return total
 
     # Feature extraction is the same in every epoch: once.
@@ -290,7 +291,7 @@ def _dev_scores(
             hypotheses[i] = recognizer.tokenizer.decode(recognizer.decoder(logits).labels)
             if phones is not None:
                 wanted.append(phones(recognizer.tokenizer.normalise(dev[i].text)))
-                said.append(ctc.greedy(logits[:, len(recognizer.tokenizer) :]).labels)
+                said.append(ctc.greedy(recognizer.heads.split(logits).phones).labels)
     result = evaluate_results(
         dev,
         [Transcript(hypotheses[i], 0.0, features[i][1]) for i in range(len(dev))],

@@ -16,12 +16,14 @@ from asr.decoding.lexicon_scorer import LEXICON, LexiconScorer, read_pronunciati
 from asr.errors import ConfigError, ModelError
 from asr.language.kneser_ney import estimate
 from asr.language.ngram import write_arpa
+from asr.networks.head_layout import HeadLayout
 from asr.pronunciation.phone_speller import PhoneSpeller, phone_ids
 from asr.pronunciation.pronouncer import Pronouncer
 from asr.text.phones import PHONE_LABELS, UNSTRESSED
 from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig
 
 CHARACTERS = Tokenizer(TokenizerConfig())
+LAYOUT = HeadLayout(len(CHARACTERS), len(PHONE_LABELS))
 SAID = {
     "to": ["T UW1", "T AH0"], "two": ["T UW1"], "too": ["T UW1"], "go": ["G OW1"],
     "goat": ["G OW1 T"], "oat": ["OW1 T"], "are": ["AA1 R"], "read": ["R EH1 D", "R IY1 D"],
@@ -155,20 +157,20 @@ def both(letters: str, phones: str, frames: int = 1) -> np.ndarray:
 
 def test_a_recogniser_that_says_phones_finds_words_by_their_sound(folder: Path) -> None:
     logits = both("to", "T UW G OW T UW G OW T")
-    greedy = Decoder(CHARACTERS, Decoding(), folder, phones=True)(logits)
+    greedy = Decoder(CHARACTERS, Decoding(), folder, layout=LAYOUT)(logits)
     assert CHARACTERS.decode(greedy.labels) == "to"
     decoding = Decoding(32, "general", spelling=0.0)
-    path = Decoder(CHARACTERS, decoding, folder, phones=True)(logits)
+    path = Decoder(CHARACTERS, decoding, folder, layout=LAYOUT)(logits)
     assert CHARACTERS.decode(path.labels).split()[-1] == "goat"
     assert len(path.starts) == len(path.labels) and list(path.starts) == sorted(path.starts)
     # A head more or less: without the phones it is the letters' search again.
-    letters = Decoder(CHARACTERS, Decoding(32, "general"), folder)(logits[:, : len(CHARACTERS)])
+    letters = Decoder(CHARACTERS, Decoding(32, "general"), folder)(LAYOUT.split(logits).labels)
     assert CHARACTERS.decode(letters.labels) == "to"
 
 
 def test_the_letters_decide_between_words_that_sound_alike(folder: Path) -> None:
     decoding = Decoding(32, "general", alpha=0.1, beta=0.0, unknown=0.0, spelling=2.0)
-    decoder = Decoder(CHARACTERS, decoding, folder, phones=True)
+    decoder = Decoder(CHARACTERS, decoding, folder, layout=LAYOUT)
     for word in ("to", "two"):
         logits = both(word, "T UW", frames=3)
         assert CHARACTERS.decode(decoder(logits).labels) == word
@@ -176,7 +178,7 @@ def test_the_letters_decide_between_words_that_sound_alike(folder: Path) -> None
 
 def test_the_letters_decide_between_words_of_a_lexicon_alone(folder: Path) -> None:
     (folder / "words.txt").write_text("to two too go")
-    decoder = Decoder(CHARACTERS, Decoding(lexicon=folder / "words.txt"), folder, phones=True)
+    decoder = Decoder(CHARACTERS, Decoding(lexicon=folder / "words.txt"), folder, layout=LAYOUT)
     for text in ("two go", "to go", "too go"):
         logits = both(text, "T UW G OW", frames=3)
         assert CHARACTERS.decode(decoder(logits).labels) == text
@@ -184,11 +186,11 @@ def test_the_letters_decide_between_words_of_a_lexicon_alone(folder: Path) -> No
 
 def test_without_a_directory_there_is_no_lexicon(folder: Path) -> None:
     with pytest.raises(ConfigError, match="save the model with its lexicon"):
-        Decoder(CHARACTERS, Decoding(lm=folder / "lm.arpa.gz"), None, phones=True)
+        Decoder(CHARACTERS, Decoding(lm=folder / "lm.arpa.gz"), None, layout=LAYOUT)
 
 
 def test_sounds_with_no_room_for_letters_are_nothing(folder: Path) -> None:
-    decoder = Decoder(CHARACTERS, Decoding(8, "general"), folder, phones=True)
+    decoder = Decoder(CHARACTERS, Decoding(8, "general"), folder, layout=LAYOUT)
     frame = np.zeros([1, len(CHARACTERS) + len(PHONE_LABELS)])
     assert decoder(frame).labels == ()
     assert decoder(frame[:0]).labels == ()

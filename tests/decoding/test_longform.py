@@ -27,6 +27,7 @@ from asr.decoding.longform import (
     runs,
     seam,
 )
+from asr.networks.head_layout import HeadLayout
 from asr.recognizer import Recognizer
 from asr.results import Transcript
 from asr.text.tokenizers import BLANK
@@ -91,7 +92,9 @@ def test_a_window_is_normalised_together_with_those_before_it() -> None:
     config = FeatureConfig()
     speech = np.random.default_rng(0).normal(12, 1, (2200, 13)).astype(np.float32)
     speech[600:700, 0] = speech[1300:1400, 0] = 5
-    recording = Recording(0, Windower(Windowing(), 100, 2), Joiner(ctc.greedy, None, 29), config)
+    recording = Recording(
+        0, Windower(Windowing(), 100, 2), Joiner(ctc.greedy, None, HeadLayout(29)), config
+    )
     first, second, third = recording.feed(speech, 0) + recording.finish()
     np.testing.assert_array_equal(first.features, expand(first.window.static, config))
     memory = RecentMoments(config)
@@ -178,7 +181,7 @@ def test_overlapping_pieces_of_emissions_join_to_the_path_of_all(data: st.DataOb
         last = min(len(labels), first + data.draw(st.integers(12, 40)))
         pieces.append((first, last))
         first = last - data.draw(st.integers(1, 6))
-    joiners = Joiner(ctc.greedy, None, 29), Joiner(ctc.greedy, SPACE, 29)
+    joiners = Joiner(ctc.greedy, None, HeadLayout(29)), Joiner(ctc.greedy, SPACE, HeadLayout(29))
     for i in data.draw(st.permutations(range(len(pieces)))):
         first, last = pieces[i]
         overlap = pieces[i - 1][1] - first if i else 0
@@ -212,7 +215,7 @@ def test_a_seam_lies_behind_a_space_else_far_from_labels() -> None:
 
 def test_words_on_both_sides_of_a_pause_have_one_space_between_them() -> None:
     def text(*pieces: list[int]) -> tuple[int, ...]:
-        joiner, start = Joiner(ctc.greedy, SPACE, 29), 0
+        joiner, start = Joiner(ctc.greedy, SPACE, HeadLayout(29)), 0
         for i, labels in enumerate(pieces):
             numbers = np.arange(start, start + len(labels))
             joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), emissions(labels))
@@ -240,7 +243,7 @@ def test_alternatives_of_windows_are_those_of_the_recording() -> None:
             ends = tuple(t + 1 for t in times)
             return ctc.Path(labels, times, ends, (0.0,) * len(labels), score, tuple(found))
 
-        joiner = Joiner(decode, SPACE, 29)
+        joiner = Joiner(decode, SPACE, HeadLayout(29))
         for i in range(len(pieces)):
             numbers = np.arange(i * 50, i * 50 + 9)
             joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), np.zeros([9, 4]))
@@ -336,6 +339,7 @@ def test_thirty_minutes_of_silence_before_some_words(
 
 PEAK = """
 import resource, sys
+from asr.networks.head_layout import HeadLayout
 from asr.recognizer import Recognizer
 Recognizer.load("en-small").transcribe(sys.argv[1])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
