@@ -1,4 +1,4 @@
-"""Synthetic speech for training: sentences of freely licensed prose (asr/data/prose.py), read aloud.
+"""Synthetic speech for training: freely licensed prose, read by text-to-speech voices.
 
 python pipelines/synthesize_corpus.py --out data/synthetic --hours 6 --held-out data/*/test.jsonl
 """
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from asr.base.progress import track
 from asr.data.manifest import write_manifest
-from asr.data.prose import SOURCES, HeldOut, fetch_text, plain_sentences
+from asr.data.prose import HeldOut, plain_sentences
+from asr.data.prose_sources import SOURCES, fetch_text
 from asr.text.normalisers import normalise_english
 from asr.tts.engines import synthesize
 

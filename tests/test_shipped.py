@@ -10,6 +10,7 @@ from pathlib import Path
 import jiwer
 import pytest
 
+from asr.base import downloads
 from asr.cli import demo
 from asr.data.manifest import Utterance
 from asr.decoding.decoder import Decoding, LmRecord
@@ -95,7 +96,7 @@ def test_demo_without_a_network(
     def offline(*command: str, cwd: Path | None = None) -> None:
         raise subprocess.CalledProcessError(1, command, stderr="no such host\nERROR: offline")
 
-    monkeypatch.setattr(demo, "_run", offline)
+    monkeypatch.setattr(downloads, "run_command", offline)
     picture = demo.run(tmp_path, fallback(goforward))
     out = " ".join(capsys.readouterr().out.split())
     assert out.count("not available here") == 2 and "ERROR: offline" in out

