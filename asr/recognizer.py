@@ -20,7 +20,7 @@ from asr.decoding.decoder import Decoder, Decoding
 from asr.decoding.longform import Joiner, Pending, Recording, Windower, Windowing, batches
 from asr.errors import AsrError, ConfigError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
-from asr.networks.runtimes import Network, Runtime, load_network
+from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
 from asr.networks.weights import weights_file
 from asr.results import Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
@@ -53,7 +53,7 @@ class Recognizer:
     def __init__(
         self,
         config: RecognizerConfig,
-        network: Network,
+        network: EmissionNetwork,
         decoding: Decoding = Decoding(),
         curve: Curve | None = None,
         folder: Path | None = None,

@@ -23,9 +23,9 @@ import numpy as np
 
 from asr.data.manifest import read_manifest
 from asr.evaluation.error_rates import evaluate
-from asr.networks.onnx_model import OnnxNetwork, build, quantise
-from asr.networks.runtimes import Network
-from asr.networks.weights import Weights
+from asr.networks.onnx_model import OnnxNetwork, build_graph, quantise_graph
+from asr.networks.runtimes import EmissionNetwork
+from asr.networks.weights import WeightArrays
 from asr.recognizer import Recognizer
 
 
@@ -35,9 +35,11 @@ def onnx_graphs(recognizer: Recognizer) -> dict[str, bytes]:
     assert recognizer.folder is not None
     graphs = {}
     for name, wide in (("onnx, float32", True), ("onnx, as stored", False)):
-        weights = Weights(recognizer.folder / "weights.npz", config.weights_sha256)
-        graphs[name] = build(config.acoustic, config.features.dimension, labels, weights, wide)
-    graphs["onnx, int8"] = quantise(graphs["onnx, float32"])
+        weights = WeightArrays(recognizer.folder / "weights.npz", config.weights_sha256)
+        graphs[name] = build_graph(
+            config.acoustic, config.features.dimension, labels, weights, wide
+        )
+    graphs["onnx, int8"] = quantise_graph(graphs["onnx, float32"])
     return graphs
 
 
@@ -98,7 +100,7 @@ def one_at_a_time(projected: Any, recurrent: Any, **_: Any) -> list[Any]:
     return [tf.reshape(outputs.stack(), [-1, 1, units])]
 
 
-def litert(recognizer: Recognizer) -> tuple[Network, int]:
+def litert(recognizer: Recognizer) -> tuple[EmissionNetwork, int]:
     """The network and its bytes; prints what the converter says of the network as it is."""
     from asr.networks import lstm
 
@@ -135,7 +137,7 @@ def main() -> None:
     utterances = read_manifest(a.manifest)
     features = [recognizer.features(u)[0] for u in utterances]
     stored = (recognizer.folder / "weights.npz").stat().st_size
-    networks: dict[str, tuple[Network, int]] = {"tensorflow": (recognizer.network, stored)}
+    networks: dict[str, tuple[EmissionNetwork, int]] = {"tensorflow": (recognizer.network, stored)}
     for name, graph in onnx_graphs(recognizer).items():
         networks[name] = (OnnxNetwork(graph), len(graph))
     if a.litert:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from asr.errors import ConfigError
-from asr.networks.numpy_stack import Layer, State
+from asr.networks.numpy_stack import CellState, NumpyLayer
 from asr.networks.recurrent import RecurrentStack
 
 NUDGE = 1e-30
 """Imaginary part that stands for a small change; nothing is subtracted, so none is too small."""
 
 
-def first_layer(stack: RecurrentStack) -> Layer:
+def first_layer(stack: RecurrentStack) -> NumpyLayer:
     """The lowest layer of a built stack of one direction, in numpy and float64.
 
     Raises:
@@ -22,10 +22,10 @@ def first_layer(stack: RecurrentStack) -> Layer:
         raise ConfigError("bidirectional: must be false to measure gradients over distance")
     weights = [w.astype(np.float64) for w in stack.recurrent[0].get_weights()]
     # The fused layers have an axis of directions, Keras's own has not.
-    return Layer(stack.cell, *(weights if stack.cell == "rnn" else (w[0] for w in weights)))
+    return NumpyLayer(stack.cell, *(weights if stack.cell == "rnn" else (w[0] for w in weights)))
 
 
-def step_jacobian(layer: Layer, x: np.ndarray, state: State) -> np.ndarray:
+def step_jacobian(layer: NumpyLayer, x: np.ndarray, state: CellState) -> np.ndarray:
     """Derivative of the state behind one step by the state before it: [batch, behind, before].
 
     By the complex step (Squire & Trapp, 1998): exact to float64's rounding.
@@ -41,7 +41,7 @@ def step_jacobian(layer: Layer, x: np.ndarray, state: State) -> np.ndarray:
     return derivatives.reshape(batch, n, n).swapaxes(1, 2)
 
 
-def gradient_norms(layer: Layer, x: np.ndarray) -> np.ndarray:
+def gradient_norms(layer: NumpyLayer, x: np.ndarray) -> np.ndarray:
     """Largest singular value of ∂h_T/∂s_t at distances T − t of 0 … time: [batch, time + 1].
 
     h_T is the output at the sequence's end, s_t the whole state t steps in: h, and an LSTM's c, for

@@ -23,9 +23,8 @@ from asr.language.ngram import END
 from asr.models import find_model
 from asr.networks.acoustic_config import Cell
 from asr.networks.model_directory import read_config
-from asr.networks.numpy_stack import Stack, one_thread
-from asr.networks.numpy_stack import State as CellState
-from asr.networks.weights import Weights
+from asr.networks.numpy_stack import CellState, NumpyStack, one_thread
+from asr.networks.weights import WeightArrays
 from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig
 
 BOUNDARY = BLANK
@@ -111,7 +110,7 @@ class RecurrentLM:
     labels; a sentence's is exact.
     """
 
-    def __init__(self, config: LanguageConfig, weights: Weights) -> None:
+    def __init__(self, config: LanguageConfig, weights: WeightArrays) -> None:
         """Raises:
         ModelError: the weights are not those of this configuration.
         """
@@ -125,7 +124,7 @@ class RecurrentLM:
         self.embedding, self.bias = take("embedding", labels, size), take("bias", labels)
         self.kernel = take("projection/kernel", network.units, size)
         self.shift = take("projection/bias", size)
-        self.stack = Stack(
+        self.stack = NumpyStack(
             weights, "language/stack", size, network.cell, network.units, network.layers
         )
         weights.finish()
@@ -141,7 +140,7 @@ class RecurrentLM:
         """
         folder = find_model(model)
         config = read_config(LanguageConfig, folder)
-        return cls(config, Weights(Path(folder, "weights.npz"), config.weights_sha256))
+        return cls(config, WeightArrays(Path(folder, "weights.npz"), config.weights_sha256))
 
     def start(self) -> State:
         """State at the start of a sentence."""

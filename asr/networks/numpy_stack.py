@@ -1,4 +1,4 @@
-"""The recurrent cells in numpy, by their equations, and `Stack`, a trained `RecurrentStack`.
+"""The recurrent cells in numpy, by their equations, and `NumpyStack`, a trained `RecurrentStack`.
 
 For what has to start at once and go step by step: language models in a search, spelling to phones.
 TensorFlow would take longer to import than they take to run.
@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from asr.networks.acoustic_config import Cell
-from asr.networks.weights import Weights
+from asr.networks.weights import WeightArrays
 
-State = tuple[np.ndarray, ...]
+CellState = tuple[np.ndarray, ...]
 """What a cell keeps from step to step, each [batch, units]: the output, and an LSTM's cell."""
-Step = Callable[[np.ndarray, np.ndarray, np.ndarray | None, State], State]
+Step = Callable[[np.ndarray, np.ndarray, np.ndarray | None, CellState], CellState]
 
 NORM_EPSILON = 1e-3
 """Keras's default."""
@@ -40,7 +40,9 @@ def _libraries() -> Any:
     return ThreadpoolController()
 
 
-def rnn(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: State) -> State:
+def rnn(
+    x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: CellState
+) -> CellState:
     """One step of the vanilla cell (Elman, 1990): h' = tanh(x + h U).
 
     Args:
@@ -52,7 +54,9 @@ def rnn(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: St
     return (np.tanh(x + state[0] @ recurrent),)
 
 
-def lstm(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: State) -> State:
+def lstm(
+    x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: CellState
+) -> CellState:
     """One step of the LSTM (Hochreiter & Schmidhuber, 1997; Gers et al., 2000).
 
     c' = f c + i g, h' = o tanh c'; the gates i, f, g, o stand side by side in x [batch, 4 units]
@@ -64,7 +68,9 @@ def lstm(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: S
     return _sigmoid(o) * np.tanh(c), c
 
 
-def gru(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: State) -> State:
+def gru(
+    x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: CellState
+) -> CellState:
     """One step of the GRU (Cho et al., 2014), its reset gate behind the product as in cuDNN.
 
     h' = z h + (1 − z) tanh(x_g + r (h U_g + b)); the gates z, r, g stand side by side in
@@ -89,7 +95,7 @@ CELLS: dict[Cell, tuple[Step, int, int]] = {"rnn": (rnn, 1, 1), "lstm": (lstm, 4
 """By name: the step, blocks of `units` columns in its kernels, arrays in its state."""
 
 
-class Layer:
+class NumpyLayer:
     """One direction of one layer.
 
     kernel: [inputs, gates × units]; recurrent: [units, gates × units]; bias: [gates × units];
@@ -104,11 +110,11 @@ class Layer:
         self.kernel, self.recurrent, self.bias = kernel, recurrent, bias
         self.recurrent_bias = recurrent_bias
 
-    def start(self, batch: int) -> State:
+    def start(self, batch: int) -> CellState:
         """The zero state."""
         return tuple(np.zeros((batch, len(self.recurrent)), np.float32) for _ in range(self.arrays))
 
-    def step(self, x: np.ndarray, state: State) -> State:
+    def step(self, x: np.ndarray, state: CellState) -> CellState:
         """Inputs [batch, inputs] and the state before → that behind; its first is the output."""
         return self.cell(x @ self.kernel + self.bias, self.recurrent, self.recurrent_bias, state)
 
@@ -123,7 +129,7 @@ class Layer:
         return outputs
 
 
-class Stack:
+class NumpyStack:
     """A trained `RecurrentStack`, in float32; see there for what it computes.
 
     Args:
@@ -135,7 +141,7 @@ class Stack:
 
     def __init__(
         self,
-        weights: Weights,
+        weights: WeightArrays,
         prefix: str,
         inputs: int,
         cell: Cell,
@@ -145,7 +151,7 @@ class Stack:
         norm: Literal["layer", "none"] = "layer",
     ) -> None:
         self.width = units * (2 if bidirectional else 1)
-        self.layers: list[tuple[Layer, ...]] = []
+        self.layers: list[tuple[NumpyLayer, ...]] = []
         self.norms: list[tuple[np.ndarray, np.ndarray]] = []
         for i in range(layers):
             n = self.width if i else inputs
@@ -159,11 +165,13 @@ class Stack:
                 )
                 self.norms.append((gamma, beta))
 
-    def start(self, batch: int) -> tuple[State, ...]:
+    def start(self, batch: int) -> tuple[CellState, ...]:
         """The zero state of a stack of one direction, a part a layer."""
         return tuple(layer.start(batch) for (layer,) in self.layers)
 
-    def step(self, x: np.ndarray, state: tuple[State, ...]) -> tuple[np.ndarray, tuple[State, ...]]:
+    def step(
+        self, x: np.ndarray, state: tuple[CellState, ...]
+    ) -> tuple[np.ndarray, tuple[CellState, ...]]:
         """One step of a stack of one direction: inputs [batch, n] and the state before → outputs
         [batch, units] and the state behind."""
         behind = []
@@ -197,8 +205,8 @@ class Stack:
 
 
 def _layer(
-    weights: Weights, path: str, cell: Cell, n: int, units: int, bidirectional: bool
-) -> tuple[Layer, ...]:
+    weights: WeightArrays, path: str, cell: Cell, n: int, units: int, bidirectional: bool
+) -> tuple[NumpyLayer, ...]:
     """The directions of a layer; `path` has a place for what Keras puts before its name."""
     gates = CELLS[cell][1] * units
     shapes = {"kernel": (n, gates), "recurrent_kernel": (units, gates), "bias": (gates,)}
@@ -210,14 +218,14 @@ def _layer(
             for name, shape in shapes.items()
         ]
         return tuple(
-            Layer(cell, *(array[i].astype(np.float32) for array in fused))
+            NumpyLayer(cell, *(array[i].astype(np.float32) for array in fused))
             for i in range(len(fused[0]))
         )
     # Keras's own layer, and its wrapper that makes two of one.
     name = path.rpartition("{}")[2]
     directions = [f"bi_{name}/{d}_" for d in ("forward", "backward")] if bidirectional else [""]
     return tuple(
-        Layer(cell, *(
+        NumpyLayer(cell, *(
             weights.take(f"{path.format(d)}/simple_rnn_cell/{array}", *shape).astype(np.float32)
             for array, shape in shapes.items()
         ))

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from asr.base.files import atomic_write
 from asr.networks.acoustic_config import AcousticConfig
 from asr.networks.model_directory import read_model
-from asr.networks.weights import Weights
+from asr.networks.weights import WeightArrays
 from asr.text.tokenizers import Tokenizer
 
 OPSET, IR_VERSION = 17, 8
@@ -62,8 +62,8 @@ class _Graph:
         return name if values.dtype == np.float32 else self("Cast", name, to=TensorProto.FLOAT)
 
 
-def build(
-    config: AcousticConfig, dimension: int, labels: int, weights: Weights, wide: bool = False
+def build_graph(
+    config: AcousticConfig, dimension: int, labels: int, weights: WeightArrays, wide: bool = False
 ) -> bytes:
     """A serialised ONNX model of `AcousticModel`.
 
@@ -122,7 +122,7 @@ def build(
 
 
 def _front(
-    graph: _Graph, config: AcousticConfig, dimension: int, weights: Weights
+    graph: _Graph, config: AcousticConfig, dimension: int, weights: WeightArrays
 ) -> tuple[str, int]:
     """Features at the lower frame rate, [frames', batch, n], and n."""
     stride, kernel = config.stride, 2 * config.stride
@@ -151,7 +151,7 @@ def _recurrent(
     x: str,
     lengths: str,
     n: int,
-    weights: Weights,
+    weights: WeightArrays,
     layer: int,
 ) -> str:
     """[frames', batch, n] → [frames', batch, units], or 2 × units when bidirectional."""
@@ -204,17 +204,17 @@ def export_onnx(model: str, out: Path, int8: bool = False) -> Path:
         ModelError, ConfigError: see `Recognizer.load`.
     """
     folder, config = read_model(model)
-    weights = Weights(folder / "weights.npz", config.weights_sha256)
+    weights = WeightArrays(folder / "weights.npz", config.weights_sha256)
     labels = len(Tokenizer(config.tokenizer))
-    graph = build(config.acoustic, config.features.dimension, labels, weights, wide=int8)
+    graph = build_graph(config.acoustic, config.features.dimension, labels, weights, wide=int8)
     path = out / f"{config.name}{'.int8' if int8 else ''}.onnx"
     with atomic_write(path, binary=True) as file:
-        file.write(quantise(graph) if int8 else graph)
+        file.write(quantise_graph(graph) if int8 else graph)
     return path
 
 
-def quantise(graph: bytes) -> bytes:
-    """A graph of `build` with 8-bit weights (ONNX Runtime's dynamic quantisation)."""
+def quantise_graph(graph: bytes) -> bytes:
+    """A graph of `build_graph` with 8-bit weights (ONNX Runtime's dynamic quantisation)."""
     from onnxruntime import quantization  # takes longer to import than all the rest
 
     model = onnx.load_from_string(graph)
@@ -227,7 +227,7 @@ def quantise(graph: bytes) -> bytes:
 
 
 class OnnxNetwork:
-    """A graph of `build` in ONNX Runtime, on the CPU.
+    """A graph of `build_graph` in ONNX Runtime, on the CPU.
 
     Args:
         threads: 0 leaves that to the runtime.
@@ -245,6 +245,6 @@ class OnnxNetwork:
         )
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """See `runtimes.Network`."""
+        """See `runtimes.EmissionNetwork`."""
         (logits,) = self.session.run(["logits"], {"features": features, "lengths": lengths})
         return logits

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the command line's help lists the runtimes
 Runtime = Literal["onnx", "tensorflow"]
 
 
-class Network(Protocol):
+class EmissionNetwork(Protocol):
     """Features → CTC logits."""
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def load_network(
     weights: Path,
     sha256: str,
     threads: int = 0,
-) -> Network:
+) -> EmissionNetwork:
     """The network in a runtime; TensorFlow is imported only for its own.
 
     Args:
@@ -47,10 +47,10 @@ def load_network(
         ConfigError: no such runtime.
     """
     if runtime == "onnx":
-        from asr.networks.onnx_model import OnnxNetwork, build
-        from asr.networks.weights import Weights
+        from asr.networks.onnx_model import OnnxNetwork, build_graph
+        from asr.networks.weights import WeightArrays
 
-        graph = build(config, dimension, labels, Weights(weights, sha256))
+        graph = build_graph(config, dimension, labels, WeightArrays(weights, sha256))
         return OnnxNetwork(graph, threads)
     if runtime != "tensorflow":
         raise ConfigError(

@@ -47,14 +47,14 @@ def load_weights(network: Weighted, path: Path, sha256: str) -> None:
     Raises:
         ModelError: not readable, damaged, or not the weights of this network.
     """
-    weights, variables = Weights(path, sha256), network.named_weights()
+    weights, variables = WeightArrays(path, sha256), network.named_weights()
     values = {name: weights.take(name, *v.shape) for name, v in variables.items()}
     weights.finish()
     for name, variable in variables.items():
         variable.assign(values[name].astype(np.float32))
 
 
-class Weights:
+class WeightArrays:
     """The arrays of `weights.npz`; a network takes each of its own, by path and shape.
 
     Args:

@@ -14,8 +14,8 @@ from asr.ctc.prefix_beam import beam_search
 from asr.errors import TextError
 from asr.models import find_model
 from asr.networks.model_directory import read_config
-from asr.networks.numpy_stack import Stack, State, one_thread
-from asr.networks.weights import Weights
+from asr.networks.numpy_stack import CellState, NumpyStack, one_thread
+from asr.networks.weights import WeightArrays
 from asr.seq2seq.converter_config import ConverterConfig
 from asr.seq2seq.pairs import END, PADDING, UNKNOWN, Vocabulary, joined, symbols
 from asr.seq2seq.search import search
@@ -46,7 +46,7 @@ class Converter:
         weights: the model's arrays.
     """
 
-    def __init__(self, config: ConverterConfig, weights: Weights) -> None:
+    def __init__(self, config: ConverterConfig, weights: WeightArrays) -> None:
         self.config, shape = config, config.network
         self.sources = Vocabulary(config.source_symbols)
         self.targets = Vocabulary(config.target_symbols)
@@ -54,8 +54,10 @@ class Converter:
         def take(name: str, *sizes: int) -> np.ndarray:
             return weights.take(f"converter/{name}", *sizes).astype(np.float32)
 
-        def stack(name: str, inputs: int, units: int, layers: int, bidirectional: bool) -> Stack:
-            return Stack(
+        def stack(
+            name: str, inputs: int, units: int, layers: int, bidirectional: bool
+        ) -> NumpyStack:
+            return NumpyStack(
                 weights, f"converter/{name}", inputs, shape.cell, units, layers, bidirectional
             )
 
@@ -85,7 +87,7 @@ class Converter:
         """
         folder = find_model(model)
         config = read_config(ConverterConfig, folder)
-        return cls(config, Weights(folder / "weights.npz", config.weights_sha256))
+        return cls(config, WeightArrays(folder / "weights.npz", config.weights_sha256))
 
     def convert(
         self, sources: Sequence[str], beam: int = 1, nbest: int = 1, length_penalty: float = 0.0
@@ -200,5 +202,5 @@ class Decoder:
             self.outside = self.outside[sources]
 
 
-def _rows(state: tuple[State, ...], rows: np.ndarray) -> tuple[State, ...]:
+def _rows(state: tuple[CellState, ...], rows: np.ndarray) -> tuple[CellState, ...]:
     return tuple(tuple(array[rows] for array in layer) for layer in state)

@@ -11,14 +11,14 @@ from asr.networks.recurrent import RecurrentStack
 from asr.seq2seq.converter_config import Seq2SeqConfig
 from asr.seq2seq.pairs import END, PADDING, UNKNOWN
 
-Batch = Mapping[str, tf.Tensor]
+PairBatch = Mapping[str, tf.Tensor]
 """See `PairDataset.batch`."""
 
 FAR = -1e9
 """A logit whose probability is zero."""
 
 
-class Network(keras.Model):
+class EncoderNetwork(keras.Model):
     """Embedding and bidirectional encoder, which both kinds share.
 
     Args:
@@ -46,11 +46,11 @@ class Network(keras.Model):
         mask = tf.sequence_mask(lengths, tf.shape(sources)[1])
         return self.encoder(x, mask=mask, training=training)
 
-    def losses(self, batch: Batch, smoothing: float) -> tf.Tensor:
+    def losses(self, batch: PairBatch, smoothing: float) -> tf.Tensor:
         """Negative log-likelihood of each target in nats, for training: [batch]."""
         raise NotImplementedError
 
-    def right(self, batch: Batch) -> tf.Tensor:
+    def right(self, batch: PairBatch) -> tf.Tensor:
         """Whether greedy decoding makes of each source exactly its target: bool [batch]."""
         raise NotImplementedError
 
@@ -59,7 +59,7 @@ class Network(keras.Model):
         return {variable.path: variable for variable in self.trainable_variables}
 
 
-class AttentionNetwork(Network):
+class AttentionNetwork(EncoderNetwork):
     """Encoder, and a decoder of two recurrent layers with attention between them.
 
     Layer A reads the symbols so far, the encoder's summary before the first; what it says is the
@@ -91,7 +91,7 @@ class AttentionNetwork(Network):
         self.head.build((None, None, units + width))
         super().build(input_shape)
 
-    def call(self, batch: Batch, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, batch: PairBatch, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits [batch, target symbols + 1, vocabulary] of each symbol after the true ones before
         it, and attention [batch, target symbols + 1, source symbols]."""
         lengths = batch["lengths"]
@@ -111,7 +111,7 @@ class AttentionNetwork(Network):
         written = self.writer(tf.concat([queries, found], axis=2), training=training)
         return self.head(tf.concat([written, found], axis=2)), attention
 
-    def losses(self, batch: Batch, smoothing: float) -> tf.Tensor:
+    def losses(self, batch: PairBatch, smoothing: float) -> tf.Tensor:
         """With label smoothing (Szegedy et al., 2016)."""
         logits, _ = self(batch, training=True)
         logs = tf.nn.log_softmax(logits)
@@ -119,7 +119,7 @@ class AttentionNetwork(Network):
         wanted = (1 - smoothing) * true + smoothing * tf.reduce_mean(logs, axis=2)
         return -tf.reduce_sum(wanted * _valid(batch), axis=1)
 
-    def right(self, batch: Batch) -> tf.Tensor:
+    def right(self, batch: PairBatch) -> tf.Tensor:
         # Greedy decoding goes wrong where it first differs from the target, and until then it has
         # read the true symbols: no loop is needed to know whether it does.
         logits, _ = self(batch)
@@ -129,7 +129,7 @@ class AttentionNetwork(Network):
         return tf.reduce_sum(wrong, axis=1) == 0
 
 
-class CTCNetwork(Network):
+class CTCNetwork(EncoderNetwork):
     """Encoder, and of each source symbol some frames of labels (Graves et al., 2006): a label says
     nothing of the others, which only the encoder ties together (Rao et al., 2015)."""
 
@@ -142,7 +142,7 @@ class CTCNetwork(Network):
         self.head.build((None, None, self.encoder.width))
         super().build(input_shape)
 
-    def call(self, batch: Batch, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, batch: PairBatch, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits [batch, source symbols × frames, vocabulary], and how many frames: [batch]."""
         encoded = self.encode(batch["sources"], batch["lengths"], training)
         shape = tf.shape(encoded)
@@ -151,7 +151,7 @@ class CTCNetwork(Network):
         )
         return logits, batch["lengths"] * self.config.frames
 
-    def losses(self, batch: Batch, smoothing: float) -> tf.Tensor:
+    def losses(self, batch: PairBatch, smoothing: float) -> tf.Tensor:
         """Smoothing leaves a share to the divergence from uniform (Kim et al., 2018)."""
         logits, lengths = self(batch, training=True)
         total = ctc.loss(logits, lengths, batch["targets"], batch["target_lengths"])
@@ -161,7 +161,7 @@ class CTCNetwork(Network):
         uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=2)
         return (1 - smoothing) * total + smoothing * tf.reduce_sum(uniform * valid, axis=1)
 
-    def right(self, batch: Batch) -> tf.Tensor:
+    def right(self, batch: PairBatch) -> tf.Tensor:
         logits, lengths = self(batch)
         best = tf.argmax(logits, axis=2, output_type=tf.int32)
         frames = tf.shape(logits)[1]
@@ -175,13 +175,13 @@ class CTCNetwork(Network):
         return tf.reduce_all(said == wanted, axis=1)
 
 
-def make_network(config: Seq2SeqConfig, sources: int, targets: int) -> Network:
+def make_network(config: Seq2SeqConfig, sources: int, targets: int) -> EncoderNetwork:
     """The network of a configuration, for vocabularies of these sizes."""
     kind = AttentionNetwork if config.kind == "attention" else CTCNetwork
     return kind(config, sources, targets)
 
 
-def _valid(batch: Batch) -> tf.Tensor:
+def _valid(batch: PairBatch) -> tf.Tensor:
     """Which target symbols count, the end among them: float32 [batch, target symbols + 1]."""
     return tf.sequence_mask(
         batch["target_lengths"] + 1, tf.shape(batch["targets"])[1], dtype=tf.float32

@@ -31,7 +31,7 @@ from asr.gradient_lab.horizons import (
 )
 from asr.gradient_lab.problems import Adding, Copying
 from asr.networks.acoustic_config import Cell
-from asr.networks.numpy_stack import Layer, State
+from asr.networks.numpy_stack import CellState, NumpyLayer
 from asr.networks.recurrent import RecurrentStack
 
 CELLS: list[Cell] = ["rnn", "lstm", "gru"]
@@ -47,7 +47,7 @@ def some(cell: Cell, units: int = 5, time: int = 7) -> tuple[RecurrentStack, np.
     return stack, rng.normal(size=(2, time, 3)).astype(np.float32)
 
 
-def run(layer: Layer, x: np.ndarray, state: State) -> State:
+def run(layer: NumpyLayer, x: np.ndarray, state: CellState) -> CellState:
     for t in range(x.shape[1]):
         state = layer.step(x[:, t], state)
     return state
@@ -101,7 +101,7 @@ def test_norms_of_a_linear_network_are_powers_of_its_matrix(radius: float) -> No
     w = rng.normal(size=(6, 6))
     w *= radius / np.abs(np.linalg.eigvals(w)).max()
     # Around zero, tanh is linear: nothing comes in, and nothing is in the state.
-    layer = Layer("rnn", np.zeros((1, 6)), w, np.zeros(6))
+    layer = NumpyLayer("rnn", np.zeros((1, 6)), w, np.zeros(6))
     (norms,) = gradient_norms(layer, np.zeros((1, 40, 1)))
     powers = [np.linalg.norm(np.linalg.matrix_power(w, k), 2) for k in range(41)]
     np.testing.assert_allclose(norms, powers, rtol=1e-12)
@@ -111,7 +111,7 @@ def test_norms_of_a_linear_network_are_powers_of_its_matrix(radius: float) -> No
 def test_norms_of_a_gru_whose_gates_are_open_are_one() -> None:
     # An update gate of one keeps the state, whatever comes.
     units, keep = 4, np.concatenate([np.full(4, 40.0), np.zeros(8)])
-    layer = Layer("gru", np.ones((1, 12)), np.zeros((units, 12)), keep, np.zeros(12))
+    layer = NumpyLayer("gru", np.ones((1, 12)), np.zeros((units, 12)), keep, np.zeros(12))
     np.testing.assert_allclose(gradient_norms(layer, np.ones((1, 50, 1))), 1, rtol=1e-12)
 
 

@@ -12,9 +12,9 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from asr.errors import ModelError
 from asr.networks import numpy_stack
-from asr.networks.numpy_stack import Stack
+from asr.networks.numpy_stack import NumpyStack
 from asr.networks.recurrent import RecurrentStack
-from asr.networks.weights import Weights, weights_file
+from asr.networks.weights import WeightArrays, weights_file
 
 LENGTHS = np.array([9, 5, 1])
 
@@ -30,7 +30,7 @@ class Network(keras.Model):
         return {v.path: v for v in self.trainable_variables}
 
 
-def saved(tmp_path: Path, stack: RecurrentStack) -> Weights:
+def saved(tmp_path: Path, stack: RecurrentStack) -> WeightArrays:
     """The stack's weights, none of them zero, as a model directory has them."""
     network = Network(stack)
     rng = np.random.default_rng(3)
@@ -38,7 +38,7 @@ def saved(tmp_path: Path, stack: RecurrentStack) -> Weights:
         v.assign(v + rng.normal(0, 0.3, v.shape))
     data, sha256 = weights_file(network, half=False)
     (tmp_path / "weights.npz").write_bytes(data)
-    return Weights(tmp_path / "weights.npz", sha256)
+    return WeightArrays(tmp_path / "weights.npz", sha256)
 
 
 @pytest.mark.parametrize("norm", ["layer", "none"])
@@ -48,7 +48,7 @@ def test_equals_keras(tmp_path, cell, bidirectional, norm) -> None:  # type: ign
     theirs = RecurrentStack(cell, 6, 2, bidirectional, 0.3, norm, name="stack")
     weights = saved(tmp_path, theirs)
     path = next(iter(weights.left)).partition("stack/")[0] + "stack"
-    ours = Stack(weights, path, 4, cell, 6, 2, bidirectional, norm)
+    ours = NumpyStack(weights, path, 4, cell, 6, 2, bidirectional, norm)
     weights.finish()
     x = np.random.default_rng(1).normal(size=(3, 9, 4)).astype(np.float32)
     expected = theirs(x, mask=tf.sequence_mask(LENGTHS, 9)).numpy()
@@ -64,7 +64,7 @@ def test_equals_keras(tmp_path, cell, bidirectional, norm) -> None:  # type: ign
 
 def test_what_lies_beyond_a_length_changes_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
     weights = saved(tmp_path, RecurrentStack("gru", 6, 2, name="stack"))
-    stack = Stack(weights, "net/stack", 4, "gru", 6, 2, bidirectional=True)
+    stack = NumpyStack(weights, "net/stack", 4, "gru", 6, 2, bidirectional=True)
     x = np.random.default_rng(1).normal(size=(3, 9, 4)).astype(np.float32)
     other = x.copy()
     other[1, 5:] = 1e3
@@ -81,7 +81,7 @@ def test_large_inputs_saturate_without_a_warning() -> None:
 
 def test_missing_weights_are_named(tmp_path) -> None:  # type: ignore[no-untyped-def]
     weights = saved(tmp_path, RecurrentStack("lstm", 6, 1, False, name="stack"))
-    Stack(weights, "net/stack", 4, "lstm", 6, 2)
+    NumpyStack(weights, "net/stack", 4, "lstm", 6, 2)
     with pytest.raises(ModelError, match="lstm_1/kernel is missing"):
         weights.finish()
 

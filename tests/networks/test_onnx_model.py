@@ -20,8 +20,8 @@ from asr.networks import recurrent
 from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig
 from asr.networks.model_directory import RecognizerConfig
-from asr.networks.onnx_model import OnnxNetwork, build
-from asr.networks.weights import Weights
+from asr.networks.onnx_model import OnnxNetwork, build_graph
+from asr.networks.weights import WeightArrays
 from asr.recognizer import Recognizer
 
 LENGTHS = np.array([31, 1, 17], np.int32)
@@ -38,8 +38,8 @@ def both(config: AcousticConfig, tmp_path: Path) -> tuple[AcousticModel, OnnxNet
     saved = Recognizer(RecognizerConfig("x", acoustic=config), model)
     saved.save(tmp_path, "", half=False)
     sha256 = json.loads((tmp_path / "model.json").read_text())["weights_sha256"]
-    weights = Weights(tmp_path / "weights.npz", sha256)
-    return model, OnnxNetwork(build(config, 5, 7, weights), 1)
+    weights = WeightArrays(tmp_path / "weights.npz", sha256)
+    return model, OnnxNetwork(build_graph(config, 5, 7, weights), 1)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_graph_is_small_and_says_what_it_takes(tmp_path: Path, tiny: Recogni
         tiny.save(tmp_path, "", half)
         recognizer = Recognizer.load(tmp_path)
         config, path = recognizer.config, tmp_path / "weights.npz"
-        graph = build(config.acoustic, 39, 29, Weights(path, config.weights_sha256))
+        graph = build_graph(config.acoustic, 39, 29, WeightArrays(path, config.weights_sha256))
         count = sum(v.numpy().size for v in tiny.acoustic_model.trainable_variables)
         # And the recurrent products' biases, which we have none of.
         count += 2 * 2 * 4 * 8
