@@ -1,4 +1,4 @@
-"""Errors for the person at the keyboard: what was wrong, with which file or key, what to do."""
+"""Errors that a user can cause: each message has the file or key, the cause, and a remedy."""
 
 from __future__ import annotations
 
@@ -6,52 +6,52 @@ import os
 
 
 class AsrError(Exception):
-    """Base of every error that `asr` raises on purpose; the CLI prints it without a traceback."""
+    """Base class of all errors of this package; the command line prints them without traceback."""
 
 
 class AudioError(AsrError):
-    """A recording that cannot be read or used; the message names the file."""
+    """A recording cannot be read or used; the message names the file."""
 
 
 class ManifestError(AsrError):
-    """A manifest line or entry that cannot be used; the message names the file and the line."""
+    """A manifest or a corpus cannot be used; the message names the file and the line."""
 
 
 class TextError(AsrError):
-    """Text outside a tokenizer's alphabet, or labels longer than their audio can hold."""
+    """A text has characters outside the alphabet, or more labels than its audio has frames."""
 
 
 class ConfigError(AsrError):
-    """An unknown, missing or impossible configuration key; the message names the key."""
+    """A configuration key is unknown, missing or invalid; the message names the key."""
 
 
 class ModelError(AsrError):
-    """A model directory that is incomplete or does not fit its own description."""
+    """A model directory is incomplete, or its files do not fit each other."""
 
 
 class TrainingError(AsrError):
-    """Training that cannot go on, such as a non-finite loss; the files are named."""
+    """A training cannot continue, as after a non-finite loss; the message names the files."""
 
 
 class OutputError(AsrError):
-    """A result that cannot be written; the message names the file and how much is done."""
+    """A result cannot be written; the message names the file and says how much is done."""
 
 
 class WorkerError(AsrError):
-    """No worker process stays alive; the message says how they ended."""
-
-
-def reason(error: Exception) -> str:
-    """What went wrong with a file that the message names already."""
-    return str((isinstance(error, OSError) and error.strerror) or error)
+    """All worker processes have died; the message says how."""
 
 
 class ServerError(AsrError):
-    """A model server that cannot be reached or refuses; the message has its address."""
+    """A model server cannot be reached, or refuses a request; the message has its address."""
+
+
+def reason(error: Exception) -> str:
+    """Describe an error without its file name, for a message that names the file already."""
+    return str((isinstance(error, OSError) and error.strerror) or error)
 
 
 def explain(error: Exception) -> str:
-    """What to tell a person: an operating system's error as the file and what is wrong with it."""
+    """Describe an error on one line: "FILE: reason" for an error of the operating system."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     return str(error)

@@ -1,4 +1,7 @@
-"""What transcription returns: typed, with times in seconds computed from whole sample counts."""
+"""Results of transcription.
+
+All times are in seconds. They are computed from whole sample counts, so they do not drift.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Token:
-    """One decoded unit (character, jamo or subword).
+    """One decoded unit: a character, jamo or subword.
 
-    `start` and `end` are seconds from the start of the recording; `score` is the mean
-    log-probability (nats) over its frames.
+    Attributes:
+        text: the unit.
+        start: seconds from the start of the recording.
+        end: seconds from the start of the recording.
+        score: mean log-probability (nats) of the token's frames.
     """
 
     text: str
@@ -25,10 +31,13 @@ class Token:
 
 @dataclass(frozen=True)
 class Word:
-    """One word of a transcript.
+    """One word of a transcript. Words are in order and do not overlap.
 
-    `start` and `end` are seconds from the start of the recording; words are in order and do not
-    overlap. `confidence` is the probability (0–1) that the word is right.
+    Attributes:
+        text: the word.
+        start: seconds from the start of the recording.
+        end: seconds from the start of the recording.
+        confidence: probability that the word is right, from 0 to 1.
     """
 
     text: str
@@ -39,8 +48,12 @@ class Word:
 
 @dataclass(frozen=True)
 class Alternative:
-    """A text that a beam search found, and its score: log-probability (nats) of the whole
-    recording, with what a language model added."""
+    """One hypothesis of an n-best list.
+
+    Attributes:
+        text: the hypothesis.
+        score: log-probability (nats) of the whole recording, language model scores included.
+    """
 
     text: str
     score: float
@@ -48,12 +61,18 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Transcript:
-    """The text of one recording.
+    """The text of one recording, or of one of its channels.
 
-    `score` is the best path's mean log-probability (nats) a frame; `duration` is in seconds;
-    `audio_filepath` is as the caller gave it, None for samples; `channel` is the one that was
-    transcribed by itself, from 0, None for a mix of all. `alternatives` are what was found where
-    n-best was asked for, the best first; none for a recording of several windows.
+    Attributes:
+        text: the best hypothesis.
+        score: mean log-probability (nats) per frame of the best path.
+        duration: seconds.
+        tokens: the units of the text.
+        audio_filepath: path as the caller gave it; None for samples.
+        words: the words of the text.
+        channel: the channel, counted from 0; None if all channels were mixed.
+        alternatives: the n-best list, best first; empty unless it was requested, and for a
+            recording that was cut into several windows.
     """
 
     text: str
@@ -68,11 +87,15 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Partial:
-    """What a stream has heard: words behind its last final result.
+    """A result of a stream: the words since the last final result.
 
-    A `final` one stays; one that is not is replaced by the next result, whichever that is. `start`
-    and `end` are seconds from the start of the stream; `tokens` is as in `Transcript`. `pause`: a
-    pause, or the end, follows; if all that it ends was final before, the text is empty.
+    Attributes:
+        text: the words. Empty if a pause follows and all words before it were final already.
+        final: whether the words stay; otherwise the next result replaces them.
+        start: seconds from the start of the stream.
+        end: seconds from the start of the stream.
+        tokens: the units of the text.
+        pause: whether a pause, or the end of the stream, follows.
     """
 
     text: str
@@ -85,19 +108,29 @@ class Partial:
 
 @dataclass(frozen=True)
 class Failure:
-    """A recording that could not be used, and why; with the `traceback` of what nobody expected."""
+    """A recording that could not be transcribed.
+
+    Attributes:
+        audio_filepath: the recording.
+        error: message with the cause.
+        traceback: traceback of an unexpected error; empty for an `AsrError`.
+    """
 
     audio_filepath: str
     error: str
     traceback: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """Plain values for JSON; a traceback only where there is one."""
+        """The attributes for JSON; without `traceback` if it is empty."""
         return {key: value for key, value in vars(self).items() if value or key != "traceback"}
 
 
 def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
-    """Put (index, result) pairs, which come as batches finish, back into the inputs' order."""
+    """Sort results that arrive out of order, while they arrive.
+
+    Args:
+        results: pairs of index and result; the indices are 0, 1, 2 … in any order.
+    """
     waiting: dict[int, T] = {}
     following = 0
     for index, result in results:

@@ -1,4 +1,4 @@
-"""Batches of sequences of different length: padding, bucketing by length, prefetching."""
+"""Batches of sequences of different lengths: padding, bucketing by length, prefetching."""
 
 from __future__ import annotations
 
@@ -11,21 +11,31 @@ if TYPE_CHECKING:
     from asr.base.tensorflow import tf
 
 BUCKET_BATCHES = 20
-"""Batches' worth of shuffled utterances that are sorted by length together."""
+"""Batches in a bucket, whose utterances are sorted by length."""
 BATCH_SECONDS = 240.0
-"""Padded audio in one batch at most: one long recording must not decide the memory needed."""
+"""Longest audio of a batch, padding included.
+
+Without a limit one long recording would decide how much memory is needed.
+"""
 
 
 def shuffled_batches(
     durations: Sequence[float] | np.ndarray,
     batch_size: int,
     seed: tuple[int, int],
-    most: float = BATCH_SECONDS,
+    max_padded: float = BATCH_SECONDS,
 ) -> list[np.ndarray]:
-    """All indices of `durations` (seconds, or any other measure) in batches: shuffled, yet of like
-    length.
+    """Shuffle utterances into batches of similar length.
 
-    A batch is smaller where it would pad to more than `most` in all.
+    Args:
+        durations: length of each utterance, in seconds or any other unit.
+        batch_size: most utterances in a batch.
+        seed: seed of the order, such as (seed of the training, epoch).
+        max_padded: limit of (utterances × longest) in a batch, in the unit of `durations`; default
+            240. An utterance beyond the limit has a batch of its own.
+
+    Returns:
+        Indices into `durations`, one array per batch; each index occurs once.
     """
     rng = np.random.default_rng(seed)
     order, seconds = rng.permutation(len(durations)), np.array(durations)
@@ -36,8 +46,8 @@ def shuffled_batches(
         first = 0
         for i in range(1, len(bucket) + 1):
             full = i - first == batch_size
-            # Sorted: the next one is the longest, to which all would be padded.
-            if i == len(bucket) or full or seconds[bucket[i]] * (i - first + 1) > most:
+            # The bucket is sorted, so all others would be padded to the length of utterance i.
+            if i == len(bucket) or full or seconds[bucket[i]] * (i - first + 1) > max_padded:
                 batches.append(bucket[first:i])
                 first = i
     return [batches[i] for i in rng.permutation(len(batches))]
@@ -46,20 +56,37 @@ def shuffled_batches(
 def prefetched(
     batches: Callable[[], Iterator[dict[str, np.ndarray]]], signature: dict[str, tf.TensorSpec]
 ) -> tf.data.Dataset:
-    """Batches as tf.data that makes the next ones while one is trained on."""
+    """A tf.data pipeline that prepares the next eight batches during a training step.
+
+    Args:
+        batches: returns an iterator over the batches.
+        signature: shape and type of each array of a batch.
+    """
     from asr.base.tensorflow import tf
 
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
-    # There is nothing to tune here, and the tuner sleeps for up to a minute at a time: the end
-    # of every epoch would wait for it to wake up.
+    # The autotuner has nothing to tune here. It sleeps for up to a minute at a time, and the end of
+    # every epoch would wait for it.
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
 
 
-def pad(arrays: Sequence[np.ndarray], dtype: type, tail: tuple[int, ...] = ()) -> np.ndarray:
-    """Arrays [n, *tail] of different n as one [arrays, largest n, *tail], zero beyond each."""
-    padded: np.ndarray = np.zeros([len(arrays), max(len(a) for a in arrays), *tail], dtype)
+def pad(
+    arrays: Sequence[np.ndarray], dtype: type, trailing_shape: tuple[int, ...] = ()
+) -> np.ndarray:
+    """Pad arrays with zeros to the length of the longest.
+
+    Args:
+        arrays: one or more arrays [n, *trailing_shape], each with its own n.
+        dtype: type of the result.
+        trailing_shape: default: none, for arrays [n].
+
+    Returns:
+        [arrays, largest n, *trailing_shape].
+    """
+    longest = max(len(array) for array in arrays)
+    padded: np.ndarray = np.zeros([len(arrays), longest, *trailing_shape], dtype)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return padded

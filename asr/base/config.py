@@ -1,4 +1,4 @@
-"""Strict configuration: YAML and JSON into typed dataclasses; a wrong key is named."""
+"""Strict configuration: YAML and JSON as typed dataclasses, with errors that name the key."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from asr.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid")
-"""Config of every pydantic dataclass of the project: unknown keys are errors."""
+"""Configuration of every pydantic dataclass of the project: unknown keys are errors."""
 
 T = TypeVar("T")
 
 
 def parse(cls: type[T], values: Mapping[str, Any], where: str, complete: bool = False) -> T:
-    """Build `cls` from `values`, which were read from `where`.
+    """Build a configuration from plain values.
 
-    With `complete`, keys that have a default must be there too: a saved model is to be read with
-    the settings that it was made with, not with the defaults of today.
+    Args:
+        cls: the dataclass to build.
+        values: its keys and values; nested dataclasses are nested mappings.
+        where: origin of the values, such as a file name, for error messages.
+        complete: whether keys with a default are required too; default: no. Saved models need this:
+            they keep their settings when a default changes.
 
     Raises:
-        ConfigError: a key is unknown, missing or has an impossible value; each is named.
+        ConfigError: keys are unknown, missing or invalid; the message names all of them.
     """
     try:
         config = TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in item['loc']) or 'value'}: {_explain(item)}"
-            for item in error.errors()
-        ]
-        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
+        raise ConfigError(f"{where}: {describe_problems(error)}") from None
     if complete:
         missing = sorted(_missing_keys(to_dict(config), values))
         if missing:
@@ -42,21 +42,22 @@ def parse(cls: type[T], values: Mapping[str, Any], where: str, complete: bool = 
 
 
 def load_yaml(cls: type[T], path: Path) -> T:
-    """Read a YAML file into `cls`.
+    """Read a configuration from a YAML file.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or has a wrong key.
+        ConfigError: the file cannot be read or is not YAML, or a key is unknown, missing or
+            invalid.
     """
     return parse(cls, read_yaml(path), str(path))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file.
+    """Read the keys and values of a YAML file.
 
     Raises:
-        ConfigError: the file is missing, or is not YAML with keys and values.
+        ConfigError: the file cannot be read, or is not YAML with keys and values.
     """
-    import yaml  # not for every start of a program
+    import yaml  # here, because most commands read no YAML and start faster without it
 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -70,11 +71,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """The configuration as plain values that JSON and YAML can hold."""
+    """The configuration as plain values that JSON and YAML can represent."""
     return TypeAdapter(type(config)).dump_python(config, mode="json")
 
 
-def _explain(item: Any) -> str:
+def describe_problems(error: ValidationError) -> str:
+    """List the keys that pydantic rejects, each with the reason: "hop: missing key; …"."""
+    problems = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "value"
+        problems.append(f"{key}: {_problem(item)}")
+    return "; ".join(problems)
+
+
+def _problem(item: Any) -> str:
     if item["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return "unknown key"
     if item["type"] in ("missing", "missing_argument"):
@@ -93,6 +103,10 @@ def _missing_keys(full: Mapping[str, Any], given: Any, prefix: str = "") -> list
 
 
 def replace(config: T, **changes: Any) -> T:
-    """A copy with `changes`, validated again."""
+    """A copy of a configuration with some values changed. The copy is validated.
+
+    Raises:
+        pydantic.ValidationError: a changed value is invalid.
+    """
     values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}  # type: ignore[arg-type]
     return type(config)(**{**values, **changes})

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a restart, never meets half of one."""
+"""Atomic writes: after a crash a file is either complete or unchanged."""
 
 from __future__ import annotations
 
@@ -11,43 +11,53 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-UNSAFE = re.compile("[\ud800-\udfff\x85\u2028\u2029]")
-"""Halves of characters, as Python reads file names that are not UTF-8, and odd line ends."""
+UNSAFE_IN_JSONL = re.compile("[\ud800-\udfff\x85\u2028\u2029]")
+"""Characters that `json_line` escapes.
 
-LONGEST = 200
-"""Bytes of a file's name in its temporary name, which may not be longer than 255."""
-TEMPORARY = re.compile(r"\.(.*)\.\w{8}\.tmp", re.DOTALL)
-"""What a killed `atomic_write` leaves behind; the group starts the name of its file."""
+Surrogates, with which Python represents file names that are not UTF-8, cannot be encoded. U+0085,
+U+2028 and U+2029 are line ends to some readers.
+"""
+
+MAX_NAME_BYTES = 200
+"""Bytes of a file's name that its temporary name keeps; file systems allow 255 in all."""
+TEMPORARY_NAME = re.compile(r"\.(.*)\.\w{8}\.tmp", re.DOTALL)
+"""Name of a temporary file of `atomic_write`; the group is the start of the final name."""
 
 
 @contextmanager
 def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` that takes its name only when all went well.
+    """Open a temporary file beside `path` and rename it to `path` at the end of the block.
 
-    A link stays a link: the file it names is replaced. A pipe or device, such as /dev/stdout, is
-    written to directly, for replacing it would take it away from everyone.
+    If the block raises an exception, `path` stays as it was. A link stays a link; the file that it
+    points to is replaced. A pipe or a device, such as /dev/stdout, is written directly, because
+    replacing it would break it for other programs.
+
+    Args:
+        path: the file to write; its folder is created if needed.
+        binary: whether the file takes bytes; default: text, written as UTF-8.
 
     Raises:
-        OSError: nothing can be written there; known before any work is done, and names `path`.
+        OSError: the file cannot be written; raised before the block starts, with `path` as its
+            file name.
     """
     path = Path(path).resolve()
     if path.exists() and not path.is_file():
         with path.open("wb" if binary else "w", encoding=None if binary else "utf-8") as f:
             yield f
         return
-    prefix = f".{os.fsdecode(os.fsencode(path.name)[:LONGEST])}."
+    prefix = f".{os.fsdecode(os.fsencode(path.name)[:MAX_NAME_BYTES])}."
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=path.parent)
     except OSError as error:
-        error.filename = str(path)  # nobody asked for the temporary one
+        error.filename = str(path)  # the user knows this name, not the temporary one
         raise
     try:
         with os.fdopen(handle, "wb" if binary else "w", encoding=None if binary else "utf-8") as f:
             yield f
             f.flush()
             os.fsync(f.fileno())
-        # mkstemp makes files private; a result is to have the permissions of any other file.
+        # mkstemp makes private files. Give the file the permissions of any other new file.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
@@ -58,18 +68,18 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
 
 
 def json_line(values: Any) -> str:
-    """One line of JSONL, readable as it is but for what UTF-8 cannot hold or readers split at."""
+    """A line of a JSONL file; only the characters of `UNSAFE_IN_JSONL` are escaped."""
     text = json.dumps(values, ensure_ascii=False)
-    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+    return UNSAFE_IN_JSONL.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove the temporary files that killed writers of `paths` left beside them."""
+    """Remove temporary files that a killed process left when it was writing `paths`."""
     names: dict[Path, set[bytes]] = {}
     for path in paths:
-        names.setdefault(path.parent, set()).add(os.fsencode(path.name)[:LONGEST])
+        names.setdefault(path.parent, set()).add(os.fsencode(path.name)[:MAX_NAME_BYTES])
     for folder, known in names.items():
         for file in folder.iterdir() if folder.is_dir() else ():
-            match = TEMPORARY.fullmatch(file.name)
+            match = TEMPORARY_NAME.fullmatch(file.name)
             if match and os.fsencode(match[1]) in known:
                 file.unlink(missing_ok=True)

@@ -1,4 +1,8 @@
-"""Ending cleanly on Ctrl-C or SIGTERM: the first one is an exception, the second one the end."""
+"""Stopping cleanly on Ctrl-C and SIGTERM.
+
+The first signal raises an exception, so work in progress can be saved. A second signal kills the
+process.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal arrived, wherever the process was; `number` says which."""
+    """Raised in the main thread by the first signal.
+
+    Attributes:
+        number: number of the signal.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -20,7 +28,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stopper:
-    """Raises `Stopped` for the first signal; a second one kills the process."""
+    """A signal handler that raises `Stopped`, at once or at the end of a critical section."""
 
     def __init__(self) -> None:
         self._held = False
@@ -28,7 +36,7 @@ class Stopper:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """What is inside is not cut in two: a signal is raised when it is done."""
+        """Run a critical section: a signal that arrives inside is raised at its end."""
         self._held = True
         try:
             yield
@@ -38,7 +46,11 @@ class Stopper:
             raise Stopped(self._waiting)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler."""
+        """Handle a signal; `signal.signal` calls this.
+
+        Raises:
+            Stopped: outside a critical section.
+        """
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         if not self._held:
@@ -48,9 +60,9 @@ class Stopper:
 
 @contextmanager
 def stoppable() -> Iterator[Stopper]:
-    """Have a `Stopper` handle Ctrl-C and SIGTERM.
+    """Handle Ctrl-C and SIGTERM with a `Stopper` until the block ends.
 
-    Outside the main thread, which alone gets signals, nothing changes.
+    Only the main thread receives signals. In any other thread nothing is handled.
     """
     stopper = Stopper()
     if threading.current_thread() is not threading.main_thread():

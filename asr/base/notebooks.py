@@ -1,4 +1,7 @@
-"""Notebooks, executed: by the tests, and by pipelines/execute_notebooks.py to keep the outputs."""
+"""Running notebooks for the tests, and for pipelines/execute_notebooks.py, which saves outputs.
+
+Needs the extra `notebooks`.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from nbclient import NotebookClient
 from PIL import Image
 
 CELL_SECONDS = 600
-"""A cell that takes longer hangs: whole notebooks are made to take less than three minutes."""
+"""Longest run of one cell, in seconds; whole notebooks take less than three minutes."""
 COLOURS = 64
-"""Of a picture: enough for a plot, and a third of its bytes."""
+"""Colours of a saved picture: enough for a plot, at a third of the size."""
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -23,43 +26,51 @@ METADATA = {
 
 
 def execute(path: Path, scratch: Path) -> nbformat.NotebookNode:
-    """Run all cells of a notebook in a new kernel, in the notebook's folder; nothing is saved.
-
-    What is returned is made to be kept: without times and versions, its pictures small.
+    """Run all cells of a notebook in a new kernel.
 
     Args:
-        scratch: a folder for everything that is written meanwhile: the notebook's `tempfile`s,
-            IPython's files.
+        path: the notebook; its cells run in its folder.
+        scratch: a folder for temporary files of the notebook and of IPython.
+
+    Returns:
+        The notebook with its outputs, without times and versions, and with compressed pictures. The
+        file is unchanged.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell failed; the message has it, and its error.
+        nbclient.exceptions.CellExecutionError: a cell failed; the message has the cell and its
+            error.
     """
     notebook = nbformat.read(path, as_version=4)
     environment = {
         **os.environ,
-        # The command `asr` of this interpreter's installation.
+        # Cells that run the command `asr` use this interpreter's installation.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "TF_CPP_MIN_LOG_LEVEL": "3",  # says what this machine has; no reader wants to know
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # no messages about the hardware
         "TMPDIR": str(scratch),
         "IPYTHONDIR": str(scratch / "ipython"),
     }
     client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, kernel_name="python3", record_timing=False,
-        coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}},
-    )  # fmt: skip
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
     client.execute(env=environment)
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = _smaller(output.data["image/png"])
+                output.data["image/png"] = _fewer_colours(output.data["image/png"])
     return notebook
 
 
-def _smaller(png: str) -> str:
-    """A picture, in base64, with fewer colours."""
-    found, data = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
-    reduced = found.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+def _fewer_colours(png: str) -> str:
+    """Reduce the colours of a PNG picture in base64."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png)))
+    data = io.BytesIO()
+    reduced = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     reduced.save(data, "PNG", optimize=True)
     return base64.b64encode(data.getvalue()).decode()

@@ -1,4 +1,7 @@
-"""What made a result: command, commit, environment. Stands beside every number that is kept."""
+"""Provenance of a result: command, commit, versions and machine.
+
+A record of them is stored with every model and every published number.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,17 @@ from typing import Any
 
 
 def this_command() -> str:
-    """The command line of this process, its program by name."""
+    """The command line of this process, without the program's folder."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def git_commit() -> str:
-    """Commit of the working tree this code runs from, "-dirty" with changes, or "unknown"."""
+    """The commit of the working tree that this code runs from.
+
+    Returns:
+        Twelve digits, with "-dirty" appended if there are uncommitted changes, or "unknown" outside
+        a git repository.
+    """
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         return subprocess.run(
@@ -29,13 +37,13 @@ def git_commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """What a saved model was made with."""
+    """Versions of Python and of the packages that make a model."""
     packages = {name: version(name) for name in ("asr", "keras", "tensorflow")}
     return {**packages, "python": platform.python_version()}
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine."""
+    """Machine and versions that a benchmark ran on."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -8,7 +8,18 @@ RESAMPLES = 1000
 
 
 def bootstrap_interval(errors: np.ndarray, words: np.ndarray, seed: int) -> tuple[float, float]:
-    """95 % interval of Σerrors/Σwords over resampled utterances (Bisani & Ney, 2004)."""
+    """The 95 % confidence interval of an error rate, by the bootstrap (Bisani & Ney, 2004).
+
+    The rate is Σ errors / Σ words; utterances are resampled with replacement.
+
+    Args:
+        errors: errors of each utterance, [utterances].
+        words: words of each reference, [utterances].
+        seed: seed of the resampling.
+
+    Returns:
+        Lower and upper end of the interval.
+    """
     rng = np.random.default_rng(seed)
     picks = rng.integers(0, len(errors), (RESAMPLES, len(errors)))
     rates = errors[picks].sum(axis=1) / np.maximum(words[picks].sum(axis=1), 1)

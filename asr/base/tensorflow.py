@@ -1,7 +1,7 @@
 """TensorFlow and Keras, imported without their start-up messages.
 
-Every module that needs TensorFlow imports it from here, so that the order of imports never matters.
-Errors while importing are exceptions and still arrive; only what the libraries print is lost.
+Every module that needs TensorFlow imports it from here, so the order of imports does not matter.
+Errors during the import are raised as usual; only the libraries' messages are discarded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ __all__ = ["keras", "tf"]
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Close the process's stderr: the libraries print from C++, past `sys.stderr`."""
+    """Redirect the process's stderr to /dev/null.
+
+    The libraries print from C++, so replacing `sys.stderr` would have no effect.
+    """
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -33,4 +36,5 @@ with _silent_stderr(), garbage_collection_paused():
     import keras
     import tensorflow as tf
 
-    tf.config.list_physical_devices()  # looks for GPUs, and prints what it misses
+    # The search for GPUs prints warnings. It runs once, so run it here.
+    tf.config.list_physical_devices()

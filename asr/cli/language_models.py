@@ -137,7 +137,7 @@ def train(
         training=replace(config.training, **_given(training)),
     )
     with TrainingProgress(config.training.epochs) as progress:
-        typer.echo(train_language_model(config, out, None, progress.update, progress.say))
+        typer.echo(train_language_model(config, out, None, progress.update, progress.print_line))
 
 
 @lm_app.command("evaluate")

@@ -1,55 +1,125 @@
-"""JSONL manifests in NVIDIA NeMo's field names: reading and writing.
+"""Reading and writing JSONL manifests with NVIDIA NeMo's field names.
 
-One object a line: `audio_filepath` and/or `feature_filepath` (relative to the manifest's folder, or
-absolute), `duration` in seconds, `text`, and optionally `speaker`.
+Each line is an object with `audio_filepath` or `feature_filepath` or both (absolute, or relative to
+the manifest's folder), `duration` in seconds, `text`, and optionally `speaker`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from asr.base.config import describe_problems
 from asr.base.files import atomic_write, json_line
+from asr.base.units import Seconds
 from asr.errors import ManifestError, reason
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of a manifest; `audio_filepath`, or `feature_filepath` where there is no audio."""
+    """A recording, or its features, and its text.
+
+    >>> utterance = Utterance("go forward", 1.5, audio_filepath=Path("a.wav"), speaker="anna")
+    >>> utterance.path.name, utterance.duration
+    ('a.wav', 1.5)
+
+    Attributes:
+        text: the text as the corpus has it, not normalised.
+        duration: seconds.
+        audio_filepath: the recording; None if there are only features.
+        speaker: any name; None if unknown.
+        feature_filepath: a Sphinx feature file; None if there are none.
+    """
 
     text: str
-    duration: float
+    duration: Seconds
     audio_filepath: Path | None = None
     speaker: str | None = None
     feature_filepath: Path | None = None
 
     @property
     def path(self) -> Path:
-        """The file that stands for the utterance."""
+        """The recording, or the feature file if there is no recording.
+
+        Raises:
+            ManifestError: the utterance has neither.
+        """
         path = self.audio_filepath or self.feature_filepath
-        assert path is not None
+        if path is None:
+            raise ManifestError(f"{self.text!r}: has no audio_filepath and no feature_filepath")
         return path
 
 
+def _without_nul(path: str | None) -> str | None:
+    if path and "\0" in path:
+        raise PydanticCustomError("nul_in_path", "a path cannot hold a NUL character")
+    return path
+
+
+FilePath = Annotated[str | None, AfterValidator(_without_nul)]
+
+
+class ManifestLine(BaseModel):
+    """The keys of one line. Unknown keys are ignored: other programs add their own."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    text: str
+    duration: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    audio_filepath: FilePath = None
+    feature_filepath: FilePath = None
+    speaker: str | None = None
+
+    def utterance(self, folder: Path) -> Utterance:
+        """The utterance, with paths relative to `folder` resolved."""
+        return Utterance(
+            text=self.text,
+            duration=self.duration,
+            audio_filepath=folder / self.audio_filepath if self.audio_filepath else None,
+            speaker=self.speaker,
+            feature_filepath=folder / self.feature_filepath if self.feature_filepath else None,
+        )
+
+
 def read_manifest(path: Path) -> list[Utterance]:
-    """Read a manifest; paths come back resolved against its folder.
+    """Read a manifest.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "train.jsonl")
+    ...     write_manifest(path, [Utterance("go forward", 1.5, Path(folder, "a.wav"))])
+    ...     (utterance,) = read_manifest(path)
+    ...     utterance.text, utterance.duration, utterance.path == Path(folder, "a.wav")
+    ('go forward', 1.5, True)
+
+    Args:
+        path: a .jsonl file.
+
+    Returns:
+        The utterances in the order of their lines; paths are joined to the manifest's folder.
 
     Raises:
-        ManifestError: not readable, without a line, or a broken line, named by its number.
+        ManifestError: the file cannot be read or has no line, or a line is invalid; the message has
+            the file, the number of the line, and the key.
     """
     path = Path(path)
     try:
-        # Not splitlines: a text may hold a character such as U+2028, which JSON leaves as it is.
+        # Not splitlines, which also splits at characters that JSON leaves as they are: U+2028.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read: {reason(error)}") from None
+    folder = path.parent
     utterances = [
-        _utterance(line, path, number) for number, line in enumerate(lines, 1) if line.strip()
+        _parse_line(line, f"{path}, line {number}").utterance(folder)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
     ]
     if not utterances:
         raise ManifestError(f"{path}: has no utterances")
@@ -57,53 +127,49 @@ def read_manifest(path: Path) -> list[Utterance]:
 
 
 def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
-    """Write a manifest whose paths are relative to its own folder."""
+    """Write a manifest. Its paths become relative to its own folder.
+
+    Args:
+        path: the file to write; its folder is created if needed.
+        utterances: the lines, in order. Durations are rounded to milliseconds.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     path = Path(path)
     folder = path.parent.resolve()
     with atomic_write(path) as file:
-        for u in utterances:
-            values: dict[str, Any] = {}
-            for key in ("audio_filepath", "feature_filepath"):
-                if (target := getattr(u, key)) is not None:
-                    # The file's own name stays: in some stores it is a link to a nameless one.
-                    target = Path(target).parent.resolve() / Path(target).name
-                    values[key] = os.path.relpath(target, folder)
-            values |= {"duration": round(u.duration, 3), "text": u.text}
-            if u.speaker is not None:
-                values["speaker"] = u.speaker
-            file.write(json_line(values))
+        for utterance in utterances:
+            file.write(json_line(_line_values(utterance, folder)))
 
 
-def _utterance(line: str, path: Path, number: int) -> Utterance:
-    where = f"{path}, line {number}"
+def _line_values(utterance: Utterance, folder: Path) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key in ("audio_filepath", "feature_filepath"):
+        if (target := getattr(utterance, key)) is not None:
+            # Only the folder is resolved. The file may be a link into a store of files that are
+            # named by their contents, and the link's name has the suffix.
+            target = Path(target).parent.resolve() / Path(target).name
+            values[key] = os.path.relpath(target, folder)
+    values |= {"duration": round(utterance.duration, 3), "text": utterance.text}
+    if utterance.speaker is not None:
+        values["speaker"] = utterance.speaker
+    return values
+
+
+def _parse_line(text: str, where: str) -> ManifestLine:
+    """Parse a line; `where` names it in errors."""
     try:
-        values = json.loads(line)
+        # Not `model_validate_json`, which refuses file names that are not UTF-8 ("\udce9").
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{where}: not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ManifestError(f"{where}: expected an object, found {type(values).__name__}")
-    values = {key: value for key, value in values.items() if value is not None}
-    for key in ("audio_filepath", "feature_filepath", "text", "speaker"):
-        if not isinstance(values.get(key, ""), str):
-            raise ManifestError(f"{where}: {key}: expected a string, found {values[key]!r}")
-        if key.endswith("filepath") and "\0" in values.get(key, ""):
-            raise ManifestError(f"{where}: {key}: a path cannot hold a NUL character")
-    if "text" not in values:
-        raise ManifestError(f"{where}: missing key text")
-    if not (values.get("audio_filepath") or values.get("feature_filepath")):
+    try:
+        line = ManifestLine.model_validate(values)
+    except ValidationError as error:
+        raise ManifestError(f"{where}: {describe_problems(error)}") from None
+    if not (line.audio_filepath or line.feature_filepath):
         raise ManifestError(f"{where}: missing key audio_filepath (or feature_filepath)")
-    duration = values.get("duration")
-    if isinstance(duration, bool) or not isinstance(duration, (int, float)):
-        raise ManifestError(f"{where}: duration: expected seconds, found {duration!r}")
-    if not 0 <= duration <= sys.float_info.max:
-        raise ManifestError(f"{where}: duration: must be finite and not negative, found {duration}")
-    folder = path.parent
-    return Utterance(
-        text=values["text"],
-        duration=float(duration),
-        audio_filepath=folder / values["audio_filepath"] if values.get("audio_filepath") else None,
-        speaker=values.get("speaker"),
-        feature_filepath=(
-            folder / values["feature_filepath"] if values.get("feature_filepath") else None
-        ),
-    )
+    return line

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from asr.base.files import UNSAFE, json_line
+from asr.base.files import UNSAFE_IN_JSONL, json_line
 from asr.errors import ConfigError
 from asr.formats.subtitles import Captions, cues, milliseconds
 from asr.results import Transcript
@@ -231,4 +231,4 @@ def _rounded(value: Any) -> Any:
 
 def _utf8(text: str) -> str:
     """What UTF-8 cannot hold (file names that are not UTF-8) written as \\uXXXX."""
-    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return UNSAFE_IN_JSONL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

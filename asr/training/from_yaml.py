@@ -31,17 +31,19 @@ def train_from_yaml(
         folder = out or Path("runs") / converter.converter
         with TrainingProgress(converter.training.epochs) as progress:
             return train_converter(
-                converter, data, folder, max_steps, progress.update, progress.say
+                converter, data, folder, max_steps, progress.update, progress.print_line
             )
     if "voice" in keys:
         voice = load_yaml(VoiceExperimentConfig, config)
         folder = out or Path("runs") / voice.voice
         with TrainingProgress(voice.training.epochs) as progress:
-            return train_voice(voice, data, folder, max_steps, progress.update, progress.say)
+            return train_voice(voice, data, folder, max_steps, progress.update, progress.print_line)
     experiment = parse(ExperimentConfig, _with_initial_model(keys), str(config))
     folder = out or Path("runs") / experiment.name
     with TrainingProgress(experiment.training.epochs) as progress:
-        return train_recognizer(experiment, data, folder, max_steps, progress.update, progress.say)
+        return train_recognizer(
+            experiment, data, folder, max_steps, progress.update, progress.print_line
+        )
 
 
 def _with_initial_model(keys: dict[str, Any]) -> dict[str, Any]:
