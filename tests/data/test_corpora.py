@@ -147,8 +147,89 @@ def test_commonvoice(tmp_path: Path) -> None:
     splits = found(prepare("commonvoice", tmp_path, tmp_path / "out"))
     assert splits["dev"] == [("dev.mp3", 'She said "go.', "c" * 16)]
     write(tmp_path / "dev.tsv", "client_id\tfile\tsentence", "c\tdev.mp3\tGo.")
-    with pytest.raises(ManifestError, match=r"dev\.tsv: no column path"):
+    with pytest.raises(ManifestError, match=r"dev\.tsv: no columns path"):
         prepare("commonvoice", tmp_path, tmp_path / "out")
+
+
+def test_the_first_version_of_commonvoice(tmp_path: Path) -> None:
+    folder = tmp_path / "cv-valid-dev"
+    for number in (1, 2):
+        audio(folder / f"sample-00000{number}.mp3", 1.0, 32_000)
+    write(
+        folder / "cv-valid-dev.csv",
+        "filename,text,up_votes",
+        'cv-valid-dev/sample-000001.mp3,"then, he saw",1',
+    )
+    prepared = prepare("commonvoice", tmp_path, tmp_path / "out")
+    assert found(prepared) == {
+        "dev": [("sample-000001.mp3", "then, he saw", None)],
+        "untranscribed": [("sample-000002.mp3", "", None)],
+    }
+
+
+def test_a_delta_of_commonvoice_is_split_by_person(tmp_path: Path) -> None:
+    people = [f"{i:064d}" for i in range(40)]
+    rows = []
+    for person in people:
+        for take in (1, 2):
+            audio(tmp_path / f"en/clips/{int(person)}-{take}.mp3", 0.5, 32_000)
+            rows.append(f"{person}\t{int(person)}-{take}.mp3\tGo on.")
+    audio(tmp_path / "en/clips/refused.mp3", 0.5, 32_000)
+    write(tmp_path / "en/validated.tsv", "client_id\tpath\tsentence", *rows)
+    write(tmp_path / "en/invalidated.tsv", "client_id\tpath\tsentence", "x\trefused.mp3\tGo.")
+    splits = found(prepare("commonvoice", tmp_path, tmp_path / "out"))
+    assert sum(map(len, splits.values())) == 80
+    assert "untranscribed" not in splits  # a refused clip has a text, a wrong one
+    together = {
+        split: {name.split("-")[0] for name, _, _ in utts} for split, utts in splits.items()
+    }
+    assert set(together) == {"train", "dev", "test"}
+    assert sum(map(len, together.values())) == 40
+
+
+def test_speechocean762_keeps_people_for_later(tmp_path: Path) -> None:
+    for part, people in (("train", ["0101"]), ("test", [f"{i:04d}" for i in range(10)])):
+        lines: dict[str, list[str]] = {"text": [], "utt2spk": [], "wav.scp": []}
+        for person in people:
+            file = f"WAVE/SPEAKER{person}/{person}1.WAV"
+            audio(tmp_path / file)
+            lines["text"].append(f"{person}1\tWE CALL IT BEAR")
+            lines["utt2spk"].append(f"{person}1 {person}")
+            lines["wav.scp"].append(f"{person}1\t{file}")
+        for name, of_name in lines.items():
+            write(tmp_path / part / name, *of_name)
+    prepared = prepare("speechocean762", tmp_path, tmp_path / "out")
+    speakers = {split: {s for _, _, s in utts} for split, utts in found(prepared).items()}
+    assert speakers == {
+        "train": {"0101", "0002", "0003", "0004", "0007", "0008", "0009"},
+        "dev": {"0000", "0005"},
+    }
+    assert prepared.skipped == (f"{tmp_path / 'test'}: 2 utterances kept for later tests",)
+
+
+def test_speech_commands(tmp_path: Path) -> None:
+    for name in (
+        "yes/0c540988_nohash_0.wav",
+        "yes/0c540988_nohash_1.wav",
+        "no/1c540988_nohash_0.wav",
+        "_unknown_/backward_2c540988_nohash_0.wav.wav",
+        "_background_noise_/running_tap.wav",
+        "yes/other.wav",
+    ):
+        audio(tmp_path / name)
+    write(tmp_path / "testing_list.txt", "yes/0c540988_nohash_1.wav")
+    write(tmp_path / "validation_list.txt", "no/1c540988_nohash_0.wav")
+    prepared = prepare("speech_commands", tmp_path, tmp_path / "out")
+    assert found(prepared) == {
+        "train": [
+            ("backward_2c540988_nohash_0.wav.wav", "backward", "2c540988"),
+            ("0c540988_nohash_0.wav", "yes", "0c540988"),
+        ],
+        "dev": [("1c540988_nohash_0.wav", "no", "1c540988")],
+        "test": [("0c540988_nohash_1.wav", "yes", "0c540988")],
+        "noise": [("running_tap.wav", "", None)],
+    }
+    assert [Path(s.split(": ")[0]).name for s in prepared.skipped] == ["other.wav"]
 
 
 def test_folder(tmp_path: Path) -> None:

@@ -10,9 +10,18 @@ from asr.data.manifest import Utterance, write_manifest
 from asr.errors import ManifestError
 
 CORPORA = (
-    "an4", "asterisk", "commonvoice", "folder", "fsdd", "kathleen", "librispeech", "ljspeech",
+    "an4",
+    "asterisk",
+    "commonvoice",
+    "folder",
+    "fsdd",
+    "kathleen",
+    "librispeech",
+    "ljspeech",
     "pocketsphinx",
-)  # fmt: skip
+    "speech_commands",
+    "speechocean762",
+)
 """Names that `prepare` takes; each is a module of this package."""
 
 

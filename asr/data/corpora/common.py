@@ -26,11 +26,21 @@ def read_lines(path: Path, what: str) -> list[str]:
     return [line for line in text.split("\n") if line.strip()]
 
 
+def read_table(path: Path, what: str) -> dict[str, str]:
+    """The lines of a file of Kaldi: a name, white space, and the rest of the line."""
+    pairs = (line.split(maxsplit=1) for line in read_lines(path, what))
+    return {name: "".join(rest).strip() for name, *rest in pairs}
+
+
 def audio_utterance(
-    path: Path, text: str, speaker: str | None, skipped: list[str]
+    path: Path, text: str, speaker: str | None, skipped: list[str], silent: bool = False
 ) -> Utterance | None:
-    """An utterance with its duration from the header; None, noted in `skipped`, if it has none."""
-    if not text.strip():
+    """An utterance with its duration from the header; None, noted in `skipped`, if it has none.
+
+    Args:
+        silent: an empty text is right: nobody speaks, or nobody has transcribed it yet.
+    """
+    if not text.strip() and not silent:
         skipped.append(f"{path}: no transcript")
         return None
     try:
