@@ -12,25 +12,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asr.audio.features import FeatureConfig as FeatureConfig, mfcc as mfcc
+    from asr.audio.features import FeatureConfig as FeatureConfig
+    from asr.audio.features import mfcc as mfcc
     from asr.audio.reading import read_audio as read_audio
-    from asr.data.manifest import Utterance as Utterance, read_manifest as read_manifest, write_manifest as write_manifest
+    from asr.data.manifest import Utterance as Utterance
+    from asr.data.manifest import read_manifest as read_manifest
+    from asr.data.manifest import write_manifest as write_manifest
     from asr.decoding.decoder import Decoding as Decoding
     from asr.errors import AsrError as AsrError
-    from asr.evaluation.error_rates import evaluate as evaluate, evaluate_manifest as evaluate_manifest
+    from asr.evaluation.error_rates import evaluate as evaluate
+    from asr.evaluation.error_rates import evaluate_manifest as evaluate_manifest
     from asr.formats.writers import find_writer as find_writer
-    from asr.inverse_normalisation.writer import load_writer as load_writer
+    from asr.inverse_normalisation.writer import load_number_writer as load_number_writer
     from asr.language.ngram import read_arpa as read_arpa
     from asr.language.recurrent_lm import RecurrentLM as RecurrentLM
     from asr.models import find_model as find_model
     from asr.networks.recurrent import RecurrentStack as RecurrentStack
     from asr.recognizer import Recognizer as Recognizer
-    from asr.results import Alternative as Alternative, Failure as Failure, Partial as Partial, Token as Token, Transcript as Transcript, Word as Word
+    from asr.results import Alternative as Alternative
+    from asr.results import Failure as Failure
+    from asr.results import Partial as Partial
+    from asr.results import Token as Token
+    from asr.results import Transcript as Transcript
+    from asr.results import Word as Word
     from asr.seq2seq.converter import Converter as Converter
     from asr.serving.client import connect as connect
     from asr.streaming import Stream as Stream
     from asr.text.normalisers import normalise_english as normalise_english
-    from asr.text.tokenizers import Tokenizer as Tokenizer, TokenizerConfig as TokenizerConfig
+    from asr.text.tokenizers import Tokenizer as Tokenizer
+    from asr.text.tokenizers import TokenizerConfig as TokenizerConfig
     from asr.training.from_yaml import train_from_yaml as train_from_yaml
     from asr.tts.synthesizer import Synthesizer as Synthesizer
 
@@ -60,7 +70,7 @@ _HOME = {
     "evaluate_manifest": "asr.evaluation.error_rates",
     "find_model": "asr.models",
     "find_writer": "asr.formats.writers",
-    "load_writer": "asr.inverse_normalisation.writer",
+    "load_number_writer": "asr.inverse_normalisation.writer",
     "mfcc": "asr.audio.features",
     "normalise_english": "asr.text.normalisers",
     "read_arpa": "asr.language.ngram",

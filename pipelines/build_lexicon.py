@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from asr.language.ngram import read_arpa
-from asr.pronunciation.pronouncer import cmudict_entries, completed, write_lexicon
+from asr.pronunciation.pronouncer import add_pronunciations, cmudict_entries, write_lexicon
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     a = parser.parse_args()
     known = cmudict_entries()
-    every = completed(known, {word for lm in a.lm for word in read_arpa(lm).vocabulary})
+    every = add_pronunciations(known, {word for lm in a.lm for word in read_arpa(lm).vocabulary})
     write_lexicon(a.out, sorted(every))
     print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} made")
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from asr.base.provenance import git_commit, this_command
-from asr.pronunciation.g2p import by_lexicon, evaluate, learned
-from asr.pronunciation.pronouncer import BEAM
+from asr.pronunciation.g2p import converter_pronounce, evaluate_pronunciations, lexicon_pronounce
+from asr.pronunciation.pronouncer import G2P_BEAM
 from asr.seq2seq.pairs import read_pairs
 
 
@@ -18,17 +18,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*")
     parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--beam", type=int, default=BEAM)
+    parser.add_argument("--beam", type=int, default=G2P_BEAM)
     parser.add_argument("--lexicon", type=Path, help="pairs that a voice knows: its front end")
     parser.add_argument("--json", action="store_true", help="a line each, with what made it")
     a = parser.parse_args()
     pairs = read_pairs(a.pairs)
-    ways = {model: learned(model, a.beam) for model in a.models}
+    ways = {model: converter_pronounce(model, a.beam) for model in a.models}
     if a.lexicon:
-        ways["front end"] = by_lexicon(read_pairs(a.lexicon))
+        ways["front end"] = lexicon_pronounce(read_pairs(a.lexicon))
     for name, say in ways.items():
         for stress in (False, True):
-            scores = evaluate(say, pairs, stress)
+            scores = evaluate_pronunciations(say, pairs, stress)
             row = {"model": name, "stress": stress, **asdict(scores)}
             record = {"command": this_command(), "commit": git_commit()}
             print(json.dumps(row | record) if a.json else row)

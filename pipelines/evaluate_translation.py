@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr.base.provenance import git_commit, this_command
 from asr.seq2seq.pairs import read_pairs
-from asr.seq2seq.translation import Translator, compare, signatures
+from asr.seq2seq.translation import Translator, compare_systems, metric_signatures
 
 
 def main() -> None:
@@ -24,11 +24,16 @@ def main() -> None:
     a = parser.parse_args()
     train, pairs = (read_pairs(a.pairs / f"{name}.tsv") for name in ("train", a.part))
     translator = Translator(a.model, a.pairs / "pieces")
-    found = compare(translator, train, pairs, a.beam, a.length_penalty)
+    found = compare_systems(translator, train, pairs, a.beam, a.length_penalty)
     if a.json:
-        made = {"command": this_command(), "commit": git_commit(), "metrics": signatures()}
+        made = {"command": this_command(), "commit": git_commit(), "metrics": metric_signatures()}
         return print(json.dumps({**made, **found.to_dict()}))
-    print(f"{len(pairs)} phrases of {a.part}, {len(train)} of train", *signatures(), "", sep="\n")
+    print(
+        f"{len(pairs)} phrases of {a.part}, {len(train)} of train",
+        *metric_signatures(),
+        "",
+        sep="\n",
+    )
     for name, score in found.scores.items():
         print(f"{name:26} {score}")
     print("\nEnglish | reference | network")

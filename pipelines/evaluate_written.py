@@ -13,7 +13,7 @@ from asr.inverse_normalisation.training_pairs import (
     exactness_text,
     written_pairs,
 )
-from asr.inverse_normalisation.writer import load_writer
+from asr.inverse_normalisation.writer import load_number_writer
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="counts, with what made them")
     parser.add_argument("--missed", type=int, default=0, help="show so many that are not exact")
     a = parser.parse_args()
-    rows, missed = exactness(load_writer(a.model), written_pairs(a.part, a.pairs, a.seed))
+    rows, missed = exactness(load_number_writer(a.model), written_pairs(a.part, a.pairs, a.seed))
     record = {"model": a.model, "part": a.part, "seed": a.seed, "kinds": exactness_record(rows),
               "command": this_command(), "commit": git_commit()}  # fmt: skip
     print(json.dumps(record) if a.json else exactness_text(rows))

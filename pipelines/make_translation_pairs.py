@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr.base.files import atomic_write
 from asr.base.provenance import git_commit, this_command
-from asr.seq2seq.catalogues import gather
+from asr.seq2seq.catalogues import gather_phrases
 from asr.seq2seq.translation import write_splits
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("data/catalogues"), help="downloads")
     parser.add_argument("--pieces", type=int, default=4000, help="of either language")
     a = parser.parse_args()
-    splits, packages = gather(a.cache)
+    splits, packages = gather_phrases(a.cache)
     write_splits(a.out, splits, a.pieces)
     counts = {name: len(pairs) for name, pairs in splits.items()}
     made = {"command": this_command(), "commit": git_commit(), "packages": packages}

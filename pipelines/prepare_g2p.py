@@ -6,13 +6,13 @@ python pipelines/prepare_g2p.py --out data/g2p
 import argparse
 from pathlib import Path
 
-from asr.pronunciation.g2p import prepare
+from asr.pronunciation.g2p import write_cmudict_splits
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("data/g2p"))
-    for name, count in prepare(parser.parse_args().out).items():
+    for name, count in write_cmudict_splits(parser.parse_args().out).items():
         print(f"{name}: {count} pronunciations")
 
 

@@ -92,10 +92,10 @@ class Transcriber:
         from asr.recognizer import Recognizer
 
         if self.written:
-            from asr.inverse_normalisation.writer import check_language, load_writer
+            from asr.inverse_normalisation.writer import check_language, load_number_writer
 
             check_language(self.model)
-            load_writer()
+            load_number_writer()
         if self.server:
             from asr.serving.client import RemoteRecognizer
 
@@ -156,10 +156,10 @@ class Transcriber:
 
 def _written(found: Mapping[int, Transcript | Failure]) -> dict[int, Transcript | Failure]:
     """The transcripts with numbers as they are written."""
-    from asr.inverse_normalisation.writer import load_writer
+    from asr.inverse_normalisation.writer import load_number_writer
 
     said = {k: result for k, result in found.items() if isinstance(result, Transcript)}
-    written = load_writer().transcripts([*said.values()])
+    written = load_number_writer().transcripts([*said.values()])
     return {**found, **dict(zip(said, written, strict=True))}
 
 

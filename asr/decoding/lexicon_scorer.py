@@ -16,7 +16,7 @@ from asr.decoding.word_scorer import Words as Context
 from asr.errors import ConfigError
 from asr.language.ngram import WordLM
 from asr.pronunciation.phone_speller import phone_ids
-from asr.pronunciation.pronouncer import completed, read_entries
+from asr.pronunciation.pronouncer import add_pronunciations, read_entries
 from asr.text.tokenizers import Tokenizer
 
 LEXICON = "lexicon.txt.gz"
@@ -160,7 +160,7 @@ def read_pronunciations(path: Path, words: Collection[str], tokenizer: Tokenizer
     words = {word for word in words if not tokenizer.unknown(word)}
     entries = {
         (word, phone_ids(phones.split())): None
-        for word, phones in completed(read_entries(path), words)
+        for word, phones in add_pronunciations(read_entries(path), words)
         if word in words
     }
     if not entries:

@@ -26,7 +26,7 @@ from asr.inverse_normalisation.spans import (
     SMALL,
     TIME_CUES,
 )
-from asr.inverse_normalisation.values import Values, grouped, is_word
+from asr.inverse_normalisation.values import ValueSampler, grouped, is_word
 from asr.text.normalisers import normalise_english
 from asr.text.number_words import CURRENCIES, LARGE_SCALES, MONTHS
 
@@ -76,7 +76,7 @@ def is_lone(said: str) -> bool:
     return said in {f"a {scale}" for scale in SCALES}
 
 
-class Maker(Values):
+class PhraseSampler(ValueSampler):
     """Makes sentences whose values are all of one part of the split.
 
     Each kind is a method: a random phrase, or None if its values belong to another part.

@@ -52,7 +52,7 @@ class Piece:
     last: int
 
 
-def align(words: Sequence[str], tokens: Sequence[str]) -> list[Piece] | None:
+def align_written(words: Sequence[str], tokens: Sequence[str]) -> list[Piece] | None:
     """Which of the words that were said each token of the written text stands for.
 
     None if the tokens, said in any of the ways of this module, are not just these words; or if they

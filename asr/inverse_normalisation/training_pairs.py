@@ -13,9 +13,9 @@ from typing import Any
 
 from asr.base.progress import track
 from asr.inverse_normalisation import spoken_forms
-from asr.inverse_normalisation.phrases import Maker, Phrase
+from asr.inverse_normalisation.phrases import Phrase, PhraseSampler
 from asr.inverse_normalisation.spans import CLOSE, OPEN, spans, target_of, tokens_of
-from asr.inverse_normalisation.writer import Writer
+from asr.inverse_normalisation.writer import NumberWriter
 
 TOGETHER = 256
 """Pairs between two moves of the progress bar."""
@@ -32,7 +32,7 @@ class WrittenPair:
 
 def written_pairs(part: str, count: int, seed: int) -> list[WrittenPair]:
     """So many pairs of a part of `SPLITS`, none twice; a function of the arguments alone."""
-    maker = Maker(part, seed)
+    maker = PhraseSampler(part, seed)
     found: dict[str, WrittenPair] = {}
     while len(found) < count:
         for pair in cut(maker.sentence()):
@@ -51,7 +51,7 @@ def cut(sentence: Sequence[Phrase]) -> Iterator[WrittenPair]:
         inside = [phrase for at, phrase in starts.items() if span.first <= at < span.last]
         said, target = words[span.first : span.last], " ".join(p.written for p in inside).split()
         # What would be refused later is not to be learnt: "two hundred and" before "five percent".
-        if spoken_forms.align(said, target) is not None:
+        if spoken_forms.align_written(said, target) is not None:
             kinds = {phrase.kind for phrase in inside} - {""}
             kind = kinds.pop() if len(kinds) == 1 else "several"
             yield WrittenPair(kind, span.source, target_of(target))
@@ -75,7 +75,7 @@ class Exactness:
 
 
 def exactness(
-    writer: Writer, pairs: Sequence[WrittenPair]
+    writer: NumberWriter, pairs: Sequence[WrittenPair]
 ) -> tuple[list[Exactness], list[tuple[WrittenPair, str]]]:
     """Of each kind of pair, all of them first; and each pair that is not exact, with what became of
     it."""

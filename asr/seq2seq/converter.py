@@ -17,10 +17,10 @@ from asr.networks.model_directory import read_config
 from asr.networks.numpy_stack import CellState, NumpyStack, one_thread
 from asr.networks.weights import WeightArrays
 from asr.seq2seq.converter_config import ConverterConfig
-from asr.seq2seq.pairs import END, PADDING, UNKNOWN, Vocabulary, joined, symbols
-from asr.seq2seq.search import search
+from asr.seq2seq.pairs import END, PADDING, UNKNOWN, SymbolVocabulary, join_symbols, split_symbols
+from asr.seq2seq.search import search_targets
 
-BATCH = 64
+SOURCES_PER_BATCH = 64
 """Sources computed together."""
 
 
@@ -48,8 +48,8 @@ class Converter:
 
     def __init__(self, config: ConverterConfig, weights: WeightArrays) -> None:
         self.config, shape = config, config.network
-        self.sources = Vocabulary(config.source_symbols)
-        self.targets = Vocabulary(config.target_symbols)
+        self.sources = SymbolVocabulary(config.source_symbols)
+        self.targets = SymbolVocabulary(config.target_symbols)
 
         def take(name: str, *sizes: int) -> np.ndarray:
             return weights.take(f"converter/{name}", *sizes).astype(np.float32)
@@ -108,8 +108,8 @@ class Converter:
         results: list[list[Conversion]] = [[] for _ in ids]
         # Of like length, so that there is little padding.
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
+        for start in range(0, len(order), SOURCES_PER_BATCH):
+            batch = order[start : start + SOURCES_PER_BATCH]
             with one_thread():
                 found = list(self._batch([ids[i] for i in batch], beam, nbest, length_penalty))
             for i, conversions in zip(batch, found, strict=True):
@@ -117,7 +117,7 @@ class Converter:
         return results
 
     def _ids(self, source: str) -> list[int]:
-        ids = self.sources.ids(symbols(source, self.config.source))
+        ids = self.sources.ids(split_symbols(source, self.config.source))
         if not ids:
             raise TextError(f"{source!r}: there is nothing in it to convert")
         return ids
@@ -131,8 +131,8 @@ class Converter:
             for row, length in zip(encoded, lengths, strict=True):
                 yield self._by_ctc(row[:length], beam)[:nbest]
             return
-        decoder, longest = Decoder(self, encoded, lengths), self.config.longest
-        found = search(decoder, len(ids), beam, nbest, longest, length_penalty)
+        decoder, longest = AttentionDecoder(self, encoded, lengths), self.config.longest
+        found = search_targets(decoder, len(ids), beam, nbest, longest, length_penalty)
         for targets, length in zip(found, lengths, strict=True):
             yield [self._conversion(f.ids, f.score, f.attention[:, :length]) for f in targets]
 
@@ -149,10 +149,10 @@ class Converter:
         self, ids: Sequence[int], score: float, attention: np.ndarray | None = None
     ) -> Conversion:
         target = self.targets.symbols(ids)
-        return Conversion(joined(target, self.config.target), target, score, attention)
+        return Conversion(join_symbols(target, self.config.target), target, score, attention)
 
 
-class Decoder:
+class AttentionDecoder:
     """What the search asks of `AttentionNetwork`, for hypotheses of some encoded sources.
 
     Args:

@@ -63,7 +63,7 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
         file.writelines(f"{pair.source}\t{pair.target}\n" for pair in pairs)
 
 
-def split(pairs: Iterable[Pair], seed: int = 1) -> dict[str, list[Pair]]:
+def split_pairs(pairs: Iterable[Pair], seed: int = 1) -> dict[str, list[Pair]]:
     """Pairs by the name of their part, of `SPLITS`: a function of seed and source alone, so that
     a source is in one part only, and stays there when others are added."""
     parts: dict[str, list[Pair]] = {name: [] for name in SPLITS}
@@ -78,17 +78,17 @@ def split(pairs: Iterable[Pair], seed: int = 1) -> dict[str, list[Pair]]:
     return parts
 
 
-def symbols(text: str, kind: Symbols) -> tuple[str, ...]:
+def split_symbols(text: str, kind: Symbols) -> tuple[str, ...]:
     """What a text is a sequence of."""
     return tuple(text) if kind == "characters" else tuple(text.split())
 
 
-def joined(parts: Sequence[str], kind: Symbols) -> str:
+def join_symbols(parts: Sequence[str], kind: Symbols) -> str:
     """The text that is a sequence of these."""
     return ("" if kind == "characters" else " ").join(parts)
 
 
-class Vocabulary:
+class SymbolVocabulary:
     """Symbols and their ids.
 
     Args:
@@ -100,7 +100,7 @@ class Vocabulary:
         self._ids = {symbol: i for i, symbol in enumerate(self.known, FIRST)}
 
     @classmethod
-    def of(cls, texts: Iterable[tuple[str, ...]]) -> Vocabulary:
+    def of(cls, texts: Iterable[tuple[str, ...]]) -> SymbolVocabulary:
         """All symbols of some texts, in their order by code points."""
         return cls(sorted({symbol for text in texts for symbol in text}))
 

@@ -10,7 +10,7 @@ import numpy as np
 from asr.seq2seq.pairs import END
 
 
-class Steps(Protocol):
+class StepDecoder(Protocol):
     """A decoder with its state; see `converter.Decoder`."""
 
     def step(self, last: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +23,7 @@ class Steps(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FinishedTarget:
     """A target that ended: its score is its log-probability in nats."""
 
     ids: tuple[int, ...]
@@ -40,18 +40,18 @@ def _penalty(length: int, power: float) -> float:
     return float(((5 + length) / 6) ** power)
 
 
-Node = tuple[Any, int, np.ndarray]
+Hypothesis = tuple[Any, int, np.ndarray]
 """A hypothesis: what was before its last symbol (None: nothing), this, and what it looked at."""
 
 
-def search(
-    decoder: Steps,
+def search_targets(
+    decoder: StepDecoder,
     sources: int,
     beam: int,
     nbest: int,
     longest: int,
     length_penalty: float = 0.0,
-) -> list[list[Found]]:
+) -> list[list[FinishedTarget]]:
     """Targets of each source, best first, at most `nbest`; at least one.
 
     After each step the `beam` likeliest hypotheses stay (Graves, 2012; Sutskever et al., 2014);
@@ -64,9 +64,9 @@ def search(
         longest: symbols of a target at most: then it ends.
         length_penalty: see `Converter.convert`.
     """
-    ended: list[list[Found]] = [[] for _ in range(sources)]
+    ended: list[list[FinishedTarget]] = [[] for _ in range(sources)]
     active = np.arange(sources)
-    live: list[list[Node | None]] = [[None] for _ in range(sources)]
+    live: list[list[Hypothesis | None]] = [[None] for _ in range(sources)]
     scores, last = np.zeros((sources, 1)), None
     for length in range(longest + 1):
         logs, attention = decoder.step(last)
@@ -84,7 +84,7 @@ def search(
             for place in places[:beam][ending[:beam]]:
                 parent = place // vocabulary
                 node = (live[row][parent], END, attention[row, parent])
-                found.append(_found(node, float(totals[row, place])))
+                found.append(_finished(node, float(totals[row, place])))
             found.sort(key=lambda f: (-f.ranked(length_penalty), f.ids))
             places = places[~ending][:beam]
             if len(places) == 0:
@@ -112,13 +112,13 @@ def search(
     return [found[:nbest] for found in ended]
 
 
-def _found(node: Node | None, score: float) -> Found:
+def _finished(node: Hypothesis | None, score: float) -> FinishedTarget:
     ids, attention = [], []
     while node is not None:
         node, symbol, looked = node
         ids.append(symbol)
         attention.append(looked)
-    return Found(tuple(ids[:0:-1]), score, np.array(attention[::-1]))
+    return FinishedTarget(tuple(ids[:0:-1]), score, np.array(attention[::-1]))
 
 
 def _largest(totals: np.ndarray, count: int) -> np.ndarray:

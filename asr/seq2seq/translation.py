@@ -45,7 +45,7 @@ def write_splits(folder: Path, splits: Mapping[str, Sequence[tuple[str, str]]], 
         file.write(models[0].serialized_model_proto())
     for name in ("train", "dev"):
         apart = [
-            Pair(*(in_pieces(model, text) for model, text in zip(models, phrase, strict=True)))
+            Pair(*(to_pieces(model, text) for model, text in zip(models, phrase, strict=True)))
             for phrase in splits[name]
         ]
         write_pairs(folder / "pieces" / f"{name}.tsv", apart)
@@ -65,12 +65,12 @@ def _train_pieces(texts: Iterable[str], size: int) -> Any:
     return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
 
 
-def in_pieces(model: Any, text: str) -> str:
+def to_pieces(model: Any, text: str) -> str:
     """A text's pieces, with spaces between; what is not known is a piece of its own."""
     return " ".join(model.encode(text, out_type=str))
 
 
-def joined_pieces(pieces: str) -> str:
+def from_pieces(pieces: str) -> str:
     """The text that `in_pieces` has taken apart."""
     return "".join(pieces.split()).replace(PIECE_SPACE, " ").strip()
 
@@ -101,13 +101,13 @@ class Translator:
     ) -> list[str]:
         """Translations of phrases, put in lower case as those of training are; the arguments are
         those of `Converter.convert`."""
-        sources = [in_pieces(self.pieces, phrase.lower()) for phrase in phrases]
+        sources = [to_pieces(self.pieces, phrase.lower()) for phrase in phrases]
         found = self.converter.convert(sources, beam, length_penalty=length_penalty)
-        return [joined_pieces(best.text) for best, *_ in found]
+        return [from_pieces(best.text) for best, *_ in found]
 
 
 @dataclass(frozen=True)
-class Score:
+class TranslationScore:
     """Of many translations, in percent.
 
     bleu: of characters, for Korean words are glued to their particles (Papineni et al., 2002).
@@ -137,7 +137,7 @@ def _metrics() -> tuple[Any, Any]:
     return BLEU(tokenize="char"), CHRF()
 
 
-def score(said: Sequence[str], wanted: Sequence[str]) -> Score:
+def score(said: Sequence[str], wanted: Sequence[str]) -> TranslationScore:
     """Translations beside their references.
 
     Raises:
@@ -146,10 +146,10 @@ def score(said: Sequence[str], wanted: Sequence[str]) -> Score:
     bleu, chrf = (metric.corpus_score(said, [wanted]).score for metric in _metrics())
     right = np.array([100.0 * (a == b) for a, b in zip(said, wanted, strict=True)])
     interval = bootstrap_interval(right, np.ones(len(right)), SEED)
-    return Score(len(said), bleu, chrf, float(right.mean()), interval)
+    return TranslationScore(len(said), bleu, chrf, float(right.mean()), interval)
 
 
-def signatures() -> list[str]:
+def metric_signatures() -> list[str]:
     """What sacrebleu calls the metrics of `score`: everything their numbers depend on."""
     return [
         f"{metric.corpus_score(['가'], [['가']]).name}|{metric.get_signature()}"
@@ -157,7 +157,7 @@ def signatures() -> list[str]:
     ]
 
 
-def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
+def nearest_translations(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
     """For each source the translation of the training phrase whose letters have the smallest edit
     distance from its own, relative to the longer one's length: a translation memory."""
     from rapidfuzz import process
@@ -172,10 +172,10 @@ def nearest(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TranslationComparison:
     """Scores of all systems on the same phrases, and what the last of them said."""
 
-    scores: dict[str, Score]
+    scores: dict[str, TranslationScore]
     said: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,13 +183,13 @@ class Comparison:
         return {"scores": {name: asdict(score) for name, score in self.scores.items()}}
 
 
-def compare(
+def compare_systems(
     translator: Translator,
     train: Sequence[Pair],
     pairs: Sequence[Pair],
     beam: int,
     length_penalty: float,
-) -> Comparison:
+) -> TranslationComparison:
     """A network, greedily and by beam search, beside the English left as it is and `nearest`; by
     beam search also by length.
 
@@ -200,7 +200,7 @@ def compare(
     best = translator(sources, beam, length_penalty)
     scores = {
         "the English as it is": score(sources, wanted),
-        "nearest phrase of train": score(nearest(train, sources), wanted),
+        "nearest phrase of train": score(nearest_translations(train, sources), wanted),
         "network, greedy": score(translator(sources), wanted),
         f"network, beam {beam}": score(best, wanted),
     }
@@ -209,4 +209,4 @@ def compare(
         if chosen:
             part = score([best[i] for i in chosen], [wanted[i] for i in chosen])
             scores[f"  {name} ({len(chosen)})"] = part
-    return Comparison(scores, best)
+    return TranslationComparison(scores, best)

@@ -10,7 +10,7 @@ import numpy as np
 
 from asr import ctc
 from asr.base.batching import pad, prefetched, shuffled_batches
-from asr.seq2seq.pairs import END, UNKNOWN, Pair, Symbols, Vocabulary, symbols
+from asr.seq2seq.pairs import END, UNKNOWN, Pair, Symbols, SymbolVocabulary, split_symbols
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
@@ -32,7 +32,7 @@ class PairDataset:
 
     def __init__(
         self, pairs: Sequence[Pair], source: Symbols, target: Symbols,
-        source_vocabulary: Vocabulary, target_vocabulary: Vocabulary,
+        source_vocabulary: SymbolVocabulary, target_vocabulary: SymbolVocabulary,
         seed: int, frames: int = 0, hidden: float = 0.0,
     ) -> None:  # fmt: skip
         self.pairs: list[Pair] = []
@@ -41,8 +41,8 @@ class PairDataset:
         self.skipped: list[str] = []
         self.seed, self.hidden = seed, hidden
         for pair in pairs:
-            read = source_vocabulary.ids(symbols(pair.source, source))
-            said = target_vocabulary.ids(symbols(pair.target, target))
+            read = source_vocabulary.ids(split_symbols(pair.source, source))
+            said = target_vocabulary.ids(split_symbols(pair.target, target))
             if frames and ctc.frames_needed(said) > frames * len(read):
                 self.skipped.append(
                     f"{pair.source!r}: {len(read)} symbols have too few frames for {len(said)}"

@@ -32,7 +32,12 @@ from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig
 from asr.networks.model_directory import RecognizerConfig
 from asr.pronunciation.phone_speller import PhoneSpeller
-from asr.pronunciation.pronouncer import Pronouncer, cmudict_entries, first_ways, write_lexicon
+from asr.pronunciation.pronouncer import (
+    Pronouncer,
+    cmudict_entries,
+    first_pronunciations,
+    write_lexicon,
+)
 from asr.recognizer import Recognizer
 from asr.results import Transcript
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
@@ -148,7 +153,7 @@ def train_recognizer(
         )
     tokenizer = Tokenizer(config.tokenizer)
     said = cmudict_entries() if config.acoustic.phones else []
-    phones = PhoneSpeller(Pronouncer(first_ways(said))) if said else None
+    phones = PhoneSpeller(Pronouncer(first_pronunciations(said))) if said else None
     dataset = SpeechDataset(
         train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed,
         phones, config.data.epoch_hours, config.data.balance, data / CACHE,

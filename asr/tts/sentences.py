@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from asr.errors import TextError
-from asr.pronunciation.pronouncer import Pronouncer, spell
+from asr.pronunciation.pronouncer import Pronouncer, letter_phones
 from asr.text.expansion import LETTER_NAME_OFFSET, expand_written_forms
 from asr.text.normalisers import spell_out
 from asr.text.phones import PHONES
@@ -142,7 +142,7 @@ def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[Word], 
             continue
         if "\ue061" <= token <= "\ue07a":
             letter = chr(ord(token) - LETTER_NAME_OFFSET)
-            _add(letter, spell(letter), symbols, words)
+            _add(letter, letter_phones(letter), symbols, words)
             continue
         said = token if token in pronounce.lexicon else token.strip("'")
         if not re.fullmatch("[a-z']+", said):

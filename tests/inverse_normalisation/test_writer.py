@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from asr.batch.workers import Job, Transcriber
 from asr.errors import ConfigError
-from asr.inverse_normalisation.phrases import Maker
+from asr.inverse_normalisation.phrases import PhraseSampler
 from asr.inverse_normalisation.spans import KNOWN, NUMBERS, spans, target_of, tokens_of
-from asr.inverse_normalisation.spoken_forms import align, readings
+from asr.inverse_normalisation.spoken_forms import align_written, readings
 from asr.inverse_normalisation.training_pairs import (
     Exactness,
     WrittenPair,
@@ -29,7 +29,7 @@ from asr.inverse_normalisation.training_pairs import (
     written_pairs,
 )
 from asr.inverse_normalisation.values import is_word, part_of
-from asr.inverse_normalisation.writer import Writer, check_language, load_writer
+from asr.inverse_normalisation.writer import NumberWriter, check_language, load_number_writer
 from asr.models import MODELS
 from asr.networks.model_directory import RecognizerConfig, read_config, write_model
 from asr.recognizer import Recognizer
@@ -49,9 +49,11 @@ def never(sources: Sequence[str], count: int) -> list[list[str]]:
     raise AssertionError("nothing here is to be converted")
 
 
-def saying(*targets: str) -> Writer:
+def saying(*targets: str) -> NumberWriter:
     """A writer whose converter always says the same."""
-    return Writer(lambda sources, count: [[target_of(t.split()) for t in targets]] * len(sources))
+    return NumberWriter(
+        lambda sources, count: [[target_of(t.split()) for t in targets]] * len(sources)
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_what_is_written_is_said_as_the_normaliser_says_it_and_in_the_listed_way
     written: str, also: Sequence[str]
 ) -> None:
     for said in (normalise_english(expand_written_forms(written)), *also):
-        assert align(said.split(), written.split()) is not None, said
+        assert align_written(said.split(), written.split()) is not None, said
 
 
 @pytest.mark.parametrize(
@@ -90,30 +92,30 @@ def test_what_is_written_is_said_as_the_normaliser_says_it_and_in_the_listed_way
     ],
 )  # fmt: skip
 def test_what_was_not_said_is_refused(said: str, written: str) -> None:
-    assert align(said.split(), written.split()) is None
+    assert align_written(said.split(), written.split()) is None
     assert saying(written).text(f"{said} ten") in (f"{said} ten", f"{said} 10")
 
 
 @given(st.integers(0, 10**9))
 def test_no_digit_can_change(seed: int) -> None:
     chance = random.Random(seed)
-    phrase = Maker("train", seed).phrase()
+    phrase = PhraseSampler("train", seed).phrase()
     places = [i for i, c in enumerate(phrase.written) if c.isdigit()]
-    if not places or align(phrase.said.split(), phrase.written.split()) is None:
+    if not places or align_written(phrase.said.split(), phrase.written.split()) is None:
         return
     at = chance.choice(places)
     digit = chance.choice([d for d in "0123456789" if d != phrase.written[at]])
     for middle in (digit, digit + phrase.written[at], ""):
         changed = phrase.written[:at] + middle + phrase.written[at + 1 :]
         if changed.split() != phrase.written.split() and changed.strip():
-            assert align(phrase.said.split(), changed.split()) is None, (phrase, changed)
+            assert align_written(phrase.said.split(), changed.split()) is None, (phrase, changed)
 
 
 @given(SAID, st.lists(st.lists(st.sampled_from(SIGNS), max_size=9).map(" ".join), min_size=1))
 def test_whatever_is_proposed_only_numbers_that_were_said_come_out(
     words: list[str], targets: list[str]
 ) -> None:
-    writer = Writer(lambda sources, count: [targets[:count]] * len(sources))
+    writer = NumberWriter(lambda sources, count: [targets[:count]] * len(sources))
     (pieces,) = writer.pieces([words])
     assert [i for piece in pieces for i in range(piece.first, piece.last)] == [*range(len(words))]
     days = {normalise_english(f"{n}th" if n > 3 else f"{n}st"): n for n in range(4, 32)}
@@ -134,14 +136,14 @@ def test_whatever_is_proposed_only_numbers_that_were_said_come_out(
 @given(st.text())
 def test_text_without_numbers_is_left_alone(text: str) -> None:
     assume(not NUMBERS & {*text.split()})
-    assert Writer(never).text(text) == text
+    assert NumberWriter(never).text(text) == text
 
 
 @given(st.text(), st.sampled_from([" one ", "\tfirst\n"]))
 def test_small_numbers_between_other_words_are_left_alone(text: str, small: str) -> None:
     # Words of `KNOWN` can make one number of two: "one or one" may be written "1 or 1".
     text = small.join(word for word in text.split() if word not in KNOWN)
-    assert Writer(never).text(text) == text
+    assert NumberWriter(never).text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -152,12 +154,12 @@ def test_small_numbers_between_other_words_are_left_alone(text: str, small: str)
     ],
 )  # fmt: skip
 def test_ordinary_words_do_not_even_get_to_the_network(text: str) -> None:
-    assert Writer(never).text(text) == text
+    assert NumberWriter(never).text(text) == text
 
 
 def test_what_is_longer_than_anything_in_training_stays_in_words() -> None:
     text = "one " * 41
-    assert Writer(never).text(text) == text
+    assert NumberWriter(never).text(text) == text
     assert saying("1 " * 40).text(text[4:]) == text[4:].replace("one", "1")
 
 
@@ -174,7 +176,7 @@ def test_a_further_proposal_is_asked_for_where_the_first_does_not_pass() -> None
         return [["2 4", "2 3"][:count] for _ in sources]
 
     text = "twenty three here and there twenty three or there twenty four"
-    assert Writer(propose).text(text) == "23 here and there 23 or there 24"
+    assert NumberWriter(propose).text(text) == "23 here and there 23 or there 24"
     (first, one), (second, several) = asked
     assert one == 1 < several and len(first) == 3 and len(second) == 2
 
@@ -226,7 +228,7 @@ def test_pairs_are_found_again_and_say_what_was_said() -> None:
             symbols = pair.source.split()
             left, right = symbols.index("<"), symbols.index(">")
             inside = symbols[left + 1 : right]
-            assert align(inside, tokens_of(pair.target)) is not None
+            assert align_written(inside, tokens_of(pair.target)) is not None
             if NUMBERS.isdisjoint((*symbols[:left], *symbols[right:])):
                 text = [word.replace("?", "house") for word in symbols if word not in "<>"]
                 assert [span.source for span in spans(text)] == [pair.source]
@@ -295,11 +297,11 @@ def test_pairs_are_a_function_of_their_seed() -> None:
     ],
 )  # fmt: skip
 def test_sentences_as_the_shipped_model_writes_them(said: str, written: str) -> None:
-    assert load_writer().text(said) == written
+    assert load_number_writer().text(said) == written
 
 
 def test_the_shipped_model_is_exact_on_values_it_has_not_seen() -> None:
-    rows, missed = exactness(load_writer(), written_pairs("test", 300, 9))
+    rows, missed = exactness(load_number_writer(), written_pairs("test", 300, 9))
     assert rows[0].pairs == 300 and rows[0].exact >= 297, missed
     assert sum(row.pairs for row in rows[1:]) == 300 and len(rows) > 10
     assert rows[0].exact + rows[0].refused + rows[0].wrong == 300
@@ -314,7 +316,7 @@ def test_exactness_tells_the_network_from_the_check() -> None:
         pairs[0].source: ["2 3"], pairs[1].source: ["2 5", "2 4"], pairs[2].source: ["1 1"],
         pairs[3].source: ["1 _ 2 _ 3"],
     }  # fmt: skip
-    writer = Writer(lambda sources, count: [answers[source][:count] for source in sources])
+    writer = NumberWriter(lambda sources, count: [answers[source][:count] for source in sources])
     rows, missed = exactness(writer, pairs)
     assert rows == [
         Exactness("all", 4, 1, 2, 1, 1),
@@ -345,7 +347,7 @@ def run(*arguments: str | Path) -> str:
 
 def test_the_command_line_needs_no_tensorflow_and_gives_what_python_gives(goforward: Path) -> None:
     heard = Recognizer.load("en-small").transcribe(goforward)
-    (written,) = load_writer().transcripts([heard])
+    (written,) = load_number_writer().transcripts([heard])
     assert "ten" in heard.text.split() and "10" in written.text.split()
     code = (
         "import sys\n"

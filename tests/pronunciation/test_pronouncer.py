@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.errors import ModelError
-from asr.pronunciation.pronouncer import Pronouncer, completed, read_lexicon, write_lexicon
+from asr.pronunciation.pronouncer import Pronouncer, add_pronunciations, read_lexicon, write_lexicon
 from asr.text.phones import PHONES
 
 LEXICON = {
@@ -54,13 +54,13 @@ def test_every_word_has_phones_that_a_voice_knows(words: list[str]) -> None:
 
 def test_a_lexicon_is_completed_by_the_words_it_lacks() -> None:
     entries = [("walk", "W AO1 K"), ("walk", "W AA1 K")]
-    assert completed(entries, {"walk", "walks", "snape", "7", "'"}) == [
+    assert add_pronunciations(entries, {"walk", "walks", "snape", "7", "'"}) == [
         *entries, ("snape", "S N EY1 P"), ("walks", "W AO1 K S")
     ]  # fmt: skip
 
 
 def test_known_words_and_plurals_need_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asr.pronunciation.pronouncer.SPELLER", "none")
+    monkeypatch.setattr("asr.pronunciation.pronouncer.G2P_MODEL", "none")
     assert [p.source for p in Pronouncer(LEXICON).many(["walk", "walks", "brrr"])] == [
         "lexicon", "rule", "spelled"
     ]  # fmt: skip

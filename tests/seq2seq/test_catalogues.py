@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.seq2seq.catalogues import Catalogue, cleaned, gather, messages, near, one_each, split_of
+from asr.seq2seq.catalogues import (
+    Catalogue,
+    clean_message,
+    duplicate_key,
+    gather_phrases,
+    most_frequent_translations,
+    read_messages,
+    split_of,
+)
 
 MESSAGES = {
     "_Open File...": "파일 열기(_O)...",
@@ -37,7 +45,7 @@ def catalogue(tmp_path: Path) -> Path:
 
 
 def test_messages_are_those_of_korean_catalogues(catalogue: Path) -> None:
-    found = list(messages(catalogue))
+    found = list(read_messages(catalogue))
     assert dict(found) == {
         **{e: k for e, k in MESSAGES.items() if k}, "Page": "쪽", "One day": "하루",
     }  # fmt: skip
@@ -68,19 +76,19 @@ def test_messages_are_those_of_korean_catalogues(catalogue: Path) -> None:
 def test_short_phrases_of_words_are_kept_without_marks(
     english: str, korean: str, pair: tuple[str, str] | None
 ) -> None:
-    assert cleaned(english, korean) == pair
+    assert clean_message(english, korean) == pair
 
 
 @given(st.text(), st.text())
 def test_cleaning_twice_changes_nothing(english: str, korean: str) -> None:
-    once = cleaned(english, korean + "가")
-    assert once is None or cleaned(*once) in (once, None)
+    once = clean_message(english, korean + "가")
+    assert once is None or clean_message(*once) in (once, None)
 
 
 @given(st.from_regex(r"[a-z]+( [a-z]+){0,3}", fullmatch=True), st.integers(0, 9999))
 def test_near_duplicates_are_in_one_split(phrase: str, number: int) -> None:
     variants = [phrase.upper(), f"{phrase} {number}", f"({phrase})?", phrase.replace(" ", "-")]
-    assert {near(variant) for variant in variants} == {near(phrase)}
+    assert {duplicate_key(variant) for variant in variants} == {duplicate_key(phrase)}
     assert {split_of(variant) for variant in variants} == {split_of(phrase)}
 
 
@@ -92,7 +100,7 @@ def test_splits_have_their_shares() -> None:
 def test_the_most_frequent_translation_stays() -> None:
     pairs = [("open", "열린"), ("open", "열기"), ("close", "닫기"), ("open", "열기"),
              ("close", "닫음")]  # fmt: skip
-    assert one_each(pairs) == [("open", "열기"), ("close", "닫기")]
+    assert most_frequent_translations(pairs) == [("open", "열기"), ("close", "닫기")]
 
 
 def test_packages_become_splits_and_records(catalogue: Path, tmp_path: Path) -> None:
@@ -106,7 +114,7 @@ def test_packages_become_splits_and_records(catalogue: Path, tmp_path: Path) -> 
     cache.mkdir(parents=True)
     build = ["dpkg-deb", "--build", str(catalogue), str(cache / "program_1.0_all.deb")]
     subprocess.run(build, check=True, capture_output=True)
-    splits, records = gather(tmp_path / "cache", [Catalogue("program", "GPL-2+")])
+    splits, records = gather_phrases(tmp_path / "cache", [Catalogue("program", "GPL-2+")])
     assert sorted(pair for pairs in splits.values() for pair in pairs) == [
         ("one day", "하루"), ("open file", "파일 열기"), ("page", "쪽"),
     ]  # fmt: skip
@@ -114,4 +122,4 @@ def test_packages_become_splits_and_records(catalogue: Path, tmp_path: Path) -> 
     (record,) = records
     assert record["messages"] == 7 and record["phrases"] == 4 and record["licence"] == "GPL-2+"
     assert len(str(record["sha256"])) == 64 and record["package"] == "program_1.0_all.deb"
-    assert gather(tmp_path / "cache", [Catalogue("program", "GPL-2+")]) == (splits, records)
+    assert gather_phrases(tmp_path / "cache", [Catalogue("program", "GPL-2+")]) == (splits, records)

@@ -14,20 +14,20 @@ from asr import ctc
 from asr.errors import ManifestError, ModelError, TextError
 from asr.networks.model_directory import write_model
 from asr.networks.weights import weights_file
-from asr.seq2seq.converter import Converter, Decoder
+from asr.seq2seq.converter import AttentionDecoder, Converter
 from asr.seq2seq.converter_config import ConverterConfig, Seq2SeqConfig
 from asr.seq2seq.pairs import (
     END,
     FIRST,
     UNKNOWN,
     Pair,
-    Vocabulary,
+    SymbolVocabulary,
     read_pairs,
-    split,
-    symbols,
+    split_pairs,
+    split_symbols,
     write_pairs,
 )
-from asr.seq2seq.search import search
+from asr.seq2seq.search import search_targets
 from asr.training.pair_dataset import PairDataset
 
 LETTERS = "abcdefg"
@@ -68,7 +68,7 @@ def test_a_source_is_in_one_part_whatever_else_there_is(
 ) -> None:
     def place(given: list[Pair]) -> dict[str, str]:
         found: dict[str, str] = {}
-        for name, part in split(given, seed).items():
+        for name, part in split_pairs(given, seed).items():
             for pair in part:
                 assert found.setdefault(pair.source, name) == name
         return found
@@ -79,7 +79,7 @@ def test_a_source_is_in_one_part_whatever_else_there_is(
 
 
 def test_the_split_has_the_shares_it_says_and_stays() -> None:
-    parts = split(Pair(f"word{i}", "x") for i in range(20000))
+    parts = split_pairs(Pair(f"word{i}", "x") for i in range(20000))
     assert [len(parts[name]) / 20000 for name in ("train", "dev", "test")] == pytest.approx(
         [0.9, 0.05, 0.05], abs=0.005
     )
@@ -87,7 +87,9 @@ def test_the_split_has_the_shares_it_says_and_stays() -> None:
 
 
 def test_ids_and_symbols() -> None:
-    vocabulary = Vocabulary.of([symbols("ba", "characters"), symbols("c b", "words")])
+    vocabulary = SymbolVocabulary.of(
+        [split_symbols("ba", "characters"), split_symbols("c b", "words")]
+    )
     assert vocabulary.known == ("a", "b", "c") and len(vocabulary) == 6
     assert vocabulary.ids(("b", "x", "a")) == [FIRST + 1, UNKNOWN, FIRST]
     assert vocabulary.symbols([FIRST + 2, FIRST]) == ("c", "a")
@@ -95,7 +97,13 @@ def test_ids_and_symbols() -> None:
 
 def dataset(pairs: list[Pair], **options: float) -> PairDataset:
     return PairDataset(
-        pairs, "characters", "words", Vocabulary(LETTERS), Vocabulary(PHONES), 1, **options
+        pairs,
+        "characters",
+        "words",
+        SymbolVocabulary(LETTERS),
+        SymbolVocabulary(PHONES),
+        1,
+        **options,
     )  # type: ignore[arg-type]
 
 
@@ -167,7 +175,7 @@ def test_numpy_and_keras_say_the_same(both) -> None:  # type: ignore[no-untyped-
         for ours, theirs, frames in zip(logits, outputs, second, strict=True):
             assert ours[:frames] == pytest.approx(theirs[:frames], abs=1e-4)
         return
-    decoder = Decoder(converter, encoded, lengths)
+    decoder = AttentionDecoder(converter, encoded, lengths)
     known = [*range(END, UNKNOWN), *range(FIRST, FIRST + len(PHONES))]
     last = None
     for t in range(batch["targets"].shape[1]):
@@ -193,7 +201,7 @@ def likelihood(converter: Converter, source: str, target: tuple[str, ...]) -> fl
     """Of one target, step by step."""
     ids = converter.sources.ids(source)
     encoded = converter.encoder.run(converter.embedding[[ids]], np.array([len(ids)]))
-    decoder = Decoder(converter, encoded, np.array([len(ids)]))
+    decoder = AttentionDecoder(converter, encoded, np.array([len(ids)]))
     total, last = 0.0, None
     for symbol in [*converter.targets.ids(target), END]:
         total += float(decoder.step(last)[0][0, 0, symbol])
@@ -226,7 +234,7 @@ def test_a_beam_of_one_is_greedy(both, source: str) -> None:  # type: ignore[no-
     _, converter = both
     ids = converter.sources.ids(source)
     encoded = converter.encoder.run(converter.embedding[[ids]], np.array([len(ids)]))
-    decoder, last, symbols = Decoder(converter, encoded, np.array([len(ids)])), None, []
+    decoder, last, symbols = AttentionDecoder(converter, encoded, np.array([len(ids)])), None, []
     while len(symbols) < converter.config.longest:
         best = int(decoder.step(last)[0][0, 0].argmax())
         if best == END:
@@ -270,7 +278,7 @@ def test_a_beam_that_holds_everything_finds_the_best(
         for ids in itertools.product(range(FIRST, FIRST + kinds), repeat=length)
     ]
     best = max(every, key=lambda ids: score(ids) / ((5 + len(ids)) / 6) ** penalty)
-    one, two = search(Chain(logs, 2), 2, len(every) + 1, 1, longest, penalty)
+    one, two = search_targets(Chain(logs, 2), 2, len(every) + 1, 1, longest, penalty)
     assert one[0].ids == two[0].ids == best
     assert one[0].score == pytest.approx(score(best))
 
@@ -283,7 +291,7 @@ def test_unlikely_targets_that_end_early_do_not_end_the_search() -> None:
         logs[symbol, symbol + 1], logs[symbol, END] = np.log([0.99, 0.01])
     logs[FIRST + 5, END] = 0.0
     for beam in (1, 2, 4):
-        ((found,),) = search(Chain(logs, 1), 1, beam, 1, 20)
+        ((found,),) = search_targets(Chain(logs, 1), 1, beam, 1, 20)
         assert found.ids == tuple(range(FIRST, FIRST + 6))
         assert found.score == pytest.approx(6 * np.log(0.99))
 

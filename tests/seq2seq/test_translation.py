@@ -17,12 +17,12 @@ from asr.seq2seq.pairs import Pair, read_pairs
 from asr.seq2seq.translation import (
     Translator,
     _train_pieces,
-    compare,
-    in_pieces,
-    joined_pieces,
-    nearest,
+    compare_systems,
+    from_pieces,
+    metric_signatures,
+    nearest_translations,
     score,
-    signatures,
+    to_pieces,
     write_splits,
 )
 from asr.training.train_converter import ConverterExperimentConfig, train_converter
@@ -70,13 +70,13 @@ def test_splits_are_written_plain_and_in_pieces(data: Path) -> None:
     for name in ("train", "dev"):
         plain, apart = read_pairs(data / f"{name}.tsv"), read_pairs(data / "pieces" / f"{name}.tsv")
         assert all(" " in pair.source for pair in apart)
-        assert [Pair(joined_pieces(p.source), joined_pieces(p.target)) for p in apart] == plain
+        assert [Pair(from_pieces(p.source), from_pieces(p.target)) for p in apart] == plain
 
 
 @given(st.lists(st.text("abcdezyx파일열기,.1", min_size=1, max_size=8), min_size=1, max_size=5))
 def test_joining_undoes_taking_apart(words: list[str]) -> None:
     model = _train_pieces([english for english, _ in PHRASES], 24)
-    assert joined_pieces(in_pieces(model, " ".join(words))) == " ".join(words)
+    assert from_pieces(to_pieces(model, " ".join(words))) == " ".join(words)
 
 
 def test_too_few_phrases_are_said(tmp_path: Path) -> None:
@@ -107,17 +107,21 @@ def test_scores_are_sacrebleu_s() -> None:
     assert half.chrf == pytest.approx(49.4, abs=0.1)
     assert half.exact == 50 and half.interval == (0, 100)
     assert score(["a"], ["가"]).exact == score(["a"], ["가"]).chrf == 0
-    assert "tok:char" in signatures()[0] and signatures()[1].startswith("chrF2|")
+    assert "tok:char" in metric_signatures()[0] and metric_signatures()[1].startswith("chrF2|")
 
 
 def test_the_nearest_phrase_has_the_fewest_edits_for_its_length() -> None:
     train = [Pair("open file", "1"), Pair("open all of the files", "2"), Pair("close", "3")]
-    assert nearest(train, ["open files", "open all the files", "clone"]) == ["1", "2", "3"]
+    assert nearest_translations(train, ["open files", "open all the files", "clone"]) == [
+        "1",
+        "2",
+        "3",
+    ]
 
 
 def test_systems_are_compared(translator: Translator, data: Path) -> None:
     train, test = read_pairs(data / "train.tsv"), read_pairs(data / "test.tsv")
-    found = compare(translator, train, test, beam=2, length_penalty=1.0)
+    found = compare_systems(translator, train, test, beam=2, length_penalty=1.0)
     assert list(found.scores) == [
         "the English as it is", "nearest phrase of train", "network, greedy", "network, beam 2",
         "  2 to 4 words (4)",
@@ -167,8 +171,8 @@ def test_packages_become_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     archive.parent.mkdir(parents=True)
     build = ["dpkg-deb", "--build", str(tmp_path / "package"), str(archive)]
     subprocess.run(build, check=True, capture_output=True)
-    gather, known = catalogues.gather, (catalogues.Catalogue("program", "GPL-2+"),)
-    monkeypatch.setattr(catalogues, "gather", lambda folder: gather(folder, known))
+    gather, known = catalogues.gather_phrases, (catalogues.Catalogue("program", "GPL-2+"),)
+    monkeypatch.setattr(catalogues, "gather_phrases", lambda folder: gather(folder, known))
     script = PIPELINES / "make_translation_pairs.py"
     out, cache = str(tmp_path / "out"), str(tmp_path / "cache")
     command = [str(script), "--out", out, "--cache", cache, "--pieces", "20"]
