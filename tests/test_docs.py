@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import typer
 from typer.core import TyperGroup
+from typer.testing import CliRunner
 
 import asr
 from asr.cli.app import app
@@ -96,6 +97,23 @@ def test_a_readme_fits_a_first_visit() -> None:
 @cache
 def command_tree() -> Any:
     return typer.main.get_command(app)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_first_transcription_is_as_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / name).read_text(encoding="utf-8")
+    shown = re.findall(r"^    \$ (asr transcribe .*)\n    (.*)$", text, re.MULTILINE)
+    assert len(shown) == 2
+    for command, output in shown:
+        assert printed(command) == output + "\n"
+
+
+@cache
+def printed(command: str) -> str:
+    result = CliRunner().invoke(app, shlex.split(command)[1:])
+    assert result.exit_code == 0
+    return str(result.stdout)
 
 
 @pages
