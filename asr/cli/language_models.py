@@ -125,11 +125,11 @@ def train(
     from asr.base.progress import TrainingProgress
     from asr.training.train_language_model import (
         LanguageExperimentConfig,
-        TextConfig,
+        TextDataConfig,
         train_language_model,
     )
 
-    text = TextConfig(tuple(map(str, texts)), tuple(map(str, dev)), normaliser, subwords or 0)
+    text = TextDataConfig(tuple(map(str, texts)), tuple(map(str, dev)), normaliser, subwords or 0)
     config = LanguageExperimentConfig(out.resolve().name, text)
     config = replace(
         config,
@@ -137,7 +137,9 @@ def train(
         training=replace(config.training, **_given(training)),
     )
     with TrainingProgress(config.training.epochs) as progress:
-        typer.echo(train_language_model(config, out, None, progress.update, progress.print_line))
+        typer.echo(
+            train_language_model(config, Path(), out, None, progress.update, progress.print_line)
+        )
 
 
 @lm_app.command("evaluate")

@@ -1,4 +1,4 @@
-"""Ablations: trainings that differ in one thing each, and a table of what each is worth."""
+"""Ablations: train recognisers that differ in one setting each, and tabulate their error rates."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pydantic.dataclasses
@@ -24,40 +23,46 @@ from asr.base.progress import track
 from asr.decoding.decoder import Decoding
 from asr.errors import ConfigError, TrainingError
 from asr.evaluation.error_rates import evaluate_manifest
-from asr.training.train_recognizer import ExperimentConfig
+from asr.training.train_recognizer import RecognizerExperimentConfig
 
-FINDING = "finding.json"
-"""In a run's folder: its finding, with the hours of this run alone, and what it is of."""
+FINDING_FILE = "finding.json"
+"""File in a run's folder with its finding and the key of `_key`. Its hours are of this run alone,
+without the runs that it starts from."""
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class Measurement:
-    """A manifest that every model is measured on, and how."""
+    """A manifest that every trained model is evaluated on."""
 
     manifest: str
+    """The manifest, relative to the data folder. Required."""
     decoding: Decoding = Decoding()
+    """How the models decode it. Default: greedy."""
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class AblationConfig:
-    """A file of pipelines/ablations.
-
-    base: an `ExperimentConfig` but for its name. conditions: by name, what each changes of it
-    (keys below keys; lists are replaced whole); beside those, `after` names a condition of which
-    the same seed's model is where it starts, and `seeds` has seeds of its own. tests: by the
-    column's name.
-    """
+    """The YAML file of an ablation, such as pipelines/ablations/labels.yaml."""
 
     base: dict[str, Any]
+    """A `RecognizerExperimentConfig` without its name. Required."""
     conditions: dict[str, dict[str, Any]]
+    """Condition name → its changes of `base`, as nested keys; a list replaces the whole list.
+    Two keys are special: `after` names an earlier condition, and each run starts from the model of
+    that condition with the same seed; `seeds` replaces the file's `seeds`. Required."""
     tests: dict[str, Measurement]
+    """Column title of the table → what the models are evaluated on. Required."""
     seeds: tuple[int, ...] = (1,)
+    """Seeds that every condition is trained with. Default: 1."""
 
-    def runs(self, out: Path) -> Iterator[Run]:
-        """Every condition with each of its seeds, behind the run that it starts from.
+    def runs(self, out: Path) -> Iterator[AblationRun]:
+        """Every condition with each of its seeds, after the run that it starts from.
+
+        Args:
+            out: folder of the ablation; each run has a folder in it.
 
         Raises:
-            ConfigError: a condition is none, or starts from a run that is not above it.
+            ConfigError: a condition has a wrong key, or starts from a run that is not above it.
         """
         above: set[tuple[str, int]] = set()
         for name, changes in self.conditions.items():
@@ -67,66 +72,100 @@ class AblationConfig:
                 start = changes.get("after")
                 if start is not None:
                     if (start, seed) not in above:
-                        what = f"after {start!r}: none above it has seed {seed}"
-                        raise ConfigError(f"conditions: {name}: {what}")
+                        raise ConfigError(
+                            f"conditions: {name}: after {start!r}: no condition of this name and "
+                            f"with seed {seed} is above it"
+                        )
                     values["initial_model"] = str(out / _slug(start, seed) / "model")
-                config = parse(ExperimentConfig, values, f"conditions: {name}")
+                config = parse(RecognizerExperimentConfig, values, f"conditions: {name}")
                 above.add((name, seed))
-                yield Run(name, seed, config, out / _slug(name, seed), start)
+                yield AblationRun(name, seed, config, out / _slug(name, seed), start)
 
 
 @dataclass(frozen=True)
-class Run:
-    """A training of an ablation."""
+class AblationRun:
+    """One training: a condition with one seed.
+
+    Attributes:
+        condition: its name.
+        seed: the seed of the training.
+        config: what is trained.
+        folder: where it is trained.
+        after: the condition whose model it starts from; None for random weights.
+    """
 
     condition: str
     seed: int
-    config: ExperimentConfig
+    config: RecognizerExperimentConfig
     folder: Path
     after: str | None = None
 
 
+class ErrorRates(NamedTuple):
+    """Word and character error rate, as fractions."""
+
+    wer: float
+    cer: float
+
+
 @dataclass(frozen=True)
 class Finding:
-    """What became of a run. hours: of speech that its weights have heard. scores: by test, WER and
-    CER as fractions."""
+    """The result of a run.
+
+    Attributes:
+        condition, seed: which run.
+        hours: hours of speech that the weights were trained on, including the runs before it.
+        commit: the code's commit at the training.
+        scores: column title → error rates.
+    """
 
     condition: str
     seed: int
     hours: float
     commit: str
-    scores: dict[str, tuple[float, float]]
+    scores: dict[str, ErrorRates]
 
 
 def ablate(config: AblationConfig, data: Path, out: Path, jobs: int) -> list[Finding]:
-    """Train and measure all runs, `jobs` at a time; what `out` has already is kept, and a training
-    that was stopped goes on.
+    """Train and evaluate all runs.
+
+    Finished runs in `out` are kept, and stopped trainings continue.
 
     Args:
-        data: the folder of all manifests.
+        config: the conditions and tests.
+        data: folder that the manifests' paths are relative to.
+        out: folder of the ablation.
+        jobs: trainings at the same time, each in a process of its own.
+
+    Returns:
+        The findings in the order of the runs.
 
     Raises:
-        ConfigError: a condition is none.
-        TrainingError: trainings that failed, with their logs; the others are done all the same.
+        ConfigError: a condition is wrong.
+        TrainingError: some trainings failed; the message names their logs. The others are finished.
     """
     runs = list(config.runs(out))
     started: dict[tuple[str, int], Future[None]] = {}
     with ThreadPoolExecutor(jobs) as pool:
         for run in runs:
-            # A run is queued behind the one that it starts from: waiting for it cannot go on.
+            # The run that it starts from is earlier in the queue, so that waiting for it ends.
             before = started[run.after, run.seed] if run.after else None
             started[run.condition, run.seed] = pool.submit(_run, run, config.tests, data, before)
         for _ in track(as_completed(started.values()), len(runs), "trainings"):
             pass
     errors = [future.exception() for future in started.values()]
-    wrong = [f"{name}: {e}" for (name, _), e in zip(started, errors, strict=True) if e is not None]
-    if wrong:
-        raise TrainingError("\n".join(wrong))
+    failed = [f"{name}: {e}" for (name, _), e in zip(started, errors, strict=True) if e is not None]
+    if failed:
+        raise TrainingError("\n".join(failed))
     return finished(config, out)
 
 
 def finished(config: AblationConfig, out: Path) -> list[Finding]:
-    """What `out` has of the runs so far; nothing is trained."""
+    """The findings that `out` has so far, without training.
+
+    A run's finding is left out if the run that it starts from has none, because its hours would be
+    incomplete.
+    """
     found: dict[tuple[str, int], Finding] = {}
     for run in config.runs(out):
         finding = _kept(run, _key(run, config.tests))
@@ -138,8 +177,10 @@ def finished(config: AblationConfig, out: Path) -> list[Finding]:
 
 
 def table(findings: list[Finding]) -> str:
-    """Markdown: a row a condition, its seeds' mean, and their range if there are several; and what
-    code they were trained by."""
+    """A Markdown table with a row per condition, and the commits of the code.
+
+    Error rates are means over the seeds, with the range if there are several seeds.
+    """
     if not findings:
         return "nothing is finished yet"
     tests = [*findings[0].scores]
@@ -147,7 +188,10 @@ def table(findings: list[Finding]) -> str:
     rows.append("|---|---|---|" + "---|---|" * len(tests))
     for name in dict.fromkeys(f.condition for f in findings):
         same = [f for f in findings if f.condition == name]
-        cells = [_cell([f.scores[t][i] for f in same]) for t, i in product(tests, (0, 1))]
+        cells = []
+        for test in tests:
+            cells.append(_cell([f.scores[test].wer for f in same]))
+            cells.append(_cell([f.scores[test].cer for f in same]))
         seeds = ", ".join(str(f.seed) for f in same)
         rows.append(f"| {name} | {seeds} | {same[0].hours:.1f} | {' | '.join(cells)} |")
     commits = ", ".join(sorted({f.commit for f in findings}))
@@ -160,9 +204,9 @@ def _cell(values: list[float]) -> str:
 
 
 def _run(
-    run: Run, tests: Mapping[str, Measurement], data: Path, before: Future[None] | None
+    run: AblationRun, tests: Mapping[str, Measurement], data: Path, before: Future[None] | None
 ) -> None:
-    """Train and measure a run, once `before` is done, and keep its finding."""
+    """Train and evaluate a run after `before`, and write its finding."""
     if before is not None:
         before.result()
     key = _key(run, tests)
@@ -172,7 +216,7 @@ def _run(
     file = run.folder / "config.yaml"
     with atomic_write(file) as writing:
         yaml.safe_dump(to_dict(run.config), writing, sort_keys=False)
-    # A process of its own: TensorFlow takes its threads and seeds once.
+    # TensorFlow takes its number of threads once per process.
     command = [sys.executable, "-m", "asr", "train", str(file), "--data", str(data)]
     command += ["--out", str(run.folder)]
     with (run.folder / "log.txt").open("a") as log:
@@ -184,36 +228,38 @@ def _run(
     finding = Finding(
         run.condition, run.seed, record["train_hours"] * epochs, record["commit"], scores
     )
-    with atomic_write(run.folder / FINDING) as writing:
+    with atomic_write(run.folder / FINDING_FILE) as writing:
         json.dump({"key": key, "finding": vars(finding)}, writing)
 
 
-def _key(run: Run, tests: Mapping[str, Measurement]) -> str:
-    """What has to be the same for a finding to be kept."""
+def _key(run: AblationRun, tests: Mapping[str, Measurement]) -> str:
+    """Digest of the configuration. A finding with another key is of other settings."""
     text = json.dumps([to_dict(run.config), {n: to_dict(t) for n, t in tests.items()}])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _kept(run: Run, key: str) -> Finding | None:
-    path = run.folder / FINDING
+def _kept(run: AblationRun, key: str) -> Finding | None:
+    path = run.folder / FINDING_FILE
     if path.exists() and (found := json.loads(path.read_text()))["key"] == key:
         return TypeAdapter(Finding).validate_python(found["finding"])
     return None
 
 
-def _score(model: Path, test: Measurement, data: Path) -> tuple[float, float]:
+def _score(model: Path, test: Measurement, data: Path) -> ErrorRates:
     result, _ = evaluate_manifest(str(model), data / test.manifest, test.decoding)
-    return result.wer, result.cer
+    return ErrorRates(result.wer, result.cer)
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    """One configuration out of several; later ones win, and nested keys are merged."""
+    result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
-            both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-            found[key] = _merged(found[key], value) if both else value
-    return found
+            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+            result[key] = _merged(result[key], value) if both else value
+    return result
 
 
 def _slug(condition: str, seed: int) -> str:
+    """Folder name of a run: the letters and digits of the condition, and the seed."""
     return "-".join("".join(c if c.isalnum() else " " for c in condition).split()) + f"-{seed}"

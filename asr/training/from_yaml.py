@@ -1,61 +1,92 @@
-"""`asr train` and the training pipelines: a YAML file says what is trained."""
+"""`train_from_yaml`: train any kind of model from a YAML file. `asr train` calls it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.base.config import load_yaml, parse, read_yaml, to_dict
+from asr.base.config import parse, read_yaml, to_dict
 from asr.base.progress import TrainingProgress
 from asr.networks.model_directory import read_model
 from asr.training.train_converter import ConverterExperimentConfig, train_converter
-from asr.training.train_recognizer import ExperimentConfig, train_recognizer
+from asr.training.train_language_model import LanguageExperimentConfig, train_language_model
+from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
 from asr.training.train_voice import VoiceExperimentConfig, train_voice
 
 
+@dataclass(frozen=True)
+class ModelTrainer:
+    """How one kind of model is trained.
+
+    Attributes:
+        config: class of the YAML file's content, with the attribute `training`.
+        train: function of the configuration, the data folder, the run's folder, `max_steps`,
+            `progress` and `say`, such as `train_recognizer`; returns the model directory.
+    """
+
+    config: type[Any]
+    train: Callable[..., Path]
+
+
+TRAINERS = {
+    "converter": ModelTrainer(ConverterExperimentConfig, train_converter),
+    "voice": ModelTrainer(VoiceExperimentConfig, train_voice),
+    "language": ModelTrainer(LanguageExperimentConfig, train_language_model),
+    "name": ModelTrainer(RecognizerExperimentConfig, train_recognizer),
+}
+"""Trainers by the YAML key that tells the kind of model. The key's value names the model."""
+
+
 def train_from_yaml(
-    config: Path, data: Path, out: Path | None, max_steps: int | None = None
+    config: Path, data: Path, out: Path | None = None, max_steps: int | None = None
 ) -> Path:
-    """Train the voice of a file with a key `voice`, the converter of one with a key `converter`,
-    the recogniser of any other; the model's directory.
+    """Train the model that a YAML file describes, or continue its training.
+
+    The file's keys tell the kind of model: `converter`, `voice`, `language`, or `name` for a
+    recogniser.
 
     Args:
-        out: default: runs/NAME.
+        config: the YAML file.
+        data: folder that the file names in the configuration are relative to.
+        out: folder of the run; default: runs/NAME, with the model's name.
+        max_steps: stop after this many batches, so that a later call resumes; default: train to
+            the end.
+
+    Returns:
+        The model directory of the best epoch so far.
 
     Raises:
-        AsrError: see `train_recognizer`, `train_voice` and `train_converter`.
+        AsrError: the file, the data, the checkpoint or the training itself is wrong.
     """
-    keys = read_yaml(config)
-    if "converter" in keys:
-        converter = load_yaml(ConverterExperimentConfig, config)
-        folder = out or Path("runs") / converter.converter
-        with TrainingProgress(converter.training.epochs) as progress:
-            return train_converter(
-                converter, data, folder, max_steps, progress.update, progress.print_line
-            )
-    if "voice" in keys:
-        voice = load_yaml(VoiceExperimentConfig, config)
-        folder = out or Path("runs") / voice.voice
-        with TrainingProgress(voice.training.epochs) as progress:
-            return train_voice(voice, data, folder, max_steps, progress.update, progress.print_line)
-    experiment = parse(ExperimentConfig, _with_initial_model(keys), str(config))
-    folder = out or Path("runs") / experiment.name
+    values = read_yaml(config)
+    kind = model_kind(values)
+    if kind == "name":
+        values = _with_initial_model(values)
+    trainer = TRAINERS[kind]
+    experiment = parse(trainer.config, values, str(config))
+    folder = out or Path("runs") / getattr(experiment, kind)
     with TrainingProgress(experiment.training.epochs) as progress:
-        return train_recognizer(
+        return trainer.train(
             experiment, data, folder, max_steps, progress.update, progress.print_line
         )
 
 
-def _with_initial_model(keys: dict[str, Any]) -> dict[str, Any]:
-    """A recogniser that starts from another one hears, spells and is shaped as that one, unless its
-    file says otherwise."""
-    start = keys.get("initial_model")
-    if not isinstance(start, str) or not start:
-        return keys
-    _, model = read_model(start)
-    found = {"tokenizer": to_dict(model.tokenizer)} | keys
+def model_kind(values: dict[str, Any]) -> str:
+    """The key of `TRAINERS` for the content of a YAML file; "name" if the file has none of them."""
+    return next((key for key in TRAINERS if key in values), "name")
+
+
+def _with_initial_model(values: dict[str, Any]) -> dict[str, Any]:
+    """The content of a recogniser's YAML file, with missing keys taken from `initial_model`."""
+    initial = values.get("initial_model")
+    if not isinstance(initial, str) or not initial:
+        return values
+    _, model = read_model(initial)
+    completed = {"tokenizer": to_dict(model.tokenizer)} | values
     for part in ("features", "acoustic"):
-        given = keys.get(part, {})
+        given = values.get(part, {})
         if isinstance(given, dict):
-            found[part] = to_dict(getattr(model, part)) | given
-    return found
+            completed[part] = to_dict(getattr(model, part)) | given
+    return completed

@@ -1,57 +1,109 @@
-"""The model card: what a person should know before using a model, from what `model.json` says."""
+"""Model cards: the README.md of a model directory, written from its `model.json`.
+
+Each kind of model has one function. All cards have the title, the data with SHA-256 digests, the
+command with commit and seed, the best dev scores and the configuration.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
+    from asr.language.recurrent_lm import LanguageConfig
     from asr.networks.model_directory import RecognizerConfig
+    from asr.seq2seq.converter_config import ConverterConfig
+    from asr.tts.synthesizer import VoiceConfig
+
+Record = Mapping[str, Any]
+"""The training record of `TrainingRun`, with the row of the best epoch under "best"."""
 
 
-def model_card(config: RecognizerConfig) -> str:
-    """Markdown, written beside the weights."""
-    training = config.training
-    best = training.get("best", {})
-    experiment = training.get("config", {})
-    data = experiment.get("data", {})
-    layer = ("Bi" if config.acoustic.bidirectional else "") + config.acoustic.cell.upper()
-
+def recognizer_card(config: RecognizerConfig) -> str:
+    """The card of a recogniser, as Markdown."""
+    acoustic, training = config.acoustic, config.training
+    cell = ("Bi" if acoustic.bidirectional else "") + acoustic.cell.upper()
     heads = f"head over {config.tokenizer.kind}"
-    if config.acoustic.phones:
+    if acoustic.phones:
         heads = f"heads over {config.tokenizer.kind} and phones"
+    return _card(
+        config.name,
+        f"A speech recogniser for the `asr` toolkit: {acoustic.layers} × {cell}({acoustic.units}) "
+        f"on MFCCs,\nwith CTC {heads}.",
+        _speech_size(training),
+        training,
+        f"WER {_best(training, 'dev_wer'):.2%}, CER {_best(training, 'dev_cer'):.2%}",
+    )
 
-    def manifests(part: str) -> str:
-        digests = training.get("data_sha256", {})
-        return "\n".join(
-            f"- {name} (SHA-256 {digests.get(name, '')[:12]}…)" for name in data.get(part, [])
-        )
 
-    return f"""# {config.name}
+def voice_card(config: VoiceConfig) -> str:
+    """The card of a text-to-speech voice, as Markdown."""
+    cell, mel, training = config.acoustic.cell.upper(), config.mel, config.training
+    return _card(
+        config.voice,
+        f"A text-to-speech voice for the `asr` toolkit: a bidirectional {cell} encoder over "
+        f"phones,\npredictors of durations and pitch, a {cell} decoder to {mel.mels} log-mel bands "
+        f"at {mel.sample_rate} Hz,\nand the Griffin-Lim vocoder.",
+        _speech_size(training),
+        training,
+        f"mel error {_best(training, 'dev_mel'):.3f} standard deviations",
+    )
 
-Recogniser of the `asr` toolkit:
-{config.acoustic.layers} × {layer}({config.acoustic.units}) on MFCCs, CTC {heads}.
 
-## Trained on
+def converter_card(config: ConverterConfig) -> str:
+    """The card of a sequence-to-sequence converter, as Markdown."""
+    shape, training = config.network, config.training
+    decoder = f"CTC with {shape.frames} frames per source symbol"
+    if shape.kind == "attention":
+        decoder = f"attention and a {shape.cell.upper()} decoder"
+    return _card(
+        config.converter,
+        f"A converter for the `asr` toolkit, from {config.source} to {config.target}:\n"
+        f"{shape.encoder_layers} × Bi{shape.cell.upper()}({shape.encoder_units}), {decoder}.",
+        f"{training.get('train_items', 0)} pairs",
+        training,
+        f"greedy decoding misses all targets of {_best(training, 'dev_ser'):.2%} of the sources",
+    )
 
-{training.get("train_utterances", 0)} utterances, {training.get("train_hours", 0.0):.2f} hours
-an epoch (a manifest that is repeated counts as often):
 
-{manifests("train")}
+def language_model_card(config: LanguageConfig) -> str:
+    """The card of a recurrent language model, as Markdown."""
+    network, training = config.network, config.training
+    return _card(
+        config.language,
+        f"A recurrent language model for the `asr` toolkit:\n"
+        f"{network.layers} × {network.cell.upper()}({network.units}) over {config.tokenizer.kind}.",
+        f"{training.get('train_items', 0)} sentences",
+        training,
+        f"{_best(training, 'dev_bits'):.3f} bits per character",
+    )
 
-Settings and the epoch were chosen on:
 
-{manifests("dev")}
+def _card(title: str, description: str, size: str, training: Record, scores: str) -> str:
+    experiment = training.get("config", {})
+    return f"""# {title}
 
-## Made by
+{description}
+
+## Training data
+
+{size}:
+
+{_files(training, "train")}
+
+The settings and the epoch were chosen on the dev set:
+
+{_files(training, "dev")}
+
+## Training
 
     {training.get("command", "")}
 
 at commit {training.get("commit", "unknown")}, seed {training.get("seed")}.
-Best on dev at epoch {best.get("epoch")}:
-WER {best.get("dev_wer", math.nan):.2%}, CER {best.get("dev_cer", math.nan):.2%}.
+Best epoch on the dev set: {training.get("best", {}).get("epoch")}, with {scores}.
 
 ## Configuration
 
@@ -59,3 +111,18 @@ WER {best.get("dev_wer", math.nan):.2%}, CER {best.get("dev_cer", math.nan):.2%}
 {yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True).strip()}
 ```
 """
+
+
+def _speech_size(training: Record) -> str:
+    count, hours = training.get("train_utterances", 0), training.get("train_hours", 0.0)
+    return f"{count} utterances, {hours:.2f} hours per epoch (repeated manifests count repeatedly)"
+
+
+def _files(training: Record, part: str) -> str:
+    digests = training.get("data_sha256", {})
+    names = training.get("config", {}).get("data", {}).get(part, ())
+    return "\n".join(f"- {name} (SHA-256 {digests.get(name, '')[:12]}…)" for name in names)
+
+
+def _best(training: Record, score: str) -> float:
+    return float(training.get("best", {}).get(score, math.nan))

@@ -1,4 +1,8 @@
-"""Training data: pairs → ids → batches of like length, a function of seed and epoch alone."""
+"""`PairDataset`: training batches of source and target strings for a converter.
+
+A batch is a function of the seed and the epoch alone, so that a resumed training sees the batches
+that an uninterrupted one would have seen.
+"""
 
 from __future__ import annotations
 
@@ -10,64 +14,76 @@ import numpy as np
 
 from asr import ctc
 from asr.base.batching import pad, prefetched, shuffled_batches
-from asr.seq2seq.pairs import END, UNKNOWN, Pair, Symbols, SymbolVocabulary, split_symbols
+from asr.seq2seq.pairs import END, UNKNOWN, Pair, Symbols, Vocabulary, symbols
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
 
 
 BATCH_SYMBOLS = 50_000.0
-"""Padded symbols of sources and targets in one batch at most."""
+"""Largest number of source symbols in a batch, including padding."""
 
 
 class PairDataset:
-    """Pairs as ids.
+    """Pairs as symbol ids, and the batches of any epoch.
 
     Args:
-        frames: of a source symbol, for CTC: pairs whose targets need more are left out; `skipped`
-            names them. 0: for attention, any will do.
-        hidden: share of the source symbols that each epoch makes unknown, others in each: for
-            sources whose symbols training cannot all have (Dai & Le, 2015, "word dropout").
+        pairs: source and target strings.
+        source, target: what the symbols of each side are.
+        source_vocabulary, target_vocabulary: symbols → ids of each side.
+        seed: seed of the order of batches and of hidden symbols.
+        frames: output frames per source symbol for CTC. Pairs whose target needs more frames are
+            left out and listed in `skipped`. Default: 0, no limit, for attention.
+        hidden: fraction of source symbols that each epoch replaces by the unknown symbol (word
+            dropout, Dai & Le, 2015), so that the network learns to handle symbols that it has
+            never seen. Default: 0.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], source: Symbols, target: Symbols,
-        source_vocabulary: SymbolVocabulary, target_vocabulary: SymbolVocabulary,
-        seed: int, frames: int = 0, hidden: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        pairs: Sequence[Pair],
+        source: Symbols,
+        target: Symbols,
+        source_vocabulary: Vocabulary,
+        target_vocabulary: Vocabulary,
+        seed: int,
+        frames: int = 0,
+        hidden: float = 0.0,
+    ) -> None:
         self.pairs: list[Pair] = []
         self.sources: list[np.ndarray] = []
         self.targets: list[np.ndarray] = []
         self.skipped: list[str] = []
         self.seed, self.hidden = seed, hidden
         for pair in pairs:
-            read = source_vocabulary.ids(split_symbols(pair.source, source))
-            said = target_vocabulary.ids(split_symbols(pair.target, target))
-            if frames and ctc.frames_needed(said) > frames * len(read):
+            source_ids = source_vocabulary.ids(symbols(pair.source, source))
+            target_ids = target_vocabulary.ids(symbols(pair.target, target))
+            if frames and ctc.frames_needed(target_ids) > frames * len(source_ids):
                 self.skipped.append(
-                    f"{pair.source!r}: {len(read)} symbols have too few frames for {len(said)}"
+                    f"{pair.source!r}: {len(source_ids)} symbols have too few frames for "
+                    f"{len(target_ids)}"
                 )
                 continue
             self.pairs.append(pair)
-            self.sources.append(np.array(read, np.int32))
-            self.targets.append(np.array(said, np.int32))
+            self.sources.append(np.array(source_ids, np.int32))
+            self.targets.append(np.array(target_ids, np.int32))
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def describe(self, index: int) -> str:
-        """What a pair is called in errors."""
+        """Name of a pair in error messages."""
         return repr(self.pairs[index].source)
 
     def digest(self) -> str:
-        """SHA-256 of the ids in their order."""
+        """SHA-256 of all ids in order."""
         digest = hashlib.sha256()
         for array in (*self.sources, *self.targets):
             digest.update(len(array).to_bytes(4, "big") + array.tobytes())
         return digest.hexdigest()
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
-        """The epoch's batches as arrays of indices: shuffled, yet of like length."""
+        """Pair indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
         lengths = [
             len(source) + len(target) / 1000
             for source, target in zip(self.sources, self.targets, strict=True)
@@ -75,8 +91,18 @@ class PairDataset:
         return shuffled_batches(lengths, batch_size, (self.seed, epoch), BATCH_SYMBOLS)
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int | None) -> dict[str, Any]:
-        """Sources [batch, symbols] and targets [batch, symbols + 1], `END` behind each, padded;
-        their lengths [batch], those of targets without `END`. `epoch` None: nothing is hidden."""
+        """One batch of pairs.
+
+        Args:
+            indices: the pairs.
+            epoch: decides which symbols are hidden; None: none are hidden.
+
+        Returns:
+            `sources`, int32 [batch, symbols]; `targets`, int32 [batch, symbols + 1], each followed
+            by `END`; their `lengths` and `target_lengths` (without `END`), int32 [batch];
+            `indices`, int32 [batch]; `weights`, float32 [batch], which make the batch's loss the
+            mean over its pairs.
+        """
         sources, targets = [self.sources[i] for i in indices], [self.targets[i] for i in indices]
         if self.hidden and epoch is not None:
             sources = [self._hide(i, epoch) for i in indices]
@@ -95,16 +121,16 @@ class PairDataset:
         return np.where(chosen, UNKNOWN, source).astype(np.int32)
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
-        """The epoch's batches from number `skip` on, as a prefetched tf.data pipeline."""
+        """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""
         from asr.base.tensorflow import tf
 
-        ranks = {
-            "sources": 2, "lengths": 1, "targets": 2, "target_lengths": 1, "indices": 1,
-            "weights": 1,
-        }  # fmt: skip
         signature = {
-            key: tf.TensorSpec([None] * rank, tf.float32 if key == "weights" else tf.int32)
-            for key, rank in ranks.items()
+            "sources": tf.TensorSpec([None, None], tf.int32),
+            "lengths": tf.TensorSpec([None], tf.int32),
+            "targets": tf.TensorSpec([None, None], tf.int32),
+            "target_lengths": tf.TensorSpec([None], tf.int32),
+            "indices": tf.TensorSpec([None], tf.int32),
+            "weights": tf.TensorSpec([None], tf.float32),
         }
         plan = self.plan(epoch, batch_size)[skip:]
         return prefetched(lambda: (self.batch(i, epoch) for i in plan), signature)

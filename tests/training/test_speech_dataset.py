@@ -32,7 +32,7 @@ def dataset(
     return SpeechDataset(utterances, tokenizer, FEATURES, AcousticConfig(), augment, seed)
 
 
-def test_an_epoch_has_each_utterance_once_in_batches_of_like_length() -> None:
+def test_an_epoch_has_each_utterance_once_in_batches_of_similar_length() -> None:
     data = dataset(1000)
     durations = np.array([e.utterance.duration for e in data.examples])
     plan = data.plan(3, 16)
@@ -46,15 +46,21 @@ def test_an_epoch_has_each_utterance_once_in_batches_of_like_length() -> None:
 
 
 def drawn(hours: float, balance: float, epoch: int = 0) -> tuple[SpeechDataset, list[int]]:
-    """Ten utterances of a second by "many" to each one of "few"."""
+    """A data set with ten utterances by "many" for each by "few", and one epoch's indices."""
     speakers = ["few" if i % 11 == 0 else "many" for i in range(1100)]
     utterances = [
         Utterance("go", 1.0, audio_filepath=FIXTURES / "goforward.wav", speaker=s) for s in speakers
     ]
     data = SpeechDataset(
-        utterances, Tokenizer(TokenizerConfig()), FEATURES, AcousticConfig(), NO_AUGMENTATION, 1, None,
-        hours, balance,
-    )  # fmt: skip
+        utterances,
+        Tokenizer(TokenizerConfig()),
+        FEATURES,
+        AcousticConfig(),
+        NO_AUGMENTATION,
+        seed=1,
+        epoch_hours=hours,
+        balance=balance,
+    )
     return data, [int(i) for batch in data.plan(epoch, 16) for i in batch]
 
 
@@ -63,11 +69,11 @@ def test_an_epoch_draws_its_hours_without_replacement() -> None:
     assert len(first) == len(set(first)) == 200
     assert first == [int(i) for batch in data.plan(0, 16) for i in batch]
     second = [int(i) for batch in data.plan(1, 16) for i in batch]
-    assert 20 < len(set(first) & set(second)) < 55  # by chance 36
-    assert len(drawn(1.0, 0.0)[1]) == 1100  # no more than there are
+    assert 20 < len(set(first) & set(second)) < 55  # 36 are expected by chance
+    assert len(drawn(1.0, 0.0)[1]) == 1100  # all utterances, each once
 
 
-def test_a_balanced_draw_has_as_much_of_each_speaker() -> None:
+def test_a_balanced_draw_has_equal_shares_of_the_speakers() -> None:
     share = [np.mean([i % 11 == 0 for i in drawn(100 / 3600, b)[1]]) for b in (0.0, 1.0)]
     assert share[0] == pytest.approx(1 / 11, abs=0.06)
     assert share[1] == pytest.approx(1 / 2, abs=0.12)
@@ -80,7 +86,7 @@ def test_a_batch_is_bounded_by_its_padded_length() -> None:
         assert durations[batch].max() * len(batch) <= 240
 
 
-def test_a_pipeline_goes_on_from_any_batch() -> None:
+def test_a_pipeline_can_start_at_any_batch() -> None:
     data = dataset(30, AugmentConfig(copies=1))
     whole = [batch["indices"].numpy().tolist() for batch in data.tf_dataset(2, 8)]
     assert whole == [b.tolist() for b in data.plan(2, 8)] and len(whole) == 4
@@ -89,13 +95,13 @@ def test_a_pipeline_goes_on_from_any_batch() -> None:
     np.testing.assert_array_equal(last["features"], data.batch(whole[3], 2).features)
 
 
-def test_the_digest_is_of_what_is_trained_on() -> None:
+def test_the_digest_depends_on_the_data_but_not_on_augmentation_or_seed() -> None:
     assert dataset(2).digest() == dataset(2, AugmentConfig(), seed=5).digest()
     assert dataset(2).digest() != dataset(1).digest()
 
 
-def test_what_augmentation_makes_too_short_stays_as_it_was(tone) -> None:  # type: ignore[no-untyped-def]
-    # 29 frames, 15 after stacking, for 11 labels and SLACK: not one fewer will do.
+def test_augmentation_never_makes_an_utterance_too_short_for_its_labels(tone) -> None:  # type: ignore[no-untyped-def]
+    # 29 frames, 15 after stacking, the fewest for 11 labels and SPARE_FRAMES.
     path = tone("short.wav", 0.315)
     utterance = Utterance("a dcb dcb a", 0.315, audio_filepath=path)
     augment = AugmentConfig(copies=2, speed=0.4, stretch=0.4)
@@ -117,14 +123,14 @@ def test_batches_are_padded_and_weighted() -> None:
 def test_augmentation_is_a_function_of_seed_epoch_and_utterance() -> None:
     augment = AugmentConfig(copies=2)
     one, two = dataset(2, augment), dataset(2, augment)
-    two.example_features(0, 7)  # what was read before must not matter
+    two.example_features(0, 7)  # earlier reads must not matter
     np.testing.assert_array_equal(one.example_features(1, 1), two.example_features(1, 1))
     assert not np.array_equal(one.example_features(1, 1)[:50], one.example_features(1, 4)[:50])
     other = dataset(2, augment, seed=2).example_features(1, 1)
     assert not np.array_equal(one.example_features(1, 1)[:50], other[:50])
 
 
-def test_no_augmentation_is_the_recording_itself() -> None:
+def test_without_augmentation_the_features_are_those_of_the_recording() -> None:
     np.testing.assert_allclose(
         dataset(1, NO_AUGMENTATION).example_features(0, 5),
         dataset(1, None).example_features(0, 0),
@@ -132,7 +138,7 @@ def test_no_augmentation_is_the_recording_itself() -> None:
     )
 
 
-def test_unusable_utterances_are_listed_not_dropped_in_silence() -> None:
+def test_unusable_utterances_are_listed_with_the_reason() -> None:
     path = FIXTURES / "goforward.wav"
     utterances = [
         Utterance("go forward", 2.8, audio_filepath=path),
@@ -146,14 +152,14 @@ def test_unusable_utterances_are_listed_not_dropped_in_silence() -> None:
     assert len(data) == 1
     unknown, short, empty, gone = data.skipped
     assert "goforward.wav" in unknown and "'ж' (U+0436) × 1" in unknown
-    assert "139 frames of 2 features, its 80 labels need 159" in short
+    assert "goforward.wav" in short and "139 frames" in short and "80 labels need 159" in short
     assert "no text is left" in empty
     assert "gone.wav: no such file" in gone
     with pytest.raises(TextError, match="no utterance can be trained on"):
         SpeechDataset(utterances[1:], tokenizer, FEATURES, AcousticConfig(), None, 1)
 
 
-def test_utterances_of_a_speaker_are_joined() -> None:
+def test_only_utterances_of_the_same_speaker_are_joined() -> None:
     durations = np.random.default_rng(0).uniform(1, 9, 40)
     utterances = [
         Utterance("go" if i % 2 else "ten", d, FIXTURES / "goforward.wav", speaker=str(i % 2))
@@ -163,7 +169,7 @@ def test_utterances_of_a_speaker_are_joined() -> None:
     phones = PhoneSpeller(Pronouncer({"go": "G OW1", "ten": "T EH1 N"}))
     augment = replace(NO_AUGMENTATION, join=0.5)
     data = SpeechDataset(
-        utterances, tokenizer, FEATURES, AcousticConfig(phones=True), augment, 1, phones
+        utterances, tokenizer, FEATURES, AcousticConfig(phones=True), augment, 1, speller=phones
     )
     every = [data.joined(i, 3) for i in range(40)]
     two = [joined for joined in every if len(joined) == 2]
@@ -180,10 +186,12 @@ def test_utterances_of_a_speaker_are_joined() -> None:
     assert max(len(b) * max(seconds[i] for i in b) for b in data.plan(3, 64)) <= 240
 
 
-def test_a_text_whose_phones_do_not_fit_is_left_out() -> None:
-    # 277 frames of 10 ms; a W is one letter, and seven phones.
+def test_a_text_with_more_phones_than_frames_is_left_out() -> None:
+    # 277 frames of 10 ms. The name of the letter W has seven phones.
     utterances = [Utterance("w" * n, 2.8, FIXTURES / "goforward.wav") for n in (10, 45)]
     tokenizer, config = Tokenizer(TokenizerConfig()), AcousticConfig(phones=True)
     speller = PhoneSpeller(Pronouncer({}))
-    data = SpeechDataset(utterances, tokenizer, FEATURES, config, NO_AUGMENTATION, 1, speller)
+    data = SpeechDataset(
+        utterances, tokenizer, FEATURES, config, NO_AUGMENTATION, 1, speller=speller
+    )
     assert len(data) == 1 and "139 frames" in data.skipped[0]

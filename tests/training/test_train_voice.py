@@ -98,7 +98,7 @@ def test_durations_of_another_reading_are_not_used(
 
 
 def test_a_voice_is_trained_in_float32(corpus: Path) -> None:
-    with pytest.raises(ConfigError, match=r"training.precision: a voice is trained in float32"):
+    with pytest.raises(ConfigError, match=r"training\.precision: "):
         experiment(corpus, precision="mixed_float16")
 
 
