@@ -1,4 +1,4 @@
-"""Train a model for each condition of a file, measure all, and print a table (asr/training/ablation.py).
+"""Train recognisers that differ in one setting each, and print their error rates as a table.
 
 python pipelines/ablate.py pipelines/ablations/helps.yaml --jobs 2
 """
@@ -8,19 +8,20 @@ import json
 import sys
 from pathlib import Path
 
+from asr import AsrError
 from asr.base.config import load_yaml
-from asr.errors import AsrError
 from asr.training.ablation import AblationConfig, ablate, finished, table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="kept, resumed")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, a core each")
-    parser.add_argument("--finished", action="store_true", help="only show what there is")
-    parser.add_argument("--json", action="store_true", help="a line a training")
+    add = parser.add_argument
+    add("config", type=Path, help="YAML file, such as those in pipelines/ablations")
+    add("--data", type=Path, default=Path("data"), help="folder of the data; default: %(default)s")
+    add("--out", type=Path, default=Path("runs/ablation"), help="folder; default: %(default)s")
+    add("--jobs", type=int, default=2, help="trainings at the same time; default: %(default)s")
+    add("--finished", action="store_true", help="print the finished trainings, do not train")
+    add("--json", action="store_true", help="print a JSON object per training, not the table")
     a = parser.parse_args()
     try:
         config = load_yaml(AblationConfig, a.config)

@@ -1,4 +1,4 @@
-"""Word and phoneme error rates of converters from spelling to phones, and of a voice's words.
+"""Word and phone error rates of grapheme-to-phoneme converters and of a voice's pronouncer.
 
 python pipelines/evaluate_g2p.py en-g2p --pairs data/g2p/test.tsv [--lexicon data/g2p/train.tsv]
 """
@@ -16,19 +16,20 @@ from asr.seq2seq.pairs import read_pairs
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*")
-    parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--beam", type=int, default=G2P_BEAM)
-    parser.add_argument("--lexicon", type=Path, help="pairs that a voice knows: its front end")
-    parser.add_argument("--json", action="store_true", help="a line each, with what made it")
+    add = parser.add_argument
+    add("models", nargs="*", help="converters, by shipped name or directory")
+    add("--pairs", type=Path, required=True, help="words and their phones to test on")
+    add("--beam", type=int, default=G2P_BEAM, help="beam width; default: %(default)s")
+    add("--lexicon", type=Path, help="also test a pronouncer with this lexicon; default: none")
+    add("--json", action="store_true", help="print JSON lines with command and commit")
     a = parser.parse_args()
     pairs = read_pairs(a.pairs)
-    ways = {model: converter_pronounce(model, a.beam) for model in a.models}
+    spellers = {model: converter_pronounce(model, a.beam) for model in a.models}
     if a.lexicon:
-        ways["front end"] = lexicon_pronounce(read_pairs(a.lexicon))
-    for name, say in ways.items():
+        spellers["front end"] = lexicon_pronounce(read_pairs(a.lexicon))
+    for name, speller in spellers.items():
         for stress in (False, True):
-            scores = evaluate_pronunciations(say, pairs, stress)
+            scores = evaluate_pronunciations(speller, pairs, stress)
             row = {"model": name, "stress": stress, **asdict(scores)}
             record = {"command": this_command(), "commit": git_commit()}
             print(json.dumps(row | record) if a.json else row)

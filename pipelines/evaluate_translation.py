@@ -1,4 +1,4 @@
-"""BLEU, chrF and exact share of translations, beside what no network is needed for; examples.
+"""BLEU, chrF and exact matches of a translator and of simple baselines, with examples.
 
 python pipelines/evaluate_translation.py runs/en-ko/model --pairs data/en-ko
 """
@@ -14,13 +14,14 @@ from asr.seq2seq.translation import Translator, compare_systems, metric_signatur
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model")
-    parser.add_argument("--pairs", type=Path, default=Path("data/en-ko"), help="folder of them")
-    parser.add_argument("--part", choices=("dev", "test"), default="test")
-    parser.add_argument("--beam", type=int, default=4)
-    parser.add_argument("--length-penalty", type=float, default=1.0)
-    parser.add_argument("--examples", type=int, default=24, help="evenly out of all")
-    parser.add_argument("--json", action="store_true")
+    add = parser.add_argument
+    add("model", help="directory of the converter")
+    add("--pairs", type=Path, default=Path("data/en-ko"), help="data folder; default: %(default)s")
+    add("--part", choices=("dev", "test"), default="test", help="default: %(default)s")
+    add("--beam", type=int, default=4, help="beam width; default: %(default)s")
+    add("--length-penalty", type=float, default=1.0, help="exponent; default: %(default)s")
+    add("--examples", type=int, default=24, help="translations to print; default: %(default)s")
+    add("--json", action="store_true", help="print one JSON object with command and commit")
     a = parser.parse_args()
     train, pairs = (read_pairs(a.pairs / f"{name}.tsv") for name in ("train", a.part))
     translator = Translator(a.model, a.pairs / "pieces")
@@ -28,14 +29,9 @@ def main() -> None:
     if a.json:
         made = {"command": this_command(), "commit": git_commit(), "metrics": metric_signatures()}
         return print(json.dumps({**made, **found.to_dict()}))
-    print(
-        f"{len(pairs)} phrases of {a.part}, {len(train)} of train",
-        *metric_signatures(),
-        "",
-        sep="\n",
-    )
-    for name, score in found.scores.items():
-        print(f"{name:26} {score}")
+    print(f"{len(pairs)} phrases of {a.part}, {len(train)} of train")
+    print(*metric_signatures(), "", sep="\n")
+    print(*(f"{name:26} {score}" for name, score in found.scores.items()), sep="\n")
     print("\nEnglish | reference | network")
     for i in range(0, len(pairs), -(-len(pairs) // a.examples)):
         print(pairs[i].source, pairs[i].target, found.said[i], sep=" | ")

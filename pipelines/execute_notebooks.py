@@ -1,4 +1,4 @@
-"""Run notebooks and save their outputs in place, without times and versions.
+"""Run notebooks and save them with their outputs, without execution times and versions.
 
 python pipelines/execute_notebooks.py notebooks/00_quickstart.ipynb
 """
@@ -16,11 +16,11 @@ from asr.base.notebooks import execute
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notebooks", type=Path, nargs="+")
+    parser.add_argument("notebooks", type=Path, nargs="+", help="notebooks to run, in place")
     for path in parser.parse_args().notebooks:
         started = time.monotonic()
-        with TemporaryDirectory(prefix="asr-") as scratch:
-            notebook = execute(path.resolve(), Path(scratch))
+        with TemporaryDirectory(prefix="asr-") as folder:
+            notebook = execute(path.resolve(), Path(folder))
         with atomic_write(path) as file:
             nbformat.write(notebook, file)
         kilobytes = path.stat().st_size / 1000

@@ -1,4 +1,4 @@
-"""Export a recogniser or a voice for TensorFlow Serving: a new version below OUT/NAME.
+"""Export a recogniser or a voice as a SavedModel for TensorFlow Serving.
 
 python pipelines/export_savedmodel.py en-small served/
 """
@@ -12,7 +12,7 @@ from asr.serving.voice_savedmodel import export_model
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="shipped name or model directory")
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, help="folder; each export is a new version in OUT/NAME")
     a = parser.parse_args()
     print(export_model(a.model, a.out))
 

@@ -1,6 +1,7 @@
-"""Forecasts of real series beside naive ones, and anomalies: python pipelines/forecast.py [--json]
+"""Compare forecasts and anomaly detection on real series with naive methods.
 
-The series are in packages of the extra `notebooks`."""
+python pipelines/forecast.py [--json]        (needs: pip install 'asr[notebooks]')
+"""
 
 import argparse
 import itertools
@@ -15,19 +16,20 @@ from asr.series.forecasting import evaluate, methods
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="networks a series")
-    parser.add_argument("--json", action="store_true", help="a line a result")
+    add = parser.add_argument
+    add("--seeds", type=int, default=3, help="networks per series; default: %(default)s")
+    add("--json", action="store_true", help="print a JSON object per result")
     a = parser.parse_args()
     for name, seed in itertools.product(EXAMPLES, range(1, a.seeds + 1)):
         example = EXAMPLES[name]()
-        c, usual = replace(example.config, seed=seed), example.usual
-        for method, forecast in methods(usual, c).items():
-            if method != c.cell and seed > 1:
-                continue  # nothing random in it
+        config, usual = replace(example.config, seed=seed), example.usual
+        for method, forecast in methods(usual, config).items():
+            if method != config.cell and seed > 1:
+                continue  # baselines do not depend on the seed
             row = {"series": name, "method": method, "seed": seed}
-            row |= asdict(evaluate(forecast, usual, c))
+            row |= asdict(evaluate(forecast, usual, config))
             if example.labels.any():
-                found = trials(forecast, usual, example.watched, example.labels, c)
+                found = trials(forecast, usual, example.watched, example.labels, config)
                 row |= {k: f"P {f.precision:.2f} R {f.recall:.2f}" for k, f in found.items()}
             shown = (f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
             print(json.dumps(row) if a.json else "  ".join(shown))

@@ -1,4 +1,4 @@
-"""How far gradients reach in each cell, how far it learns to remember, and what a step costs.
+"""Compare recurrent cells: gradient norms through time, memory horizons and cost per step.
 
 python pipelines/gradient_lab.py --seeds 1 2 3 --plot gradient_lab.png
 """
@@ -14,13 +14,16 @@ from asr.gradient_lab.horizon_report import draw, table
 from asr.gradient_lab.horizons import LabConfig, measure
 from asr.training.trainer import set_threads
 
+LENGTHS = [10, 20, 40, 80, 160]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--lengths", type=int, nargs="+", default=[10, 20, 40, 80, 160])
-    parser.add_argument("--json", action="store_true", help="all of it, for a program")
-    parser.add_argument("--plot", type=Path, help="a PNG")
+    add = parser.add_argument
+    add("--seeds", type=int, nargs="+", default=[1], help="seeds of the trainings; default: 1")
+    add("--lengths", type=int, nargs="+", default=LENGTHS, help="in steps; default: %(default)s")
+    add("--json", action="store_true", help="print all results as one JSON object")
+    add("--plot", type=Path, help="PNG file to write; default: no plot")
     a = parser.parse_args()
     set_threads(1)
     try:

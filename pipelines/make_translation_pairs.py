@@ -1,4 +1,4 @@
-"""English phrases and their Korean translations, out of Debian packages' message catalogues.
+"""Make English-Korean phrase pairs from the message catalogues of Debian packages.
 
 python pipelines/make_translation_pairs.py --out data/en-ko        (needs: pip install polib)
 """
@@ -15,9 +15,15 @@ from asr.seq2seq.translation import write_splits
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("data/en-ko"))
-    parser.add_argument("--cache", type=Path, default=Path("data/catalogues"), help="downloads")
-    parser.add_argument("--pieces", type=int, default=4000, help="of either language")
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("data/en-ko"), help="folder; default: %(default)s")
+    add(
+        "--cache",
+        type=Path,
+        default=Path("data/catalogues"),
+        help="folder of downloaded packages; default: %(default)s",
+    )
+    add("--pieces", type=int, default=4000, help="subwords per language; default: %(default)s")
     a = parser.parse_args()
     splits, packages = gather_phrases(a.cache)
     write_splits(a.out, splits, a.pieces)

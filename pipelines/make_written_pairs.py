@@ -1,4 +1,4 @@
-"""Make the pairs that the shipped en-written is trained on: spoken and written forms of numbers.
+"""Make pairs of spoken and written numbers, the training data of the shipped en-written.
 
 python pipelines/make_written_pairs.py --out data/written
 """
@@ -12,11 +12,12 @@ from asr.seq2seq.pairs import Pair, write_pairs
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("data/written"))
-    parser.add_argument("--train", type=int, default=150_000, help="pairs")
-    parser.add_argument("--dev", type=int, default=3000)
-    parser.add_argument("--test", type=int, default=5000)
-    parser.add_argument("--seed", type=int, default=1)
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("data/written"), help="folder; default: %(default)s")
+    add("--train", type=int, default=150_000, help="pairs to train on; default: %(default)s")
+    add("--dev", type=int, default=3000, help="pairs of the dev set; default: %(default)s")
+    add("--test", type=int, default=5000, help="pairs of the test set; default: %(default)s")
+    add("--seed", type=int, default=1, help="seed of the pairs; default: %(default)s")
     a = parser.parse_args()
     for part in ("train", "dev", "test"):
         pairs = written_pairs(part, getattr(a, part), a.seed)

@@ -1,10 +1,10 @@
-"""Put docs/results.md together from docs/results.jsonl and docs/benchmarks; nothing typed by hand.
+"""Write the generated part of docs/results.md from docs/results.jsonl and docs/benchmarks.
 
 python pipelines/results.py docs/results.jsonl docs/results.md
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 from asr.base.files import atomic_write
@@ -14,7 +14,11 @@ BEGIN, END = "<!-- made by pipelines/results.py -->", "<!-- end -->"
 
 
 def main() -> None:
-    results, page = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, help="JSON lines of pipelines/evaluate.py")
+    parser.add_argument("page", type=Path, help="Markdown file to update")
+    a = parser.parse_args()
+    results, page = a.results, a.page
     measured = sorted((results.parent / "benchmarks").glob("*.txt"))
     blocks = [
         f"### {p.stem}\n\n```\n{p.read_text(encoding='utf-8').strip()}\n```" for p in measured

@@ -14,7 +14,7 @@ import numpy as np
 
 from asr import ctc
 from asr.base.batching import pad, prefetched, shuffled_batches
-from asr.seq2seq.pairs import END, UNKNOWN, Pair, Symbols, Vocabulary, symbols
+from asr.seq2seq.pairs import END, UNKNOWN, Pair, Symbols, SymbolVocabulary, split_symbols
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
@@ -44,8 +44,8 @@ class PairDataset:
         pairs: Sequence[Pair],
         source: Symbols,
         target: Symbols,
-        source_vocabulary: Vocabulary,
-        target_vocabulary: Vocabulary,
+        source_vocabulary: SymbolVocabulary,
+        target_vocabulary: SymbolVocabulary,
         seed: int,
         frames: int = 0,
         hidden: float = 0.0,
@@ -56,8 +56,8 @@ class PairDataset:
         self.skipped: list[str] = []
         self.seed, self.hidden = seed, hidden
         for pair in pairs:
-            source_ids = source_vocabulary.ids(symbols(pair.source, source))
-            target_ids = target_vocabulary.ids(symbols(pair.target, target))
+            source_ids = source_vocabulary.ids(split_symbols(pair.source, source))
+            target_ids = target_vocabulary.ids(split_symbols(pair.target, target))
             if frames and ctc.frames_needed(target_ids) > frames * len(source_ids):
                 self.skipped.append(
                     f"{pair.source!r}: {len(source_ids)} symbols have too few frames for "

@@ -17,7 +17,7 @@ from asr.networks.model_directory import write_model
 from asr.networks.weights import weights_file
 from asr.seq2seq.converter_config import ConverterConfig, Seq2SeqConfig
 from asr.seq2seq.encoder_decoder import make_network
-from asr.seq2seq.pairs import Symbols, Vocabulary, read_pairs, symbols
+from asr.seq2seq.pairs import Symbols, SymbolVocabulary, read_pairs, split_symbols
 from asr.training.model_card import converter_card
 from asr.training.pair_dataset import PairDataset
 from asr.training.trainer import TrainingConfig, make_strategy
@@ -91,8 +91,8 @@ def train_converter(
     source, target = config.data.source, config.data.target
     pairs = [pair for name in config.data.train for pair in read_pairs(data / name)]
     dev_pairs = [pair for name in config.data.dev for pair in read_pairs(data / name)]
-    sources = Vocabulary.of(symbols(pair.source, source) for pair in pairs)
-    targets = Vocabulary.of(symbols(pair.target, target) for pair in pairs)
+    sources = SymbolVocabulary.of(split_symbols(pair.source, source) for pair in pairs)
+    targets = SymbolVocabulary.of(split_symbols(pair.target, target) for pair in pairs)
     seed = config.training.seed
     frames = config.network.frames if config.network.kind == "ctc" else 0
     dataset = PairDataset(pairs, source, target, sources, targets, seed, frames, config.data.hidden)

@@ -25,7 +25,12 @@ from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig
 from asr.networks.model_directory import RecognizerConfig
 from asr.pronunciation.phone_speller import PhoneSpeller
-from asr.pronunciation.pronouncer import Pronouncer, cmudict_entries, first_ways, write_lexicon
+from asr.pronunciation.pronouncer import (
+    Pronouncer,
+    cmudict_entries,
+    first_pronunciations,
+    write_lexicon,
+)
 from asr.recognizer import Recognizer
 from asr.results import Transcript
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
@@ -165,7 +170,7 @@ def train_recognizer(
         )
     tokenizer = Tokenizer(config.tokenizer)
     lexicon = cmudict_entries() if config.acoustic.phones else []
-    speller = PhoneSpeller(Pronouncer(first_ways(lexicon))) if lexicon else None
+    speller = PhoneSpeller(Pronouncer(first_pronunciations(lexicon))) if lexicon else None
     dataset = SpeechDataset(
         train,
         tokenizer,
