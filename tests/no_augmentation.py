@@ -1,4 +1,4 @@
-"""An augmentation that changes nothing."""
+"""A configuration of the augmentation that changes nothing."""
 
 from asr.audio.augmentation import AugmentConfig
 

@@ -103,7 +103,7 @@ def test_a_list_is_as_each_alone_and_a_bad_file_stops_nothing(
 
 
 def test_odd_audio_is_transcribed(tiny: Recognizer, tmp_path: Path) -> None:
-    for name, seconds in zoo.odd(tmp_path).items():
+    for name, seconds in zoo.unusual(tmp_path).items():
         assert tiny.transcribe(tmp_path / name).duration == pytest.approx(seconds, abs=1e-4)
 
 

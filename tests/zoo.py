@@ -1,4 +1,4 @@
-"""The bad-audio zoo: files that a batch meets sooner or later, and what is to become of each."""
+"""Bad and unusual audio files, with the expected error or length of each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ RATE = 16_000
 
 
 def speech(seconds: float = 1.0, rate: int = RATE) -> np.ndarray:
-    """Something with the level of speech: float64 [samples]."""
+    """A modulated tone with the level of speech: float64 [samples]."""
     time = np.arange(round(seconds * rate)) / rate
     return 0.3 * np.sin(2 * np.pi * 300 * time) * (1 + np.sin(2 * np.pi * 4 * time)) / 2
 
 
 def bad(folder: Path) -> dict[str, str]:
-    """Write the files that cannot be used; name → what its error must say."""
+    """Write files that cannot be used.
+
+    Returns:
+        Name → words that its error must have. Two more names: a missing file, and a folder.
+    """
     good = folder / "whole.wav"
     soundfile.write(good, speech(), RATE)
     data = good.read_bytes()
@@ -39,7 +43,7 @@ def bad(folder: Path) -> dict[str, str]:
         data = (folder / "whole").read_bytes()
         (folder / name).write_bytes(data[: len(data) // 2])
     (folder / "whole").unlink()
-    slow = folder / "slow.wav"  # a header's rate of 10 Hz would make 1,600 samples of each one
+    slow = folder / "slow.wav"  # 10 Hz in the header: resampling would multiply its size by 1,600
     soundfile.write(slow, speech(), 10)
     os.mkfifo(folder / "pipe.wav")
     good.unlink()
@@ -64,8 +68,12 @@ def bad(folder: Path) -> dict[str, str]:
     }
 
 
-def odd(folder: Path) -> dict[str, float]:
-    """Write files that are unusual but good; name → seconds."""
+def unusual(folder: Path) -> dict[str, float]:
+    """Write valid files in unusual formats.
+
+    Returns:
+        Name → seconds.
+    """
     soundfile.write(folder / "8bit.wav", speech(), RATE, subtype="PCM_U8")
     soundfile.write(folder / "24bit.wav", speech(), RATE, subtype="PCM_24")
     soundfile.write(folder / "float.wav", speech(), RATE, subtype="FLOAT")
@@ -73,7 +81,7 @@ def odd(folder: Path) -> dict[str, float]:
     soundfile.write(folder / "192k.wav", speech(1.0, 192_000), 192_000)
     soundfile.write(folder / "silence.wav", np.zeros(RATE), RATE)
     soundfile.write(folder / "ulaw.wav", speech(1.0, 8000), 8000, subtype="ULAW")
-    streamed = folder / "streamed.wav"  # the length as SoX writes it into a pipe
+    streamed = folder / "streamed.wav"  # SoX writes this length into a pipe
     soundfile.write(streamed, speech(), RATE)
     data = streamed.read_bytes()
     streamed.write_bytes(data[:40] + (0x7FFFF000).to_bytes(4, "little") + data[44:])
@@ -82,8 +90,19 @@ def odd(folder: Path) -> dict[str, float]:
     soundfile.write(folder / "aiff.aiff", speech(), RATE)
     soundfile.write(folder / "rf64.wav", speech(), RATE, format="RF64", subtype="PCM_16")
     soundfile.write(os.fsencode(folder / "latin-1 \udce9.wav"), speech(), RATE)
-    return dict.fromkeys(
-        ("8bit.wav", "24bit.wav", "float.wav", "six.wav", "192k.wav", "silence.wav", "ulaw.wav",
-         "streamed.wav", "flac.flac", "ogg.ogg", "aiff.aiff", "rf64.wav",
-         "latin-1 \udce9.wav"), 1.0,
-    )  # fmt: skip
+    names = (
+        "8bit.wav",
+        "24bit.wav",
+        "float.wav",
+        "six.wav",
+        "192k.wav",
+        "silence.wav",
+        "ulaw.wav",
+        "streamed.wav",
+        "flac.flac",
+        "ogg.ogg",
+        "aiff.aiff",
+        "rf64.wav",
+        "latin-1 \udce9.wav",
+    )
+    return dict.fromkeys(names, 1.0)

@@ -1,6 +1,6 @@
-"""From any recording to MFCC features, in numpy and in a TensorFlow graph.
+"""Recordings and their MFCC features, in numpy and in a TensorFlow graph.
 
-Reading and resampling, features, the feature cache, and augmentation.
+Reading and resampling of recordings, features, a cache of features, and augmentation.
 
 May import `asr.base`.
 """

@@ -1,5 +1,4 @@
-"""Static cepstra of recordings kept on disk: a training reads each recording once, the next ones
-only what became of it."""
+"""A cache of static cepstra on disk, so that only the first training decodes the recordings."""
 
 from __future__ import annotations
 
@@ -15,43 +14,53 @@ from asr.audio.reading import read_audio
 from asr.base.config import to_dict
 from asr.base.files import atomic_write
 
-LATER = ("deltas", "delta_width", "normalise")
-"""Keys of a `FeatureConfig` that are about what is made of static cepstra."""
+DYNAMIC_KEYS = ("deltas", "delta_width", "normalise")
+"""Keys of a `FeatureConfig` that do not affect static cepstra."""
 
 
 class FeatureCache:
-    """A folder of .npy files, each named by what it was made from: the bytes of the recording and
-    the configuration. So nothing in it can be out of date, two trainings may share it, and it may
-    be deleted at any time.
+    """A folder of .npy files with static cepstra.
 
-    Without a folder, or where nothing can be written, every recording is read anew.
+    The name of a file is a hash of the recording's bytes and of the configuration, so a file is
+    never out of date. Several trainings can share the folder, and it can be deleted at any time.
+
+    Args:
+        folder: the cache; created if needed. Without a folder (None), or if the folder cannot be
+            written, every recording is decoded again.
+        config: settings of the features.
     """
 
     def __init__(self, folder: Path | None, config: FeatureConfig) -> None:
         self.folder, self.config = folder, config
-        values = {k: v for k, v in to_dict(config).items() if k not in LATER}
+        values = {k: v for k, v in to_dict(config).items() if k not in DYNAMIC_KEYS}
         self._salt = json.dumps(values, sort_keys=True).encode()
 
     def static(self, path: Path) -> np.ndarray:
-        """Static cepstra of a recording: float32 [frames, coefficients].
+        """Static cepstra of a recording, from the cache if they are there.
+
+        Args:
+            path: the recording.
+
+        Returns:
+            float32 [frames, coefficients].
 
         Raises:
-            AudioError: it cannot be read, or is shorter than a frame.
+            AudioError: the recording cannot be read, or is shorter than a frame.
         """
         if self.folder is None:
-            return self._made(path)
+            return self._compute(path)
         try:
             digest = hashlib.sha256(self._salt + path.read_bytes()).hexdigest()
         except OSError:
-            return self._made(path)  # or rather what is wrong with it
+            return self._compute(path)  # raises an error that names the cause
         file = self.folder / digest[:2] / f"{digest}.npy"
         try:
             return np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError):
-            static = self._made(path)
-        with suppress(OSError), atomic_write(file, binary=True) as writing:
-            np.save(writing, static)
+            static = self._compute(path)
+        with suppress(OSError), atomic_write(file, binary=True) as stream:
+            np.save(stream, static)
         return static
 
-    def _made(self, path: Path) -> np.ndarray:
+    def _compute(self, path: Path) -> np.ndarray:
         return mfcc(read_audio(path, self.config.sample_rate), self.config, str(path))

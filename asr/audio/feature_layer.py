@@ -1,4 +1,4 @@
-"""The front end of `features.py` as a Keras layer on tf.signal; a test holds the two together."""
+"""MFCC features in a TensorFlow graph; tests compare them with `asr.audio.features`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ from asr.base.tensorflow import keras, tf
 
 @keras.saving.register_keras_serializable("asr")
 class MfccLayer(keras.layers.Layer):
-    """Samples [batch, time], lengths [batch] → features [batch, frames, dimension], counts [batch].
+    """Computes features of a padded batch, as `asr.audio.features.extract` does.
 
-    An utterance's features do not depend on the padding behind it or on its neighbours.
+    The features of an utterance do not depend on its padding or on the other utterances.
+
+    Args:
+        config: settings of the features, or their plain values.
+        kwargs: see `keras.layers.Layer`.
+
+    Raises:
+        ConfigError: a plain value is unknown, missing or invalid.
     """
 
     def __init__(self, config: FeatureConfig | dict[str, Any], **kwargs: Any) -> None:
@@ -33,6 +40,16 @@ class MfccLayer(keras.layers.Layer):
         return {**super().get_config(), "config": to_dict(self.config)}
 
     def call(self, samples: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute features.
+
+        Args:
+            samples: mono samples in −1…1, [batch, time]; the padding may hold any values.
+            lengths: samples of each utterance, [batch].
+
+        Returns:
+            Features, float32 [batch, frames, dimension], zero in the padding; and the number of
+            frames of each utterance, [batch].
+        """
         c = self.config
         signal = tf.cast(samples, tf.float64) * SAMPLE_SCALE
         signal = tf.concat([signal[:, :1], signal[:, 1:] - c.pre_emphasis * signal[:, :-1]], axis=1)
@@ -44,7 +61,15 @@ class MfccLayer(keras.layers.Layer):
         return self.expand(static, counts), counts
 
     def expand(self, static: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-        """`features.expand`: cepstra [batch, frames, coefficients] → [batch, frames, dimension]."""
+        """Append deltas and normalise, as `asr.audio.features.expand` does.
+
+        Args:
+            static: cepstra, [batch, frames, coefficients]; the padding may hold any values.
+            counts: frames of each utterance, [batch].
+
+        Returns:
+            float32 [batch, frames, dimension], zero in the padding.
+        """
         c = self.config
         length = tf.shape(static)[1]
         last = tf.maximum(counts - 1, 0)[:, None]
@@ -59,7 +84,7 @@ class MfccLayer(keras.layers.Layer):
             return slope / (2.0 * sum(n * n for n in offsets))
 
         mask = tf.sequence_mask(counts, length)[:, :, None]
-        # Chosen, not multiplied by zero: padding may hold NaN.
+        # `where`, not a product with the mask: the padding may hold NaN, and NaN × 0 is NaN.
         parts = [tf.where(mask, static, 0.0)]
         for _ in range(c.deltas):
             parts.append(delta(parts[-1]))

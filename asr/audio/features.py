@@ -1,7 +1,8 @@
-"""MFCC features in numpy: one `FeatureConfig`, used everywhere (feature_layer.py: in a graph).
+"""MFCC features in numpy.
 
-The default is CMU Sphinx's front end (13 cepstra; checked against pocketsphinx's own log) followed
-by regression deltas and per-utterance mean and variance normalisation.
+`asr.audio.feature_layer` computes the same features in a TensorFlow graph. The defaults are the
+front end of CMU Sphinx (13 cepstra, tested against pocketsphinx's own log), followed by regression
+deltas and normalisation of mean and variance per utterance.
 """
 
 from __future__ import annotations
@@ -15,29 +16,36 @@ import numpy as np
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 from asr.base.config import STRICT
+from asr.base.units import Hertz, Samples, Seconds
 from asr.errors import AudioError, ConfigError
 
 SAMPLE_SCALE = 32768.0
-"""Sphinx computes on 16-bit sample values; ours are in −1…1."""
+"""Factor from samples in −1…1 to the 16-bit values that Sphinx computes with."""
 
 STD_FLOOR = 1e-3
-"""Silence has no variance: below this it is left small instead of being blown up."""
-
+"""Smallest divisor in the normalisation; it keeps silence, which has no variance, near zero."""
 
 DIGITAL_SILENCE_NATS = 10.0
-"""Nats of the first cepstrum below speech where nothing was recorded, as between joined files. Even
-a little of such silence beside speech would spoil the normalisation, and it is no background."""
+"""How far the first cepstrum of digital silence lies below that of speech, in nats.
+
+Digital silence is where nothing was recorded, as between joined files. It is not background noise,
+and a little of it beside speech would spoil the normalisation.
+"""
 
 
 @strict_dataclass(frozen=True, config=STRICT)
 class FeatureConfig:
-    """How samples become feature frames; travels inside every model."""
+    """Settings of the features. Every model directory contains them.
 
-    sample_rate: int = 16_000
-    window: int = 410
-    """Samples a frame (25.625 ms)."""
-    hop: int = 160
-    """Samples from one frame's start to the next one's (10 ms)."""
+    Raises:
+        ConfigError: the values do not fit each other.
+    """
+
+    sample_rate: Hertz = 16_000
+    window: Samples = 410
+    """Length of a frame in samples (25.625 ms)."""
+    hop: Samples = 160
+    """Samples from the start of a frame to the start of the next (10 ms)."""
     fft: int = 512
     pre_emphasis: float = 0.97
     mels: int = 40
@@ -45,29 +53,31 @@ class FeatureConfig:
     high_hz: float = 6800.0
     mel_scale: Literal["htk", "slaney"] = "htk"
     round_edges: bool = True
-    """Move each filter's edges to the nearest FFT bin, as Sphinx does."""
+    """Whether to move the edges of the mel filters to the nearest FFT bins, as Sphinx does."""
     log_floor: float = 1e-4
     coefficients: int = 13
     deltas: int = 2
-    """Orders of time derivative appended: 0, 1 (Δ) or 2 (Δ and ΔΔ)."""
+    """Highest order of the appended time derivatives: 0, 1 (Δ) or 2 (Δ and ΔΔ)."""
     delta_width: int = 2
-    """Frames on each side that a derivative is fitted to."""
+    """Frames on each side from which a derivative is computed."""
     normalise: Literal["none", "mean", "mean_variance"] = "mean_variance"
-    """Per utterance and dimension."""
+    """Statistics that are normalised, per utterance and dimension."""
 
     def __post_init__(self) -> None:
         if not 0 < self.hop <= self.window <= self.fft:
             raise ConfigError(
-                "features: hop ≤ window ≤ fft is needed, "
+                "features: hop ≤ window ≤ fft is required, "
                 f"found {self.hop}, {self.window}, {self.fft}"
             )
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise ConfigError(
-                f"features: low_hz < high_hz ≤ sample_rate / 2 is needed, "
+                "features: low_hz < high_hz ≤ sample_rate / 2 is required, "
                 f"found {self.low_hz}, {self.high_hz}, {self.sample_rate / 2}"
             )
         if not 0 < self.coefficients <= self.mels:
-            raise ConfigError("features: coefficients must be in 1…mels")
+            raise ConfigError(
+                f"features: coefficients must be 1 to mels ({self.mels}), found {self.coefficients}"
+            )
         if self.deltas not in (0, 1, 2):
             raise ConfigError(f"features: deltas must be 0, 1 or 2, found {self.deltas}")
         if self.delta_width < 1:
@@ -77,29 +87,39 @@ class FeatureConfig:
 
     @property
     def dimension(self) -> int:
-        """Values a frame."""
+        """Values per frame."""
         return self.coefficients * (1 + self.deltas)
 
     @property
     def frames_per_second(self) -> float:
         return self.sample_rate / self.hop
 
-    def frames(self, samples: int) -> int:
-        """Whole frames in so many samples."""
+    def frames(self, samples: Samples) -> int:
+        """Number of whole frames in a number of samples."""
         return max(0, 1 + (samples - self.window) // self.hop)
 
 
 def mel_frequencies(count: int, low: float, high: float, scale: str) -> np.ndarray:
-    """Frequencies in Hz, equally spaced in mel from `low` to `high`: float64 [count].
+    """Frequencies that are equally spaced on a mel scale.
 
-    "htk" is 2595 log10(1 + f/700) (O'Shaughnessy, 1987); "slaney" (Auditory Toolbox, 1998) is
-    linear up to 1000 Hz and logarithmic above. Tests hold both to librosa's, whose import takes as
-    long as everything else that a transcript needs.
+    Tests compare both scales with librosa's. librosa itself is not used, because importing it takes
+    as long as a whole transcription of a short recording.
+
+    Args:
+        count: number of frequencies.
+        low: first frequency in Hz.
+        high: last frequency in Hz.
+        scale: "htk" is 2595 log10(1 + f/700) (O'Shaughnessy, 1987); "slaney" (Auditory Toolbox,
+            1998) is linear up to 1000 Hz and logarithmic above.
+
+    Returns:
+        float64 [count], in Hz.
     """
     if scale == "htk":
         low, high = (2595 * np.log10(1 + f / 700) for f in (low, high))
         return 700 * (10 ** (np.linspace(low, high, count) / 2595) - 1)
-    step = np.log(6.4) / 27  # above 1000 Hz, which is 15 mels of 200/3 Hz
+    # 1000 Hz are 15 mels of 200/3 Hz each; above, a mel is a factor of 6.4^(1/27).
+    step = np.log(6.4) / 27
     low, high = (f * 3 / 200 if f < 1000 else 15 + np.log(f / 1000) / step for f in (low, high))
     mels = np.linspace(low, high, count)
     return np.where(mels < 15, mels * (200 / 3), 1000 * np.exp(step * (mels - 15)))
@@ -107,9 +127,13 @@ def mel_frequencies(count: int, low: float, high: float, scale: str) -> np.ndarr
 
 @lru_cache(maxsize=8)
 def mel_filters(config: FeatureConfig) -> np.ndarray:
-    """Triangular filters of unit area, float64 [fft // 2 + 1, mels].
+    """Triangular filters of unit area, with edges that are equally spaced in mel.
 
-    Edges are equally spaced in mel; with `round_edges` each is the nearest FFT bin's frequency.
+    Returns:
+        float64 [fft // 2 + 1, mels].
+
+    Raises:
+        ConfigError: a filter is narrower than an FFT bin.
     """
     bins = np.arange(config.fft // 2 + 1) * config.sample_rate / config.fft
     edges = mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, config.mel_scale)
@@ -120,7 +144,7 @@ def mel_filters(config: FeatureConfig) -> np.ndarray:
     if np.any(left >= centre) or np.any(centre >= right):
         raise ConfigError(
             f"features: {config.mels} mel filters are too many for an FFT of {config.fft} points; "
-            "take fewer mels, a longer fft or round_edges: false"
+            "use fewer mels, a longer fft or round_edges: false"
         )
     rising = (bins[:, None] - left) / (centre - left)
     falling = (right - bins[:, None]) / (right - centre)
@@ -129,7 +153,11 @@ def mel_filters(config: FeatureConfig) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def cosine_transform(config: FeatureConfig) -> np.ndarray:
-    """Sphinx's "legacy" DCT-II, float64 [mels, coefficients]: first input halved, over mels."""
+    """Sphinx's "legacy" DCT-II: divided by the number of mels, with the first input halved.
+
+    Returns:
+        float64 [mels, coefficients].
+    """
     j, k = np.arange(config.mels), np.arange(config.coefficients)
     matrix = np.cos(np.pi * np.outer(j + 0.5, k) / config.mels) / config.mels
     matrix[0] *= 0.5
@@ -142,12 +170,26 @@ def hamming(config: FeatureConfig) -> np.ndarray:
 
 
 def mfcc(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:
-    """Static cepstra of mono samples in −1…1: float32 [samples] → float32 [frames, coefficients].
+    """Compute static cepstra (MFCCs without deltas and normalisation).
 
-    Computed in float64, as in the graph, so that the two agree to rounding at any level.
+    >>> from asr import FeatureConfig, mfcc, read_audio
+    >>> cepstra = mfcc(read_audio("tests/fixtures/goforward.wav"), FeatureConfig())
+    >>> cepstra.shape
+    (277, 13)
+    >>> print([f"{value:.2f}" for value in cepstra[0, :3]])
+    ['5.31', '-0.57', '-0.21']
+
+    Args:
+        samples: mono samples in −1…1, float32 [samples], at `config.sample_rate`.
+        config: settings of the features.
+        name: name of the recording in error messages; default: "audio".
+
+    Returns:
+        float32 [frames, coefficients]. The computation is in float64, as in the graph, so that both
+        agree for quiet recordings too.
 
     Raises:
-        AudioError: fewer samples than one window; the message has `name`.
+        AudioError: there are fewer samples than one window; the message has `name`.
     """
     stream = MfccStream(config)
     static = stream.feed(samples)
@@ -156,9 +198,10 @@ def mfcc(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.
 
 
 class MfccStream:
-    """`mfcc` piece by piece: each piece of samples gives the frames that it completes.
+    """Computes `mfcc` of a stream: each piece of samples returns the frames that it completes.
 
     Attributes:
+        config: settings of the features.
         count: samples fed so far.
     """
 
@@ -168,7 +211,14 @@ class MfccStream:
         self._kept = np.zeros(0)
 
     def feed(self, samples: np.ndarray) -> np.ndarray:
-        """float32 [samples] of any number → float32 [frames, coefficients], perhaps of none."""
+        """Compute the frames that the next samples complete.
+
+        Args:
+            samples: mono samples in −1…1, float32 [samples] of any length.
+
+        Returns:
+            float32 [frames, coefficients]; frames may be 0.
+        """
         c = self.config
         self.count += len(samples)
         raw = np.concatenate([self._last, samples.astype(np.float64) * SAMPLE_SCALE])
@@ -185,18 +235,30 @@ class MfccStream:
         return (energies @ cosine_transform(c)).astype(np.float32)
 
     def check_length(self, name: str) -> None:
-        """Raise an `AudioError` with `name` if what was fed is not even one frame."""
+        """Check that the stream has at least one frame.
+
+        Raises:
+            AudioError: it has none; the message has `name`.
+        """
         if not self.config.frames(self.count):
             raise AudioError(
-                f"{name}: too short: {self.count} samples, one frame needs {self.config.window} "
+                f"{name}: too short: {self.count} samples, one frame has {self.config.window} "
                 f"({1000 * self.config.window / self.config.sample_rate:.0f} ms)"
             )
 
 
 def delta(features: np.ndarray, width: int) -> np.ndarray:
-    """Regression slope over ±`width` frames, edges repeated: [frames, n] → [frames, n].
+    """Compute time derivatives by linear regression (Young et al., The HTK Book, 2006, eq. 5.16).
 
-    The HTK Book's Δ (Young et al., 2006, eq. 5.16); librosa's `delta` with mode="nearest".
+    Equal to librosa's `delta` with mode="nearest".
+
+    Args:
+        features: float32 [frames, n].
+        width: frames on each side of the regression; the first and the last frame are repeated
+            beyond the ends.
+
+    Returns:
+        float32 [frames, n].
     """
     frames = len(features)
     padded = np.pad(features, ((width, width), (0, 0)), mode="edge")
@@ -209,7 +271,13 @@ def delta(features: np.ndarray, width: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and standard deviation [dimension] of so many frames."""
+    """Mean and standard deviation of feature frames.
+
+    Attributes:
+        count: number of frames.
+        mean: float64 [dimension].
+        std: float64 [dimension].
+    """
 
     count: float
     mean: np.ndarray
@@ -217,12 +285,15 @@ class Moments:
 
     @classmethod
     def of(cls, features: np.ndarray) -> Moments:
-        """Of float32 [frames, dimension], in float64: silence is otherwise its own rounding."""
+        """Moments of float32 [frames, dimension].
+
+        Computed in float64. In float32 the deviation of silence would be rounding noise.
+        """
         mean = features.mean(axis=0, dtype=np.float64)
         return cls(len(features), mean, (features - mean).std(axis=0))
 
     def combined(self, other: Moments) -> Moments:
-        """Of both together (Chan, Golub & LeVeque, 1983)."""
+        """Moments of the frames of both (Chan, Golub & LeVeque, 1983)."""
         count = self.count + other.count
         share = other.count / count
         shift = other.mean - self.mean
@@ -231,17 +302,23 @@ class Moments:
 
 
 class RecentMoments:
-    """Moments of what was heard before, which count in the normalisation of what follows: a few
-    seconds say little of a voice and a room by themselves."""
+    """Moments of the last few seconds of a stream, for the normalisation of the next frames.
 
-    SECONDS = 5.0
+    A window of a few seconds alone says little about the voice and the room.
+
+    Attributes:
+        moments: the moments; None before the first frames.
+    """
+
+    SECONDS: Seconds = 5.0
+    """Weight of all earlier frames together, as a duration."""
 
     def __init__(self, config: FeatureConfig) -> None:
         self.moments: Moments | None = None
         self._limit = self.SECONDS * config.frames_per_second
 
     def add(self, features: np.ndarray) -> None:
-        """Take float32 [frames, dimension]; the last ones count most."""
+        """Add frames, float32 [frames, dimension]. Older frames lose weight."""
         moments = Moments.of(features)
         if self.moments is not None:
             moments = moments.combined(self.moments)
@@ -249,7 +326,15 @@ class RecentMoments:
 
 
 def differentiate(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Append deltas: float32 [frames, coefficients] → float32 [frames, dimension]."""
+    """Append deltas to static cepstra.
+
+    Args:
+        static: float32 [frames, coefficients].
+        config: settings of the features.
+
+    Returns:
+        float32 [frames, dimension].
+    """
     parts = [static]
     for _ in range(config.deltas):
         parts.append(delta(parts[-1], config.delta_width))
@@ -259,9 +344,16 @@ def differentiate(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
 def normalise(
     features: np.ndarray, config: FeatureConfig, before: Moments | None = None
 ) -> np.ndarray:
-    """Mean and variance to 0 and 1, as `config` says: float32 [frames, dimension] → the same.
+    """Normalise the mean to 0 and the variance to 1, as far as `config.normalise` says.
 
-    `before` are moments of what was heard before; they count with the frames' own.
+    Args:
+        features: float32 [frames, dimension].
+        config: settings of the features.
+        before: moments of earlier frames, which are combined with those of `features`; default:
+            none.
+
+    Returns:
+        float32 [frames, dimension].
     """
     if config.normalise == "none":
         return features
@@ -275,22 +367,51 @@ def normalise(
 
 
 def expand(static: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Append deltas and normalise: float32 [frames, coefficients] → float32 [frames, dimension]."""
+    """Append deltas to static cepstra and normalise: [frames, coefficients] → [frames, dimension].
+
+    Args:
+        static: float32 [frames, coefficients].
+        config: settings of the features.
+
+    Returns:
+        float32 [frames, dimension].
+    """
     return normalise(differentiate(static, config), config)
 
 
 def extract(samples: np.ndarray, config: FeatureConfig, name: str = "audio") -> np.ndarray:
-    """Everything: mono samples at `config.sample_rate` → float32 [frames, dimension]."""
+    """Compute the features that a network reads: cepstra with deltas, normalised.
+
+    Args:
+        samples: mono samples in −1…1, float32 [samples], at `config.sample_rate`.
+        config: settings of the features.
+        name: name of the recording in error messages; default: "audio".
+
+    Returns:
+        float32 [frames, dimension].
+
+    Raises:
+        AudioError: there are fewer samples than one window; the message has `name`.
+    """
     return expand(mfcc(samples, config, name), config)
 
 
 def load_features(path: Path, config: FeatureConfig) -> np.ndarray:
-    """Read a Sphinx feature file: float32 [frames, coefficients].
+    """Read the static cepstra of a Sphinx feature file.
 
-    An int32 count of the floats that follow, then the floats; either byte order.
+    The file holds the number of values as int32, then the values as float32, both big-endian or
+    both little-endian.
+
+    Args:
+        path: the file.
+        config: settings with the number of `coefficients` per frame.
+
+    Returns:
+        float32 [frames, coefficients].
 
     Raises:
-        AudioError: the file is missing, its count does not fit its size, or a value is not finite.
+        AudioError: the file is missing, its count does not fit its size, or a value is not finite;
+            the message names the file.
     """
     try:
         raw = path.read_bytes()
@@ -301,11 +422,13 @@ def load_features(path: Path, config: FeatureConfig) -> np.ndarray:
             values = np.frombuffer(raw[4:], f"{order}f4").astype(np.float32)
             break
     else:
-        raise AudioError(f"{path}: not a Sphinx feature file: its count does not fit its size")
+        raise AudioError(
+            f"{path}: not a Sphinx feature file: the count in it does not fit its size"
+        )
     if len(values) % config.coefficients:
         raise AudioError(
-            f"{path}: {len(values)} values are no whole frames of {config.coefficients}"
+            f"{path}: {len(values)} values, not a multiple of {config.coefficients} coefficients"
         )
     if not np.isfinite(values).all():
-        raise AudioError(f"{path}: holds values that are not finite")
+        raise AudioError(f"{path}: some values are not finite")
     return values.reshape(-1, config.coefficients)

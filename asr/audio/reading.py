@@ -1,4 +1,8 @@
-"""Reading recordings: any rate, bit depth, channel count and length to mono float32 in −1…1."""
+"""Reading recordings of any format, sample rate and channel count as mono float32 in −1…1.
+
+`read_audio` and `read_blocks` read files, `to_mono` and `to_mono_blocks` convert samples in memory,
+and `MonoStream` converts a stream. `find_audio` expands folders and glob patterns.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -14,45 +19,56 @@ import numpy as np
 import soundfile
 import soxr
 
+from asr.base.units import Hertz, Samples, Seconds
 from asr.errors import AudioError
 
 UNKNOWN_LENGTH = 0x7EFF0000
-"""Bytes; streaming writers, who cannot know it, leave something between this and 4 GiB."""
-CHUNKED: dict[bytes, tuple[Literal["little", "big"], bytes]] = {
+"""Lengths in bytes from here up to 4 GiB are placeholders, as written by programs that stream."""
+SAMPLE_CHUNKS: dict[bytes, tuple[Literal["little", "big"], bytes]] = {
     b"RIFF": ("little", b"data"),
     b"RF64": ("little", b"data"),
     b"RIFX": ("big", b"data"),
     b"FORM": ("big", b"SSND"),
 }
-"""First bytes of WAV and AIFF → byte order, and the chunk of the samples."""
-MIN_SAMPLE_RATE = 1000
-"""Hz; below, a header is wrong, and resampling would make gigabytes of a small file."""
-MIN_DURATION = 0.05
-"""Seconds; anything shorter holds no word."""
+"""First bytes of WAV and AIFF files → their byte order, and the name of the chunk of samples."""
+MIN_SAMPLE_RATE: Hertz = 1000
+"""Hz. A lower rate means a wrong header, and resampling would turn a small file into gigabytes."""
+MIN_DURATION: Seconds = 0.05
+"""Shorter recordings cannot hold a word."""
 UNREADABLE = (soundfile.SoundFileError, OSError, TypeError, ValueError)
-"""What soundfile raises; the last two for formats without a header, such as .raw and .gsm."""
-BLOCK = 65_536
-"""Samples a channel read at once."""
+"""Errors of soundfile. The last two are for formats without a header, such as .raw and .gsm."""
+BLOCK: Samples = 65_536
+"""Samples per channel that are read at once."""
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au"})
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a recording's header says; `frames` are samples a channel, `duration` is in seconds."""
+    """The contents of a recording's header.
+
+    Attributes:
+        path: the file.
+        sample_rate: Hz.
+        channels: number of channels.
+        frames: samples per channel.
+        duration: seconds.
+        subtype: encoding of the samples, as soundfile calls it, such as "PCM_16".
+    """
 
     path: Path
-    sample_rate: int
+    sample_rate: Hertz
     channels: int
-    frames: int
-    duration: float
+    frames: Samples
+    duration: Seconds
     subtype: str
 
 
 def probe(path: Path) -> AudioInfo:
-    """Read the header only.
+    """Read the header of a recording.
 
     Raises:
-        AudioError: missing, not readable, truncated, or no audio format that libsndfile knows.
+        AudioError: the file is missing, cannot be read, is truncated, or is no audio that
+            libsndfile knows; the message names the file.
     """
     path = Path(path)
     _check_file(path)
@@ -71,21 +87,47 @@ def probe(path: Path) -> AudioInfo:
     )
 
 
-def read_audio(path: Path, sample_rate: int = 16_000, channel: int | None = None) -> np.ndarray:
-    """Read a recording whole: float32 [samples] at `sample_rate`; see `read_blocks`."""
+def read_audio(
+    path: str | PathLike[str], sample_rate: Hertz = 16_000, channel: int | None = None
+) -> np.ndarray:
+    """Read a whole recording as mono samples.
+
+    >>> from asr import read_audio
+    >>> samples = read_audio("tests/fixtures/goforward.wav")
+    >>> samples.shape, samples.dtype
+    ((44580,), dtype('float32'))
+
+    Args:
+        path: the recording.
+        sample_rate: rate of the result in Hz; default: 16,000.
+        channel: the channel to read, counted from 0; default: the mean of all channels.
+
+    Returns:
+        float32 [samples] in −1…1.
+
+    Raises:
+        AudioError: see `read_blocks`.
+    """
     return np.concatenate(list(read_blocks(path, sample_rate, channel)))
 
 
 def read_blocks(
-    path: Path, sample_rate: int = 16_000, channel: int | None = None
+    path: str | PathLike[str], sample_rate: Hertz = 16_000, channel: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Read a recording in pieces of some seconds: float32 [samples] at `sample_rate`.
+    """Read a recording as blocks of a few seconds, so that long recordings fit into memory.
 
-    Channels are mixed, or one is taken by its number from 0. What is wrong with a recording may
-    show only after pieces of it were given.
+    Args:
+        path: the recording.
+        sample_rate: rate of the result in Hz; default: 16,000.
+        channel: the channel to read, counted from 0; default: the mean of all channels.
+
+    Yields:
+        float32 [samples] in −1…1.
 
     Raises:
-        AudioError: missing, unreadable, truncated, empty, too short, not finite, no such channel.
+        AudioError: the file is missing, unreadable, truncated, empty or too short, holds samples
+            that are not finite, or lacks the channel; the message names the file. Some errors are
+            found only after several blocks.
     """
     path = Path(path)
     _check_file(path)
@@ -105,34 +147,42 @@ def read_blocks(
                 break
             yield mono.feed(samples)
         if mono.count < file.frames:
-            promised, held = (n / file.samplerate for n in (file.frames, mono.count))
-            raise _truncated(path, f"{promised:.2f} s", f"{held:.2f} s")
+            promised, found = (n / file.samplerate for n in (file.frames, mono.count))
+            raise _truncated(path, f"{promised:.2f} s", f"{found:.2f} s")
         mono.check_length()
         yield mono.finish()
 
 
 def to_mono(
-    samples: np.ndarray, source_rate: int, target_rate: int, channel: int | None, name: str
+    samples: np.ndarray, source_rate: Hertz, target_rate: Hertz, channel: int | None, name: str
 ) -> np.ndarray:
-    """Samples of any rate as mono float32 [samples] at `target_rate`; see `to_mono_blocks`."""
+    """Convert samples as `to_mono_blocks` does, to one array: float32 [samples]."""
     return np.concatenate(list(to_mono_blocks(samples, source_rate, target_rate, channel, name)))
 
 
 def to_mono_blocks(
-    samples: np.ndarray, source_rate: int, target_rate: int, channel: int | None, name: str
+    samples: np.ndarray, source_rate: Hertz, target_rate: Hertz, channel: int | None, name: str
 ) -> Iterator[np.ndarray]:
-    """Check samples [n] or [n, channels] and give them as `read_blocks` does.
+    """Check samples and convert them to blocks of mono samples.
 
-    Integers of 8 to 32 bits, as some readers give, are scaled from their type's range to −1…1;
-    floats beyond that are left as they are.
+    Args:
+        samples: [n] or [n, channels]. Integers of 8 to 32 bits are scaled from the range of their
+            type to −1…1. Floats are not scaled, nor clipped to −1…1.
+        source_rate: sample rate of `samples` in Hz.
+        target_rate: sample rate of the result in Hz.
+        channel: the channel to convert, counted from 0; None: the mean of all channels.
+        name: name of the samples in error messages.
+
+    Yields:
+        float32 [samples].
 
     Raises:
-        AudioError: empty, too short, not finite, of no sample type or rate, or no such channel;
-            the message has `name`.
+        AudioError: the samples are empty, too short, not finite or of an unusable type, the sample
+            rate is too low, or the channel does not exist; the message has `name`.
     """
     samples = np.atleast_1d(samples)
     mono = MonoStream(source_rate, target_rate, channel, name)
-    # At least one piece, so that what is wrong with no samples at all is found too.
+    # Feed one block even if there are no samples: the type and the shape are checked there.
     for start in range(0, max(len(samples), 1), BLOCK):
         yield mono.feed(samples[start : start + BLOCK])
     mono.check_length()
@@ -140,21 +190,35 @@ def to_mono_blocks(
 
 
 class MonoStream:
-    """Samples piece by piece → checked, mono, float32 at `target_rate`.
+    """Converts a stream of samples to mono float32 at another sample rate, and checks them.
 
-    The pieces may be of any length: joined, what comes out is the same, to the bit. What a
-    resampler holds back comes later, the last of it from `finish`.
+    The lengths of the pieces do not matter: the joined output is the same, to the bit. The
+    resampler delays its output; `finish` returns the rest.
+
+    Args:
+        source_rate: sample rate of the input in Hz.
+        target_rate: sample rate of the output in Hz.
+        channel: the channel to convert, counted from 0; default: the mean of all channels.
+        name: name of the stream in error messages; default: "samples".
 
     Attributes:
-        count: samples a channel fed so far, at `source_rate`.
+        count: samples per channel fed so far, at `source_rate`.
+        channels: channels of the last piece.
+
+    Raises:
+        AudioError: `source_rate` is below 1000 Hz.
     """
 
     def __init__(
-        self, source_rate: int, target_rate: int, channel: int | None = None, name: str = "samples"
+        self,
+        source_rate: Hertz,
+        target_rate: Hertz,
+        channel: int | None = None,
+        name: str = "samples",
     ) -> None:
         if source_rate < MIN_SAMPLE_RATE:
             raise AudioError(
-                f"{name}: sample rate {source_rate} Hz, at least {MIN_SAMPLE_RATE} Hz are needed"
+                f"{name}: sample rate {source_rate} Hz is below the minimum, {MIN_SAMPLE_RATE} Hz"
             )
         self.source_rate, self.channel, self.name = source_rate, channel, name
         self.count, self.channels = 0, 1
@@ -165,18 +229,25 @@ class MonoStream:
             )
 
     def feed(self, samples: np.ndarray) -> np.ndarray:
-        """The next samples, [n] or [n, channels].
+        """Convert the next samples.
+
+        Args:
+            samples: [n] or [n, channels]; n may be 0.
+
+        Returns:
+            float32 [samples], possibly empty.
 
         Raises:
-            AudioError: not finite, of no sample type, or no such channel.
+            AudioError: the samples are not finite or of an unusable type, or the channel does not
+                exist.
         """
-        samples = self._floats(samples)
+        samples = self._as_float32(samples)
         if not samples.size:
             return np.zeros(0, np.float32)
         self.channels = channels = samples.shape[1]
         if self.channel is not None and not 0 <= self.channel < channels:
             raise AudioError(
-                f"{self.name}: no channel {self.channel}: it has {channels}, counted from 0"
+                f"{self.name}: no channel {self.channel}: there are {channels}, counted from 0"
             )
         mono = samples.mean(axis=1) if self.channel is None else samples[:, self.channel]
         finite = np.isfinite(mono)
@@ -190,24 +261,28 @@ class MonoStream:
         return mono if self._resampler is None else self._resampler.resample_chunk(mono)
 
     def finish(self) -> np.ndarray:
-        """The samples that the resampler still held."""
+        """End the stream and return the samples that the resampler still holds."""
         rest = np.zeros(0, np.float32)
         return rest if self._resampler is None else self._resampler.resample_chunk(rest, last=True)
 
     def check_length(self) -> None:
-        """Raise an `AudioError` if what was fed is no recording: empty, or too short for a word."""
+        """Check that the stream is long enough for a word.
+
+        Raises:
+            AudioError: the stream is empty or shorter than 50 ms.
+        """
         if not self.count:
-            raise AudioError(f"{self.name}: empty: holds no samples")
+            raise AudioError(f"{self.name}: empty: no samples")
         if self.count < MIN_DURATION * self.source_rate:
             shape = (self.count, self.channels)
-            hint = f"; [n, channels] was expected, not {shape}" if self.channels > 100 else ""
+            hint = f"; expected [n, channels], found {shape}" if self.channels > 100 else ""
             raise AudioError(
                 f"{self.name}: too short: {1000 * self.count / self.source_rate:.0f} ms, "
-                f"at least {1000 * MIN_DURATION:.0f} ms are needed{hint}"
+                f"the minimum is {1000 * MIN_DURATION:.0f} ms{hint}"
             )
 
-    def _floats(self, samples: np.ndarray) -> np.ndarray:
-        """Samples of any usable type and shape as float32 [n, channels]."""
+    def _as_float32(self, samples: np.ndarray) -> np.ndarray:
+        """Samples of any usable type and shape as float32 [n, channels], scaled to −1…1."""
         samples = np.asarray(samples)
         if samples.ndim not in (1, 2):
             raise AudioError(
@@ -218,24 +293,40 @@ class MonoStream:
             samples = (samples - (lowest + half)) / half
         elif samples.dtype.kind != "f":
             raise AudioError(
-                f"{self.name}: samples are {samples.dtype}, not floats or 8 to 32 bit integers"
+                f"{self.name}: expected floats or integers of 8 to 32 bits, found {samples.dtype}"
             )
         samples = samples.astype(np.float32, copy=False)
         return samples[:, None] if samples.ndim == 1 else samples
 
 
-def resample(samples: np.ndarray, source_rate: int, target_rate: int) -> np.ndarray:
-    """Band-limited resampling: float32 [n] → float32 [about n × target_rate / source_rate]."""
+def resample(samples: np.ndarray, source_rate: Hertz, target_rate: Hertz) -> np.ndarray:
+    """Resample mono samples with a band limit.
+
+    Args:
+        samples: float32 [n].
+        source_rate: sample rate of `samples` in Hz.
+        target_rate: sample rate of the result in Hz.
+
+    Returns:
+        float32 [about n × target_rate / source_rate].
+    """
     if source_rate == target_rate:
         return samples
     return soxr.resample(samples, source_rate, target_rate, quality="HQ")
 
 
 def find_audio(paths: Iterable[str]) -> list[Path]:
-    """Expand files, folders (searched to any depth for known suffixes) and glob patterns.
+    """Expand folders and glob patterns to recordings.
+
+    Args:
+        paths: files, which need not exist; folders, which are searched to any depth for files with
+            one of `SUFFIXES`; and glob patterns.
+
+    Returns:
+        The recordings, each once, sorted within each folder and pattern.
 
     Raises:
-        AudioError: a path that names nothing, or a folder without a recording.
+        AudioError: a path is empty, a pattern matches no file, or a folder holds no recording.
     """
     found: list[Path] = []
     for item in paths:
@@ -246,11 +337,12 @@ def find_audio(paths: Iterable[str]) -> list[Path]:
             inside = _walk(path)
             if not inside:
                 raise AudioError(
-                    f"{path}: no recordings in this folder ({' '.join(sorted(SUFFIXES))})"
+                    f"{path}: this folder holds no recordings ({' '.join(sorted(SUFFIXES))})"
                 )
             found += inside
         elif path.exists() or not glob.has_magic(item):
-            # A missing file is its own reported failure later: the other ones are still done.
+            # A missing file is no error here: it is reported when it is read, and does not stop the
+            # other files.
             found.append(path)
         else:
             matches = sorted(Path(p) for p in glob.glob(item, recursive=True))
@@ -262,14 +354,17 @@ def find_audio(paths: Iterable[str]) -> list[Path]:
 
 
 def _walk(folder: Path) -> list[Path]:
-    """Recordings at any depth, and the folders that cannot be listed, each to fail by its name."""
+    """Recordings at any depth, sorted.
+
+    Folders that cannot be listed are included, so that reading them reports their names.
+    """
     found: list[Path] = []
     seen: set[str] = set()
     for parent, folders, names in os.walk(
         folder, onerror=lambda e: found.append(Path(e.filename)), followlinks=True
     ):
         real = os.path.realpath(parent)
-        if real in seen:  # a link back up the tree, or to another part of it
+        if real in seen:  # reached through a link before
             folders.clear()
             continue
         seen.add(real)
@@ -277,7 +372,7 @@ def _walk(folder: Path) -> list[Path]:
         found.extend(
             Path(parent, name)
             for name in names
-            # macOS leaves a ._NAME without sound beside each NAME.
+            # macOS writes a file ._NAME, which is no audio, beside NAME.
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
         )
     return sorted(found)
@@ -286,7 +381,7 @@ def _walk(folder: Path) -> list[Path]:
 def _check_file(path: Path) -> None:
     try:
         if path.is_dir():
-            os.listdir(path)  # says so if that is what is wrong with it
+            os.listdir(path)  # raises an error if the folder cannot be listed
             raise AudioError(f"{path}: is a folder, not a recording")
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -299,29 +394,33 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path}: no such file") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:  # a NUL byte, as find -print0 writes
-        raise AudioError(f"{str(path)!r}: no file can have this name") from None
+    except ValueError:  # a NUL character in the name, as from `find -print0`
+        raise AudioError(f"{str(path)!r}: not a valid file name") from None
 
 
 def _check_complete(path: Path) -> None:
-    """libsndfile quietly shortens truncated samples to what is there: compare with the header.
+    """Compare the length in the header with the size of the file.
 
-    For uncompressed WAV, AIFF and AU; decoders of compressed samples notice by themselves.
+    libsndfile does not report that uncompressed WAV, AIFF and AU files are truncated. Decoders of
+    compressed formats do.
+
+    Raises:
+        AudioError: the file is truncated.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         kind = file.read(4)
         if kind == b".snd":
             start, length = (int.from_bytes(file.read(4), "big") for _ in range(2))
-        elif kind in CHUNKED:
-            start, length = _find_samples(file, *CHUNKED[kind])
+        elif kind in SAMPLE_CHUNKS:
+            start, length = _find_chunk(file, *SAMPLE_CHUNKS[kind])
         else:
             return
     if length < UNKNOWN_LENGTH and start + length > size:
         raise _truncated(path, f"{length} bytes of samples", str(max(size - start, 0)))
 
 
-def _find_samples(file: BinaryIO, order: Literal["little", "big"], name: bytes) -> tuple[int, int]:
+def _find_chunk(file: BinaryIO, order: Literal["little", "big"], name: bytes) -> tuple[int, int]:
     """Start and length in bytes of the named chunk; 0, 0 if there is none."""
     file.seek(12)
     long_length = 0
@@ -337,10 +436,10 @@ def _find_samples(file: BinaryIO, order: Literal["little", "big"], name: bytes) 
     return 0, 0
 
 
-def _truncated(path: Path, promised: str, held: str) -> AudioError:
+def _truncated(path: Path, promised: str, found: str) -> AudioError:
     return AudioError(
-        f"{path}: truncated: its header promises {promised}, the file holds {held}; "
-        f"get it again, or save what is left of it as a new file"
+        f"{path}: truncated: the header promises {promised}, the file holds {found}; "
+        "copy the recording again, or save the part that is left as a new file"
     )
 
 

@@ -24,7 +24,7 @@ def only(**strengths: float) -> AugmentConfig:
     return AugmentConfig(**{**vars(NO_AUGMENTATION), **strengths})  # type: ignore[arg-type]
 
 
-def test_noise_has_the_ratio_asked_for() -> None:
+def test_noise_has_the_requested_signal_to_noise_ratio() -> None:
     rng = np.random.default_rng(0)
     samples = np.sin(np.arange(16_000) / 10).astype(np.float32)
     for snr in (5.0, 20.0):
@@ -33,7 +33,7 @@ def test_noise_has_the_ratio_asked_for() -> None:
 
 
 @pytest.mark.parametrize("companding", [False, True])
-def test_telephone_leaves_nothing_above_four_kilohertz(companding: bool) -> None:
+def test_telephone_removes_frequencies_above_four_kilohertz(companding: bool) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     power = np.abs(np.fft.rfft(telephone(samples, 16_000, companding))) ** 2
     assert power[4100:].sum() < 1e-4 * power[:4000].sum()
@@ -42,14 +42,14 @@ def test_telephone_leaves_nothing_above_four_kilohertz(companding: bool) -> None
     )
 
 
-def test_a_room_answers_behind_the_sound_and_decays() -> None:
+def test_reverberation_follows_the_sound_and_decays() -> None:
     click = np.zeros(16_000, np.float32)
     click[1000] = 1
     heard = reverberate(click, 16_000, 0.3, np.random.default_rng(0))
-    # The direct sound, nothing before, and 2 ms of nothing behind it.
+    # The direct sound, with silence before it and for 2 ms after it.
     np.testing.assert_allclose(heard[:1032], click[:1032], atol=1e-6)
     late = heard[1001:] ** 2
-    assert 0.06 < late.sum() < 1  # 12 to 0 dB below
+    assert 0.06 < late.sum() < 1  # 12 to 0 dB below the direct sound
     # 60 dB in 0.3 s: 20 dB from one tenth of a second to the next.
     first, second = late[200:1800].sum(), late[1800:3400].sum()
     assert 10 * np.log10(first / second) == pytest.approx(20, abs=2)
@@ -66,7 +66,7 @@ def test_speed_changes_duration_and_pitch() -> None:
     assert pitch == pytest.approx(1000 * factor, rel=0.01)
 
 
-def test_warper_changes_what_it_is_asked_to() -> None:
+def test_augmenter_changes_masked_frames_and_limits_the_band() -> None:
     static = load_features(FIXTURES / "goforward.mfc", FEATURES)
     rng = np.random.default_rng(0)
     np.testing.assert_allclose(
@@ -84,7 +84,7 @@ def test_warper_changes_what_it_is_asked_to() -> None:
     assert narrow[:, 0].mean() < static[:, 0].mean() - 1
 
 
-def test_stretch_keeps_the_ends() -> None:
+def test_stretch_keeps_the_first_and_last_frame() -> None:
     static = np.arange(20, dtype=np.float32).reshape(10, 2)
     longer = stretch(static, 1.5)
     assert len(longer) == 15
@@ -92,7 +92,7 @@ def test_stretch_keeps_the_ends() -> None:
     assert np.all(np.diff(longer[:, 0]) > 0)
 
 
-def test_no_strength_leaves_samples_alone() -> None:
+def test_zero_strengths_do_not_change_samples() -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 4000).astype(np.float32)
     np.testing.assert_array_equal(
         perturb(samples, 16_000, NO_AUGMENTATION, np.random.default_rng(1)), samples
@@ -110,7 +110,7 @@ def test_gain_is_a_factor_within_its_range() -> None:
     assert -6.01 < min(gains) < -4 and 4 < max(gains) < 6.01
 
 
-def test_the_same_seed_makes_the_same_version() -> None:
+def test_perturb_depends_only_on_the_seed() -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 4000).astype(np.float32)
     config = AugmentConfig(noise=1.0, telephone=1.0)
     one, two, other = (
@@ -120,40 +120,40 @@ def test_the_same_seed_makes_the_same_version() -> None:
     assert len(one) != len(other) or not np.array_equal(one, other)
 
 
-def test_a_factor_of_one_is_the_identity() -> None:
+def test_factors_of_one_change_nothing() -> None:
     static = load_features(FIXTURES / "goforward.mfc", FEATURES)
-    warper = CepstralAugmenter(FEATURES, NO_AUGMENTATION)
-    energies = static @ warper.inverse
-    np.testing.assert_allclose(warper._vocal_tract(energies, 1.0), energies, atol=1e-6)
+    augmenter = CepstralAugmenter(FEATURES, NO_AUGMENTATION)
+    energies = static @ augmenter.inverse
+    np.testing.assert_allclose(augmenter.warp_vocal_tract(energies, 1.0), energies, atol=1e-6)
     np.testing.assert_array_equal(stretch(static, 1.0), static)
-    np.testing.assert_array_equal(warper.jitter(static, np.random.default_rng(0)), static)
+    np.testing.assert_array_equal(augmenter.jitter(static, np.random.default_rng(0)), static)
 
 
 def test_a_warped_vocal_tract_moves_a_peak() -> None:
-    warper = CepstralAugmenter(FEATURES, NO_AUGMENTATION)
-    peak = np.exp(-(((warper.centres - 1500) / 200) ** 2))[None]
+    augmenter = CepstralAugmenter(FEATURES, NO_AUGMENTATION)
+    peak = np.exp(-(((augmenter.centres - 1500) / 200) ** 2))[None]
     for factor in (0.9, 1.1):
-        moved = warper._vocal_tract(peak, factor)[0]
-        found = (moved * warper.centres).sum() / moved.sum()
-        # The spectrum is read at `factor` times a frequency, so the peak is at 1 / factor of it.
+        moved = augmenter.warp_vocal_tract(peak, factor)[0]
+        found = (moved * augmenter.centres).sum() / moved.sum()
+        # Each frequency gets the energy at `factor` times it, so the peak moves to 1 / factor.
         assert found == pytest.approx(
-            (peak[0] * warper.centres).sum() / peak[0].sum() / factor, rel=0.03
+            (peak[0] * augmenter.centres).sum() / peak[0].sum() / factor, rel=0.03
         )
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 7])
-def test_short_utterances_survive(frames: int) -> None:
+def test_short_utterances_are_augmented(frames: int) -> None:
     static = load_features(FIXTURES / "goforward.mfc", FEATURES)[:frames]
-    warper = CepstralAugmenter(
+    augmenter = CepstralAugmenter(
         FEATURES, AugmentConfig(band_limit=0.5, frame_noise=0.9, time_masks=4)
     )
     for seed in range(50):
-        warped = warper(static, np.random.default_rng(seed))
+        warped = augmenter(static, np.random.default_rng(seed))
         assert np.isfinite(warped).all() and warped.dtype == np.float32
         assert max(2, round(0.9 * frames)) <= len(warped) <= max(2, round(1.1 * frames))
 
 
-def test_silence_survives() -> None:
+def test_silence_stays_silent() -> None:
     config = AugmentConfig(noise=1.0, telephone=0.5)
     for seed in range(20):
         changed = perturb(np.zeros(4000, np.float32), 16_000, config, np.random.default_rng(seed))
@@ -161,7 +161,7 @@ def test_silence_survives() -> None:
         assert np.isfinite(extract(changed, FEATURES)).all()
 
 
-def test_impossible_strengths_are_errors() -> None:
+def test_invalid_strengths_are_errors() -> None:
     for wrong in ({"speed": 0.5}, {"copies": -1}, {"noise": 1.1}, {"jitter": -0.1}):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             AugmentConfig(**wrong)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ CONFIG = FeatureConfig()
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The recordings that are decoded."""
+    """The recordings that were decoded, in order."""
     seen: list[Path] = []
 
     def read(path: Path, rate: int) -> np.ndarray:
@@ -29,13 +29,13 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return seen
 
 
-def test_a_recording_is_decoded_once_wherever_it_lies(
+def test_copies_of_a_recording_are_decoded_once(
     goforward: Path, tmp_path: Path, reads: list[Path]
 ) -> None:
     expected = mfcc(read_audio(goforward), CONFIG)
     copy = Path(shutil.copy(goforward, tmp_path / "copy.wav"))
     for path in (goforward, copy, goforward):
-        # Another training's: nothing is remembered but what is on disk.
+        # A new cache, as in another training: only the disk remembers.
         found = FeatureCache(tmp_path / "cache", CONFIG).static(path)
         np.testing.assert_array_equal(found, expected)
         assert found.dtype == np.float32
@@ -43,7 +43,7 @@ def test_a_recording_is_decoded_once_wherever_it_lies(
     assert len([*(tmp_path / "cache").rglob("*.*")]) == 1
 
 
-def test_other_sound_or_other_static_features_are_made_anew(
+def test_other_recordings_and_configurations_are_computed_again(
     goforward: Path, tmp_path: Path, reads: list[Path]
 ) -> None:
     changed = tmp_path / "changed.wav"
@@ -53,12 +53,14 @@ def test_other_sound_or_other_static_features_are_made_anew(
     first = FeatureCache(cache, CONFIG).static(goforward)
     assert not np.array_equal(FeatureCache(cache, CONFIG).static(changed), first)
     assert FeatureCache(cache, fewer).static(goforward).shape == (len(first), 12)
-    # What is made of static cepstra later does not matter to them.
+    # Deltas and normalisation do not affect static cepstra.
     np.testing.assert_array_equal(FeatureCache(cache, plain).static(goforward), first)
     assert reads == [goforward, changed, goforward]
 
 
-def test_a_broken_file_is_made_anew(goforward: Path, tmp_path: Path, reads: list[Path]) -> None:
+def test_a_broken_cache_file_is_replaced(
+    goforward: Path, tmp_path: Path, reads: list[Path]
+) -> None:
     cache = FeatureCache(tmp_path, CONFIG)
     expected = cache.static(goforward)
     (kept,) = tmp_path.rglob("*.npy")
@@ -69,7 +71,7 @@ def test_a_broken_file_is_made_anew(goforward: Path, tmp_path: Path, reads: list
     assert len(reads) == 4
 
 
-def test_nothing_is_kept_where_nothing_can_be(
+def test_without_a_writable_folder_every_call_decodes(
     goforward: Path, tmp_path: Path, reads: list[Path]
 ) -> None:
     (tmp_path / "file").write_text("a file where the folder would be")
@@ -78,11 +80,11 @@ def test_nothing_is_kept_where_nothing_can_be(
     assert reads == [goforward, goforward]
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_errors_name_the_recording(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path / "cache", CONFIG)
     with pytest.raises(AudioError, match=r"gone\.wav"):
         cache.static(tmp_path / "gone.wav")
-    with pytest.raises(AudioError, match="is a folder"):
+    with pytest.raises(AudioError, match=str(tmp_path)):
         cache.static(tmp_path)
     (tmp_path / "text.wav").write_text("no sound")
     with pytest.raises(AudioError, match=r"text\.wav"):

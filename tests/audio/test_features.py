@@ -42,7 +42,7 @@ def test_delta_equals_librosa(goforward: Path) -> None:
 
 @pytest.mark.parametrize("scale", ["htk", "slaney"])
 @pytest.mark.parametrize("ends", [(0, 900), (130, 6800), (20, 8000), (1000, 4000)])
-def test_mel_scales_equal_librosas(scale: str, ends: tuple[int, int]) -> None:
+def test_mel_scales_equal_librosa(scale: str, ends: tuple[int, int]) -> None:
     import librosa
 
     low, high = ends
@@ -57,17 +57,17 @@ def test_features_are_normalised_over_the_utterance(goforward: Path) -> None:
     np.testing.assert_allclose(features.std(axis=0), 1, atol=1e-4)
 
 
-def test_silence_is_not_blown_up() -> None:
+def test_silence_is_not_amplified() -> None:
     np.testing.assert_allclose(extract(np.zeros(16_000, np.float32), CONFIG), 0, atol=1e-6)
 
 
 def test_layer_equals_numpy_in_a_padded_batch(goforward: Path) -> None:
     speech = read_audio(goforward)
-    # Above 4 kHz nothing is left: the logarithm of very little.
+    # No energy above 4 kHz, where the logarithm is near its floor.
     narrow = resample(resample(speech, 16_000, 8_000), 8_000, 16_000)[:20_000]
     signals = [speech, narrow, np.zeros(3000, np.float32), speech[:410]]
     batch = np.zeros([4, len(speech)], np.float32)
-    batch[1], batch[2:] = 0.7, np.nan  # padding must not be read, whatever it is
+    batch[1], batch[2:] = 0.7, np.nan  # padding of any value must not be read
     for row, signal in zip(batch, signals, strict=True):
         row[: len(signal)] = signal
     lengths = np.array([len(s) for s in signals], np.int32)
@@ -76,7 +76,7 @@ def test_layer_equals_numpy_in_a_padded_batch(goforward: Path) -> None:
         expected = extract(signal, CONFIG)
         assert counts[i] == len(expected)
         np.testing.assert_allclose(features[i, : len(expected)], expected, atol=1e-3)
-        assert not np.any(features[i, len(expected) :])  # zero, so that nothing can leak in
+        assert not np.any(features[i, len(expected) :])  # zero in the padding
 
 
 @settings(max_examples=15)
@@ -115,46 +115,46 @@ def test_sphinx_files_are_read_in_both_byte_orders(tmp_path: Path, order: str) -
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("data", "problem"),
     [
         (b"", "not a Sphinx feature file"),
         (b"\0\0\0\x0d" + b"\0" * 10, "not a Sphinx feature file"),
-        (b"\0\0\0\x01" + b"\0" * 4, "no whole frames"),
+        (b"\0\0\0\x01" + b"\0" * 4, "1 values.* 13"),
         (b"\0\0\0\x0d" + b"\x7f\xc0\0\0" * 13, "not finite"),
     ],
 )
-def test_broken_sphinx_files_are_named(tmp_path: Path, data: bytes, reason: str) -> None:
+def test_errors_of_sphinx_files_name_the_file(tmp_path: Path, data: bytes, problem: str) -> None:
     path = tmp_path / "broken.mfc"
     path.write_bytes(data)
-    with pytest.raises(AudioError, match=rf"broken\.mfc: .*{reason}"):
+    with pytest.raises(AudioError, match=rf"broken\.mfc: .*{problem}"):
         load_features(path, CONFIG)
 
 
-def test_too_short_audio_is_named() -> None:
-    with pytest.raises(AudioError, match=r"x\.wav: too short: 409 samples, one frame needs 410"):
+def test_the_error_for_too_short_audio_names_it() -> None:
+    with pytest.raises(AudioError, match=r"x\.wav: too short: 409 .*\b410\b"):
         mfcc(np.zeros(409, np.float32), CONFIG, "x.wav")
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "problem"),
     [
-        ({"sample_rate": 8000}, "low_hz < high_hz ≤ sample_rate / 2 .* 130.0, 6800.0, 4000.0"),
-        ({"low_hz": 7000.0}, "low_hz < high_hz"),
-        ({"window": 600}, "hop ≤ window ≤ fft is needed, found 160, 600, 512"),
-        ({"hop": 0}, "hop ≤ window"),
-        ({"coefficients": 41}, "coefficients must be in 1…mels"),
-        ({"deltas": 3}, "deltas must be 0, 1 or 2, found 3"),
-        ({"delta_width": 0}, "delta_width must be 1 or more, found 0"),
-        ({"log_floor": 0.0}, "log_floor must be above 0"),
+        ({"sample_rate": 8000}, "sample_rate.* 130.0, 6800.0, 4000.0"),
+        ({"low_hz": 7000.0}, "low_hz.* 7000.0"),
+        ({"window": 600}, "window.* 160, 600, 512"),
+        ({"hop": 0}, "hop.* 0, 410, 512"),
+        ({"coefficients": 41}, "coefficients.* 41"),
+        ({"deltas": 3}, "deltas.* 3"),
+        ({"delta_width": 0}, "delta_width.* 0"),
+        ({"log_floor": 0.0}, "log_floor.* 0"),
     ],
 )
-def test_impossible_configurations_are_errors(values: dict[str, float], message: str) -> None:
-    with pytest.raises(ConfigError, match=f"features: {message}"):
+def test_invalid_configurations_are_errors(values: dict[str, float], problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"features: .*{problem}"):
         FeatureConfig(**values)  # type: ignore[arg-type]
 
 
 def test_filters_narrower_than_a_bin_are_an_error() -> None:
-    with pytest.raises(ConfigError, match="too many for an FFT"):
+    with pytest.raises(ConfigError, match="128 mel filters"):
         mfcc(np.zeros(16_000, np.float32), FeatureConfig(mels=128))
 
 

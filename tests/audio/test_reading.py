@@ -12,7 +12,7 @@ from asr.audio.reading import find_audio, probe, read_audio, read_blocks, resamp
 from asr.errors import AudioError
 
 
-def test_each_bad_file_is_an_error_with_its_name_and_reason(tmp_path: Path) -> None:
+def test_errors_of_bad_files_have_name_and_reason(tmp_path: Path) -> None:
     for name, reason in zoo.bad(tmp_path).items():
         with pytest.raises(AudioError) as caught:
             read_audio(tmp_path / name)
@@ -20,10 +20,10 @@ def test_each_bad_file_is_an_error_with_its_name_and_reason(tmp_path: Path) -> N
         assert reason in str(caught.value)
 
 
-def test_each_odd_file_gives_the_same_samples(tmp_path: Path) -> None:
+def test_unusual_files_have_the_same_samples(tmp_path: Path) -> None:
     expected = zoo.speech().astype(np.float32)
     tolerance = {"8bit.wav": 0.01, "ulaw.wav": 0.03, "ogg.ogg": 0.05}
-    for name, seconds in zoo.odd(tmp_path).items():
+    for name, seconds in zoo.unusual(tmp_path).items():
         samples = read_audio(tmp_path / name)
         assert samples.dtype == np.float32
         assert len(samples) == pytest.approx(seconds * 16_000, abs=1)
@@ -51,7 +51,7 @@ def test_channels_are_mixed_or_picked() -> None:
     both = np.stack([left, right], axis=1)
     np.testing.assert_allclose(to_mono(both, 16_000, 16_000, None, "x"), -0.2, atol=1e-6)
     np.testing.assert_allclose(to_mono(both, 16_000, 16_000, 1, "x"), -0.6, atol=1e-6)
-    with pytest.raises(AudioError, match=r"call\.wav: no channel 2: it has 2"):
+    with pytest.raises(AudioError, match=r"call\.wav: no channel 2"):
         to_mono(both, 16_000, 16_000, 2, "call.wav")
 
 
@@ -70,33 +70,31 @@ def test_every_integer_type_has_its_own_range(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["int64", "complex64", "bool", "object"])
-def test_samples_of_no_sample_type_are_refused(kind: str) -> None:
-    with pytest.raises(AudioError, match=f"x: samples are {kind}"):
+def test_other_types_of_samples_are_errors(kind: str) -> None:
+    with pytest.raises(AudioError, match=f"x: .*{kind}"):
         to_mono(np.ones(1600, kind), 16_000, 16_000, None, "x")
 
 
-def test_samples_the_wrong_way_round_are_hinted_at() -> None:
-    with pytest.raises(
-        AudioError, match=r"too short: .*\[n, channels\] was expected, not \(2, 1600"
-    ):
+def test_the_error_for_transposed_samples_has_their_shape() -> None:
+    with pytest.raises(AudioError, match=r"x: too short: .*\(2, 1600\)"):
         to_mono(np.zeros([2, 1600]), 16_000, 16_000, None, "x")
 
 
-def test_a_header_tells_truncation_without_reading(tmp_path: Path) -> None:
+def test_probe_finds_truncated_files(tmp_path: Path) -> None:
     zoo.bad(tmp_path)
     for name in ("cut.wav", "cut.aiff", "cut.au", "cut.rf64.wav"):
-        with pytest.raises(AudioError, match=rf"{name}: truncated: its header promises 320"):
+        with pytest.raises(AudioError, match=rf"{name}: truncated: .*\b320\d\d bytes"):
             probe(tmp_path / name)
 
 
-def test_thirty_minutes_are_read_whole(tmp_path: Path) -> None:
+def test_a_recording_of_thirty_minutes_is_read(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     soundfile.write(path, np.zeros(30 * 60 * 8000, np.int16), 8000)
     assert probe(path).duration == 1800
     assert len(read_audio(path)) == 30 * 60 * 16_000
 
 
-def test_blocks_are_short_and_join_to_what_is_read_at_once(tmp_path: Path) -> None:
+def test_joined_blocks_equal_the_whole_recording(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, (441_000, 2)).astype(np.float32)
     path = tmp_path / "stereo.wav"
     soundfile.write(path, samples, 44_100, subtype="FLOAT")
@@ -108,13 +106,13 @@ def test_blocks_are_short_and_join_to_what_is_read_at_once(tmp_path: Path) -> No
         np.testing.assert_array_equal(read_audio(path, 16_000, channel), expected)
 
 
-def test_what_is_wrong_late_in_a_recording_is_found_there(tmp_path: Path) -> None:
+def test_samples_that_are_not_finite_are_found_with_their_time(tmp_path: Path) -> None:
     samples = np.zeros(441_000, np.float32)
     samples[352_800] = np.inf
     soundfile.write(tmp_path / "inf.wav", samples, 44_100, subtype="FLOAT")
     blocks = read_blocks(tmp_path / "inf.wav")
     assert len(next(blocks))
-    with pytest.raises(AudioError, match=r"inf\.wav: samples that are not finite.* at 8\.000 s"):
+    with pytest.raises(AudioError, match=r"inf\.wav: .*not finite.* 8\.000 s"):
         list(blocks)
 
 
@@ -126,31 +124,31 @@ def test_find_audio_expands_folders_and_globs(tmp_path: Path) -> None:
     assert find_audio([str(tmp_path)]) == [tmp_path / "a.wav", tmp_path / "b/c.FLAC"]
     assert find_audio([str(tmp_path / "*.wav")]) == [tmp_path / "a.wav"]
     assert find_audio([str(tmp_path / "x.wav")]) == [tmp_path / "x.wav"]
-    with pytest.raises(AudioError, match=r"\*\.mp3: matches no file"):
+    with pytest.raises(AudioError, match=r"\*\.mp3: "):
         find_audio([str(tmp_path / "*.mp3")])
-    (tmp_path / "b/._c.flac").touch()  # what macOS leaves beside a file
+    (tmp_path / "b/._c.flac").touch()  # a file of macOS, without audio
     (tmp_path / "b/back").symlink_to(tmp_path)
     (tmp_path / "more").mkdir()
     (tmp_path / "more/e.ogg").touch()
     (tmp_path / "b/more").symlink_to(tmp_path / "more")
-    # Each file once, though links lead to it by other ways too.
+    # Each file once, though links lead to it too.
     assert [p.name for p in find_audio([str(tmp_path / "b")])] == ["a.wav", "e.ogg", "c.FLAC"]
     assert find_audio([str(tmp_path / "m*")]) == [tmp_path / "more/e.ogg"]
-    with pytest.raises(AudioError, match="an empty path"):
+    with pytest.raises(AudioError, match="empty path"):
         find_audio([""])
     (tmp_path / "none").mkdir()
-    with pytest.raises(AudioError, match="no recordings in this folder"):
+    with pytest.raises(AudioError, match=r"none: .*no recordings.*\.flac"):
         find_audio([str(tmp_path / "none")])
 
 
-def test_a_folder_that_cannot_be_listed_fails_by_name_and_stops_nothing(
+def test_a_folder_that_cannot_be_listed_does_not_hide_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "closed").mkdir()
     (tmp_path / "open").mkdir()
     soundfile.write(tmp_path / "open" / "a.wav", zoo.speech(), zoo.RATE)
 
-    # Permissions do not stop root, as which tests may run: the system call is what refuses.
+    # Tests may run as root, which may list any folder. So make the functions raise the error.
     def refuse(function):  # type: ignore[no-untyped-def]
         def call(path="."):  # type: ignore[no-untyped-def]
             if Path(path).name == "closed":
@@ -163,6 +161,6 @@ def test_a_folder_that_cannot_be_listed_fails_by_name_and_stops_nothing(
     monkeypatch.setattr("os.listdir", refuse(os.listdir))
     found = find_audio([str(tmp_path)])
     assert found == [tmp_path / "closed", tmp_path / "open" / "a.wav"]
-    with pytest.raises(AudioError, match=r"closed: cannot be read \(Permission denied\)"):
+    with pytest.raises(AudioError, match=r"closed: .*Permission denied"):
         read_audio(found[0])
     assert len(read_audio(found[1])) == 16_000
