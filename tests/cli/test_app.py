@@ -43,19 +43,6 @@ def asr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  #
     return call
 
 
-def test_help_does_not_import_what_is_slow() -> None:
-    code = (
-        "import sys; sys.argv = ['asr', '--help']\n"
-        "from asr.cli.app import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "slow = {'tensorflow', 'keras', 'numpy', 'librosa', 'matplotlib', 'pydantic'}\n"
-        "print(sorted(slow & set(sys.modules)))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "transcribe" in out.stdout and out.stdout.strip().endswith("[]")
-
-
 def test_a_folder_with_bad_files(asr, model: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "in"
     folder.mkdir()
