@@ -1,4 +1,4 @@
-"""A recogniser for tests of batches: no network, results that show what they were made of.
+"""A recogniser for tests of batches: no network, and results that show what they were made from.
 
 Also a program: `python fakes.py JSON` runs a batch with it, and can be killed at any point.
 """
@@ -24,7 +24,13 @@ from asr.results import Failure, Transcript
 
 
 class FakeRecognizer:
-    """`score` tells of the whole job, as in a batch of a network's the last bits do."""
+    """Its texts are digests of the samples.
+
+    Scores depend on all recordings of a call, as the last bits of a network's output do.
+
+    Args:
+        log: file to which the path of each recording is appended.
+    """
 
     def __init__(self, log: Path | None = None) -> None:
         self.log = log
@@ -36,7 +42,8 @@ class FakeRecognizer:
         channel: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | Failure]]:
-        company = float(len(audio)) + sum(len(str(recording_path(a))) for a in audio)
+        """As `Recognizer.transcribe_each`, the last recording first."""
+        call = float(len(audio)) + sum(len(str(recording_path(a))) for a in audio)
         for i in reversed(range(len(audio))):
             path = recording_path(audio[i])
             if self.log is not None:
@@ -51,11 +58,11 @@ class FakeRecognizer:
             if progress is not None:
                 progress(len(samples) / 16_000)
             text = hashlib.sha256(samples.tobytes()).hexdigest()[:16]
-            yield i, Transcript(text, -company, len(samples) / 16_000, (), str(path), (), channel)
+            yield i, Transcript(text, -call, len(samples) / 16_000, (), str(path), (), channel)
 
 
 def act(name: str) -> None:
-    """Misfortunes that a recording's name asks for."""
+    """Fail in the way that a recording's name asks for."""
     if "kill" in name:
         os.kill(os.getpid(), signal.SIGKILL)
     if "once" in name and not (marker := Path(os.environ["ONCE"])).exists():
@@ -70,8 +77,14 @@ def act(name: str) -> None:
 
 
 @dataclass(frozen=True)
-class Fake(Transcriber):
-    """`model` is en-small, for its hash, or what is to go wrong while loading."""
+class FakeTranscriber(Transcriber):
+    """Loads a `FakeRecognizer`.
+
+    Attributes:
+        model: en-small, whose files count for `--resume`; or "damaged" or "no memory", which fail
+            in that way while loading.
+        log: see `FakeRecognizer`.
+    """
 
     log: Path | None = None
 
@@ -84,22 +97,29 @@ class Fake(Transcriber):
 
 
 def main() -> int:
-    a = json.loads(sys.argv[1])
+    """Run a batch and print how many file operations it took.
+
+    The JSON object has the keys paths; batch: fields of `BatchJob`; log, optional: see
+    `FakeRecognizer`; kill_at, optional: number of the file operation before which the process kills
+    itself.
+    """
+    options = json.loads(sys.argv[1])
     os.environ["BATCH"] = str(os.getpid())
-    left = a.get("kill_at")
+    kill_at = options.get("kill_at")
     seen = 0
 
     def count(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal seen
         if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.listdir"):
             seen += 1
-            if seen == left:
+            if seen == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    how = Fake("en-small", log=Path(a["log"]) if a.get("log") else None)
+    log = Path(options["log"]) if options.get("log") else None
     try:
-        totals = transcribe_files(a["paths"], BatchJob(how, **a["batch"]))
+        job = BatchJob(FakeTranscriber("en-small", log=log), **options["batch"])
+        totals = transcribe_files(options["paths"], job)
     except AsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""What a folder of results holds, and of what each was made: the memory behind `--resume`."""
+"""The record of finished recordings in an output folder, which `--resume` reads."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ LEDGER = ".asr-batch"
 class Entry:
     """One finished recording.
 
-    name: which recording, as its results are called. key: `settings_key` of what made them.
-    audio_sha256: of the recording's file. results: names of files in the folder.
+    Attributes:
+        name: the recording's name in the folder, which its results share.
+        key: `settings_key` of the settings that made the results.
+        audio_sha256: SHA-256 of the recording's file.
+        results: names of the result files in the folder.
     """
 
     name: str
@@ -30,14 +33,17 @@ class Entry:
 
 
 class Ledger:
-    """The file `.asr-batch` in a folder of results.
+    """The file `.asr-batch` in an output folder.
 
-    A line holds the entries of one job, and is added when all of the job's results are there. So
-    whatever ends the process, a job is in it or is not: a line that is torn does not count. A later
-    entry of a name replaces an earlier one.
+    Each line is a JSON list with the entries of one work unit. A line is appended once all results
+    of the unit are written. An interruption can therefore tear at most the last line, and torn
+    lines are skipped when the file is read. A later entry for a name replaces an earlier one.
+
+    Args:
+        folder: the output folder; the file need not exist yet.
 
     Attributes:
-        entries: the last entry of each name.
+        entries: the latest entry for each name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,13 +53,20 @@ class Ledger:
         lines = self.path.read_bytes().split(b"\n") if self.path.is_file() else []
         for line in lines:
             try:
-                values = [Entry(**v) for v in json.loads(line)]
+                entries = [Entry(**values) for values in json.loads(line)]
             except (ValueError, TypeError):
                 continue
-            self.entries |= {v.name: dataclasses.replace(v, results=(*v.results,)) for v in values}
+            for entry in entries:  # JSON has lists where an entry has a tuple
+                self.entries[entry.name] = dataclasses.replace(entry, results=(*entry.results,))
 
-    def holds(self, name: str, key: str, recording: Path) -> bool:
-        """Whether the results of `name` are there, made by `key` from what `recording` is now."""
+    def is_complete(self, name: str, key: str, recording: Path) -> bool:
+        """Whether all results of a recording exist and are up to date.
+
+        Args:
+            name: the recording's name in the folder.
+            key: `settings_key` of the current settings.
+            recording: the recording's file, whose SHA-256 is compared.
+        """
         entry = self.entries.get(name)
         return (
             entry is not None
@@ -63,10 +76,10 @@ class Ledger:
         )
 
     def forget(self, names: Collection[str]) -> None:
-        """Drop the entries of results that are about to be made anew, before the first one is.
+        """Drop the entries of recordings that are about to be transcribed again.
 
-        Otherwise a kill between a result and its entry would leave an entry that tells of another
-        result than the one that is there.
+        Call it before the first new result is written. Otherwise a kill between a new result and
+        its entry would leave the old entry beside the new result.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -77,10 +90,10 @@ class Ledger:
                 file.write(_line([*self.entries.values()]))
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Add entries whose results are written.
+        """Append one line with entries whose results are already written.
 
         Raises:
-            OSError: no space, or the folder has become unwritable.
+            OSError: the disk is full, or the folder has become read-only.
         """
         with self.path.open("ab") as file:
             file.write(_line(entries).encode())
@@ -94,9 +107,9 @@ def _line(entries: Sequence[Entry]) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file; empty if there is no regular file that can be read."""
+    """SHA-256 of a regular file as hexadecimal digits; "" if the file cannot be read."""
     try:
-        if not path.is_file():  # opening a pipe would wait for a writer
+        if not path.is_file():  # opening a named pipe would wait for a writer
             return ""
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -105,8 +118,12 @@ def digest(path: Path) -> str:
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
-    """SHA-256 of settings: plain values, dataclasses of them, and paths, of which the files'
-    content counts, not the name."""
+    """SHA-256 of settings as hexadecimal digits.
+
+    Args:
+        settings: plain values, dataclasses and paths. A path to a file counts with the file's
+            content, not with its name.
+    """
     plain = json.dumps(settings, default=_plain, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()
 
@@ -114,5 +131,5 @@ def settings_key(settings: Mapping[str, Any]) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return digest(value) or str(value)
-    # Not asdict, which would copy paths inside as they are: json comes back here for each.
+    # Not dataclasses.asdict: it would keep nested paths, which json passes to this function.
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -1,4 +1,4 @@
-"""Where a batch leaves its results: a folder with a file for each recording, and its reports."""
+"""Output folders: one result file per recording, the failures and the summary."""
 
 from __future__ import annotations
 
@@ -19,63 +19,71 @@ from asr.formats.writers import Writer
 from asr.results import Failure, Transcript
 
 ERRORS, SUMMARY = "errors.jsonl", "summary.json"
-HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-"""Errors of a write after which the next one need not be tried."""
+LASTING_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""Errors of a write that the next write would meet as well."""
 
 
 @contextmanager
-def writing(where: str | Path) -> Iterator[None]:
-    """Name what cannot be written; but a reader that has left, such as `head`, is no error.
+def output_errors(target: str | Path) -> Iterator[None]:
+    """Turn an `OSError` into an `OutputError` that names the target.
+
+    A `BrokenPipeError` passes through: the program that reads stdout, such as `head`, has ended.
 
     Raises:
-        OutputError: anything inside raised another OSError.
+        OutputError: the code inside raised an OSError.
     """
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"{where}: cannot be written ({error.strerror})") from None
+        raise OutputError(f"{target}: cannot be written ({error.strerror})") from None
 
 
 class FailureLog:
-    """Failures, each also a line of JSON in `path` as soon as it happens."""
+    """Failures of a batch, appended to a file as they happen.
+
+    Args:
+        path: file with one JSON object per failure; an older file is removed. None writes no file.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.failures: list[Failure] = []
         if path is not None:
-            with writing(path):
+            with output_errors(path):
                 path.unlink(missing_ok=True)
 
     def add(self, failure: Failure) -> None:
         self.failures.append(failure)
         if self.path is not None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            with writing(self.path):
+            with output_errors(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(json_line({**failure.to_dict(), "time": now}))
 
     def show(self) -> None:
-        """All of them on stderr, a line each whatever their names hold."""
+        """Print all failures on stderr, one line each; newlines in file names are escaped."""
         for failure in self.failures:
             print("failed: " + failure.error.replace("\n", "\\n"), file=sys.stderr)
 
 
-class Folder:
-    """A folder of results that mirrors the folders of its recordings.
+class ResultFolder:
+    """An output folder that mirrors the folders of its recordings.
 
     Args:
-        folder: made if it is not there.
-        names: of each recording's results, as `result_names` gives them.
-        files: the recordings' own.
-        channels: of each recording, if each channel has a result of its own.
-        writer, key: the format, and the `settings_key` of what makes the results.
+        folder: created if it does not exist.
+        names: name of each recording's results, from `result_names`.
+        files: file of each recording.
+        channels: number of channels of each recording if each channel has its own result, else
+            None.
+        writer: the output format.
+        key: `settings_key` of the settings that make the results.
 
     Raises:
-        ConfigError: results would stand among the recordings.
-        OutputError: the folder cannot be made or read.
+        ConfigError: a result would be written into a folder of recordings.
+        OutputError: the folder cannot be created or read.
     """
 
     def __init__(
@@ -93,8 +101,8 @@ class Folder:
         for name in names:
             if (target := os.path.realpath((folder / name).parent)) in sources:
                 raise ConfigError(
-                    f"--out {folder}: results would stand among the recordings in {target} and "
-                    f"could replace texts that are there; take another folder"
+                    f"--out {folder}: results would be written among the recordings in {target} "
+                    "and could replace texts that are there; choose another folder"
                 )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,43 +110,46 @@ class Folder:
         except OSError as error:
             raise OutputError(f"--out {folder}: cannot be used ({error.strerror})") from None
 
-    def doubles(self) -> dict[int, Failure]:
-        """Recordings, by index, that cannot have results of their own: the name is taken."""
-        taken: dict[str, str] = {}
+    def duplicates(self) -> dict[int, Failure]:
+        """Failures, by index, of recordings that were given before under another path."""
+        first: dict[str, str] = {}
         failures = {}
         for i, (name, file) in enumerate(zip(self.names, self.files, strict=True)):
-            if name in taken:
+            if name in first:
                 failures[i] = Failure(
-                    str(file), f"{file}: given twice, also as {taken[name]}: one result is enough"
+                    str(file), f"{file}: given twice, also as {first[name]}; only that one is kept"
                 )
-            taken.setdefault(name, str(file))
+            first.setdefault(name, str(file))
         return failures
 
-    def holds(self, index: int) -> bool:
-        """Whether the results of a recording need not be made again."""
-        return self.ledger.holds(self.names[index], self.key, self.files[index])
+    def is_complete(self, index: int) -> bool:
+        """Whether the results of a recording exist and are up to date."""
+        return self.ledger.is_complete(self.names[index], self.key, self.files[index])
 
     def begin(self, indices: Sequence[int]) -> None:
-        """Prepare for making the results of these recordings.
+        """Remove leftovers and ledger entries of recordings that will be transcribed.
 
         Raises:
-            OutputError: nothing can be written there.
+            OutputError: the folder cannot be written to.
         """
-        paths = [self.folder / name for i in indices for name in self._results(i)]
-        with writing(f"--out {self.folder}"):
+        paths = [self.folder / name for i in indices for name in self._result_files(i)]
+        with output_errors(f"--out {self.folder}"):
             remove_leftovers([*paths, self.ledger.path, self.folder / SUMMARY])
             self.ledger.forget({self.names[i] for i in indices})
 
     def write(self, outcomes: Sequence[Outcome]) -> list[list[Failure]]:
-        """Write the results of one job, then enter it into the ledger; returns what each lacks.
+        """Write the results of one work unit, then enter them into the ledger.
+
+        Returns:
+            The failures of each outcome: of transcribing and of writing.
 
         Raises:
-            OutputError: for a reason that the next result would meet as well.
+            OutputError: a write failed for a reason that the next write would meet as well.
         """
         failures: list[list[Failure]] = []
         entries = []
         for outcome in outcomes:
-            names = self._results(outcome.index)
+            names = self._result_files(outcome.index)
             written = [
                 self._write(result, self.folder / name)
                 if isinstance(result, Transcript)
@@ -150,7 +161,7 @@ class Folder:
                 name = self.names[outcome.index]
                 entries.append(Entry(name, self.key, outcome.audio_sha256, tuple(names)))
         if entries:
-            with writing(self.ledger.path):
+            with output_errors(self.ledger.path):
                 self.ledger.add(entries)
         return failures
 
@@ -159,38 +170,44 @@ class Folder:
             with atomic_write(path) as file:
                 file.writelines(self.writer.write([result]))
         except OSError as error:
-            if error.errno in HOPELESS:
+            if error.errno in LASTING_ERRORS:
                 raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
             name = str(result.audio_filepath)
             return Failure(name, f"{name}: {path} cannot be written ({error.strerror})")
         return None
 
-    def _results(self, index: int) -> list[str]:
+    def _result_files(self, index: int) -> list[str]:
         name, suffix = self.names[index], self.writer.suffix
         if self.channels is None:
             return [name + suffix]
-        return [f"{name}.ch{c}{suffix}" for c in range(self.channels[index])]
+        return [f"{name}.ch{channel}{suffix}" for channel in range(self.channels[index])]
 
 
 def result_names(files: Sequence[Path], top: str, suffix: str) -> list[str]:
-    """What the results of recordings are called in a folder, without the `suffix` of the format.
+    """Names of the results of recordings in an output folder, without the format's suffix.
 
-    That is the recording's path below `top` without its own suffix: anna/01.wav → anna/01. Those
-    that would come to the same name, such as 01.wav and 01.flac, or to that of a report, keep their
-    suffix: 01.wav, 01.flac. Only the same file twice has the same name twice.
+    A name is the recording's path below `top` without its own suffix: anna/01.wav → anna/01. A
+    recording keeps its suffix if another one or a report (errors.jsonl, summary.json) would have
+    the same name: 01.wav and 01.flac stay apart. Only the same file twice has the same name twice.
+
+    Args:
+        files: the recordings.
+        top: folder that contains them all, from `common_folder`.
+        suffix: suffix of the format, such as .txt.
     """
     full = [os.path.relpath(os.path.abspath(file), top) for file in files]
     names = {name: os.path.splitext(name)[0] for name in full}
     reports = Counter(report.removesuffix(suffix) for report in (ERRORS, SUMMARY))
     while True:
         count = Counter(names.values()) + reports
-        if not (again := {f for f, name in names.items() if count[name] > 1 and name != f}):
+        ambiguous = {file for file, name in names.items() if count[name] > 1 and name != file}
+        if not ambiguous:
             return [names[name] for name in full]
-        names |= {name: name for name in again}
+        names |= {name: name for name in ambiguous}
 
 
 def common_folder(paths: Iterable[str], files: Iterable[Path]) -> str:
-    """The deepest folder that holds the folders among `paths` and all `files`."""
+    """The deepest folder that contains the folders among `paths` and all `files`."""
     folders = [path for path in paths if os.path.isdir(path)]
     return os.path.commonpath(
         [os.path.abspath(f) for f in folders] + [os.path.dirname(os.path.abspath(f)) for f in files]

@@ -1,7 +1,8 @@
 """Worker processes that start before their work is known.
 
-A worker's imports take longer than everything that its parent does first, so the parent starts
-workers early and sends them their work later. This module imports little itself for that reason.
+Importing takes a worker longer than everything that its parent does before the work is known. The
+parent therefore starts the workers first and sends them their work later. This module imports
+little for the same reason.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NamedTuple
 
 from asr.base.garbage import garbage_collection_paused
 from asr.errors import WorkerError
@@ -23,62 +24,77 @@ from asr.errors import WorkerError
 PRELOADED = ("asr.networks.onnx_model", "asr.recognizer", "asr.batch.workers")
 """Modules that a worker imports while it waits for its work."""
 Work = Callable[[Connection, int, Any], None]
-"""What a worker does: called with the pipe to its parent, a number of threads, and an argument."""
+"""The work of a worker: a function of the pipe to its parent, a number of threads, an argument."""
 
-_ahead: list[tuple[Connection, BaseProcess]] = []
+
+class WorkerProcess(NamedTuple):
+    """A worker and the parent's end of the pipe to it."""
+
+    connection: Connection
+    process: BaseProcess
+
+
+_started_ahead: list[WorkerProcess] = []
 
 
 def start_ahead(count: int) -> None:
-    """Start the first of `count` workers; with 1, this process does the work itself.
+    """Start workers before their work is known; 1 starts none.
 
-    There may be less work than for all: no more than there are processors, and those that are not
-    needed end with `end_ahead` or this process. If one cannot be started, `take` will tell.
+    Starts at most as many as there are processors, because there may be less work than workers.
+    Unused workers end with `end_unused` or with this process. An error while starting is ignored:
+    `give_work` meets it again and raises it.
+
+    Args:
+        count: number of workers that will share the processors.
     """
     if count < 2:
         return
     with suppress(WorkerError):
         for _ in range(min(count, os.cpu_count() or 1)):
-            _ahead.append(_start(count))
+            _started_ahead.append(_start(count))
 
 
-def end_ahead() -> None:
-    """End the started workers that nobody took."""
-    end(_ahead)
-    _ahead.clear()
+def end_unused() -> None:
+    """End the workers that were started ahead and have no work."""
+    end(_started_ahead)
+    _started_ahead.clear()
 
 
-def take(count: int, work: Work, argument: Any) -> tuple[Connection, BaseProcess]:
-    """Give one of `count` workers its work; returns its pipe and process.
+def give_work(count: int, work: Work, argument: Any) -> WorkerProcess:
+    """Give work to a worker that was started ahead, or to a new one.
 
-    The worker was started ahead, or is started now.
+    Args:
+        count: number of workers that share the processors.
+        work: function that the worker calls.
+        argument: its last argument.
 
     Raises:
-        WorkerError: it cannot be started.
+        WorkerError: a process cannot be started.
     """
-    connection, process = _ahead.pop(0) if _ahead else _start(count)
-    with suppress(OSError):  # it died: its pipe's end comes next
-        connection.send((work, argument))
-    return connection, process
+    worker = _started_ahead.pop(0) if _started_ahead else _start(count)
+    with suppress(OSError):  # the worker is dead: whoever reads from its pipe finds out
+        worker.connection.send((work, argument))
+    return worker
 
 
-def end(workers: list[tuple[Connection, BaseProcess]]) -> None:
-    """End processes, whatever they do."""
-    for _, process in workers:
-        process.terminate()
-    for connection, process in workers:
-        process.join()
-        connection.close()
+def end(workers: list[WorkerProcess]) -> None:
+    """End worker processes, whether they are busy or not."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join()
+        worker.connection.close()
 
 
-def _start(count: int) -> tuple[Connection, BaseProcess]:
+def _start(count: int) -> WorkerProcess:
     context = get_context("spawn")  # TensorFlow's threads and locks do not survive a fork
     ours, theirs = context.Pipe()
     threads = max(1, (os.cpu_count() or 1) // count)
     process = context.Process(target=_wait, args=(theirs, threads), daemon=True)
-    # A Ctrl-C on the terminal goes to every process, but only the parent is to deal with it.
+    # Ctrl-C on the terminal interrupts all processes, but only the parent must react to it.
     in_main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-    # NumPy's threads, which it takes from here when it is imported.
+    # NumPy reads its number of threads from these variables when it is imported.
     added = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} - os.environ.keys()
     os.environ.update(dict.fromkeys(added, str(threads)))
     try:
@@ -91,11 +107,11 @@ def _start(count: int) -> tuple[Connection, BaseProcess]:
         if in_main:
             signal.signal(signal.SIGINT, handler)
     theirs.close()
-    return ours, process
+    return WorkerProcess(ours, process)
 
 
 def _wait(connection: Connection, threads: int) -> None:
-    """A worker process: imports what a batch takes, and then does the work that it is told."""
+    """Run in a worker: import the modules of a batch, then wait for the work and do it."""
     with garbage_collection_paused():
         for module in PRELOADED:
             import_module(module)

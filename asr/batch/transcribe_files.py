@@ -1,4 +1,4 @@
-"""Many recordings: what `asr transcribe`, `asr evaluate` and the batch pipelines share."""
+"""`transcribe_files`: what `asr transcribe` and the batch pipeline do with many recordings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from asr.base.files import atomic_write
 from asr.base.interrupts import Stopped, Stopper, stoppable
@@ -21,12 +22,12 @@ from asr.batch.outputs import (
     ERRORS,
     SUMMARY,
     FailureLog,
-    Folder,
+    ResultFolder,
     common_folder,
+    output_errors,
     result_names,
-    writing,
 )
-from asr.batch.workers import Job, Outcome, Transcriber, make_jobs, run_workers
+from asr.batch.workers import Outcome, Transcriber, WorkUnit, make_units, run_workers
 from asr.data.inputs import (
     RecordingRef,
     duration_and_channels,
@@ -44,15 +45,20 @@ from asr.results import Failure, Transcript, in_order
 
 @dataclass(frozen=True)
 class BatchJob:
-    """What to do with the recordings of a batch.
+    """Settings of one call of `transcribe_files`.
 
-    transcriber: model, decoding, channels. format, captions: see `find_writer`. out: a file, or a
-    folder if it is one or ends in /; stdout by default. workers: processes; 1 is this one alone.
-    resume: keep the folder's results that are still right. errors: a JSON line for each failure;
-    errors.jsonl in a folder by default.
+    Attributes:
+        transcriber: model, decoding and channels.
+        format: output format, a key of `asr.formats.writers.WRITERS`.
+        captions: settings of subtitles; None for formats without captions means the defaults.
+        out: a file, or a folder if it exists as one or ends in /; None writes to stdout.
+        workers: number of processes; 1 transcribes in this process.
+        resume: skip recordings whose results in the folder are complete and up to date.
+        errors: file for failures, one JSON object per line; None means errors.jsonl in the folder
+            `out`, or no file.
 
     Raises:
-        ConfigError: an impossible value, or ones that do not go together.
+        ConfigError: a value is impossible, or two values contradict each other.
     """
 
     transcriber: Transcriber
@@ -66,19 +72,22 @@ class BatchJob:
     def __post_init__(self) -> None:
         find_writer(self.format, self.captions)
         if self.workers < 1:
-            raise ConfigError(f"--workers {self.workers}: at least 1")
+            raise ConfigError(f"--workers must be 1 or more, found {self.workers}")
         if self.transcriber.split_channels and self.transcriber.channel is not None:
-            raise ConfigError("--channel takes one channel, --split-channels all: give one of them")
-        if self.transcriber.decoding.nbest and self.format not in ("json", "jsonl"):
-            raise ConfigError(f"--format {self.format} holds no alternatives: take json or jsonl")
-        if self.resume and self.folder is None:
             raise ConfigError(
-                "--resume goes on in a folder: give one that ends in /, as --out DIR/"
+                "--channel uses one channel and --split-channels all of them: give one of the two"
             )
+        if self.transcriber.decoding.nbest and self.format not in ("json", "jsonl"):
+            raise ConfigError(
+                f"--format {self.format} has no place for the alternatives of --nbest: choose json "
+                "or jsonl"
+            )
+        if self.resume and self.folder is None:
+            raise ConfigError("--resume needs a folder as --out; its name must end in /")
 
     @property
     def folder(self) -> Path | None:
-        """The folder of results, if there is to be one."""
+        """The output folder; None if results go to stdout or into one file."""
         if self.out is not None and (self.out.endswith("/") or os.path.isdir(self.out)):
             return Path(self.out)
         return None
@@ -86,11 +95,16 @@ class BatchJob:
 
 @dataclass
 class Totals:
-    """How a batch went, counted in recordings.
+    """Counts of recordings, and times.
 
-    recordings: asked for; an argument that names none counts as one that failed. skipped: had their
-    results already. failed: those of which something is missing. audio_seconds, seconds: of audio
-    transcribed now, and of the work, without loading. signal: what stopped it, or 0.
+    Attributes:
+        recordings: all recordings; a path without any counts as one that failed.
+        transcribed: transcribed by this call, completely.
+        skipped: their results were already complete.
+        failed: at least one result is missing.
+        audio_seconds: length of the audio that this call transcribed.
+        seconds: time for transcribing and writing it, without loading.
+        signal: number of the signal that stopped the call, or 0.
     """
 
     recordings: int = 0
@@ -103,11 +117,12 @@ class Totals:
 
     @property
     def rtf(self) -> float | None:
+        """Real-time factor: processing time over audio length; None without audio."""
         return self.seconds / self.audio_seconds if self.audio_seconds else None
 
     @property
     def status(self) -> int:
-        """What the process is to exit with: 130 after Ctrl-C, 143 after SIGTERM."""
+        """Exit status for the process: 130 after Ctrl-C, 143 after SIGTERM, 1 after failures."""
         return 128 + self.signal if self.signal else int(self.failed > 0)
 
     def __str__(self) -> str:
@@ -124,212 +139,237 @@ class Totals:
 
 
 def length_text(seconds: float) -> str:
-    """Seconds, minutes or hours, whichever says most."""
+    """A length in seconds, minutes or hours, for people."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
-def transcribe_files(paths: Sequence[str], batch: BatchJob) -> Totals:
-    """Transcribe all that `paths` name.
+def transcribe_files(paths: Sequence[str], job: BatchJob) -> Totals:
+    """Transcribe all recordings that `paths` name.
 
-    To stdout or a file, results come in the order of the recordings; in a folder, each has a file
-    of its own. Failures go to stderr at the end, and totals where there was more than one
-    recording. Ctrl-C and SIGTERM drop the recordings in work and keep the results so far.
+    To stdout or into a file, results are written in the order of the recordings. In a folder, each
+    recording has its own file. Failures are printed on stderr at the end, and the totals if there
+    was more than one recording. Ctrl-C and SIGTERM end the call and keep the results so far; the
+    recordings that are being transcribed are dropped.
+
+    Args:
+        paths: files, folders, glob patterns, manifests, or - for a list on stdin (see
+            `find_recordings`).
+        job: what to do with them.
 
     Raises:
-        AsrError: the options or the model are wrong; nothing was transcribed.
-        OutputError: a result could not be written; those in a folder are kept.
-        WorkerError: no worker process stays alive; those in a folder are kept.
-        ServerError: the server does not answer; those in a folder are kept.
+        AsrError: the settings or the model are wrong; nothing was transcribed.
+        OutputError: a result could not be written; results in a folder are kept.
+        WorkerError: no worker process is left; results in a folder are kept.
+        ServerError: the server does not answer; results in a folder are kept.
     """
-    run = _Run(batch)
+    run = _Run(job)
     try:
         with stoppable() as stopper:
-            run.all(paths, stopper)
+            run.transcribe(paths, stopper)
     except Stopped as stop:
         run.totals.signal = stop.number
     except (OutputError, ServerError, WorkerError) as error:
-        with suppress(OutputError):  # the first error is the one to tell
+        with suppress(OutputError):  # report the first error, not one that follows from it
             run.conclude()
         done = run.totals.transcribed + run.totals.skipped
         text = f"{error}; {done} of {run.totals.recordings} recordings are finished"
-        if batch.folder is not None:
-            text += ", --resume goes on from there"
-        elif done and batch.out is not None:
-            text += ", but a file is kept only whole: a folder (--out DIR/) would hold them"
+        if job.folder is not None:
+            text += ", --resume skips them"
+        elif done and job.out is not None:
+            text += ", but an incomplete file is not kept: use a folder (--out DIR/) to keep them"
         raise type(error)(text) from None
     run.conclude()
     return run.totals
 
 
-class _Nothing(Exception):
-    """Nothing was transcribed."""
+class _Measured(NamedTuple):
+    """A recording, with its length and channels from the header of its file."""
+
+    recording: RecordingRef
+    seconds: float
+    channels: int
+
+
+class _NothingTranscribed(Exception):
+    """Leaves `atomic_write`, so that an older output file keeps its content."""
 
 
 class _Run:
     """One call of `transcribe_files`."""
 
-    def __init__(self, batch: BatchJob) -> None:
-        self.batch = batch
-        self.writer = find_writer(batch.format, batch.captions)
+    def __init__(self, job: BatchJob) -> None:
+        self.job = job
+        self.writer = find_writer(job.format, job.captions)
         self.totals = Totals()
         self.log = FailureLog(None)
         self.started = 0.0
 
-    def all(self, paths: Sequence[str], stopper: Stopper) -> None:
-        batch = self.batch
-        recordings, failures = find_recordings(paths)
-        # Not in the list from which results have their names: a typo would change all of them.
-        failures += [missing_file(r) for r in recordings if not recording_path(r).exists()]
-        recordings = [r for r in recordings if recording_path(r).exists()]
+    def transcribe(self, paths: Sequence[str], stopper: Stopper) -> None:
+        job = self.job
+        found, failures = find_recordings(paths)
+        # Missing files must not take part in naming the results: a mistyped path would change the
+        # common folder, and so the names of all results.
+        failures += [missing_file(r) for r in found if not recording_path(r).exists()]
+        recordings = [
+            _Measured(r, *duration_and_channels(r)) for r in found if recording_path(r).exists()
+        ]
         self.totals.recordings = len(recordings) + len(failures)
-        measured = [duration_and_channels(recording) for recording in recordings]
-        jobs = make_jobs((r, seconds) for r, (seconds, _) in zip(recordings, measured, strict=True))
-        results = sum(
-            channels if batch.transcriber.split_channels else 1 for _, channels in measured
-        )
-        if batch.folder is None and results > 1 and not self.writer.many:
-            raise several(batch.format)
-        folder = self._folder(batch.folder, paths, recordings, measured) if batch.folder else None
-        self.log = FailureLog(batch.errors or (batch.folder and batch.folder / ERRORS))
+        units = make_units((r.recording, r.seconds) for r in recordings)
+        split = job.transcriber.split_channels
+        results = sum(r.channels if split else 1 for r in recordings)
+        if job.folder is None and results > 1 and not self.writer.many:
+            raise several(job.format)
+        folder = None
+        if job.folder is not None and recordings:
+            folder = self._open_folder(job.folder, paths, recordings)
+        self.log = FailureLog(job.errors or (job.folder and job.folder / ERRORS))
         self._fail(failures)
         if folder is not None:
-            jobs = self._remaining(folder, jobs)
-        split = batch.transcriber.split_channels
-        times = [seconds * (channels if split else 1) for seconds, channels in measured]
-        with closing(self._work(jobs, times)) as work:
-            if folder is not None:
-                for outcomes in work:
-                    with stopper.hold():
-                        for outcome, lost in zip(outcomes, folder.write(outcomes), strict=True):
-                            self._count(outcome, lost)
-            else:
-                self._to_stream(work)
+            units = self._remaining(folder, units)
+        seconds = [r.seconds * (r.channels if split else 1) for r in recordings]
+        with closing(self._work(units, seconds)) as work:
+            if folder is None:
+                self._write_in_order(work)
+                return
+            for outcomes in work:
+                with stopper.hold():
+                    for outcome, lost in zip(outcomes, folder.write(outcomes), strict=True):
+                        self._count(outcome, lost)
 
     def conclude(self) -> None:
-        """Failures and totals on stderr, and in the folder for programs."""
+        """Report failures and totals on stderr, and write the folder's summary.json."""
         self.log.show()
-        totals, batch = self.totals, self.batch
+        totals, job = self.totals, self.job
         if totals.recordings > 1 or totals.signal:
             print(totals, file=sys.stderr)
-        if batch.folder is not None:
+        if job.folder is not None:
             record = {
                 **asdict(totals),
                 "rtf": totals.rtf,
-                "model": batch.transcriber.model,
-                "format": batch.format,
-                "workers": batch.workers,
+                "model": job.transcriber.model,
+                "format": job.format,
+                "workers": job.workers,
                 "command": this_command(),
                 "commit": git_commit(),
             }
-            path = batch.folder / SUMMARY
-            with writing(path), atomic_write(path) as file:
+            path = job.folder / SUMMARY
+            with output_errors(path), atomic_write(path) as file:
                 file.write(json.dumps(record, indent=2) + "\n")
 
-    def _folder(
-        self,
-        folder: Path,
-        paths: Sequence[str],
-        recordings: Sequence[RecordingRef],
-        measured: Sequence[tuple[float, int]],
-    ) -> Folder | None:
-        if not recordings:
-            return None
-        files = [recording_path(recording) for recording in recordings]
-        how = self.batch.transcriber
-        model, rnn_lm = find_model(how.model), how.decoding.rnn_lm
+    def _open_folder(
+        self, folder: Path, paths: Sequence[str], recordings: Sequence[_Measured]
+    ) -> ResultFolder:
+        files = [recording_path(r.recording) for r in recordings]
+        transcriber = self.job.transcriber
+        model, rnn_lm = find_model(transcriber.model), transcriber.decoding.rnn_lm
         key = settings_key(
             {
-                "model": model / "model.json",  # which has the weights' SHA-256
+                "model": model / "model.json",  # contains the SHA-256 of the weights
                 "calibration": model / CALIBRATION_FILE,
-                "decoding": how.decoding.settle(model),
-                "lm": how.decoding.lm_file(model),
+                "decoding": transcriber.decoding.settle(model),
+                "lm": transcriber.decoding.lm_file(model),
                 "rnn_lm": rnn_lm and find_model(rnn_lm) / "model.json",
-                "runtime": "server" if how.server else how.runtime,
-                "channel": how.channel,
-                "split_channels": how.split_channels,
-                "written": how.written and find_model(NUMBER_WRITER) / "model.json",
-                "format": self.batch.format,
-                "captions": self.batch.captions,
+                "runtime": "server" if transcriber.server else transcriber.runtime,
+                "channel": transcriber.channel,
+                "split_channels": transcriber.split_channels,
+                "written": transcriber.written and find_model(NUMBER_WRITER) / "model.json",
+                "format": self.job.format,
+                "captions": self.job.captions,
             }
         )
         names = result_names(files, common_folder(paths, files), self.writer.suffix)
-        channels = [channels for _, channels in measured] if how.split_channels else None
-        return Folder(folder, names, files, channels, self.writer, key)
+        channels = [r.channels for r in recordings] if transcriber.split_channels else None
+        return ResultFolder(folder, names, files, channels, self.writer, key)
 
-    def _remaining(self, folder: Folder, jobs: Sequence[Job]) -> list[Job]:
-        """The jobs without what has results already or cannot have one; the folder is prepared."""
-        doubles = folder.doubles()
-        self._fail(doubles.values())
-        indices = [i for i in range(len(folder.names)) if i not in doubles]
-        finished = set()
-        if self.batch.resume:
-            checking = track(indices, len(indices), "checking what is there")
-            finished = {i for i in checking if folder.holds(i)}
-        self.totals.skipped = len(finished)
-        folder.begin([i for i in indices if i not in finished])
-        out = finished | doubles.keys()
-        left = [Job(tuple(r for r in job.recordings if r[0] not in out)) for job in jobs]
-        return [job for job in left if job.recordings]
+    def _remaining(self, folder: ResultFolder, units: Sequence[WorkUnit]) -> list[WorkUnit]:
+        """Prepare the folder; the units without recordings that are complete or duplicates."""
+        duplicates = folder.duplicates()
+        self._fail(duplicates.values())
+        indices = [i for i in range(len(folder.names)) if i not in duplicates]
+        complete = set()
+        if self.job.resume:
+            checking = track(indices, len(indices), "checking results")
+            complete = {i for i in checking if folder.is_complete(i)}
+        self.totals.skipped = len(complete)
+        folder.begin([i for i in indices if i not in complete])
+        done = complete | duplicates.keys()
+        remaining = []
+        for unit in units:
+            if left := tuple(r for r in unit.recordings if r.position not in done):
+                remaining.append(WorkUnit(left))
+        return remaining
 
-    def _work(self, jobs: Sequence[Job], seconds: Sequence[float]) -> Generator[list[Outcome]]:
-        """Outcomes as jobs finish, with a bar that goes by the seconds of audio."""
-        # On a terminal the lines of text show the progress, and a bar would run into them.
-        show = len(jobs) == 1 or self.batch.out is not None or not sys.stdout.isatty()
-        total = sum(seconds[i] for job in jobs for i, _ in job.recordings)
+    def _work(
+        self, units: Sequence[WorkUnit], seconds: Sequence[float]
+    ) -> Generator[list[Outcome]]:
+        """Yield outcomes as units finish, with a progress bar by seconds of audio.
+
+        Args:
+            units: the work.
+            seconds: length of each recording of the batch, by index.
+        """
+        # On a terminal the texts themselves show the progress, and a bar would break their lines.
+        show = len(units) == 1 or self.job.out is not None or not sys.stdout.isatty()
+        total = sum(seconds[r.position] for unit in units for r in unit.recordings)
         with seconds_bar(total, "transcribing", show) as advance:
-            each = self._outcomes(jobs, seconds, advance)
-            if len(jobs) > 1:
-                with closing(each):
-                    yield from each
+            outcomes = self._outcomes(units, seconds, advance)
+            if len(units) > 1:
+                with closing(outcomes):
+                    yield from outcomes
                 return
-            alone = list(each)
-        yield from alone
+            only = list(outcomes)
+        yield from only  # the bar is gone before the only unit's texts are printed
 
     def _outcomes(
-        self, jobs: Sequence[Job], seconds: Sequence[float], advance: Callable[[float], object]
+        self,
+        units: Sequence[WorkUnit],
+        seconds: Sequence[float],
+        advance: Callable[[float], object],
     ) -> Generator[list[Outcome]]:
-        how = replace(self.batch.transcriber, digests=self.batch.folder is not None)
-        if self.batch.workers > 1:
-            for outcomes in run_workers(self.batch.workers, how, jobs, self._start_clock):
+        transcriber = replace(self.job.transcriber, digests=self.job.folder is not None)
+        if self.job.workers > 1:
+            for outcomes in run_workers(self.job.workers, transcriber, units, self._start_clock):
                 advance(sum(seconds[outcome.index] for outcome in outcomes))
                 yield outcomes
-        elif jobs:
-            with spinner(f"loading {how.model}"):
-                recognizer = how.load()
+        elif units:
+            with spinner(f"loading {transcriber.model}"):
+                recognizer = transcriber.load()
             self._start_clock()
-            for job in jobs:
-                yield how.transcribe(recognizer, job, advance)
+            for unit in units:
+                yield transcriber.transcribe(recognizer, unit, advance)
 
     def _start_clock(self) -> None:
         self.started = time.monotonic()
 
-    def _to_stream(self, work: Iterable[list[Outcome]]) -> None:
+    def _write_in_order(self, work: Iterable[list[Outcome]]) -> None:
+        """Write results to stdout or into a file, in the order of the recordings."""
+
         def transcripts() -> Iterator[Transcript]:
             try:
                 for outcome in in_order((o.index, o) for outcomes in work for o in outcomes):
                     self._count(outcome, [r for r in outcome.results if isinstance(r, Failure)])
                     yield from (r for r in outcome.results if isinstance(r, Transcript))
-            except Stopped as stop:
-                self.totals.signal = stop.number  # and the file has what there is so far
+            except Stopped as stop:  # end the texts, so that the file keeps the results so far
+                self.totals.signal = stop.number
 
         texts = self.writer.write(transcripts())
-        if self.batch.out is None:
+        if self.job.out is None:
             for text in texts:
-                with writing("stdout"):
+                with output_errors("stdout"):
                     sys.stdout.write(text)
                     sys.stdout.flush()
-        else:
-            out = Path(self.batch.out)
-            with suppress(_Nothing), writing(self.batch.out), atomic_write(out) as file:
-                file.writelines(texts)
-                if not self.totals.audio_seconds:
-                    raise _Nothing  # and an older file keeps its content
+            return
+        out = Path(self.job.out)
+        with suppress(_NothingTranscribed), output_errors(self.job.out), atomic_write(out) as file:
+            file.writelines(texts)
+            if not self.totals.audio_seconds:
+                raise _NothingTranscribed
 
     def _count(self, outcome: Outcome, failures: Sequence[Failure]) -> None:
         self._fail(failures[:1])
-        for failure in failures[1:]:  # another channel of the same recording
+        for failure in failures[1:]:  # other channels of the same recording, which counts once
             self.log.add(failure)
         self.totals.transcribed += not failures
         lengths = [r.duration for r in outcome.results if isinstance(r, Transcript)]

@@ -1,4 +1,4 @@
-"""A batch's work: jobs of a few recordings, done in this process or by several that may die."""
+"""Transcribing work units, in this process or in worker processes that may die."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from asr.audio.reading import probe
 from asr.batch.ledger import digest
-from asr.batch.processes import end, end_ahead, take
+from asr.batch.processes import WorkerProcess, end, end_unused, give_work
 from asr.data.inputs import RecordingRef, recording_path
 from asr.data.manifest import Utterance
 from asr.decoding.decoder import Decoding
@@ -25,28 +25,43 @@ from asr.results import Failure, Transcript
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
 
-JOB_FILES = 16
-JOB_SECONDS = 30.0
-"""A job takes no further recording beyond these: enough to share a batch of the network's, and few
-enough to lose little with a process and to leave no worker without one at the end."""
+UNIT_FILES = 16
+UNIT_SECONDS = 30.0
+"""Upper limits of a work unit; a single longer recording is a unit of its own.
+
+Units of this size fill a batch of the network. They are small enough that a dead process loses
+little work, and that all workers have work until shortly before the end.
+"""
+
+
+class NumberedRecording(NamedTuple):
+    """A recording and its position among all recordings of the batch."""
+
+    position: int
+    recording: RecordingRef
 
 
 @dataclass(frozen=True)
-class Job:
-    """Recordings that are transcribed together, each with its index in the batch.
+class WorkUnit:
+    """Recordings that are transcribed together.
 
-    `retried` after a worker died of the recordings: if it happens again, they have failed.
+    Attributes:
+        recordings: the recordings, in the order of the batch.
+        retried: whether a worker died of this unit before; if that happens again, it has failed.
     """
 
-    recordings: tuple[tuple[int, RecordingRef], ...]
+    recordings: tuple[NumberedRecording, ...]
     retried: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one recording: a result, or one a channel.
+    """The results of one recording.
 
-    `audio_sha256` is of the file before it was read; empty if that was not asked for.
+    Attributes:
+        index: position of the recording in the batch.
+        results: one result, or one per channel.
+        audio_sha256: SHA-256 of the file, taken before it was read; "" if it was not asked for.
     """
 
     index: int
@@ -56,12 +71,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Transcriber:
-    """What is done with each recording.
+    """Settings for transcribing recordings, which can be sent to worker processes.
 
-    model, decoding, runtime: see `Recognizer.load`. channel: the one to use, all are mixed by
-    default. split_channels: each channel is transcribed by itself. digests: take the files'
-    SHA-256. server: where the network is instead (see `serving.connect`). written: numbers and
-    dates with digits (see `asr.inverse_normalisation.writer`).
+    Attributes:
+        model: shipped name or directory of a recogniser.
+        decoding: how to decode.
+        channel: the only channel to use, from 0; None mixes all channels.
+        split_channels: transcribe each channel separately.
+        digests: take the SHA-256 of each file.
+        runtime: library that computes the network; None means "onnx".
+        server: URL of a model server that computes the network instead (see `serving.connect`).
+        written: write numbers and dates with digits (see `asr.inverse_normalisation.writer`).
+
+    Raises:
+        ConfigError: both a runtime and a server are given.
     """
 
     model: str
@@ -76,14 +99,15 @@ class Transcriber:
     def __post_init__(self) -> None:
         if self.server and self.runtime:
             raise ConfigError(
-                f"--runtime {self.runtime} computes here, --server {self.server} there: give one"
+                f"--runtime {self.runtime} computes the network in this process and --server "
+                f"{self.server} on a server: give one of them"
             )
 
     def load(self, threads: int = 0) -> Recognizer:
-        """The recogniser, warm: a cost of starting, not of transcribing.
+        """Load the recogniser and warm it up, so that its start does not count as transcribing.
 
         Args:
-            threads: of the runtime in this process; 0 leaves that to it.
+            threads: number of threads of the runtime; 0 leaves the choice to the runtime.
 
         Raises:
             ModelError, ConfigError: see `Recognizer.load`.
@@ -107,39 +131,52 @@ class Transcriber:
     def transcribe(
         self,
         recognizer: Recognizer,
-        job: Job,
+        unit: WorkUnit,
         progress: Callable[[float], object] | None = None,
     ) -> list[Outcome]:
-        """The job's outcomes, in its order; the same job always gives the same ones.
+        """Transcribe a unit. The same unit always gives the same outcomes.
 
-        `progress` is called with the seconds of audio that are done, of each channel. An error that
-        nobody expected is a failure of its recording alone: the others are done one by one.
+        After an unexpected error, the recordings are transcribed one by one, so that only the
+        recording that causes the error fails.
+
+        Args:
+            recognizer: the recogniser from `load`.
+            unit: the recordings.
+            progress: called with the seconds of audio that are done; each channel counts.
+
+        Returns:
+            One outcome per recording, in the unit's order.
         """
         try:
-            return self._together(recognizer, job, progress)
+            return self._transcribe_together(recognizer, unit, progress)
         except Exception as error:
-            if len(job.recordings) == 1:
-                ((index, recording),) = job.recordings
-                return [Outcome(index, (unexpected(str(recording_path(recording)), error),))]
-        alone = (Job((recording,)) for recording in job.recordings)
-        return [self.transcribe(recognizer, one, progress)[0] for one in alone]
+            if len(unit.recordings) == 1:
+                ((index, recording),) = unit.recordings
+                failure = unexpected_failure(str(recording_path(recording)), error)
+                return [Outcome(index, (failure,))]
+        single_units = (WorkUnit((recording,)) for recording in unit.recordings)
+        return [self.transcribe(recognizer, single, progress)[0] for single in single_units]
 
-    def _together(
-        self, recognizer: Recognizer, job: Job, progress: Callable[[float], object] | None
+    def _transcribe_together(
+        self, recognizer: Recognizer, unit: WorkUnit, progress: Callable[[float], object] | None
     ) -> list[Outcome]:
-        digests = [digest(recording_path(r)) if self.digests else "" for _, r in job.recordings]
-        channels = [self._channels(recording) for _, recording in job.recordings]
-        results: list[dict[int | None, Transcript | Failure]] = [{} for _ in channels]
-        for channel in dict.fromkeys(c for of_one in channels for c in of_one):
-            places = [i for i, of_one in enumerate(channels) if channel in of_one]
-            audio = [job.recordings[i][1] for i in places]
+        recordings = [recording for _, recording in unit.recordings]
+        digests = [digest(recording_path(r)) if self.digests else "" for r in recordings]
+        channels = [self._channels(recording) for recording in recordings]
+        results: list[dict[int | None, Transcript | Failure]] = [{} for _ in recordings]
+        all_channels = dict.fromkeys(channel for each in channels for channel in each)
+        for channel in all_channels:
+            places = [i for i, each in enumerate(channels) if channel in each]
+            audio = [recordings[i] for i in places]
             found = dict(recognizer.transcribe_each(audio, channel=channel, progress=progress))
-            for k, result in (_written(found) if self.written else found).items():
+            if self.written:
+                found = _with_written_numbers(found)
+            for k, result in found.items():
                 results[places[k]][channel] = result
         return [
-            Outcome(index, tuple(of_channel[c] for c in of_one), sha256)
-            for (index, _), of_channel, of_one, sha256 in zip(
-                job.recordings, results, channels, digests, strict=True
+            Outcome(index, tuple(by_channel[channel] for channel in each), sha256)
+            for (index, _), by_channel, each, sha256 in zip(
+                unit.recordings, results, channels, digests, strict=True
             )
         ]
 
@@ -151,76 +188,91 @@ class Transcriber:
         try:
             return [*range(probe(recording_path(recording)).channels)]
         except AudioError:
-            return [0]  # and reading it says what is wrong
+            return [0]  # reading the recording will raise the error again
 
 
-def _written(found: Mapping[int, Transcript | Failure]) -> dict[int, Transcript | Failure]:
-    """The transcripts with numbers as they are written."""
+def _with_written_numbers(
+    results: Mapping[int, Transcript | Failure],
+) -> dict[int, Transcript | Failure]:
     from asr.inverse_normalisation.writer import load_number_writer
 
-    said = {k: result for k, result in found.items() if isinstance(result, Transcript)}
-    written = load_number_writer().transcripts([*said.values()])
-    return {**found, **dict(zip(said, written, strict=True))}
+    spoken = {k: result for k, result in results.items() if isinstance(result, Transcript)}
+    written = load_number_writer().transcripts([*spoken.values()])
+    return {**results, **dict(zip(spoken, written, strict=True))}
 
 
-def unexpected(name: str, error: Exception) -> Failure:
-    """What a recording is that an error of ours was met with."""
+def unexpected_failure(name: str, error: Exception) -> Failure:
+    """The failure recorded for an unexpected internal error, with its traceback."""
     kind = type(error).__name__
     return Failure(
         name,
-        f"{name}: {kind}: {error}; a mistake of asr and not of the recording: please report it "
+        f"{name}: {kind}: {error}; this is a bug in asr, not in the recording: please report it "
         "with the traceback in errors.jsonl (--errors)",
         "".join(traceback.format_exception(error)),
     )
 
 
-def make_jobs(recordings: Iterable[tuple[RecordingRef, float]]) -> list[Job]:
-    """Put (recording, seconds) pairs together in their order. A pure function of its argument:
-    what is resumed is computed in the same company, and so to the same bits."""
-    jobs: list[list[tuple[int, RecordingRef]]] = []
+def make_units(recordings: Iterable[tuple[RecordingRef, float]]) -> list[WorkUnit]:
+    """Group recordings into work units, in their order.
+
+    The groups depend on the argument only. A resumed batch therefore computes each recording beside
+    the same others, and so to the same bits.
+
+    Args:
+        recordings: pairs of a recording and its length in seconds.
+    """
+    units: list[list[NumberedRecording]] = []
     total = 0.0
     for index, (recording, seconds) in enumerate(recordings):
-        if not jobs or len(jobs[-1]) == JOB_FILES or total + seconds > JOB_SECONDS:
-            jobs.append([])
+        if not units or len(units[-1]) == UNIT_FILES or total + seconds > UNIT_SECONDS:
+            units.append([])
             total = 0.0
-        jobs[-1].append((index, recording))
+        units[-1].append(NumberedRecording(index, recording))
         total += seconds
-    return [Job(tuple(job)) for job in jobs]
+    return [WorkUnit(tuple(unit)) for unit in units]
 
 
 @dataclass
 class _Worker:
     process: BaseProcess
     ready: bool = False
-    job: Job | None = None
+    unit: WorkUnit | None = None
 
 
 def run_workers(
-    count: int, transcriber: Transcriber, jobs: Sequence[Job], ready: Callable[[], None]
+    count: int, transcriber: Transcriber, units: Sequence[WorkUnit], ready: Callable[[], None]
 ) -> Iterator[list[Outcome]]:
-    """Have `count` processes do the jobs; yields outcomes as jobs finish, and calls `ready` when
-    the first process has loaded the model.
+    """Transcribe work units with several processes.
 
-    The recordings of a process that dies are tried once more, one by one; what ends another
-    process has failed. Another process takes a dead one's place, unless it died while loading.
+    If a process dies, its recordings are tried once more, one by one. A recording that ends a
+    second process has failed. A dead process is replaced, unless it died while loading.
+
+    Args:
+        count: number of processes.
+        transcriber: the settings.
+        units: the work.
+        ready: called when the first process has loaded the model.
+
+    Yields:
+        The outcomes of each unit, as units finish.
 
     Raises:
-        AsrError: the model or decoding is wrong, or the server does not answer.
-        WorkerError: no process is left, or one cannot be started.
+        AsrError: the model or the decoding is wrong, or the server does not answer.
+        WorkerError: no process is left, or a process cannot be started.
     """
-    queue = deque(jobs)
+    queue = deque(units)
     workers: dict[Connection, _Worker] = {}
     started = False
 
     def start() -> None:
-        connection, process = take(count, serve, transcriber)
+        connection, process = give_work(count, run_worker, transcriber)
         workers[connection] = _Worker(process)
 
     try:
         for _ in range(min(count, len(queue))):
             start()
-        end_ahead()
-        while queue or any(worker.job for worker in workers.values()):
+        end_unused()
+        while queue or any(worker.unit for worker in workers.values()):
             for connection in wait(list(workers)):
                 assert isinstance(connection, Connection)
                 worker = workers[connection]
@@ -228,12 +280,12 @@ def run_workers(
                 try:
                     message = connection.recv()
                 except (EOFError, OSError):
-                    # The pipe ends with the process, however that ended.
+                    # The pipe closes with the process, however the process ended.
                     del workers[connection]
                     connection.close()
                     worker.process.join()
-                    if worker.job is not None:
-                        outcomes = _take_back(worker.job, worker.process, queue)
+                    if worker.unit is not None:
+                        outcomes = _take_back(worker.unit, worker.process, queue)
                     elif not workers and queue:
                         raise WorkerError(
                             f"every worker process died while loading {transcriber.model}, the "
@@ -242,35 +294,38 @@ def run_workers(
                 else:
                     if isinstance(message, AsrError):
                         raise message
-                    worker.job, outcomes = None, message
+                    worker.unit, outcomes = None, message
                     if not worker.ready and not started:
                         ready()
                     worker.ready = started = True
-                # Before the outcomes are dealt with: no worker is to wait for that.
+                # Hand out work before yielding: no worker waits while the caller writes results.
                 for other, idle in workers.items():
-                    if queue and idle.ready and idle.job is None:
-                        idle.job = queue.popleft()
-                        with suppress(OSError):  # it died just now: its pipe's end comes next
-                            other.send(idle.job)
+                    if queue and idle.ready and idle.unit is None:
+                        idle.unit = queue.popleft()
+                        with suppress(OSError):  # it just died: the next round reads that
+                            other.send(idle.unit)
                 if queue and len(workers) < count and worker.ready:
                     start()
                 if outcomes:
                     yield outcomes
     finally:
-        end([(connection, worker.process) for connection, worker in workers.items()])
+        end([WorkerProcess(connection, worker.process) for connection, worker in workers.items()])
 
 
-def _take_back(job: Job, process: BaseProcess, queue: deque[Job]) -> list[Outcome]:
-    """Queue the recordings of a dead worker's job one by one, or give up on them."""
-    if not job.retried:
-        queue.extendleft(Job((recording,), retried=True) for recording in reversed(job.recordings))
+def _take_back(unit: WorkUnit, process: BaseProcess, queue: deque[WorkUnit]) -> list[Outcome]:
+    """Queue the recordings of a dead worker's unit one by one; if that was done before, fail."""
+    if not unit.retried:
+        single_units = [WorkUnit((recording,), retried=True) for recording in unit.recordings]
+        queue.extendleft(reversed(single_units))
         return []
-    ((index, recording),) = job.recordings
+    ((index, recording),) = unit.recordings
     name = str(recording_path(recording))
-    return [
-        Outcome(index, (Failure(name, f"{name}: two worker processes died of it, the second by "
-                                      f"{_death(process)}; not enough memory?"),))
-    ]  # fmt: skip
+    failure = Failure(
+        name,
+        f"{name}: two worker processes died of it, the second by {_death(process)}; "
+        "not enough memory?",
+    )
+    return [Outcome(index, (failure,))]
 
 
 def _death(process: BaseProcess) -> str:
@@ -278,9 +333,18 @@ def _death(process: BaseProcess) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def serve(connection: Connection, threads: int, transcriber: Transcriber) -> None:
-    """A worker process: sends an empty list when it is ready, then the outcomes of each job that
-    it is sent. It ends with its parent, even a killed one, for then the pipe has no other end."""
+def run_worker(connection: Connection, threads: int, transcriber: Transcriber) -> None:
+    """Run in a worker process: load the model, then transcribe the units from the pipe.
+
+    The worker sends an empty list when it is ready, then the outcomes of each unit. An `AsrError`
+    while loading and a `ServerError` are sent instead. The worker ends when the pipe closes, so it
+    does not outlive its parent, even a killed one.
+
+    Args:
+        connection: the worker's end of the pipe.
+        threads: number of threads of the runtime.
+        transcriber: the settings.
+    """
     message: object = []
     try:
         recognizer = transcriber.load(threads)
@@ -289,10 +353,10 @@ def serve(connection: Connection, threads: int, transcriber: Transcriber) -> Non
     while True:
         try:
             connection.send(message)
-            job = connection.recv()
+            unit = connection.recv()
         except (EOFError, OSError):
             return
         try:
-            message = transcriber.transcribe(recognizer, job)
+            message = transcriber.transcribe(recognizer, unit)
         except ServerError as error:
             message = error

@@ -1,5 +1,8 @@
+"""The record of finished recordings."""
+
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +23,7 @@ def entry(recording: Path, **changes: str) -> Entry:
     return replace(Entry("a", "key", digest(recording), ("a.txt",)), **changes)
 
 
-def test_an_entry_holds_for_its_sound_settings_and_results(recording: Path) -> None:
+def test_an_entry_counts_for_its_audio_settings_and_results_only(recording: Path) -> None:
     folder = recording.parent
     (folder / "a.txt").write_text("go")
     ledger = Ledger(folder)
@@ -28,18 +31,18 @@ def test_an_entry_holds_for_its_sound_settings_and_results(recording: Path) -> N
     ledger.add([entry(recording)])
     again = Ledger(folder)
     assert again.entries == {"a": entry(recording)}
-    assert again.holds("a", "key", recording)
-    assert not again.holds("a", "other key", recording)
-    assert not again.holds("b", "key", recording)
+    assert again.is_complete("a", "key", recording)
+    assert not again.is_complete("a", "other key", recording)
+    assert not again.is_complete("b", "key", recording)
     recording.write_bytes(b"other sound")
-    assert not again.holds("a", "key", recording)
+    assert not again.is_complete("a", "key", recording)
     recording.write_bytes(b"sound")
-    assert again.holds("a", "key", recording)
+    assert again.is_complete("a", "key", recording)
     (folder / "a.txt").unlink()
-    assert not again.holds("a", "key", recording)
+    assert not again.is_complete("a", "key", recording)
 
 
-def test_a_torn_line_does_not_count_and_does_not_harm(recording: Path) -> None:
+def test_torn_and_foreign_lines_are_skipped(recording: Path) -> None:
     folder = recording.parent
     ledger = Ledger(folder)
     ledger.forget(())
@@ -66,13 +69,10 @@ def test_the_last_entry_of_a_name_counts(recording: Path) -> None:
     assert Ledger(recording.parent).entries["a"].key == "new"
 
 
-def test_a_digest_of_what_is_no_file_is_empty(tmp_path: Path) -> None:
-    import os
-
+def test_the_digest_is_empty_without_a_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert [digest(p) for p in (tmp_path, tmp_path / "no", tmp_path / "pipe", Path("\0"))] == [
-        ""
-    ] * 4
+    for path in (tmp_path, tmp_path / "no", tmp_path / "pipe", Path("\0")):
+        assert digest(path) == ""
 
 
 def test_the_key_follows_the_content_of_files_not_their_names(tmp_path: Path) -> None:
@@ -84,8 +84,14 @@ def test_the_key_follows_the_content_of_files_not_their_names(tmp_path: Path) ->
         return settings_key({"decoding": decoding, **more})
 
     assert key(Decoding(4, a)) == key(Decoding(4, b))
-    assert len({key(Decoding()), key(Decoding(4)), key(Decoding(4, a)), key(Decoding(4, a, 0.6)),
-                key(Decoding(), channel=1)}) == 5  # fmt: skip
+    keys = {
+        key(Decoding()),
+        key(Decoding(4)),
+        key(Decoding(4, a)),
+        key(Decoding(4, a, 0.6)),
+        key(Decoding(), channel=1),
+    }
+    assert len(keys) == 5
     before = key(Decoding(4, a))
     a.write_text("two")
     assert key(Decoding(4, a)) != before

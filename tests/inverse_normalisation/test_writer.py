@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from asr.batch.workers import Job, Transcriber
+from asr.batch.workers import Transcriber, WorkUnit
 from asr.errors import ConfigError
 from asr.inverse_normalisation.phrases import PhraseSampler
 from asr.inverse_normalisation.spans import KNOWN, NUMBERS, spans, target_of, tokens_of
@@ -380,7 +380,7 @@ def test_a_folder_of_words_is_made_again_with_digits(goforward: Path, tmp_path: 
 def test_a_served_recogniser_writes_the_same(
     goforward: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Job(((0, str(goforward)),))
+    job = WorkUnit(((0, str(goforward)),))
     local = Transcriber("en-small", written=True)
     expected = local.transcribe(local.load(), job)
     remote = replace(local, server="http://localhost:8501")
