@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -187,9 +188,18 @@ def test_the_architecture_names_functions_and_folders_that_exist() -> None:
     for name, module in drawn:
         source = (ROOT / "asr" / module).read_text(encoding="utf-8")
         assert re.search(rf"^ *(?:def|class) {name}\b", source, re.MULTILINE), (name, module)
-    folders = {p.parent.name for p in (ROOT / "asr").glob("*/__init__.py")}
-    assert folders == set(re.findall(r"^\| `(\w+)/` \| .* \| .* \|$", text, re.MULTILINE)) & folders
-    assert all((ROOT / "asr" / f).is_file() for f in re.findall(r"^\| `(\w+\.py)`", text, re.M))
+
+
+def test_the_architecture_lists_the_layers_in_their_order() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("## Folders") : text.index("Outside `asr/`")]
+    listed = [n for row in re.findall(r"^\| (`.*?) \|", table, re.M) for n in INLINE.findall(row)]
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]
+    (layers,) = (c["layers"] for c in linter["contracts"] if c["type"] == "layers")
+    names = [name.strip().removeprefix("asr.") for layer in layers for name in layer.split("|")]
+    assert [re.sub(r"/$|\.py$", "", name) for name in listed] == names[1:]  # __main__ has no row
 
 
 def test_the_table_of_decisions_has_all() -> None:
@@ -198,12 +208,45 @@ def test_the_table_of_decisions_has_all() -> None:
     assert linked == {path.name for path in folder.glob("0*.md")}
 
 
+PEER = re.compile(
+    r"^data/(\w+)/test\.jsonl +(.+?)  +WER +([\d.]+)% .* RTF ([\d.]+) +peak (\d+) MB$", re.MULTILINE
+)
+COLD = re.compile(r"^cold  (.+?)  +([\d.]+) s ", re.MULTILINE)
+CELL = re.compile(r"(\d+\.?\d*) (%|s|MB)(?= )")
+
+
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
-def test_error_rates_are_those_of_the_results(name: str) -> None:
+def test_the_table_of_peers_has_the_numbers_of_the_results(name: str) -> None:
+    """The columns are en-small, en-small with a language model, and PocketSphinx."""
     results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    measured = [float(n) for n in re.findall(r"(\d+\.\d\d)%", results)]
-    rows = re.findall(r"^\|.*#(?:peers|error-rates)\) \|$", (ROOT / name).read_text(), re.MULTILINE)
-    rates = [float(n) for row in rows for n in re.findall(r"(\d+\.\d) %", row)]
-    assert len(rates) == 14
-    for rate in rates:
-        assert any(abs(rate - n) < 0.0501 for n in measured), rate
+    columns = "en-small, greedy", "en-small, general", "PocketSphinx 5.1.1"
+    peers = {
+        (data, system): {"%": float(wer), "s": float(rtf), "MB": float(peak)}
+        for data, system, wer, rtf, peak in PEER.findall(results)
+    }
+    cold = {system: float(seconds) for system, seconds in COLD.findall(results)}
+    starts = [cold[s] for s in ("asr transcribe", "asr transcribe --lm general", "pocketsphinx")]
+    an4 = r"^\| en-small .*data/an4/test\.jsonl \| {}.*? \| \d+ \| ([\d.]+)% \|"
+    rates = [
+        float(rate)
+        for how in ("greedy", "beam 64, runs/an4/for-en-small")
+        for rate in re.findall(an4.format(how), results, re.MULTILINE)
+    ]
+    rows = re.findall(
+        r"^\|.*\]\(docs/results\.md#[\w-]+\) \|$", (ROOT / name).read_text(), re.MULTILINE
+    )
+    assert len(rows) == 8
+    for row in rows:
+        shown = [(float(value), unit) for value, unit in CELL.findall(row.split("|", 2)[2])]
+        if "transcribe_speed" in row:
+            expected = starts
+        elif "(AN4)" in row:
+            expected = rates
+        else:
+            data = re.findall(r"\((\w+)", row.split("|")[1], re.ASCII)[0].lower()
+            expected = [
+                peers[data, system][unit] for system, (_, unit) in zip(columns, shown, strict=True)
+            ]
+        assert [value for value, _ in shown] == pytest.approx(
+            expected, abs=0.0501 if "%" in row else 0
+        ), row
