@@ -1,6 +1,7 @@
-"""From written text to label ids.
+"""Text and its label ids.
 
-Normalisers, tokenizers, the phone inventory, and the expansion of numbers and abbreviations.
+Normalisers, tokenizers, the phone inventory,
+and the expansion of dates and abbreviations to words.
 
 May import `asr.base`.
 """

@@ -1,6 +1,7 @@
-"""What is written otherwise than it is said: dates, abbreviations, capitals, units, fractions.
+"""Expansion of dates, abbreviations, capitals, units and fractions to words, for speech synthesis.
 
-Numbers, money and times of day are left to `asr.text.tokenizers.spell_out`, which recognisers' texts share.
+Numbers, money and times of day stay as they are: `asr.text.normalisers.spell_out` reads them, for
+recognisers too.
 """
 
 from __future__ import annotations
@@ -13,52 +14,106 @@ from num2words import num2words
 from asr.text.number_words import MONTHS
 
 LETTER_NAME_OFFSET = 0xE000
-"""A letter that is to be said by its name is moved on by this much, to where Unicode has nothing:
-"a" is a word."""
+"""Offset of a letter that is read by its name, such as the "a" of "USA"; the letter "a" itself is a
+word. The code points are in Unicode's private use area."""
 
-_TITLES = {"Mr": "mister", "Mrs": "missis", "Ms": "ms", "Dr": "doctor", "Prof": "professor",
-           "St": "saint", "Sgt": "sergeant", "Gov": "governor", "Sen": "senator", "Rev": "reverend",
-           "Gen": "general", "Col": "colonel", "Capt": "captain", "Lt": "lieutenant", "Mt": "mount",
-           "Fr": "father"}  # fmt: skip
-"""Before a name, with a dot or without."""
+_TITLES = {
+    "Mr": "mister",
+    "Mrs": "missis",
+    "Ms": "ms",
+    "Dr": "doctor",
+    "Prof": "professor",
+    "St": "saint",
+    "Sgt": "sergeant",
+    "Gov": "governor",
+    "Sen": "senator",
+    "Rev": "reverend",
+    "Gen": "general",
+    "Col": "colonel",
+    "Capt": "captain",
+    "Lt": "lieutenant",
+    "Mt": "mount",
+    "Fr": "father",
+}
+"""Titles before a name, with or without a dot."""
 _STREETS = {"St": "street", "Dr": "drive", "Ave": "avenue", "Rd": "road", "Blvd": "boulevard"}
-"""Behind a name, with a dot."""
+"""Kinds of streets after a name, with a dot."""
 _ABBREVIATIONS = {
-    "etc.": "et cetera", "vs.": "versus", "e.g.": "for example", "i.e.": "that is",
-    "jr.": "junior", "sr.": "senior", "approx.": "approximately", "dept.": "department",
-    "inc.": "incorporated", "ltd.": "limited", "co.": "company", "fig.": "figure", "p.": "page",
-    "pp.": "pages", "vol.": "volume", "mon.": "monday", "tue.": "tuesday", "wed.": "wednesday",
-    "thu.": "thursday", "fri.": "friday", "sat.": "saturday", "sun.": "sunday",
-}  # fmt: skip
-_ENDING = frozenset(("etc.", "jr.", "sr.", "inc.", "ltd.", "co."))
-"""Those that a sentence may end with."""
+    "etc.": "et cetera",
+    "vs.": "versus",
+    "e.g.": "for example",
+    "i.e.": "that is",
+    "jr.": "junior",
+    "sr.": "senior",
+    "approx.": "approximately",
+    "dept.": "department",
+    "inc.": "incorporated",
+    "ltd.": "limited",
+    "co.": "company",
+    "fig.": "figure",
+    "p.": "page",
+    "pp.": "pages",
+    "vol.": "volume",
+    "mon.": "monday",
+    "tue.": "tuesday",
+    "wed.": "wednesday",
+    "thu.": "thursday",
+    "fri.": "friday",
+    "sat.": "saturday",
+    "sun.": "sunday",
+}
+_SENTENCE_FINAL = frozenset(("etc.", "jr.", "sr.", "inc.", "ltd.", "co."))
+"""Abbreviations that can end a sentence."""
 _DAYS = frozenset(("mon.", "tue.", "wed.", "thu.", "fri.", "sat.", "sun."))
 _UNITS = {
-    "km": "kilometer", "kg": "kilogram", "cm": "centimeter", "mm": "millimeter", "m": "meter",
-    "g": "gram", "lb": "pound", "lbs": "pound", "oz": "ounce", "hz": "hertz", "khz": "kilo hertz",
-    "mhz": "megahertz", "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte",
-    "tb": "terabyte", "mph": "mile per hour", "ms": "millisecond", "min": "minute", "hr": "hour",
-    "hrs": "hour", "sec": "second", "ft": "foot",
-}  # fmt: skip
-"""Behind a number."""
-_MANY = {"foot": "feet", "mile per hour": "miles per hour"}
-_SHORT = {month[:3]: month for month in MONTHS} | {"Sept": "September"}
-_MONTH = "|".join((*MONTHS, *sorted(_SHORT, key=len, reverse=True)))
+    "km": "kilometer",
+    "kg": "kilogram",
+    "cm": "centimeter",
+    "mm": "millimeter",
+    "m": "meter",
+    "g": "gram",
+    "lb": "pound",
+    "lbs": "pound",
+    "oz": "ounce",
+    "hz": "hertz",
+    "khz": "kilo hertz",
+    "mhz": "megahertz",
+    "kb": "kilobyte",
+    "mb": "megabyte",
+    "gb": "gigabyte",
+    "tb": "terabyte",
+    "mph": "mile per hour",
+    "ms": "millisecond",
+    "min": "minute",
+    "hr": "hour",
+    "hrs": "hour",
+    "sec": "second",
+    "ft": "foot",
+}
+"""Units after a number, in the singular."""
+_IRREGULAR_PLURALS = {"foot": "feet", "mile per hour": "miles per hour"}
+_SHORT_MONTHS = {month[:3]: month for month in MONTHS} | {"Sept": "September"}
+_MONTH_PATTERN = "|".join((*MONTHS, *sorted(_SHORT_MONTHS, key=len, reverse=True)))
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(?P<year>1[1-9]\d\d|20\d\d)"
-_CARDINAL = r"World War|War|Chapter|Part|Volume|Act|Scene|Phase|Type|Book|Section"
+_BEFORE_CARDINAL = r"World War|War|Chapter|Part|Volume|Act|Scene|Phase|Type|Book|Section"
 _ROMAN = r"(?:X{0,2}(?:IX|IV|V?I{1,3}|VI{0,3})|X{1,2})"
 
 
 def expand_written_forms(text: str, known: Collection[str] = ()) -> str:
-    """All that this module knows, in words; capitals and punctuation stay where they are.
+    """Expand dates, abbreviations, units, fractions and Roman numerals to words.
+
+    Capitals and punctuation stay. Letters that are read by their names are separated by spaces and
+    moved by `LETTER_NAME_OFFSET`.
 
     Args:
-        known: words of the lexicon; capitals that are one of them, such as NASA, are not spelled.
+        text: English text.
+        known: words of the lexicon. Capitals that are a word of the lexicon, such as NASA, are not
+            read letter by letter. Default: none.
     """
     text = text.replace("’", "'")
     text = re.sub(
-        r"\b[A-Z][A-Z']+(?:[^\w]+[A-Z][A-Z']*){2,}\b", lambda m: _shouted(m[0], known), text
+        r"\b[A-Z][A-Z']+(?:[^\w]+[A-Z][A-Z']*){2,}\b", lambda m: _lower_capitals(m[0], known), text
     )
     text = _dates(text)
     text = _numbers(text)
@@ -67,8 +122,8 @@ def expand_written_forms(text: str, known: Collection[str] = ()) -> str:
     return _letters(text, known)
 
 
-def _shouted(text: str, known: Collection[str]) -> str:
-    """A run of capitals in small letters, if most are words: DO NOT ENTER, not YMCA, BBC, FBI."""
+def _lower_capitals(text: str, known: Collection[str]) -> str:
+    """Convert capitals to lower case if most are words: DO NOT ENTER, but not YMCA, BBC, FBI."""
     words = re.findall("[A-Z']+", text)
     are_words = [word.lower() in known for word in words]
     if sum(are_words) < 0.6 * len(words):
@@ -82,19 +137,23 @@ def _dates(text: str) -> str:
     text = re.sub(r"\b(\d\d?)/(\d\d?)/(\d{4})\b", lambda m: _date(m[0], m[1], m[2], m[3]), text)
 
     def month_first(m: re.Match[str]) -> str:
-        month = _SHORT.get(m["month"], m["month"])
+        month = _SHORT_MONTHS.get(m["month"], m["month"])
         year = f", {_year(m['year'])}" if m["year"] else ""
         return f"{month} {_ordinal(m['day'])}{year}"
 
     text = re.sub(
-        rf"\b(?P<month>{_MONTH})\.?\s+{_DAY}(?:st|nd|rd|th)?\b(?!\s?[:%])(?:,?\s+{_YEAR}\b)?",
-        month_first, text,
-    )  # fmt: skip
+        rf"\b(?P<month>{_MONTH_PATTERN})\.?\s+{_DAY}(?:st|nd|rd|th)?\b(?!\s?[:%])(?:,?\s+{_YEAR}\b)?",
+        month_first,
+        text,
+    )
     text = re.sub(
-        rf"\b{_DAY}\s+(?P<month>{_MONTH})\b\.?",
-        lambda m: f"the {_ordinal(m['day'])} of {_SHORT.get(m['month'], m['month'])}", text,
-    )  # fmt: skip
-    text = re.sub(r"\b(Jan|Feb|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.", lambda m: _SHORT[m[1]], text)
+        rf"\b{_DAY}\s+(?P<month>{_MONTH_PATTERN})\b\.?",
+        lambda m: f"the {_ordinal(m['day'])} of {_SHORT_MONTHS.get(m['month'], m['month'])}",
+        text,
+    )
+    text = re.sub(
+        r"\b(Jan|Feb|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.", lambda m: _SHORT_MONTHS[m[1]], text
+    )
     words = rf"in|since|until|by|from|to|of|year|In|Since|Until|By|From|{'|'.join(MONTHS)}"
     before = (
         rf"(?P<before>\b(?:{words}),?\s+|{_YEAR}[–-]){_YEAR.replace('year', 'second')}\b(?![,.]\d)"
@@ -123,7 +182,7 @@ def _year(digits: str) -> str:
 
 def _numbers(text: str) -> str:
     text = re.sub(r"\b(\d{1,2}):00(?=\s*[ap]\.?m\b)", r"\1", text, flags=re.IGNORECASE)
-    # More than one point: a version or an address.
+    # More than one point: a version number or an address.
     text = re.sub(r"\b\d+(?:\.\d+){2,}\b", lambda m: m[0].replace(".", " point "), text)
     text = re.sub(r"(?<![\w.])[-−](?=\d)", "minus ", text)
     text = re.sub(r"\bNo\.\s?(?=\d)", "Number ", text)
@@ -146,8 +205,8 @@ def _unit(match: re.Match[str]) -> str:
     if unit in ("M", "G", "MIN", "MS") or (unit == "m" and not match[0].endswith(("m", "m."))):
         return match[0]
     one = _UNITS[unit.lower()]
-    many = one if one.endswith("hertz") else _MANY.get(one, f"{one}s")
-    # A dot that ends the sentence, too, is kept.
+    many = one if one.endswith("hertz") else _IRREGULAR_PLURALS.get(one, f"{one}s")
+    # Keep the dot if it also ends the sentence.
     after = match.string[match.end() :]
     dot = "." if match[0].endswith(".") and re.match(r"\s*$|\s+[A-Z]", after) else ""
     return f"{number} {one if number == '1' else many}{dot}"
@@ -164,20 +223,23 @@ def _abbreviations(text: str) -> str:
     )
     known = "|".join(re.escape(a) for a in sorted(_ABBREVIATIONS, key=len, reverse=True))
 
-    def written(m: re.Match[str]) -> str:
+    def expand(m: re.Match[str]) -> str:
         short = m[0].lower()
         if short in _DAYS and m[0][0].islower():  # "he sat."
             return m[0]
         long = _ABBREVIATIONS[short]
         return (long.capitalize() if m[0][0].isupper() else long) + (
-            _dot(m) if short in _ENDING else ""
+            _dot(m) if short in _SENTENCE_FINAL else ""
         )
 
-    return re.sub(rf"(?<![\w.])({known})(?!\w)", written, text, flags=re.IGNORECASE)
+    return re.sub(rf"(?<![\w.])({known})(?!\w)", expand, text, flags=re.IGNORECASE)
 
 
 def _dot(match: re.Match[str]) -> str:
-    """The full stop that an abbreviation's dot also is, before a capital or at the end."""
+    """A full stop if the dot of the abbreviation also ends the sentence, else nothing.
+
+    It does before a capital letter and at the end of the text.
+    """
     return "." if re.match(r"\s*$|\s+[A-Z]", match.string[match.end() :]) else ""
 
 
@@ -188,19 +250,20 @@ def _roman(text: str) -> str:
         return sum(-v if v < n else v for v, n in zip(values, later, strict=True))
 
     text = re.sub(
-        rf"\b({_CARDINAL})\s+({_ROMAN})\b",
+        rf"\b({_BEFORE_CARDINAL})\s+({_ROMAN})\b",
         lambda m: f"{m[1]} {number(m[2])}" if m[2] else m[0],
         text,
     )
-    # Not a lone I, V or X, which is no number behind a name.
+    # A single I, V or X after a name is not a number.
     return re.sub(
         rf"\b([A-Z][a-z]+)\s+(?=[IVX]{{2}})({_ROMAN})\b",
-        lambda m: f"{m[1]} the {_ordinal(str(number(m[2])))}", text,
-    )  # fmt: skip
+        lambda m: f"{m[1]} the {_ordinal(str(number(m[2])))}",
+        text,
+    )
 
 
 def _letters(text: str, known: Collection[str]) -> str:
-    """What is said letter by letter: U.S.A., BBC, a.m., and initials."""
+    """Separate letters that are read by their names: U.S.A., BBC, a.m., and initials."""
 
     def spelled(letters: str) -> str:
         return " ".join(
@@ -209,15 +272,16 @@ def _letters(text: str, known: Collection[str]) -> str:
 
     text = re.sub(
         r"\b(?:[A-Za-z]\.){2,}",
-        lambda m: spelled(m[0]) + _dot(m), text,
-    )  # fmt: skip
+        lambda m: spelled(m[0]) + _dot(m),
+        text,
+    )
     text = re.sub(r"(?<=\d)\s?([ap]m)\b", lambda m: f" {spelled(m[1])}", text, flags=re.IGNORECASE)
     text = re.sub(r"\b([A-HJ-Z])\.(?=\s+[A-Z\ue061-\ue07a])", lambda m: spelled(m[1]), text)
 
     def capitals(match: re.Match[str]) -> str:
         word = match[0]
-        said = len(word) > 3 and word.lower() in known
-        return word if said else spelled(word)
+        is_word = len(word) > 3 and word.lower() in known
+        return word if is_word else spelled(word)
 
     text = re.sub(r"\b[A-Z]{2,5}\b(?!')", capitals, text)
     return re.sub(r"(?<=[A-Za-z])\.(?=[a-z]{2,}\b)", " dot ", text)

@@ -1,4 +1,4 @@
-"""Text normalisers: how a written text is spoken, as training and scoring see it."""
+"""Text normalisers: training and scoring use the words of a text as they are spoken."""
 
 from __future__ import annotations
 
@@ -11,20 +11,30 @@ from asr.text.number_words import CURRENCIES, LARGE_SCALES
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
 _SCALES = "|".join(("thousand", *LARGE_SCALES))
 _SYMBOLS = {"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "°": "degrees"}
-_LONGEST = 15
-"""Digits; a longer number is a code, that is read digit by digit."""
+_MAX_DIGITS = 15
+"""Digits of the longest number that is read as a number; longer ones are read digit by digit."""
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
 
 
 def normalise_english(text: str) -> str:
-    """Lower case, digits as words, hyphens as spaces, punctuation gone, apostrophes in words kept.
+    """Normalise English text to lower case words, with numbers spelled out.
 
-    "It's 23 o’clock — twenty-third." → "it's twenty three o'clock twenty third". Numbers are always
-    read in one way, the British: with "and" behind hundreds ("two hundred and one"), decimals digit
-    by digit ("three point one four"), codes too (with a leading zero or very long), years as
-    numbers but decades as decades ("nineteen nineties"), money and times as spoken ("five dollars
-    fifty cents", "five oh two"). Letters outside a–z lose their accents where they have some
-    ("café" → "cafe"); what is left of other scripts stays, for the tokenizer to report.
+    >>> from asr import normalise_english
+    >>> normalise_english("It's 23 o’clock — twenty-third.")
+    "it's twenty three o'clock twenty third"
+    >>> normalise_english("$5.50 for 201 cafés in the 1990s")
+    'five dollars fifty cents for two hundred and one cafes in the nineteen nineties'
+
+    Punctuation is removed, except for apostrophes within words. Hyphens become spaces. Accents are
+    removed. Letters of other scripts stay; a tokenizer reports them.
+
+    Each written number is always read in the same way:
+
+    - with "and" after hundreds, as in British English;
+    - decimals digit by digit: "three point one four";
+    - digit by digit if it starts with zero or has more than 15 digits;
+    - years like other numbers, but decades as "nineteen nineties";
+    - amounts of money and times as they are spoken: "five dollars fifty cents", "five oh two".
     """
     text = spell_out(text)
     text = "".join(c if c.isalnum() or c == "'" else " " for c in text)
@@ -33,27 +43,29 @@ def normalise_english(text: str) -> str:
 
 
 def spell_out(text: str) -> str:
-    """The part of `normalise_english` that says what is written otherwise than it is spoken; all
-    punctuation that belongs to no number is kept."""
+    """Spell out numbers, amounts of money, times and symbols, as `normalise_english` does.
+
+    The text becomes lower case and loses its accents. Punctuation that belongs to no number stays.
+    """
     decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
     text = "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
-    for pattern, words in _SPOKEN:
-        text = pattern.sub(_apart(words), text)
+    for pattern, words in _WRITTEN_FORMS:
+        text = pattern.sub(_with_spaces(words), text)
     for symbol, word in _SYMBOLS.items():
         text = text.replace(symbol, f" {word} ")
     return text
 
 
-def _apart(words: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
+def _with_spaces(words: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
     return lambda match: f" {words(match)} "
 
 
 def _number(digits: str, to: str = "cardinal") -> str:
-    """Digits, perhaps with thousands' commas and a decimal point, as words."""
+    """Read a number, which may have thousands separators and a decimal point."""
     from num2words import num2words
 
     whole, point, fraction = digits.replace(",", "").partition(".")
-    if len(whole) > _LONGEST or (len(whole) > 1 and int(whole[0]) == 0):
+    if len(whole) > _MAX_DIGITS or (len(whole) > 1 and int(whole[0]) == 0):
         spoken = _digits(whole)
     else:
         spoken = num2words(int(whole), to=to).replace(",", "") if whole else ""
@@ -75,7 +87,7 @@ def _money(match: re.Match[str]) -> str:
 
 
 def _decade(match: re.Match[str]) -> str:
-    """Of 1990: "nineteen nineties"."""
+    """Read a decade, such as 1990s: "nineteen nineties"."""
     words = _number(match[1], "year")
     return words[:-1] + "ies" if words.endswith("y") else words + "s"
 
@@ -87,7 +99,7 @@ def _time(match: re.Match[str]) -> str:
     return f"{_number(str(hour))} {'oh ' if minute < 10 else ''}{_number(str(minute))}"
 
 
-_SPOKEN: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
+_WRITTEN_FORMS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (
         re.compile(rf"(?P<sign>[$€£])\s?(?P<amount>{_NUMBER})(?:\s(?P<scale>{_SCALES})\b)?"),
         _money,
@@ -100,11 +112,11 @@ _SPOKEN: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     ),
     (re.compile(_NUMBER), lambda m: _number(m[0])),
 ]
-"""What is not read as it is written, in the order in which it is looked for."""
+"""Patterns of written forms and the functions that spell them out, in order of precedence."""
 
 
 def normalise_korean(text: str) -> str:
-    """Composed Hangul (NFC), punctuation gone, one space between words, lower case."""
+    """Normalise Korean text: composed Hangul (NFC), lower case, without punctuation."""
     text = unicodedata.normalize("NFC", text).lower()
     return " ".join("".join(c if c.isalnum() else " " for c in text).split())
 
@@ -114,3 +126,4 @@ NORMALISERS: dict[str, Callable[[str], str]] = {
     "korean": normalise_korean,
     "none": str.strip,
 }
+"""Normalisers by their name in a configuration."""

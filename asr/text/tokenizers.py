@@ -1,4 +1,4 @@
-"""Tokenizers: text to the label ids of the CTC head, and back."""
+"""Tokenizers convert text to the label ids of the CTC head, and back."""
 
 from __future__ import annotations
 
@@ -14,42 +14,65 @@ from asr.errors import ConfigError, TextError
 from asr.text.normalisers import NORMALISERS
 
 BLANK = 0
-"""Label id of the CTC blank, everywhere; a tokenizer's units start behind it."""
+"""Label id of the CTC blank; the ids of a tokenizer's units start at 1."""
+BLANK_LABEL = ""
+"""Text of the blank."""
 
 ENGLISH_ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 JAMO_ALPHABET = " " + "".join(
     map(chr, [*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)])
 )
-"""Space, then the modern leading consonants, vowels and trailing consonants."""
+"""Space, then the modern leading consonants, vowels and trailing consonants of Hangul."""
 
 PIECE_SPACE = "▁"
-"""What sentencepiece's pieces have for a space (U+2581)."""
+"""The space in the pieces of sentencepiece (U+2581)."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class TokenizerConfig:
-    """How text becomes label ids; travels inside every model."""
+    """Settings of a tokenizer. Every model directory contains them.
+
+    Raises:
+        ConfigError: the values do not fit each other.
+    """
 
     kind: Literal["characters", "jamo", "subwords"] = "characters"
     normaliser: Literal["english", "korean", "none"] = "english"
     alphabet: str = ENGLISH_ALPHABET
-    """Characters (kind characters); for jamo and subwords it is not used and must be empty."""
+    """Characters of kind `characters`, each once. Must be empty for other kinds."""
     subword_model: str = ""
-    """Base64 of the sentencepiece model (kind subwords): what a model needs travels with it."""
+    """The sentencepiece model of kind `subwords`, in Base64. Must be empty for other kinds."""
 
     def __post_init__(self) -> None:
         if self.kind == "characters" and (
             not self.alphabet or len(set(self.alphabet)) != len(self.alphabet)
         ):
-            raise ConfigError("tokenizer.alphabet: must be non-empty, each character once")
+            raise ConfigError("tokenizer.alphabet: expected one or more characters, each once")
         if self.kind != "characters" and self.alphabet:
-            raise ConfigError(f"tokenizer.alphabet: not used by kind {self.kind}, leave it empty")
+            raise ConfigError(f"tokenizer.alphabet: must be empty for kind {self.kind}")
         if (self.kind == "subwords") != bool(self.subword_model):
-            raise ConfigError("tokenizer.subword_model: belongs to kind subwords, and only there")
+            raise ConfigError(
+                "tokenizer.subword_model: required for kind subwords, empty for other kinds"
+            )
 
 
 class Tokenizer:
-    """Text ↔ label ids. `labels[BLANK]` is the blank; the others are the units' text."""
+    """Converts text to label ids and back.
+
+    >>> from asr import Tokenizer, TokenizerConfig
+    >>> tokenizer = Tokenizer(TokenizerConfig())
+    >>> tokenizer.encode("Go, 2!")
+    [9, 17, 1, 22, 25, 17]
+    >>> tokenizer.decode([9, 17, 1, 22, 25, 17])
+    'go two'
+
+    Args:
+        config: settings.
+
+    Attributes:
+        config: settings.
+        labels: text of each unit by label id; "" for the blank.
+    """
 
     def __init__(self, config: TokenizerConfig) -> None:
         self.config = config
@@ -65,37 +88,45 @@ class Tokenizer:
             units = [self._pieces.IdToPiece(i) for i in range(self._pieces.GetPieceSize())]
         else:
             units = list(JAMO_ALPHABET if config.kind == "jamo" else config.alphabet)
-        self.labels: list[str] = ["", *units]
+        self.labels: list[str] = [BLANK_LABEL, *units]
         self._ids = {unit: i for i, unit in enumerate(self.labels) if i != BLANK}
 
     def __len__(self) -> int:
-        """Labels, the blank included: the width of the logits."""
+        """Number of labels, the blank included; the width of the logits."""
         return len(self.labels)
 
     @property
     def space(self) -> int | None:
-        """The label between words; None for subwords, which carry it at their front."""
+        """Label id of the space; None for subwords, whose first piece contains the space."""
         return self._ids.get(" ")
 
     @property
     def spellings(self) -> list[str]:
-        """What each label adds to a text, spaces and all."""
+        """The text that each label adds to a transcript, with its spaces."""
         if self._pieces is None:
             return self.labels
         spelled = [label.replace(PIECE_SPACE, " ") for label in self.labels]
-        # As sentencepiece spells what it does not know.
+        # The unknown piece, as sentencepiece decodes it.
         spelled[self._pieces.unk_id() + 1] = " ⁇ "
         return spelled
 
     def normalise(self, text: str) -> str:
-        """Text as the model is trained on and scored by."""
+        """Normalise a text, as for training and scoring."""
         return NORMALISERS[self.config.normaliser](text)
 
     def encode(self, text: str, name: str = "text") -> list[int]:
-        """Normalise `text` and return its label ids.
+        """Convert a text to label ids.
+
+        Args:
+            text: any text; it is normalised first.
+            name: name of the text in error messages, such as its file; default: "text".
+
+        Returns:
+            Label ids, without blanks.
 
         Raises:
-            TextError: characters outside the alphabet; the message has `name` and each one's count.
+            TextError: the normalised text has characters outside the alphabet; the message has
+                `name`, and each such character with its count.
         """
         unknown = self.unknown(text)
         if unknown:
@@ -107,7 +138,7 @@ class Tokenizer:
         return [self._ids[unit] for unit in self._units(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Label ids (no blanks) → text."""
+        """Convert label ids, without blanks, to text."""
         if self._pieces is not None:
             text = self._pieces.DecodeIds([int(i) - 1 for i in ids])
         else:
@@ -117,7 +148,15 @@ class Tokenizer:
         return " ".join(text.split())
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Positions [first, behind the last) in `ids` of each word's labels; spaces are in none."""
+        """Find the labels of each word.
+
+        Args:
+            ids: label ids, without blanks.
+
+        Returns:
+            For each word the positions in `ids` of its first label and after its last. Spaces
+            belong to no word.
+        """
         spans: list[tuple[int, int]] = []
         inside = False
         for position, label in enumerate(ids):
@@ -132,7 +171,7 @@ class Tokenizer:
         return spans
 
     def unknown(self, text: str) -> Counter[str]:
-        """Characters of the normalised text that no unit can spell, with their counts."""
+        """Count the characters of the normalised text that are outside the alphabet."""
         text = self.normalise(text)
         if self._pieces is not None:
             return Counter(
@@ -143,16 +182,21 @@ class Tokenizer:
         return Counter(unit for unit in self._units(text) if unit not in self._ids)
 
     def _units(self, text: str) -> str:
-        # Canonical decomposition takes a Hangul syllable apart into its jamo, and NFC is its exact
-        # inverse (Unicode standard, section 3.12): lossless without a table of our own.
+        # NFD decomposes a Hangul syllable into its jamo, and NFC is the exact inverse (Unicode
+        # standard, section 3.12).
         return unicodedata.normalize("NFD", text) if self.config.kind == "jamo" else text
 
 
 def train_subwords(texts: Sequence[str], size: int, normaliser: str = "english") -> TokenizerConfig:
-    """A unigram sentencepiece tokenizer of `size` pieces, trained on normalised `texts`.
+    """Train a sentencepiece tokenizer (unigram language model).
+
+    Args:
+        texts: training texts; they are normalised first.
+        size: number of pieces.
+        normaliser: "english", "korean" or "none"; default: "english".
 
     Raises:
-        TextError: the texts are too few for so many pieces.
+        TextError: there are too few texts for so many pieces.
     """
     import base64
     import io

@@ -14,8 +14,8 @@ from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig, train_subword
     [
         ("It's 23 o’clock — twenty-third.", "it's twenty three o'clock twenty third"),
         ("He said 'no', then \"go\"!", "he said no then go"),
-        ("the 21st of May, 1,234 men", "the twenty first of may one thousand two hundred and "
-         "thirty four men"),
+        ("the 21st of May", "the twenty first of may"),
+        ("1,234 men", "one thousand two hundred and thirty four men"),
         ("3.5 percent & more", "three point five percent and more"),
         ("0.10 or .5", "zero point one zero or point five"),
         ("100%", "one hundred percent"),
@@ -38,13 +38,13 @@ from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig, train_subword
         ("3D", "three d"),
         ("Philip Steels, etc.", "philip steels etc"),
     ],
-)  # fmt: skip
-def test_english(text: str, expected: str) -> None:
+)
+def test_normalise_english(text: str, expected: str) -> None:
     assert normalise_english(text) == expected
 
 
 @given(st.text())
-def test_english_is_idempotent(text: str) -> None:
+def test_normalise_english_is_idempotent(text: str) -> None:
     once = normalise_english(text)
     assert normalise_english(once) == once
 
@@ -59,7 +59,7 @@ def test_characters_round_trip(text: str) -> None:
     assert CHARACTERS.decode(ids) == normalise_english(text)
 
 
-def test_characters_outside_the_alphabet_are_reported_with_file_and_count() -> None:
+def test_errors_for_unknown_characters_have_file_and_counts() -> None:
     with pytest.raises(TextError, match=r"x\.wav: .*'д' \(U\+0434\) × 2, 'ж' \(U\+0436\) × 1"):
         CHARACTERS.encode("д да ж".replace("а", ""), "x.wav")
     assert CHARACTERS.unknown("abc") == {}
@@ -73,13 +73,13 @@ def test_jamo_are_lossless(text: str) -> None:
     assert tokenizer.decode(ids) == text
 
 
-def test_jamo_keep_words_apart() -> None:
+def test_jamo_keep_the_space_between_words() -> None:
     tokenizer = Tokenizer(TokenizerConfig("jamo", "korean", ""))
     assert tokenizer.decode(tokenizer.encode("안녕 하세요.")) == "안녕 하세요"
     assert len(tokenizer) == 1 + 1 + 19 + 21 + 27  # blank, space, leads, vowels, tails
 
 
-def test_subwords_travel_in_their_configuration() -> None:
+def test_a_subword_model_is_part_of_the_configuration() -> None:
     texts = ["go forward ten meters", "go back ten meters", "turn left", "turn right now"] * 5
     tokenizer = Tokenizer(train_subwords(texts, 22))
     ids = tokenizer.encode("Go forward, ten meters!")
@@ -91,10 +91,10 @@ def test_subwords_travel_in_their_configuration() -> None:
         train_subwords(["a"], 500)
 
 
-def test_impossible_tokenizers_are_errors() -> None:
-    with pytest.raises(ConfigError, match="each character once"):
+def test_invalid_tokenizers_are_errors() -> None:
+    with pytest.raises(ConfigError, match=r"tokenizer\.alphabet"):
         TokenizerConfig(alphabet="aa")
-    with pytest.raises(ConfigError, match="not used by kind jamo"):
+    with pytest.raises(ConfigError, match=r"tokenizer\.alphabet: .*jamo"):
         TokenizerConfig("jamo", "korean", "abc")
-    with pytest.raises(ConfigError, match="subword_model"):
+    with pytest.raises(ConfigError, match=r"tokenizer\.subword_model"):
         TokenizerConfig("subwords", "english", "")
