@@ -12,18 +12,23 @@ from asr.networks.recurrent import RecurrentStack
 
 
 class AcousticModel(keras.Model):
-    """Front, `RecurrentStack` and a dense layer to the labels.
+    """A front that lowers the frame rate, a `RecurrentStack`, and one dense layer for each head.
 
-    Called with float32 features [batch, frames, dimension], zero beyond each utterance's end, and
-    int32 lengths [batch]; returns float32 logits [batch, frames', labels] and int32 lengths
-    [batch]. Logits beyond an utterance's length mean nothing. With a second head, its logits stand
-    behind those of the first: [batch, frames', labels + phones], two distributions side by side.
+    The model takes float32 features [batch, frames, dimension], zero beyond each utterance's
+    length, and int32 lengths [batch]. It returns float32 logits [batch, frames', labels] and int32
+    lengths [batch]. Logits beyond an utterance's length are undefined. With a second head, the
+    logits are [batch, frames', labels + phones]; `HeadLayout.split` separates them.
+
+    Args:
+        config: shape of the model.
+        dimension: number of features in a frame.
+        labels: number of the tokenizer's labels.
     """
 
     def __init__(self, config: AcousticConfig, dimension: int, labels: int) -> None:
         super().__init__(name="acoustic")
         self.config, self.dimension, self.labels = config, dimension, labels
-        # The kernel spans two strides, so that neighbouring output frames overlap by one.
+        # The kernel spans two strides, so neighbouring output frames overlap by one stride.
         self.kernel = 2 * config.stride
         self.convolution = (
             keras.layers.Conv1D(
@@ -33,27 +38,32 @@ class AcousticModel(keras.Model):
             else None
         )
         self.stack = RecurrentStack(
-            config.cell, config.units, config.layers, config.bidirectional, config.dropout,
-            config.norm, name="stack",
-        )  # fmt: skip
-        # float32 under any precision policy: CTC in half precision is wrong.
+            config.cell,
+            config.units,
+            config.layers,
+            config.bidirectional,
+            config.dropout,
+            config.norm,
+            name="stack",
+        )
+        # Always float32: the CTC loss is inaccurate in half precision.
         self.heads = [
             keras.layers.Dense(size, dtype="float32", name=name)
             for name, size in config.head_layout(labels).sizes.items()
         ]
         self.build((None, None, dimension))
-        # One signature with open shapes: otherwise every new shape is traced again.
+        # A signature with open shapes: without one, TensorFlow traces again for every new shape.
         self._traced = tf.function(
             lambda features, lengths: self(features, lengths, training=False)[0],
             input_signature=[
                 tf.TensorSpec([None, None, dimension], tf.float32),
                 tf.TensorSpec([None], tf.int32),
             ],
-            autograph=False,  # there is no Python of ours to rewrite
+            autograph=False,  # nothing here needs AutoGraph
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # By shapes alone: Keras would otherwise trace the graph for them, and run it once.
+        # Builds from shapes: otherwise Keras traces the model and runs it once to infer them.
         if self.convolution is not None:
             self.convolution.build(input_shape)
             width = self.config.filters
@@ -72,7 +82,8 @@ class AcousticModel(keras.Model):
         frames = tf.shape(features)[1]
         frames_out = (frames + stride - 1) // stride
         if self.convolution is not None:
-            # Not padding="same": where that puts its zeros depends on the padded length.
+            # padding="same" would place its zeros by the padded length of the batch, so an
+            # utterance's result would depend on its neighbours.
             left = (self.kernel - stride) // 2
             right = frames_out * stride - frames + self.kernel - stride - left
             x = self.convolution(tf.pad(features, [[0, 0], [left, right], [0, 0]]))
@@ -84,9 +95,9 @@ class AcousticModel(keras.Model):
         return tf.concat([head(x) for head in self.heads], axis=2), lengths_out
 
     def named_weights(self) -> dict[str, Any]:
-        """Every trained variable by its path, which does not depend on what else was built."""
+        """Trainable variables by path. Models built earlier do not change the paths."""
         return {variable.path: variable for variable in self.trainable_variables}
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """The same from array to array (see `recognizer.Network`)."""
+        """Logits of a batch, without dropout; see `runtimes.EmissionNetwork`."""
         return self._traced(features, lengths).numpy()

@@ -1,4 +1,4 @@
-"""The shape of the acoustic model, apart from any library that computes it."""
+"""`AcousticConfig`: the shape of the acoustic model. Imports no deep learning library."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from asr.networks.head_layout import HeadLayout
 from asr.text.phones import PHONE_LABELS
 
 Cell = Literal["rnn", "lstm", "gru"]
+"""Kind of recurrent cell."""
+
+NORM_EPSILON = 1e-3
+"""Added to the variance in layer normalisation: the default of Keras."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class AcousticConfig:
-    """Shape of the acoustic model; travels inside every model."""
+    """Shape of the acoustic model, stored in every `model.json`."""
 
     front: Literal["stack", "conv"] = "stack"
-    """What lowers the frame rate: neighbours joined into one, or a strided convolution."""
+    """How to lower the frame rate: "stack" joins neighbouring frames, "conv" is a strided
+    convolution."""
     stride: int = Field(default=2, ge=1)
-    """Feature frames an output frame."""
+    """Feature frames for each output frame."""
     filters: int = Field(default=256, ge=1)
     """Channels of the convolution (front: conv)."""
     cell: Cell = "lstm"
@@ -39,5 +44,5 @@ class AcousticConfig:
         return HeadLayout(labels, len(PHONE_LABELS) if self.phones else 0)
 
     def frames(self, feature_frames: int) -> int:
-        """Output frames for so many feature frames."""
+        """Number of output frames for a number of feature frames."""
         return -(-feature_frames // self.stride)

@@ -1,33 +1,39 @@
-"""What the fused recurrent layers share: recurrent layers that train faster than Keras's on a CPU.
+"""`FusedLayer`: base of the recurrent layers, which train faster than those of Keras on a CPU.
 
-What differs is where the work is done. The input projection is one large product before the loop,
-the weights' gradients are one large product after it (as in cuDNN: Appleyard et al., 2016), and no
-step needs a mask. The gradient of the loop is written out in lstm.py and gru.py instead of being
-derived, because the derived one adds up the weights' gradients step by step. The two directions are
-two loops without a common edge in the graph: with one thread an operation they run beside each
-other on two cores, which measured faster than one loop over both.
+- The input projection is one large product before the loop, and the gradients of the weights are
+  one large product after it, as in cuDNN (Appleyard et al., 2016).
+- No step needs a mask, because padding comes last for both directions.
+- lstm.py and gru.py write out the gradient of the loop: automatic differentiation would add up the
+  gradients of the weights step by step.
+- The two directions are two independent loops in the graph. With one thread for each operation they
+  run in parallel on two cores, which is faster than one loop over both.
 
-Under a mixed precision policy, products are in half precision and all else is in float32, the
-states included: where a processor multiplies bfloat16 twice as fast, it does not add them faster.
+Under a mixed precision policy only products are in half precision. All else, the states included,
+is float32: processors that multiply bfloat16 twice as fast do not add it faster.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 from asr.base.tensorflow import keras, tf
 
 
-class FusedLayer(keras.layers.Layer):
-    """[batch, time, n] → [batch, time, units], or 2 × units when bidirectional.
+class FusedLayer(keras.layers.Layer, ABC):
+    """Recurrent layer: [batch, time, n] → [batch, time, units], or 2 × units when bidirectional.
 
-    Valid steps come first in each row: a mask of another kind is not supported. Kernels start
-    Glorot uniform, recurrent kernels orthogonal, as Keras's do.
+    A mask must have the valid steps of each row first; other masks are not supported. Kernels are
+    initialised as in Keras: Glorot uniform for the inputs, orthogonal for the state.
+
+    Args:
+        units: size of the state of each direction.
+        bidirectional: whether a second direction reads backwards.
     """
 
     gates: int
-    """Blocks of `units` columns in the kernels."""
+    """Number of blocks of `units` columns in the kernels."""
 
     def __init__(self, units: int, bidirectional: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -48,19 +54,29 @@ class FusedLayer(keras.layers.Layer):
             shape=(d, u, g * u), initializer=each(orthogonal), name="recurrent_kernel"
         )
         self.bias = self.add_weight(
-            shape=(d, g * u), initializer=lambda shape, dtype=None: self.first_bias(shape, dtype),
-            name="bias", autocast=False,
-        )  # fmt: skip
+            shape=(d, g * u),
+            initializer=lambda shape, dtype=None: self.initial_bias(shape, dtype),
+            name="bias",
+            autocast=False,
+        )
         self.built = True
 
-    def first_bias(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """The bias that training starts from: [directions, gates × units]."""
+    def initial_bias(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Bias at the start of training: [directions, gates × units]."""
         return keras.ops.zeros(shape, dtype)
 
+    @abstractmethod
     def scan(self, projected: tf.Tensor, direction: int, training: bool) -> tf.Tensor:
-        """Run one direction's cells from a zero state over projected inputs, float32
-        [time, batch, gates × units] → outputs, float32 [time, batch, units]."""
-        raise NotImplementedError
+        """Run the cells of one direction from the zero state.
+
+        Args:
+            projected: projected inputs, float32 [time, batch, gates × units].
+            direction: 0 for forwards, 1 for backwards.
+            training: whether a gradient will be computed.
+
+        Returns:
+            Outputs, float32 [time, batch, units].
+        """
 
     def call(
         self, x: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False
@@ -72,8 +88,8 @@ class FusedLayer(keras.layers.Layer):
         x = tf.transpose(x, [1, 0, 2])
         outputs = []
         for i in range(self.directions):
-            # Reversed by true lengths: the padding comes last for both directions, where it
-            # cannot reach a valid step, so that the loop needs no mask.
+            # Reverse only the valid steps. Padding then comes last for both directions, where it
+            # cannot change a valid step, so the loop needs no mask.
             ordered = tf.reverse_sequence(x, lengths, seq_axis=0, batch_axis=1) if i else x
             inputs = tf.reshape(ordered, [time * batch, x.shape[-1]])
             projected = tf.matmul(inputs, tf.convert_to_tensor(self.kernel[i]))
@@ -97,9 +113,18 @@ def run_loop(
     kept: int,
     backwards: bool = False,
 ) -> list[tf.Tensor]:
-    """Run `step` at each time → the first `kept` of its values, stacked over time.
+    """Run `step` at each time and stack its values over time.
 
-    `step(t, *state)` returns (values to keep, next state), each a tuple of tensors.
+    Args:
+        step: `step(t, *state)` returns the values at time t and the next state, each a tuple of
+            tensors.
+        state: state before the first step.
+        time: number of steps.
+        kept: number of values to keep; the others are discarded.
+        backwards: run from the last time to the first.
+
+    Returns:
+        The first `kept` values, each [time, ...].
     """
 
     def body(t, state, arrays):
@@ -110,24 +135,31 @@ def run_loop(
     arrays = [tf.TensorArray(state[0].dtype, size=time) for _ in range(kept)]
     start = time - 1 if backwards else 0
     *_, arrays = tf.while_loop(
-        lambda t, *_: (t >= 0) if backwards else (t < time), body, (start, state, arrays),
+        lambda t, *_: (t >= 0) if backwards else (t < time),
+        body,
+        (start, state, arrays),
         maximum_iterations=time,
-    )  # fmt: skip
+    )
     return [array.stack() for array in arrays]
 
 
-def before(outputs: tf.Tensor) -> tf.Tensor:
-    """What each step of [time, batch, units] found as its state: shifted by one, zero first."""
+def previous_states(outputs: tf.Tensor) -> tf.Tensor:
+    """State before each step, from the states after it [time, batch, units]; the first is zero."""
     return tf.concat([tf.zeros_like(outputs[:1]), outputs[:-1]], axis=0)
 
 
 def product(x: tf.Tensor, weights: tf.Tensor, transpose: bool = False) -> tf.Tensor:
-    """x [batch, n] @ weights [n, m] in the precision of the weights, given back in that of x."""
+    """x [batch, n] @ weights [n, m], computed in the type of `weights`, returned in that of x."""
     y = tf.matmul(tf.cast(x, weights.dtype), weights, transpose_b=transpose)
     return tf.cast(y, x.dtype)
 
 
 def weights_gradient(states: tf.Tensor, d: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Gradient of weights by which each of `states` [time, batch, n] became something whose
-    gradients are d [time, batch, m]: [n, m]."""
+    """Gradient [n, m] of weights in a product that was computed at every step.
+
+    Args:
+        states: the factor that was multiplied by the weights, [time, batch, n].
+        d: gradients of the products, [time, batch, m].
+        dtype: precision of the product here.
+    """
     return tf.tensordot(tf.cast(states, dtype), tf.cast(d, dtype), axes=[[0, 1], [0, 1]])

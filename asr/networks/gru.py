@@ -1,4 +1,7 @@
-"""A GRU layer that trains faster than Keras's on a CPU, by the same equations (see fused.py)."""
+"""`FusedGRU`: a GRU layer with the equations of Keras that trains faster on a CPU.
+
+fused.py says why it is faster.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,36 @@ from collections.abc import Callable
 from typing import Any
 
 from asr.base.tensorflow import keras, tf
-from asr.networks.fused import FusedLayer, before, product, run_loop, weights_gradient
+from asr.networks.fused import FusedLayer, previous_states, product, run_loop, weights_gradient
 
 
 @keras.saving.register_keras_serializable("asr")
 class FusedGRU(FusedLayer):
-    """Keras's GRU with `reset_after` (cuDNN's form): gates update, reset, candidate."""
+    """The GRU of Keras with `reset_after`, as in cuDNN. The gates are update, reset, candidate."""
 
     gates = 3
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
-        # The candidate's reset gate also scales a bias: it cannot be part of the projection's.
+        # The reset gate scales the candidate's recurrent bias, so it cannot join the input bias.
         self.recurrent_bias = self.add_weight(
-            shape=(self.directions, 3 * self.units), initializer="zeros",
-            name="recurrent_bias", autocast=False,
-        )  # fmt: skip
+            shape=(self.directions, 3 * self.units),
+            initializer="zeros",
+            name="recurrent_bias",
+            autocast=False,
+        )
 
     def scan(self, projected: tf.Tensor, direction: int, training: bool) -> tf.Tensor:
         recurrent = tf.convert_to_tensor(self.recurrent_kernel[direction])
         bias = tf.convert_to_tensor(self.recurrent_bias[direction])
         if training:
             return _scan(projected, recurrent, bias)
-        # What only a gradient needs is not kept: long texts stay small.
+        # Keep no gates: only the gradient needs them, and long inputs would take much memory.
         return _run(projected, recurrent, bias, kept=1)[0]
 
 
 def _run(projected: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, kept: int) -> list[tf.Tensor]:
-    """The first `kept` of outputs, gates, and the candidate's recurrent part of every step."""
+    """Outputs, gates and the recurrent part of the candidate at every step: the first `kept`."""
 
     def step(t, h):
         zx, rx, gx = tf.split(projected[t], 3, axis=-1)
@@ -51,12 +56,17 @@ def _run(projected: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, kept: int)
 def _scan(
     projected: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[..., Any]]:
-    """Outputs [time, batch, units] of projected inputs [time, batch, 3 units], the recurrent
-    kernel [units, 3 units] and the recurrent bias [3 units]."""
+    """Outputs [time, batch, units].
+
+    Args:
+        projected: projected inputs, [time, batch, 3 units].
+        recurrent: recurrent kernel, [units, 3 units].
+        bias: recurrent bias, [3 units].
+    """
     outputs, gates, inners = _run(projected, recurrent, bias, kept=3)
 
     def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        outputs_before = before(outputs)
+        outputs_before = previous_states(outputs)
 
         def back(t, dh):
             z, r, g = tf.split(gates[t], 3, axis=-1)

@@ -1,4 +1,7 @@
-"""An LSTM layer that trains faster than Keras's on a CPU, by the same equations (see fused.py)."""
+"""`FusedLSTM`: an LSTM layer with the equations of Keras that trains faster on a CPU.
+
+fused.py says why it is faster.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 from asr.base.tensorflow import keras, tf
-from asr.networks.fused import FusedLayer, before, product, run_loop, weights_gradient
+from asr.networks.fused import FusedLayer, previous_states, product, run_loop, weights_gradient
 
 
 @keras.saving.register_keras_serializable("asr")
 class FusedLSTM(FusedLayer):
-    """Keras's LSTM: gates in its order (input, forget, cell, output), forget bias one at first."""
+    """The LSTM of Keras. The gates are input, forget, cell, output.
+
+    The forget bias is one at the start of training.
+    """
 
     gates = 4
 
-    def first_bias(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def initial_bias(self, shape: tuple[int, ...], dtype: Any) -> Any:
         gates = [keras.ops.zeros((shape[0], self.units), dtype) for _ in range(4)]
         gates[1] = keras.ops.ones_like(gates[1])
         return keras.ops.concatenate(gates, axis=1)
@@ -24,12 +30,12 @@ class FusedLSTM(FusedLayer):
         recurrent = tf.convert_to_tensor(self.recurrent_kernel[direction])
         if training:
             return _scan(projected, recurrent)
-        # What only a gradient needs is not kept: long recordings stay small.
+        # Keep no gates: only the gradient needs them, and long inputs would take much memory.
         return _run(projected, recurrent, kept=1)[0]
 
 
 def _run(projected: tf.Tensor, recurrent: tf.Tensor, kept: int) -> list[tf.Tensor]:
-    """The first `kept` of outputs, cell states and gates of every step."""
+    """Outputs, cell states and gates at every step: the first `kept` of them."""
 
     def step(t, h, c):
         z = projected[t] + product(h, recurrent)
@@ -45,12 +51,16 @@ def _run(projected: tf.Tensor, recurrent: tf.Tensor, kept: int) -> list[tf.Tenso
 
 @tf.custom_gradient
 def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-    """Outputs [time, batch, units] of projected inputs [time, batch, 4 units] and the recurrent
-    kernel [units, 4 units]."""
+    """Outputs [time, batch, units].
+
+    Args:
+        projected: projected inputs, [time, batch, 4 units].
+        recurrent: recurrent kernel, [units, 4 units].
+    """
     outputs, cells, gates = _run(projected, recurrent, kept=3)
 
     def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        cells_before = before(cells)
+        cells_before = previous_states(cells)
 
         def back(t, dh, dc):
             i, f, g, o = tf.split(gates[t], 4, axis=-1)
@@ -68,6 +78,6 @@ def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callab
 
         zero = tf.zeros_like(outputs[0])
         (dz,) = run_loop(back, (zero, zero), tf.shape(outputs)[0], 1, backwards=True)
-        return dz, weights_gradient(before(outputs), dz, recurrent.dtype)
+        return dz, weights_gradient(previous_states(outputs), dz, recurrent.dtype)
 
     return outputs, gradient

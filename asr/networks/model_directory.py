@@ -1,7 +1,7 @@
-"""Model directories: what is in them, read and written.
+"""Reading and writing of model directories.
 
-`model.json` (all configuration, training summary, versions), `weights.npz` (float16 or float32
-arrays by variable path, no pickle) and the card, `README.md`.
+A model directory holds `model.json` (configuration, training summary, versions), `weights.npz`
+(float16 or float32 arrays by variable path, without pickle) and `README.md`, the model card.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from asr.text.tokenizers import TokenizerConfig
 T = TypeVar("T")
 
 CALIBRATION_FILE = "calibration.json"
-"""Confidence calibration, beside the weights that it was fitted for."""
-LATER = {"acoustic": {"phones": False}}
-"""Keys that models made before them lack, and what these were made with."""
+"""Name of the confidence calibration's file; a calibration is valid for one set of weights only."""
+DEFAULTS_FOR_OLDER_MODELS = {"acoustic": {"phones": False}}
+"""Defaults for keys that older models lack, by section of `model.json`."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class RecognizerConfig:
-    """The content of `model.json`."""
+    """The content of a recogniser's `model.json`."""
 
     name: str
     features: FeatureConfig = Field(default_factory=FeatureConfig)
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
     acoustic: AcousticConfig = Field(default_factory=AcousticConfig)
     training: dict[str, Any] = Field(default_factory=dict)
-    """Summary of the run that made the weights: command, seed, data, commit, scores."""
+    """Summary of the training: command, seed, data, commit, scores."""
     versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str = ""
     format: int = 1
 
 
 def read_model(model: str | PathLike[str]) -> tuple[Path, RecognizerConfig]:
-    """The directory of a recogniser given by shipped name or path, and its `model.json`.
+    """Find a recogniser by shipped name or directory; returns its directory and configuration.
 
     Raises:
         ModelError, ConfigError: see `Recognizer.load`.
@@ -59,7 +59,7 @@ def read_model(model: str | PathLike[str]) -> tuple[Path, RecognizerConfig]:
 
 
 def is_voice(folder: Path) -> bool:
-    """Whether a model directory is a voice's; what cannot be read is not."""
+    """Whether a model directory holds a voice; False if its `model.json` cannot be read."""
     try:
         values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -68,12 +68,15 @@ def is_voice(folder: Path) -> bool:
 
 
 def read_config(cls: type[T], folder: Path) -> T:
-    """The `model.json` of a recogniser (RecognizerConfig), or of another kind of model, whose
-    configuration has its name under a key of its own (`KINDS`).
+    """Read the `model.json` of a model directory.
+
+    Args:
+        cls: class of the configuration, such as `RecognizerConfig`.
+        folder: the model directory.
 
     Raises:
-        ModelError: it cannot be read, or is of the other kind.
-        ConfigError: it has an unknown, missing or impossible key.
+        ModelError: `model.json` cannot be read, or belongs to another kind of model.
+        ConfigError: `model.json` has an unknown, missing or invalid key.
     """
     path = folder / "model.json"
     try:
@@ -88,17 +91,24 @@ def read_config(cls: type[T], folder: Path) -> T:
     if values.get("format") != 1:
         raise ConfigError(f"{path}: format {values.get('format')} is not known to this version")
     if cls is RecognizerConfig:
-        for key, defaults in LATER.items():
+        for key, defaults in DEFAULTS_FOR_OLDER_MODELS.items():
             if isinstance(values.get(key), dict):
                 values[key] = {**defaults, **values[key]}
     return parse(cls, values, str(path), complete=True)
 
 
 def write_model(folder: Path, config: Any, weights: tuple[bytes, str], card: str) -> None:
-    """Write a model directory with `weights.weights_file`; versions are filled in."""
+    """Write a model directory, and remove a calibration that belonged to other weights.
+
+    Args:
+        folder: the model directory.
+        config: content of `model.json`; this function fills in `versions` and `weights_sha256`.
+        weights: content of the weights file and its SHA-256, from `weights.weights_file`.
+        card: content of README.md, in Markdown.
+    """
     data, sha256 = weights
     values = {**to_dict(config), "versions": versions(), "weights_sha256": sha256}
-    (folder / CALIBRATION_FILE).unlink(missing_ok=True)  # it was for other weights
+    (folder / CALIBRATION_FILE).unlink(missing_ok=True)
     with atomic_write(folder / "weights.npz", binary=True) as file:
         file.write(data)
     with atomic_write(folder / "README.md") as file:

@@ -1,7 +1,7 @@
-"""The recurrent cells in numpy, by their equations, and `NumpyStack`, a trained `RecurrentStack`.
+"""The recurrent cells in NumPy, and `NumpyStack`, which runs a trained `RecurrentStack`.
 
-For what has to start at once and go step by step: language models in a search, spelling to phones.
-TensorFlow would take longer to import than they take to run.
+Language models in a beam search and the conversion of spelling to phones use it: they run step by
+step, and importing TensorFlow would take longer than running them.
 """
 
 from __future__ import annotations
@@ -9,33 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from asr.networks.acoustic_config import Cell
+from asr.networks.acoustic_config import NORM_EPSILON, Cell
 from asr.networks.weights import WeightArrays
 
 CellState = tuple[np.ndarray, ...]
-"""What a cell keeps from step to step, each [batch, units]: the output, and an LSTM's cell."""
+"""State of a cell between two steps: its output and, for an LSTM, its cell state. Each array is
+[batch, units]."""
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray | None, CellState], CellState]
-
-NORM_EPSILON = 1e-3
-"""Keras's default."""
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """While it lasts, numpy's matrix products use one thread of the process.
+    """Context in which NumPy's matrix products use one thread.
 
-    Those of a step are so small that threads cost more than they save, and far more where others
-    want the cores: they wait for each other, thousands of times.
+    The products of one step are so small that several threads cost more than they save. On a busy
+    machine they cost far more, because the threads wait for each other at every step.
     """
     return _libraries().limit(limits=1, user_api="blas")
 
 
 @cache
 def _libraries() -> Any:
-    from threadpoolctl import ThreadpoolController  # milliseconds that most starts do without
+    from threadpoolctl import (
+        ThreadpoolController,
+    )  # imported only when needed: it takes milliseconds
 
     return ThreadpoolController()
 
@@ -46,10 +46,13 @@ def rnn(
     """One step of the vanilla cell (Elman, 1990): h' = tanh(x + h U).
 
     Args:
-        x: the input's part, W input + bias: [batch, units].
+        x: projected input, W input + bias: [batch, units].
         recurrent: U, [units, units].
-        bias: not used; see `gru`.
+        bias: unused; only `gru` has a recurrent bias.
         state: (h,).
+
+    Returns:
+        The next state, (h',).
     """
     return (np.tanh(x + state[0] @ recurrent),)
 
@@ -59,8 +62,8 @@ def lstm(
 ) -> CellState:
     """One step of the LSTM (Hochreiter & Schmidhuber, 1997; Gers et al., 2000).
 
-    c' = f c + i g, h' = o tanh c'; the gates i, f, g, o stand side by side in x [batch, 4 units]
-    and recurrent [units, 4 units]. `state` is (h, c); `bias` is not used.
+    c' = f c + i g, h' = o tanh c'. The columns of x [batch, 4 units] and of recurrent
+    [units, 4 units] are the gates i, f, g, o, in this order. `state` is (h, c); `bias` is unused.
     """
     h, c = state
     i, f, g, o = np.split(x + h @ recurrent, 4, axis=-1)
@@ -71,13 +74,17 @@ def lstm(
 def gru(
     x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None, state: CellState
 ) -> CellState:
-    """One step of the GRU (Cho et al., 2014), its reset gate behind the product as in cuDNN.
+    """One step of the GRU (Cho et al., 2014), with the reset gate after the product, as in cuDNN.
 
-    h' = z h + (1 − z) tanh(x_g + r (h U_g + b)); the gates z, r, g stand side by side in
-    x [batch, 3 units], recurrent [units, 3 units] and bias [3 units]. `state` is (h,).
+    h' = z h + (1 − z) tanh(x_g + r (h U_g + b)). The columns of x [batch, 3 units], recurrent
+    [units, 3 units] and bias [3 units] are the gates z, r, g, in this order. `state` is (h,).
+
+    Raises:
+        ValueError: `bias` is None.
     """
     (h,) = state
-    assert bias is not None
+    if bias is None:
+        raise ValueError("bias: the GRU needs its recurrent bias [3 units], found None")
     zx, rx, gx = np.split(x, 3, axis=-1)
     zh, rh, gh = np.split(h @ recurrent + bias, 3, axis=-1)
     z = _sigmoid(zx + zh)
@@ -85,58 +92,86 @@ def gru(
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # By tanh: exp of a large negative number would overflow.
+    # Computed with tanh, because exp(−x) would overflow for a large negative x.
     half = np.asarray(0.5, x.dtype)
     return half * np.tanh(half * x) + half
 
 
-CELLS: dict[Cell, tuple[Step, int, int]] = {"rnn": (rnn, 1, 1), "lstm": (lstm, 4, 2),
-                                            "gru": (gru, 3, 1)}  # fmt: skip
-"""By name: the step, blocks of `units` columns in its kernels, arrays in its state."""
+class CellKind(NamedTuple):
+    """How to run a kind of cell.
+
+    Attributes:
+        step: computes the next state.
+        gates: number of blocks of `units` columns in the kernels.
+        state_arrays: number of arrays in the state.
+    """
+
+    step: Step
+    gates: int
+    state_arrays: int
+
+
+CELLS: dict[Cell, CellKind] = {
+    "rnn": CellKind(rnn, gates=1, state_arrays=1),
+    "lstm": CellKind(lstm, gates=4, state_arrays=2),
+    "gru": CellKind(gru, gates=3, state_arrays=1),
+}
+"""Kinds of cells by name."""
 
 
 class NumpyLayer:
-    """One direction of one layer.
+    """One direction of one recurrent layer.
 
-    kernel: [inputs, gates × units]; recurrent: [units, gates × units]; bias: [gates × units];
-    recurrent_bias: the GRU's, [3 units].
+    Args:
+        cell: kind of cell.
+        kernel: weights of the inputs, [inputs, gates × units].
+        recurrent: weights of the state, [units, gates × units].
+        bias: bias of the inputs' projection, [gates × units].
+        recurrent_bias: bias of the state's projection, [3 units]; only the GRU has one.
     """
 
     def __init__(
-        self, cell: Cell, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray,
+        self,
+        cell: Cell,
+        kernel: np.ndarray,
+        recurrent: np.ndarray,
+        bias: np.ndarray,
         recurrent_bias: np.ndarray | None = None,
-    ) -> None:  # fmt: skip
-        self.cell, _, self.arrays = CELLS[cell]
+    ) -> None:
+        self.kind = CELLS[cell]
         self.kernel, self.recurrent, self.bias = kernel, recurrent, bias
         self.recurrent_bias = recurrent_bias
 
     def start(self, batch: int) -> CellState:
         """The zero state."""
-        return tuple(np.zeros((batch, len(self.recurrent)), np.float32) for _ in range(self.arrays))
+        shape = (batch, len(self.recurrent))
+        return tuple(np.zeros(shape, np.float32) for _ in range(self.kind.state_arrays))
 
     def step(self, x: np.ndarray, state: CellState) -> CellState:
-        """Inputs [batch, inputs] and the state before → that behind; its first is the output."""
-        return self.cell(x @ self.kernel + self.bias, self.recurrent, self.recurrent_bias, state)
+        """The state after one step with inputs [batch, inputs]; its first array is the output."""
+        return self.kind.step(
+            x @ self.kernel + self.bias, self.recurrent, self.recurrent_bias, state
+        )
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """[batch, time, inputs] → [batch, time, units], from the zero state."""
+        """Run from the zero state: inputs [batch, time, inputs] → outputs [batch, time, units]."""
         projected = x @ self.kernel + self.bias
         state = self.start(len(x))
         outputs = np.empty((*x.shape[:2], len(self.recurrent)), np.float32)
         for t in range(x.shape[1]):
-            state = self.cell(projected[:, t], self.recurrent, self.recurrent_bias, state)
+            state = self.kind.step(projected[:, t], self.recurrent, self.recurrent_bias, state)
             outputs[:, t] = state[0]
         return outputs
 
 
 class NumpyStack:
-    """A trained `RecurrentStack`, in float32; see there for what it computes.
+    """A trained `RecurrentStack` in NumPy, in float32.
 
     Args:
-        weights: the model's arrays; the stack takes its own.
+        weights: arrays of the model; the stack takes those that belong to it.
         prefix: path of the Keras layer, such as "language/stack".
         inputs: size of the first layer's inputs.
-        cell, units, layers, bidirectional, norm: as in training.
+        cell, units, layers, bidirectional, norm: as in `RecurrentStack`.
     """
 
     def __init__(
@@ -166,28 +201,43 @@ class NumpyStack:
                 self.norms.append((gamma, beta))
 
     def start(self, batch: int) -> tuple[CellState, ...]:
-        """The zero state of a stack of one direction, a part a layer."""
+        """The zero state of each layer of a unidirectional stack."""
         return tuple(layer.start(batch) for (layer,) in self.layers)
 
     def step(
         self, x: np.ndarray, state: tuple[CellState, ...]
     ) -> tuple[np.ndarray, tuple[CellState, ...]]:
-        """One step of a stack of one direction: inputs [batch, n] and the state before → outputs
-        [batch, units] and the state behind."""
-        behind = []
+        """One step of a unidirectional stack.
+
+        Args:
+            x: inputs, [batch, n].
+            state: state of each layer before the step.
+
+        Returns:
+            Outputs [batch, units], and the state of each layer after the step.
+        """
+        next_state = []
         for i, ((layer,), before) in enumerate(zip(self.layers, state, strict=True)):
             after = layer.step(x, before)
-            behind.append(after)
+            next_state.append(after)
             x = self._norm(i, after[0])
-        return x, tuple(behind)
+        return x, tuple(next_state)
 
     def run(self, x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """[batch, time, n] and int lengths [batch] → [batch, time, width]. What lies beyond a
-        length means nothing, and does not change what lies before it."""
+        """Run from the zero state.
+
+        Args:
+            x: inputs, [batch, time, n].
+            lengths: number of valid steps in each row, int [batch]. Inputs beyond a length do not
+                change the outputs before it.
+
+        Returns:
+            Outputs [batch, time, width]; outputs beyond a row's length are undefined.
+        """
         for i, directions in enumerate(self.layers):
             outputs = [directions[0].run(x)]
             if len(directions) == 2:
-                # Reversed by true lengths, so that the padding comes last for both.
+                # Reverse only the valid steps, so that the padding comes last for both directions.
                 time = np.arange(x.shape[1])
                 places = np.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
                 backwards = directions[1].run(np.take_along_axis(x, places[:, :, None], axis=1))
@@ -207,8 +257,8 @@ class NumpyStack:
 def _layer(
     weights: WeightArrays, path: str, cell: Cell, n: int, units: int, bidirectional: bool
 ) -> tuple[NumpyLayer, ...]:
-    """The directions of a layer; `path` has a place for what Keras puts before its name."""
-    gates = CELLS[cell][1] * units
+    """The directions of one layer. Keras puts a prefix where `path` has a pair of braces."""
+    gates = CELLS[cell].gates * units
     shapes = {"kernel": (n, gates), "recurrent_kernel": (units, gates), "bias": (gates,)}
     if cell == "gru":
         shapes["recurrent_bias"] = (gates,)
@@ -221,13 +271,12 @@ def _layer(
             NumpyLayer(cell, *(array[i].astype(np.float32) for array in fused))
             for i in range(len(fused[0]))
         )
-    # Keras's own layer, and its wrapper that makes two of one.
+    # The vanilla cell is the layer of Keras, in its Bidirectional wrapper if there are two.
     name = path.rpartition("{}")[2]
     directions = [f"bi_{name}/{d}_" for d in ("forward", "backward")] if bidirectional else [""]
-    return tuple(
-        NumpyLayer(cell, *(
-            weights.take(f"{path.format(d)}/simple_rnn_cell/{array}", *shape).astype(np.float32)
-            for array, shape in shapes.items()
-        ))
-        for d in directions
-    )  # fmt: skip
+
+    def take(direction: str, array: str) -> np.ndarray:
+        name = f"{path.format(direction)}/simple_rnn_cell/{array}"
+        return weights.take(name, *shapes[array]).astype(np.float32)
+
+    return tuple(NumpyLayer(cell, *(take(d, array) for array in shapes)) for d in directions)

@@ -1,9 +1,9 @@
-"""The acoustic model as an ONNX graph, and run by ONNX Runtime: no TensorFlow, no Keras.
+"""The acoustic model as an ONNX graph, run by ONNX Runtime without TensorFlow and Keras.
 
-The graph is put together from a model directory's weights when it is needed, so that there is no
-second file that could fall behind them. It has ONNX's own recurrent operations with true lengths,
-which are ours with their gates in another order (docs/decisions/008-light-runtime.md has what else
-was tried).
+The graph is built from a model directory's weights each time it is needed, so there is no second
+file that could be out of date. It uses the recurrent operations of ONNX with true lengths. Their
+gates are in another order than those of Keras. docs/decisions/008-light-runtime.md compares
+alternatives.
 """
 
 from __future__ import annotations
@@ -18,22 +18,20 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from asr.base.files import atomic_write
-from asr.networks.acoustic_config import AcousticConfig
+from asr.networks.acoustic_config import NORM_EPSILON, AcousticConfig
 from asr.networks.model_directory import read_model
 from asr.networks.weights import WeightArrays
 from asr.text.tokenizers import Tokenizer
 
 OPSET, IR_VERSION = 17, 8
-"""The first with LayerNormalization, so that older runtimes can read it too."""
-NORM_EPSILON = 1e-3
-"""Keras's default."""
+"""The lowest opset with LayerNormalization, so that older runtimes can read the file."""
 GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
-"""Of each cell's gates in Keras's order, in ONNX's: an LSTM's input, output, forget, cell; a GRU's
-update, reset, candidate."""
+"""Position in Keras of each gate of ONNX, by cell. The order in ONNX is input, output, forget, cell
+for an LSTM, and update, reset, candidate for a GRU."""
 
 
 class _Graph:
-    """Nodes and constants under numbered names."""
+    """Collects the nodes and constants of a graph, and numbers their names."""
 
     def __init__(self, wide: bool) -> None:
         self.wide = wide
@@ -41,7 +39,7 @@ class _Graph:
         self.constants: list[Any] = []
 
     def __call__(self, operation: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; the name of its output."""
+        """Add a node; returns the name of its output."""
         output = f"{operation}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operation, inputs, [output], output, **attributes))
         return output
@@ -55,7 +53,7 @@ class _Graph:
         return self.constant(np.array(values, np.int64))
 
     def weight(self, values: np.ndarray) -> str:
-        """A float32 constant, stored in the model directory's bits or in float32 if `wide`."""
+        """A float32 constant, stored as in the model directory, or as float32 if `wide`."""
         if self.wide:
             values = values.astype(np.float32)
         name = self.constant(values)
@@ -65,17 +63,21 @@ class _Graph:
 def build_graph(
     config: AcousticConfig, dimension: int, labels: int, weights: WeightArrays, wide: bool = False
 ) -> bytes:
-    """A serialised ONNX model of `AcousticModel`.
+    """Build `AcousticModel` as a serialised ONNX model.
 
-    Its weights take as many bits as in the model directory, or 32 if `wide`.
+    Inputs of the graph: float32 `features` [batch, frames, dimension], zero beyond each utterance's
+    length, and int32 `lengths` [batch]. Outputs: float32 `logits` [batch, frames', labels] of all
+    heads side by side, undefined beyond an utterance's length, and int32 `logits_length` [batch].
 
-    Inputs: float32 `features` [batch, frames, dimension], zero beyond each utterance's end, and
-    int32 `lengths` [batch]. Outputs: float32 `logits` [batch, frames', labels], of which those
-    beyond an utterance's length mean nothing, and int32 `logits_length` [batch]. Labels are those
-    of all heads, side by side.
+    Args:
+        config: shape of the acoustic model.
+        dimension: number of features in a frame.
+        labels: number of the tokenizer's labels.
+        weights: arrays of the model.
+        wide: store weights as float32 instead of in the precision of the model directory.
 
     Raises:
-        ModelError: the weights are not those of this network.
+        ModelError: the weights do not fit the network.
     """
     graph = _Graph(wide)
     stride = config.stride
@@ -124,7 +126,7 @@ def build_graph(
 def _front(
     graph: _Graph, config: AcousticConfig, dimension: int, weights: WeightArrays
 ) -> tuple[str, int]:
-    """Features at the lower frame rate, [frames', batch, n], and n."""
+    """The front: returns features at the lower frame rate, [frames', batch, n], and n."""
     stride, kernel = config.stride, 2 * config.stride
     frames = graph("Shape", "features", start=1, end=2)
     right = graph("Mod", graph("Neg", frames), graph.integers(stride))
@@ -156,14 +158,11 @@ def _recurrent(
 ) -> str:
     """[frames', batch, n] → [frames', batch, units], or 2 × units when bidirectional."""
     order = GATES[config.cell]
-    directions, u, width = (
-        (2 if config.bidirectional else 1),
-        config.units,
-        len(order) * config.units,
-    )
+    directions = 2 if config.bidirectional else 1
+    u, width = config.units, len(order) * config.units
 
     def gates(array: np.ndarray) -> np.ndarray:
-        """[directions, …, gates × units] → [directions, gates × units, …], in ONNX's order."""
+        """[directions, …, gates × units] → [directions, gates × units, …], in the order of ONNX."""
         blocks = np.split(np.moveaxis(array, -1, 1), len(order), axis=1)
         return np.concatenate([blocks[i] for i in order], axis=1)
 
@@ -171,7 +170,7 @@ def _recurrent(
         stack, cell = "acoustic/stack", f"{config.cell}_{layer}"
         if config.cell != "rnn":
             return gates(weights.take(f"{stack}/{cell}/{name}", directions, *shape))
-        # Keras's own layer, and its wrapper that makes two of one.
+        # The vanilla cell is the layer of Keras, in its Bidirectional wrapper if there are two.
         paths = [f"{stack}/{cell}/simple_rnn_cell/{name}"]
         if config.bidirectional:
             paths = [
@@ -182,23 +181,33 @@ def _recurrent(
 
     kernel, recurrent = take("kernel", n, width), take("recurrent_kernel", u, width)
     bias = take("bias", width)
-    # ONNX has a second bias, of the recurrent product, and so has the GRU.
+    # ONNX has a second bias, for the recurrent product. Here only the GRU has one.
     second = take("recurrent_bias", width) if config.cell == "gru" else np.zeros_like(bias)
     inputs = [graph.weight(a) for a in (kernel, recurrent, np.concatenate([bias, second], axis=1))]
     y = graph(
-        config.cell.upper(), x, *inputs, lengths, hidden_size=u,
+        config.cell.upper(),
+        x,
+        *inputs,
+        lengths,
+        hidden_size=u,
         direction="bidirectional" if config.bidirectional else "forward",
         **({"linear_before_reset": 1} if config.cell == "gru" else {}),
-    )  # fmt: skip
+    )
     y = graph("Transpose", y, perm=[0, 2, 1, 3])  # from [frames', directions, batch, units]
     return graph("Reshape", y, graph.integers(0, 0, directions * u))
 
 
 def export_onnx(model: str, out: Path, int8: bool = False) -> Path:
-    """Write `out`/NAME.onnx for other programs, or `out`/NAME.int8.onnx; returns it.
+    """Write a model as `out`/NAME.onnx, or `out`/NAME.int8.onnx, for other programs.
 
-    With `int8`, LSTMs and products have 8-bit weights and quantise what they are given as it
-    comes: half the size, quicker, and logits only nearly the same (benchmarks/runtimes.py).
+    Args:
+        model: shipped name or directory of a recogniser.
+        out: folder to write to.
+        int8: quantise the weights of LSTMs and matrix products to 8 bits, and their inputs at run
+            time: half the size, faster, slightly less accurate (benchmarks/runtimes.py).
+
+    Returns:
+        The path of the file.
 
     Raises:
         ModelError, ConfigError: see `Recognizer.load`.
@@ -214,11 +223,11 @@ def export_onnx(model: str, out: Path, int8: bool = False) -> Path:
 
 
 def quantise_graph(graph: bytes) -> bytes:
-    """A graph of `build_graph` with 8-bit weights (ONNX Runtime's dynamic quantisation)."""
-    from onnxruntime import quantization  # takes longer to import than all the rest
+    """Quantise the weights of a graph to 8 bits, by ONNX Runtime's dynamic quantisation."""
+    from onnxruntime import quantization  # imported only here: the import takes long
 
     model = onnx.load_from_string(graph)
-    # It would advise to simplify the graph first, in which there is nothing to simplify.
+    # Without this property, quantisation advises to simplify the graph, which cannot be simplified.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     with TemporaryDirectory() as folder:
         path = Path(folder, "int8.onnx")
@@ -227,18 +236,19 @@ def quantise_graph(graph: bytes) -> bytes:
 
 
 class OnnxNetwork:
-    """A graph of `build_graph` in ONNX Runtime, on the CPU.
+    """The acoustic model in ONNX Runtime, on the CPU.
 
     Args:
-        threads: 0 leaves that to the runtime.
+        graph: serialised ONNX model, from `build_graph`.
+        threads: number of threads; 0 lets the runtime choose.
     """
 
     def __init__(self, graph: bytes, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # An LSTM's steps are short: threads that wait for the next one awake would take the
-        # processor from each other, and from everyone else, on a machine that has other work.
+        # The steps of an LSTM are short. Threads that spin until the next step would take the
+        # processor from each other, and from other programs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]

@@ -1,4 +1,4 @@
-"""`RecurrentStack`: the one recurrent network that all models of the project share."""
+"""`RecurrentStack`: the recurrent network that all models of the project share."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from asr.networks.lstm import FusedLSTM
 class RecurrentStack(keras.layers.Layer):
     """Layers of recurrent cells, each followed by layer normalisation and dropout.
 
-    Called with [batch, time, n] and a boolean mask [batch, time]; returns [batch, time, units], or
-    2 × units when bidirectional. A masked step neither changes a state nor is read by a valid one,
-    so an utterance's result is the same alone and in any padded batch.
+    The stack takes inputs [batch, time, n] and a boolean mask [batch, time], and returns
+    [batch, time, units], or 2 × units when bidirectional. Masked steps do not change the outputs of
+    valid steps, so an utterance has the same result alone and in any padded batch.
 
     Args:
         cell: vanilla "rnn" (Elman, 1990), "lstm" (Hochreiter & Schmidhuber, 1997) or "gru"
             (Cho et al., 2014).
-        units: state size of each direction.
-        layers: how many, each reading the one below.
-        bidirectional: a second cell reads backwards (Schuster & Paliwal, 1997); both are joined.
-        dropout: share of each layer's outputs dropped while training.
-        norm: "layer" normalises each layer's output over its units (Ba et al., 2016), or "none".
+        units: size of the state of each direction.
+        layers: number of layers.
+        bidirectional: whether each layer has a second cell that reads backwards (Schuster &
+            Paliwal, 1997); the outputs of both are concatenated.
+        dropout: share of each layer's outputs to drop in training.
+        norm: "layer" for layer normalisation of each layer's outputs (Ba et al., 2016), or "none".
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""What computes the network: TensorFlow, or ONNX Runtime, which starts in a fraction of its time.
+"""Runtimes of the acoustic model: TensorFlow, and ONNX Runtime, which starts much faster.
 
-Everything before (features, windows) and behind it (decoding, words, formats) is the same code.
+Features, windows, decoding and output formats are the same code for both.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from asr.errors import ConfigError
 
-if TYPE_CHECKING:  # the command line's help lists the runtimes
+if TYPE_CHECKING:  # the command line imports this module for the list of runtimes
     from pathlib import Path
 
     import numpy as np
@@ -23,8 +23,15 @@ class EmissionNetwork(Protocol):
     """Features → CTC logits."""
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """float32 [batch, frames, dimension], zero beyond each utterance's end, and int32 [batch] →
-        float32 [batch, frames', labels], of which those beyond an utterance's end mean nothing."""
+        """Compute the logits of a batch.
+
+        Args:
+            features: float32 [batch, frames, dimension], zero beyond each utterance's length.
+            lengths: feature frames of each utterance, int32 [batch].
+
+        Returns:
+            float32 [batch, frames', labels]; logits beyond an utterance's length are undefined.
+        """
 
 
 def load_network(
@@ -36,14 +43,20 @@ def load_network(
     sha256: str,
     threads: int = 0,
 ) -> EmissionNetwork:
-    """The network in a runtime; TensorFlow is imported only for its own.
+    """Load the network in a runtime. Only the runtime "tensorflow" imports TensorFlow.
 
     Args:
-        weights, sha256: the file, and its SHA-256 in model.json.
-        threads: of the runtime in this process, if it has not run yet; 0 leaves that to it.
+        runtime: "onnx" or "tensorflow".
+        config: shape of the acoustic model.
+        dimension: number of features in a frame.
+        labels: number of the tokenizer's labels.
+        weights: the weights file.
+        sha256: its SHA-256, from model.json.
+        threads: number of threads, which a runtime only heeds before its first use in a process;
+            0 lets the runtime choose.
 
     Raises:
-        ModelError: the weights cannot be read, are damaged or are not those of this network.
+        ModelError: the weights cannot be read, are damaged or do not fit the network.
         ConfigError: no such runtime.
     """
     if runtime == "onnx":

@@ -1,4 +1,4 @@
-"""A model's weights: arrays by variable path, without pickle, checked before and after reading."""
+"""Weights files: arrays by variable path, stored without pickle and checked when they are read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from asr.errors import ModelError
 
 
 class Weighted(Protocol):
-    """A network that can name what it has learnt."""
+    """A network with named weights."""
 
     def named_weights(self) -> dict[str, Any]:
-        """Variables by path."""
+        """Trainable variables by path."""
 
 
 def weights_file(network: Weighted, half: bool = True) -> tuple[bytes, str]:
-    """The content of weights.npz, of half precision when `half`, else float32; and its SHA-256."""
+    """Content of weights.npz, and its SHA-256.
+
+    Args:
+        network: the network whose weights to write.
+        half: store float16, by `rounded`, instead of float32.
+    """
     arrays = {path: variable.numpy() for path, variable in network.named_weights().items()}
     if half:
         arrays = {path: rounded(values) for path, values in arrays.items()}
@@ -31,18 +36,18 @@ def weights_file(network: Weighted, half: bool = True) -> tuple[bytes, str]:
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """Float32 as float16 of nine significant bits, two less than it has room for.
+    """Round float32 to nine significant bits, and return float16.
 
-    One more than the products of bfloat16 have that networks may be trained with; and the last two
-    bits of each weight, which are noise to a compressor, are zeros: a tenth of the file.
-    Rounded to nearest by Veltkamp's splitting (Dekker, 1971).
+    float16 holds eleven significant bits. The last two are noise to a compressor: setting them to
+    zero makes the file a tenth smaller. Nine bits are one more than bfloat16 has, in which networks
+    may be trained. Rounds to nearest by Veltkamp's splitting (Dekker, 1971).
     """
     above = values * np.float32(2**15 + 1)
     return (above - (above - values)).astype(np.float16)
 
 
 def load_weights(network: Weighted, path: Path, sha256: str) -> None:
-    """Give `network` the weights in `path`, whose SHA-256 is in model.json.
+    """Assign the weights in `path`, whose SHA-256 is in model.json, to `network`.
 
     Raises:
         ModelError: not readable, damaged, or not the weights of this network.
@@ -55,7 +60,7 @@ def load_weights(network: Weighted, path: Path, sha256: str) -> None:
 
 
 class WeightArrays:
-    """The arrays of `weights.npz`; a network takes each of its own, by path and shape.
+    """The arrays of `weights.npz`, which a network takes one by one, by path and shape.
 
     Args:
         path: the file.
@@ -71,7 +76,7 @@ class WeightArrays:
             data = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-        # Before it is read: what NumPy makes of a damaged file is not only a ValueError.
+        # Checked before NumPy reads the file: a damaged one raises errors of many types.
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ModelError(
                 f"{path}: its SHA-256 is not the one in model.json: damaged or replaced"
@@ -84,7 +89,10 @@ class WeightArrays:
         self._problems: list[str] = []
 
     def take(self, name: str, *shape: int) -> np.ndarray:
-        """The array of a variable, float16 or float32; zeros where `finish` will complain."""
+        """The array of a variable, float16 or float32, of this shape.
+
+        Returns zeros if it is missing or has another shape; `finish` then raises an error.
+        """
         found = self.left.pop(name, None)
         if found is None:
             self._problems.append(f"{name} is missing")
@@ -95,10 +103,10 @@ class WeightArrays:
         return np.zeros(shape, np.float32)
 
     def finish(self) -> None:
-        """Everything was taken.
+        """Check that every array was taken.
 
         Raises:
-            ModelError: they are not the weights of the network that took them; says what differs.
+            ModelError: an array is missing, is left over or has another shape; all are named.
         """
         problems = self._problems + [f"{name} is not part of the model" for name in self.left]
         if problems:
