@@ -100,11 +100,11 @@ def test_demo_without_a_network(
     picture = demo.run(tmp_path, fallback(goforward))
     out = " ".join(capsys.readouterr().out.split())
     assert out.count("not available here") == 2 and "ERROR: offline" in out
-    assert "nothing could be downloaded: transcribing the recording of the tests" in out
+    assert "nothing could be downloaded: transcribing the test recording" in out
     assert "go forward ten meters" in out
-    for how in ("by sound alone", "with a language model"):
+    for how in ("greedy decoding", "with a language model"):
         assert re.search(rf"1 recordings, {how}: WER \d+\.0% \(95 % interval", out)
-    assert "heard: the boat was ready and the wind was in the west" in out
+    assert "transcribed: the boat was ready and the wind was in the west" in out
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 

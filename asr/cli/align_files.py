@@ -1,4 +1,4 @@
-"""`asr align`: recordings with their texts → when each word is said, in files."""
+"""`align_files`: what `asr align` does with one recording or a manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asr.batch.outputs import common_folder, result_names
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AsrError, ConfigError, TextError, reason
 from asr.formats.subtitles import Captions
-from asr.formats.writers import find_writer, several
+from asr.formats.writers import Writer, find_writer, several
 from asr.recognizer import load_recognizer
 from asr.results import Transcript
 
@@ -28,39 +28,66 @@ def align_files(
     plot: Path | None = None,
     captions: Captions | None = None,
 ) -> bool:
-    """Align one recording or those of a manifest; True if none failed.
+    """Align one recording, or all recordings of a manifest, with their texts.
+
+    Recordings of a manifest that cannot be aligned are reported on stderr and skipped.
 
     Args:
-        audio: a recording; or a .jsonl manifest, whose failures go to stderr and stop nothing.
-        text: what the recording says, or a .txt file with it; None for a manifest.
-        out: a file or a folder; for a manifest a folder, in which each recording has a file named
-            after it. Default: stdout.
-        plot: a picture of the one recording.
+        audio: a recording, or a .jsonl manifest.
+        text: text of the recording, or a .txt file with it; None for a manifest.
+        model: shipped name or directory of a recogniser.
+        format: output format, a key of `asr.formats.writers.WRITERS`.
+        channel: the only channel to use, from 0; None mixes all channels.
+        out: file for the result; for a manifest, folder with one file per recording. None writes
+            to stdout.
+        plot: PNG file for a picture of the alignment; one recording only.
+        captions: settings of subtitles.
+
+    Returns:
+        Whether all recordings were aligned.
 
     Raises:
-        AsrError: an argument, the model, or the one recording is wrong.
+        AsrError: an argument or the model is wrong, or the only recording cannot be aligned.
     """
     writer = find_writer(format, captions)
     if not audio.endswith(".jsonl"):
-        spoken = _read_text(audio, text)
-        recognizer = load_recognizer(model)
-        transcript = recognizer.align(audio, spoken, channel=channel)
-        if out is not None and out.is_dir():
-            out = out / (Path(audio).stem + writer.suffix)
-        _write(writer.write([transcript]), out)
-        if plot is not None:
-            from asr.evaluation import plots
-
-            rate = recognizer.config.features.sample_rate
-            samples = read_audio(Path(audio), rate, channel)
-            plots.alignment(plot, samples, rate, transcript.words, Path(audio).name)
+        _align_recording(audio, text, model, writer, channel, out, plot)
         return True
     if text is not None or plot is not None:
-        what = "a text" if text is not None else "--plot"
-        raise ConfigError(f"{audio}: a manifest has its own texts: {what} is for one recording")
+        wrong = "a text" if text is not None else "--plot"
+        raise ConfigError(f"{audio}: {wrong} is for one recording; a manifest has its own texts")
     if out is None and not writer.many:
         raise several(format)
-    utterances = read_manifest(Path(audio))
+    return _align_manifest(Path(audio), model, writer, channel, out)
+
+
+def _align_recording(
+    audio: str,
+    text: str | None,
+    model: str,
+    writer: Writer,
+    channel: int | None,
+    out: Path | None,
+    plot: Path | None,
+) -> None:
+    content = _read_text(audio, text)
+    recognizer = load_recognizer(model)
+    transcript = recognizer.align(audio, content, channel=channel)
+    if out is not None and out.is_dir():
+        out = out / (Path(audio).stem + writer.suffix)
+    _write(writer.write([transcript]), out)
+    if plot is not None:
+        from asr.evaluation import plots
+
+        rate = recognizer.config.features.sample_rate
+        samples = read_audio(Path(audio), rate, channel)
+        plots.alignment(plot, samples, rate, transcript.words, Path(audio).name)
+
+
+def _align_manifest(
+    manifest: Path, model: str, writer: Writer, channel: int | None, out: Path | None
+) -> bool:
+    utterances = read_manifest(manifest)
     recognizer = load_recognizer(model)
     failures = 0
 
@@ -87,7 +114,7 @@ def align_files(
 
 def _read_text(audio: str, text: str | None) -> str:
     if text is None:
-        raise ConfigError(f"{audio}: say what the recording says, as text or as a .txt file")
+        raise ConfigError(f"{audio}: give the text of the recording, or a .txt file with it")
     if not text.endswith(".txt"):
         return text
     try:

@@ -1,4 +1,4 @@
-"""`make demo`: real recordings from a public registry, transcribed beside their references."""
+"""`make demo`: transcripts of recordings from public registries beside the true texts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ASTERISK = (
 
 
 def fetch_pocketsphinx(folder: Path) -> list[Utterance]:
-    """Test recordings in the source archive of a Python package; read by strangers to the model."""
+    """The test recordings in pocketsphinx's source archive, by speakers unknown to the model."""
     source = fetch_package(POCKETSPHINX, folder / "pocketsphinx").folder
     return read_manifest(
         prepare("pocketsphinx", source, folder / "manifests" / "pocketsphinx").manifests["test"]
@@ -38,7 +38,7 @@ def fetch_pocketsphinx(folder: Path) -> list[Utterance]:
 
 
 def fetch_asterisk(folder: Path) -> list[Utterance]:
-    """Telephone prompts in Debian packages: every tenth, which the model was not trained on."""
+    """Telephone prompts from Debian packages: the tenth of them that is not in the train set."""
     # One folder for both packages: one has the recordings, the other one their transcripts.
     source, _ = (fetch_package(package, folder / "asterisk").folder for package in ASTERISK)
     return read_manifest(
@@ -47,40 +47,46 @@ def fetch_asterisk(folder: Path) -> list[Utterance]:
 
 
 SOURCES = {
-    "Asterisk prompts (a voice it knows, recordings it does not)": fetch_asterisk,
-    "pocketsphinx's test recordings (voices it does not know)": fetch_pocketsphinx,
+    "Asterisk prompts (known speaker, unseen recordings)": fetch_asterisk,
+    "pocketsphinx's test recordings (unknown speakers)": fetch_pocketsphinx,
 }
+"""Title of each set of recordings, and the function that downloads it into a folder."""
 
 
 def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
-    """Fetch, transcribe, print, draw; returns the picture's path.
+    """Download recordings, transcribe them, and print the texts and error rates.
+
+    Also speaks a sentence and transcribes it, and draws one recording.
 
     Args:
-        folder: cache for what is downloaded, and place of the picture.
-        fallback: transcribed where nothing can be downloaded.
-        show: most recordings of a source to print; all are scored.
+        folder: for downloads, which are kept, the spoken sentence and the picture.
+        fallback: recording to transcribe if nothing can be downloaded.
+        show: maximum number of texts to print per source; error rates are of all recordings.
+
+    Returns:
+        The path of the picture, a PNG file.
     """
     console = Console()
     found: dict[str, list[Utterance]] = {}
     for title, fetch in SOURCES.items():
-        with console.status(f"getting {title}"):
+        with console.status(f"downloading {title}"):
             try:
                 found[title] = fetch(folder)
             except (AsrError, OSError, subprocess.SubprocessError, tarfile.TarError) as error:
                 console.print(f"not available here: {title}: {_reason(error)}", markup=False)
     if not found:
-        console.print("nothing could be downloaded: transcribing the recording of the tests")
-        found = {"the recording of the tests": [fallback]}
+        console.print("nothing could be downloaded: transcribing the test recording")
+        found = {"test recording": [fallback]}
     recognizer = load_recognizer("en-small")
-    with console.status("reading the language model"):
-        informed = load_recognizer("en-small", Decoding(lm="general"))
-    ways = {"by sound alone": recognizer, "with a language model": informed}
-    for way in ways.values():
-        way.warm_up()
+    with console.status("loading the language model"):
+        with_lm = load_recognizer("en-small", Decoding(lm="general"))
+    recognizers = {"greedy decoding": recognizer, "with a language model": with_lm}
+    for each in recognizers.values():
+        each.warm_up()
     for title, utterances in found.items():
-        results = {name: _evaluate(console, way, utterances) for name, way in ways.items()}
+        results = {name: _evaluate(console, r, utterances) for name, r in recognizers.items()}
         _print(console, title, results, show)
-    _speak(console, informed, folder / "speech.wav")
+    _speak(console, with_lm, folder / "speech.wav")
     return _draw(recognizer, next(iter(found.values())), folder / "recording.png")
 
 
@@ -99,7 +105,7 @@ def _print(console: Console, title: str, results: Mapping[str, Evaluation], show
     for column in ("reference", *results):
         table.add_column(column, ratio=1)
     rows = list(zip(*(result.scored for result in results.values()), strict=True))
-    # Some from the whole list, and the same every time.
+    # Evenly spaced over the list, so that every call prints the same ones.
     for row in rows[:: max(1, len(rows) // show)][:show]:
         table.add_row(row[0].reference, *(scored.hypothesis for scored in row))
     console.print(table)
@@ -113,17 +119,17 @@ def _print(console: Console, title: str, results: Mapping[str, Evaluation], show
 
 
 def _speak(console: Console, recognizer: Recognizer, path: Path) -> None:
-    """Say a sentence, and let the recogniser write down what it hears."""
+    """Speak a sentence and print the recogniser's transcript of it."""
     from asr.tts.speak import speak_to_file
     from asr.tts.synthesizer import Synthesizer
 
-    said = speak_to_file(Synthesizer.load("en-kathleen"), SENTENCE, path, rate=1.0, pitch=0.0)
-    console.print(f"said ({said.duration:.1f} s, {path}): {SENTENCE}")
-    console.print(f"heard: {recognizer.transcribe(path).text}\n")
+    speech = speak_to_file(Synthesizer.load("en-kathleen"), SENTENCE, path, rate=1.0, pitch=0.0)
+    console.print(f"spoken ({speech.duration:.1f} s, {path}): {SENTENCE}")
+    console.print(f"transcribed: {recognizer.transcribe(path).text}\n")
 
 
 def _draw(recognizer: Recognizer, utterances: Sequence[Utterance], path: Path) -> Path:
-    # A recording of a few seconds fills a picture without crowding it.
+    # A recording of about 2.5 seconds fills the picture without crowding it.
     clip = min(utterances, key=lambda u: abs(u.duration - 2.5))
     config = recognizer.config.features
     posteriors, seconds = recognizer.posteriors(clip)
@@ -142,6 +148,7 @@ def _draw(recognizer: Recognizer, utterances: Sequence[Utterance], path: Path) -
 
 
 def _reason(error: Exception) -> str:
+    """The error in one line: of a failed command, the last line of its stderr."""
     if isinstance(error, subprocess.CalledProcessError):
         lines = [line for line in (error.stderr or "").splitlines() if line.strip()]
         return lines[-1] if lines else f"{error.cmd[0]} ended with {error.returncode}"

@@ -1,4 +1,4 @@
-"""`asr listen`: raw samples from a pipe, or a microphone, to text while they come."""
+"""Live transcription for `asr listen`: raw audio from a pipe or a microphone, results to stdout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any, BinaryIO, TextIO
 
@@ -18,44 +19,57 @@ from asr.results import Partial
 from asr.streaming import Stream
 
 ENCODINGS = {"s16le": "<i2", "f32le": "<f4"}
-"""ffmpeg's names of raw formats → numpy's."""
-READ = 1 << 16
-"""Bytes read at most at once; less where less is there."""
+"""Sample formats: names as in ffmpeg, and the types of NumPy."""
+READ_BYTES = 1 << 16
+"""Upper limit of one read; a read returns as soon as any bytes are available."""
 CLEAR_LINE = "\r\x1b[K"
+"""Terminal codes: go to the start of the line and clear it."""
 
 
 def pcm_blocks(file: BinaryIO, encoding: str, channels: int = 1) -> Iterator[np.ndarray]:
-    """Samples [n, channels] as they arrive at `file`, until it ends.
+    """Read raw audio until the file ends.
 
-    A read may end within a sample: the next one completes it. If there is none, the piece of a
-    sample is left out.
+    A read may end within a sample; the next read completes it. An incomplete sample at the end of
+    the file is dropped.
+
+    Args:
+        file: raw interleaved samples.
+        encoding: sample format, a key of `ENCODINGS`.
+        channels: number of channels.
+
+    Returns:
+        Blocks of samples [n, channels] of the encoding's type, as they arrive.
 
     Raises:
-        ConfigError: the encoding is not known, or the channels are less than one.
+        ConfigError: the encoding is unknown, or there is less than one channel.
     """
     if encoding not in ENCODINGS:
-        raise ConfigError(f"--encoding {encoding}: not known; one of {', '.join(ENCODINGS)}")
+        raise ConfigError(f"--encoding {encoding}: unknown; choose one of {', '.join(ENCODINGS)}")
     if channels < 1:
         raise ConfigError(f"--channels must be 1 or more, found {channels}")
     return _pcm_blocks(file, np.dtype(ENCODINGS[encoding]), channels)
 
 
-def _pcm_blocks(file: BinaryIO, kind: np.dtype, channels: int) -> Iterator[np.ndarray]:
-    size, rest = kind.itemsize * channels, b""
+def _pcm_blocks(file: BinaryIO, dtype: np.dtype, channels: int) -> Iterator[np.ndarray]:
+    frame_bytes, rest = dtype.itemsize * channels, b""
+    # `read` would wait for all bytes; a buffered file's `read1` returns the available ones.
     read: Callable[[int], bytes] = getattr(file, "read1", file.read)
-    while data := read(READ):
+    while data := read(READ_BYTES):
         data = rest + data
-        whole = len(data) - len(data) % size
-        rest = data[whole:]
-        if whole:
-            yield np.frombuffer(data[:whole], kind).reshape(-1, channels)
+        complete = len(data) - len(data) % frame_bytes
+        rest = data[complete:]
+        if complete:
+            yield np.frombuffer(data[:complete], dtype).reshape(-1, channels)
 
 
 def microphone_blocks() -> tuple[int, Iterator[np.ndarray]]:
-    """The sample rate of the default microphone, and its samples [n, 1] as they are recorded.
+    """Record from the default microphone.
+
+    Returns:
+        The sample rate in Hz, and blocks of float32 samples [n, 1] as they are recorded.
 
     Raises:
-        AudioError: the library sounddevice, or a microphone, is missing.
+        AudioError: the library sounddevice or a microphone is missing.
     """
     try:
         import sounddevice
@@ -63,7 +77,7 @@ def microphone_blocks() -> tuple[int, Iterator[np.ndarray]]:
         raise AudioError(
             "the microphone needs the library sounddevice: pip install 'asr[microphone]'"
         ) from None
-    except OSError as error:  # sounddevice is there, the PortAudio that it stands on is not
+    except OSError as error:  # sounddevice is installed, but its library PortAudio is not
         raise AudioError(f"the microphone cannot be used: {error}; install PortAudio") from None
     try:
         rate = int(sounddevice.query_devices(kind="input")["default_samplerate"])
@@ -89,17 +103,24 @@ def microphone_blocks() -> tuple[int, Iterator[np.ndarray]]:
 
 
 def listen(stream: Stream, blocks: Iterable[np.ndarray], show: Callable[[Partial], None]) -> None:
-    """Show results until the blocks end or Ctrl-C is pressed; then, or on an error, the last ones.
+    """Transcribe blocks of samples until they end or Ctrl-C is pressed.
+
+    The results for all samples so far are shown at the end, also after an error.
+
+    Args:
+        stream: the recogniser's stream.
+        blocks: samples [n, channels] at the stream's sample rate.
+        show: called with each result.
 
     Raises:
-        AudioError: samples that cannot be used.
+        AudioError: samples cannot be used.
     """
     waiting = stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopped
         stopped = True
-        # Only a wait for samples is broken off: within `feed`, some would be lost.
+        # Interrupt only the wait for samples: an interrupted `feed` would lose some.
         if waiting:
             raise KeyboardInterrupt
 
@@ -123,39 +144,69 @@ def listen(stream: Stream, blocks: Iterable[np.ndarray], show: Callable[[Partial
 
 
 def printer(out: TextIO, as_json: bool = False) -> Callable[[Partial], None]:
-    """Prints results: JSON lines; or text, a line from pause to pause. A terminal's line is
-    rewritten by partial results, and ends where the terminal does, too."""
-    terminal = out.isatty()
-    said = ""  # what the line holds that is final
+    """A function that prints the results of a stream.
 
-    def show(result: Partial) -> None:
-        nonlocal said
-        if as_json:
-            values = {"text": result.text, "final": result.final, "pause": result.pause,
-                      "start": round(result.start, 3), "end": round(result.end, 3)}  # fmt: skip
-            out.write(json.dumps(values, ensure_ascii=False) + "\n")
-        elif terminal:
-            said = _rewrite(out, said, result)
-        elif result.final:
-            out.write(" " * bool(said and result.text) + result.text + "\n" * result.pause)
-            said = "" if result.pause else said or result.text
-        out.flush()
+    As text, each pause of the speaker ends a line. On a terminal, partial results rewrite the
+    current line; a line that reaches the width of the terminal ends there.
 
-    return show
+    Args:
+        out: where to print.
+        as_json: print one JSON object per result instead of text.
+    """
+    if as_json:
+        return partial(_print_json, out)
+    line_printer = _TerminalLine(out) if out.isatty() else _PlainLine(out)
+    return line_printer.show
 
 
-def _rewrite(out: TextIO, said: str, result: Partial) -> str:
-    """Show a result behind what a terminal's line holds; returns what it holds then."""
-    width = shutil.get_terminal_size().columns - 1
-    line = f"{said} {result.text}".strip()
-    if not result.final:
-        while cell_len(line) > width:  # the end is what is new
-            line = line[1:]
-        out.write(CLEAR_LINE + line)
-        return said
-    if said and cell_len(line) > width:
-        out.write(f"{CLEAR_LINE}{said}\n")
-        line = result.text
-    ends = result.pause or cell_len(line) > width
-    out.write(CLEAR_LINE + line + "\n" * ends)
-    return "" if ends else line
+def _print_json(out: TextIO, result: Partial) -> None:
+    values = {
+        "text": result.text,
+        "final": result.final,
+        "pause": result.pause,
+        "start": round(result.start, 3),
+        "end": round(result.end, 3),
+    }
+    out.write(json.dumps(values, ensure_ascii=False) + "\n")
+    out.flush()
+
+
+class _PlainLine:
+    """Prints final results to a file or a pipe."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.begun = False
+
+    def show(self, result: Partial) -> None:
+        if result.final:
+            space = " " if self.begun and result.text else ""
+            self.out.write(space + result.text + ("\n" if result.pause else ""))
+            self.begun = not result.pause and (self.begun or bool(result.text))
+        self.out.flush()
+
+
+class _TerminalLine:
+    """Prints results to a terminal, and rewrites its last line as partial results change."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.final = ""
+        """Final text of the last line."""
+
+    def show(self, result: Partial) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        line = f"{self.final} {result.text}".strip()
+        if not result.final:
+            while cell_len(line) > width:  # keep the end, which is new
+                line = line[1:]
+            self.out.write(CLEAR_LINE + line)
+            self.out.flush()
+            return
+        if self.final and cell_len(line) > width:
+            self.out.write(f"{CLEAR_LINE}{self.final}\n")
+            line = result.text
+        ends = result.pause or cell_len(line) > width
+        self.out.write(CLEAR_LINE + line + ("\n" if ends else ""))
+        self.out.flush()
+        self.final = "" if ends else line
