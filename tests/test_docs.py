@@ -175,6 +175,23 @@ def test_imports_from_asr_are_public(page: Path) -> None:
         assert {name.strip() for name in names.split(",")} <= set(asr.__all__)
 
 
+@pages
+def test_names_in_modules_exist(page: Path) -> None:
+    missing = []
+    for code in INLINE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if not re.fullmatch(r"asr(\.\w+)+", code):
+            continue
+        path, names = ROOT / "asr", code.split(".")[1:]
+        while names and (path / names[0]).is_dir():
+            path /= names.pop(0)
+        if names and (path / f"{names[0]}.py").is_file():
+            path /= f"{names.pop(0)}.py"
+        source = path if path.is_file() else path / "__init__.py"
+        if names and not re.search(rf"\b{names[0]}\b", source.read_text(encoding="utf-8")):
+            missing.append(code)
+    assert missing == []
+
+
 def test_the_reference_has_every_public_name() -> None:
     text = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^::: asr\.(\w+)", text, re.MULTILINE))
