@@ -1,7 +1,9 @@
 """Connectionist temporal classification (Graves et al., 2006): loss, decoding, forced alignment.
 
-The package's public names are here, so that `from asr import ctc` gives `ctc.greedy`, `ctc.loss`.
-It may import `asr.text` and below. Only `ctc.loss` imports TensorFlow, when it is called.
+The public names are here: `from asr import ctc` gives `ctc.greedy`, `ctc.loss` and the rest. Only
+`ctc.loss` imports TensorFlow, when it is called.
+
+May import `asr.text` and below.
 """
 
 from asr.ctc.best_path import (

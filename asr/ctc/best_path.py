@@ -1,4 +1,4 @@
-"""CTC label paths, greedy (best path) decoding, and the likelihood of a given text."""
+"""Label paths of CTC, greedy (best path) decoding, and likelihoods of given label sequences."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import numpy as np
 from asr.text.tokenizers import BLANK
 
 Others = tuple[tuple[tuple[int, ...], float], ...]
-"""Labels and scores, by falling score."""
+"""Label sequences with their scores in nats, best first."""
 
 
 @dataclass(frozen=True)
 class Path:
-    """A decoded label sequence with where it was seen.
+    """A decoded label sequence and the frames of each label.
 
-    `starts` and `ends` are frame numbers, ends exclusive; `scores` each label's mean
-    log-probability over its frames; `score` the whole path's log-probability, all in nats.
-    `others` are what a search found beside and with it, (labels, score) by falling score; none of
-    greedy decoding.
+    Attributes:
+        labels: the labels, without blanks.
+        starts: first frame of each label.
+        ends: frame after the last frame of each label.
+        scores: mean log-probability of each label over its frames, in nats.
+        score: log-probability of the whole path, in nats.
+        others: n-best list of a beam search, which includes `labels`; empty for greedy decoding.
     """
 
     labels: tuple[int, ...]
@@ -33,9 +36,15 @@ class Path:
 
 
 def greedy(logits: np.ndarray) -> Path:
-    """Best path decoding of one utterance: float [frames, labels], no padding.
+    """Best path decoding: take the best label of each frame, merge repeats, remove blanks.
 
-    The likeliest label of every frame, equal neighbours merged, blanks removed.
+    Args:
+        logits: float [frames, labels] of one utterance, without padding.
+
+    >>> logits = np.array([[0, 9, 0], [0, 9, 0], [9, 0, 0], [0, 0, 9]])
+    >>> path = greedy(logits)
+    >>> path.labels, path.starts, path.ends
+    ((1, 2), (0, 3), (2, 4))
     """
     if len(logits) == 0:
         return Path((), (), (), (), 0.0)
@@ -58,7 +67,13 @@ def greedy(logits: np.ndarray) -> Path:
 
 
 def frames_needed(labels: Sequence[int]) -> int:
-    """Fewest frames that can hold `labels`: one each, and a blank between equal neighbours."""
+    """Smallest number of frames that can hold `labels`.
+
+    A label needs one frame, and a blank must separate two equal neighbours.
+
+    >>> frames_needed([1, 2, 2])
+    4
+    """
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
@@ -69,28 +84,31 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def log_likelihoods(log_probabilities: np.ndarray, texts: Sequence[Sequence[int]]) -> np.ndarray:
-    """Log-probability, in nats, of each of some label sequences for one utterance: [texts].
+    """Log-probability of each of several label sequences for one utterance.
 
-    The forward recursion of CTC over all of them at once: the sum of all alignments, −inf where the
-    frames cannot hold one.
+    Runs the forward recursion of CTC, which sums over all alignments, for all sequences at once.
 
     Args:
-        log_probabilities: [frames, labels] in nats.
+        log_probabilities: float [frames, labels], in nats.
+        texts: label sequences.
+
+    Returns:
+        Log-probabilities in nats, [texts]; −inf for a sequence that the frames cannot hold.
     """
     longest = max((len(text) for text in texts), default=0)
-    # States are blank, label, blank, …; behind a text's own they are never read.
+    # States are blank, label, blank, …. States beyond the end of a shorter text are never read.
     states = np.full([len(texts), 2 * longest + 1], BLANK)
     for row, text in zip(states, texts, strict=True):
         row[1 : 2 * len(text) : 2] = text
     jump = np.full(states.shape, -np.inf)
     jump[:, 3::2][states[:, 3::2] != states[:, 1:-2:2]] = 0.0
     score = np.full(states.shape, -np.inf)
-    # Before the first frame is the first blank: from it, itself and the first label are one step.
+    # Start in the first blank: the first frame may stay in it or enter the first label.
     score[:, 0] = 0.0
     for frame in log_probabilities:
-        came = np.logaddexp(score[:, 1:], score[:, :-1])
-        came[:, 1:] = np.logaddexp(came[:, 1:], score[:, :-2] + jump[:, 2:])
-        score = np.concatenate([score[:, :1], came], axis=1) + frame[states]
+        entered = np.logaddexp(score[:, 1:], score[:, :-1])
+        entered[:, 1:] = np.logaddexp(entered[:, 1:], score[:, :-2] + jump[:, 2:])
+        score = np.concatenate([score[:, :1], entered], axis=1) + frame[states]
     ends = 2 * np.array([len(text) for text in texts])
     rows = np.arange(len(texts))
     last = np.where(ends > 0, score[rows, np.maximum(ends - 1, 0)], -np.inf)

@@ -1,4 +1,7 @@
-"""Prefix beam search over CTC's log-probabilities, alone or with a scorer such as `asr.decoding.word_scorer`."""
+"""Prefix beam search over the log-probabilities of CTC, with an optional scorer.
+
+`asr.decoding.word_scorer` and `asr.decoding.lexicon_scorer` have scorers.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,13 @@ from asr.text.tokenizers import BLANK
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A label sequence of a beam search.
+    """A label sequence that a beam search found.
 
-    `acoustic` is the log-probability of all its alignments that survived pruning; `score` adds what
-    the scorer gave. In nats. `state` is the scorer's, behind the last label.
+    Attributes:
+        labels: the labels, without blanks.
+        score: `acoustic` plus the scorer's score, in nats.
+        acoustic: log-probability of all alignments that survived pruning, in nats.
+        state: state of the scorer after the last label.
     """
 
     labels: tuple[int, ...]
@@ -27,27 +33,28 @@ class Hypothesis:
 
 
 class Scorer(Protocol):
-    """What a language model is to the beam search: scores in nats are added to a prefix.
+    """A language model or lexicon in the beam search, which adds its scores, in nats, to prefixes.
 
-    A score of −inf forbids. One label may be read in more ways than one, such as homophones: then
-    the prefix goes on in each of them.
+    A score of −inf forbids a prefix. A label may have several readings, such as homophones; the
+    search then continues the prefix with each of them.
     """
 
     def start(self) -> Any:
-        """State before the first label."""
+        """The state before the first label."""
 
     def extend(self, state: Any, label: int) -> Sequence[tuple[float, Any]]:
-        """Score of one more label and the state behind it, for each way to read it."""
+        """The score of one more label and the state after it, for each reading of the label."""
 
     def finish(self, state: Any) -> float:
-        """Score of ending here."""
+        """The score of ending the sequence in this state."""
 
 
 class _Tree:
-    """All prefixes met, as numbers: of each its parent, last label, score and scorer's state.
+    """All prefixes that the search has met, as a tree whose nodes are numbers.
 
-    Lists of numbers and one dictionary, not an object a prefix: those are many, and Python's
-    garbage collector would spend more time on them than the search does.
+    Each node has a parent, a last label, the scorer's score and the scorer's state. They are in
+    lists by node, not in one object for each prefix: Python's garbage collector would spend more
+    time on the many objects than the search takes.
     """
 
     def __init__(self, width: int, scorer: Scorer | None) -> None:
@@ -57,7 +64,7 @@ class _Tree:
         self.children: dict[int, range] = {}
 
     def add(self, node: int, label: int) -> range:
-        """The new children by a label; the scorer is asked."""
+        """Add the children of a node for one label, one for each reading that the scorer gives."""
         ways = [(0.0, None)] if self.scorer is None else self.scorer.extend(self.state[node], label)
         first = len(self.parent)
         for gain, state in ways:
@@ -76,7 +83,7 @@ class _Tree:
         return tuple(reversed(path))
 
     def hypothesis(self, node: int, acoustic: float) -> Hypothesis:
-        """Of the whole prefix, or the longest part of it that the scorer lets end."""
+        """The hypothesis of a prefix, or of its longest part that the scorer allows to end."""
         end = self.end(node)
         while end == -math.inf and node:
             node = self.parent[node]
@@ -95,31 +102,37 @@ def beam_search(
     margin: float = 15.0,
     scorer: Scorer | None = None,
 ) -> list[Hypothesis]:
-    """Prefix beam search (Hannun et al., 2014) of one utterance, best first.
+    """Decode one utterance by prefix beam search (Hannun et al., 2014).
 
     Args:
-        log_probabilities: [frames, labels] in nats, no padding.
-        beam: prefixes kept after each frame, and hypotheses returned at most.
-        token_min: labels below this log-probability in a frame do not extend a prefix there; its
-            best label always does.
-        margin: prefixes so far below the best are dropped.
-        scorer: a language model; None for none.
+        log_probabilities: float [frames, labels], in nats, without padding.
+        beam: number of prefixes to keep after each frame, and the most hypotheses to return.
+        token_min: lowest log-probability, in nats, with which a label extends a prefix in a frame;
+            the best label of a frame always may.
+        margin: distance to the score of the best prefix, in nats, beyond which a prefix is dropped.
+        scorer: language model or lexicon; None for none.
 
     Returns:
-        At least one hypothesis, of a score above −inf: where the scorer forbids all prefixes of
-        the beam to end (in half a word of a lexicon), the longest parts of them that may.
+        At least one hypothesis, best first, all with a score above −inf. If the scorer allows no
+        prefix of the beam to end, such as within a word of a lexicon, returns the longest parts of
+        the prefixes that it does allow.
+
+    >>> log_probabilities = np.log([[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7]])
+    >>> best, *_ = beam_search(log_probabilities, beam=4)
+    >>> best.labels
+    (1, 2)
     """
     tree = _Tree(log_probabilities.shape[1], scorer)
     last_label, score, children, width = tree.label, tree.score, tree.children, tree.width
-    # Of each prefix, the probability of its alignments: of those that end in a blank, of all, and,
-    # in the frame that is being looked at, of those that end in its last label.
+    # Probabilities of the alignments of each prefix: those that end in a blank, all of them, and
+    # those that end in its last label in the current frame.
     blanks, totals, lasts, seen = [1.0], [1.0], [0.0], [-1]
     ranks: dict[int, float] = {}
     active, scale = [0], 0.0
     log, exp, inf = math.log, math.exp, math.inf
     for t, (frame, likely) in enumerate(_frames(log_probabilities, token_min)):
         blank = frame[BLANK]
-        # What stays as it is: by a blank, or by the last label going on.
+        # Prefixes that stay the same, by a blank or by a repetition of the last label.
         top = -inf
         for node in active:
             seen[node] = t
@@ -127,20 +140,20 @@ def beam_search(
             staying = totals[node] * blank + lasts[node]
             if staying > 0.0:
                 top = max(top, log(staying) + score[node])
-        # Nothing below this will be kept, whatever else there is: the scorer need not be asked.
+        # No prefix below this can survive the frame, so the scorer need not be called for it.
         floor = top - margin
         candidates = active[:]
         for node in active:
-            # The least probability that reaches it; exp of more is beyond the largest number.
+            # The smallest probability that reaches the floor. exp overflows beyond about 709.
             least = exp(min(floor - score[node], 700.0))
             total, own, base = totals[node], last_label[node], node * width
             for label, value in likely:
-                # Without a blank between, a repeated label is the same one going on.
+                # Without a blank in between, a repeated label does not extend the prefix.
                 gain = (blanks[node] if label == own else total) * value
                 if gain < least or gain == 0.0:
                     if label == own:
                         continue
-                    break  # The others are less likely.
+                    break  # the labels that follow are less likely
                 following = children.get(base + label)
                 if following is None:
                     following = tree.add(node, label)
@@ -151,7 +164,7 @@ def beam_search(
                     if seen[child] == t:
                         lasts[child] += gain
                     elif score[child] > -inf:
-                        # What it was before it left the beam is over.
+                        # Probabilities from before the prefix left the beam no longer count.
                         seen[child], totals[child], lasts[child] = t, 0.0, gain
                         candidates.append(child)
         ranks.clear()
@@ -162,8 +175,7 @@ def beam_search(
         candidates.sort(key=ranks.__getitem__, reverse=True)
         floor = ranks[candidates[0]] - margin
         active = [node for node in candidates[:beam] if ranks[node] >= floor and totals[node] > 0.0]
-        # Probabilities of a whole utterance would be too small for numbers: now and then all are
-        # taken over the largest.
+        # The probability of a whole utterance would underflow: divide by the largest one as needed.
         largest = max(totals[node] for node in active)
         if largest < 1e-30:
             scale += log(largest)
@@ -171,17 +183,15 @@ def beam_search(
                 blanks[node] /= largest
                 lasts[node] /= largest
                 totals[node] /= largest
-    # In half a word of a lexicon nothing may end: then what is whole of it has to do.
+    # If no prefix may end, such as within a word of a lexicon, use the parts that may.
     ending = [node for node in active if tree.end(node) > -inf] or active
     found = [tree.hypothesis(node, log(totals[node]) + scale) for node in ending]
     return sorted(found, key=lambda h: (-h.score, h.labels))
 
 
 def _frames(log_probabilities: np.ndarray, token_min: float) -> Any:
-    """For each frame its probabilities, and (label, probability) of those that extend prefixes.
-
-    The likeliest first.
-    """
+    """For each frame, its probabilities, and the labels that extend prefixes, the most probable
+    first, as pairs of label and probability."""
     labels = np.delete(np.arange(log_probabilities.shape[1]), BLANK)
     order = labels[np.argsort(-log_probabilities[:, labels], axis=1, kind="stable")]
     ranked = np.take_along_axis(log_probabilities, order, axis=1)

@@ -152,14 +152,9 @@ class CTCNetwork(EncoderNetwork):
         return logits, batch["lengths"] * self.config.frames
 
     def losses(self, batch: PairBatch, smoothing: float) -> tf.Tensor:
-        """Smoothing leaves a share to the divergence from uniform (Kim et al., 2018)."""
+        """The CTC loss; `smoothing` as in `ctc.loss`."""
         logits, lengths = self(batch, training=True)
-        total = ctc.loss(logits, lengths, batch["targets"], batch["target_lengths"])
-        if not smoothing:
-            return total
-        valid = tf.cast(tf.sequence_mask(lengths, tf.shape(logits)[1]), tf.float32)
-        uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=2)
-        return (1 - smoothing) * total + smoothing * tf.reduce_sum(uniform * valid, axis=1)
+        return ctc.loss(logits, lengths, batch["targets"], batch["target_lengths"], smoothing)
 
     def right(self, batch: PairBatch) -> tf.Tensor:
         logits, lengths = self(batch)

@@ -47,14 +47,14 @@ def loss(logits: list[np.ndarray], labels: list[tuple[int, ...]], padding: int =
 def test_loss_sums_all_alignments(frames: int, labels: list[int], seed: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 2, [frames, 3]).astype(np.float32)
     expected = brute_force(logits, tuple(labels))
+    if len(labels) > frames:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            loss([logits], [tuple(labels)])
+        return
+    found = loss([logits], [tuple(labels)])[0]
     if ctc.frames_needed(labels) > frames:
-        assert expected == np.inf
-        try:
-            assert loss([logits], [tuple(labels)])[0] == np.inf
-        except tf.errors.InvalidArgumentError as error:
-            assert "Not enough time" in str(error)
+        assert expected == found == np.inf
     else:
-        found = loss([logits], [tuple(labels)])[0]
         assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
@@ -78,7 +78,7 @@ def test_a_length_beyond_the_logits_is_an_error() -> None:
 
 
 @given(st.lists(st.integers(1, 3), max_size=8))
-def test_frames_needed_is_the_shortest_path(labels: list[int]) -> None:
+def test_frames_needed_is_the_length_of_the_shortest_path(labels: list[int]) -> None:
     path: list[int] = []
     for label in labels:
         path += [BLANK, label] if path and path[-1] == label else [label]
@@ -103,7 +103,7 @@ def test_greedy_collapses_the_best_path(best: list[int], seed: int) -> None:
         assert score == pytest.approx(logs[start:end, label].mean())
 
 
-def test_greedy_of_nothing_is_empty() -> None:
+def test_greedy_without_frames_is_empty() -> None:
     assert ctc.greedy(np.zeros([0, 4])) == ctc.Path((), (), (), (), 0.0)
 
 
@@ -116,7 +116,7 @@ def logs(frames: int, labels: int, seed: int) -> np.ndarray:
 def test_alignment_is_the_best_of_all_paths(frames: int, labels: list[int], seed: int) -> None:
     log_probabilities = logs(frames, 3, seed)
     if ctc.frames_needed(labels) > frames:
-        with pytest.raises(TextError, match="labels need"):
+        with pytest.raises(TextError, match=rf"{frames}"):
             ctc.align(log_probabilities, labels)
         return
     paths = [p for p in itertools.product(range(3), repeat=frames) if collapse(p) == tuple(labels)]
@@ -130,16 +130,16 @@ def test_alignment_is_the_best_of_all_paths(frames: int, labels: list[int], seed
     assert all(a <= b for a, b in zip(found.ends, found.starts[1:], strict=False))
 
 
-def test_smoothing_adds_what_is_uneven() -> None:
+def test_smoothing_adds_the_cross_entropy_with_the_uniform_distribution() -> None:
     rng = np.random.default_rng(0)
     logits = tf.constant(rng.normal(size=(2, 5, 4)), tf.float32)
     lengths, labels = tf.constant([5, 3]), tf.constant([[1, 2], [3, 0]])
     label_lengths = tf.constant([2, 1])
-    plain = ctc.loss(logits, lengths, labels, label_lengths).numpy()
+    unsmoothed = ctc.loss(logits, lengths, labels, label_lengths).numpy()
     smooth = ctc.loss(logits, lengths, labels, label_lengths, smoothing=0.1).numpy()
     log_probabilities = ctc.log_softmax(logits.numpy())
-    uneven = [-log_probabilities[i, :n].mean(axis=1).sum() for i, n in enumerate((5, 3))]
-    np.testing.assert_allclose(smooth, 0.9 * plain + 0.1 * np.array(uneven), rtol=1e-5)
+    cross_entropy = [-log_probabilities[i, :n].mean(axis=1).sum() for i, n in enumerate((5, 3))]
+    np.testing.assert_allclose(smooth, 0.9 * unsmoothed + 0.1 * np.array(cross_entropy), rtol=1e-5)
     even = ctc.loss(tf.zeros([1, 5, 4]), [5], [[1]], [1], smoothing=0.5).numpy()
     assert even == pytest.approx(
         0.5 * ctc.loss(tf.zeros([1, 5, 4]), [5], [[1]], [1]).numpy() + 0.5 * 5 * np.log(4)
