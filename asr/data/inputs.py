@@ -1,4 +1,4 @@
-"""Recordings as they are asked for: what arguments name, and what headers say of them."""
+"""Recordings named on the command line or passed to a recogniser, and their features."""
 
 from __future__ import annotations
 
@@ -7,32 +7,58 @@ import sys
 from collections.abc import Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from asr.audio.features import FeatureConfig, MfccStream, load_features
 from asr.audio.reading import find_audio, probe, read_blocks, to_mono_blocks
+from asr.base.units import Hertz, Samples, Seconds
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AsrError, AudioError
 from asr.results import Failure
 
 RecordingRef = str | Path | Utterance
+"""A path of a recording, or a line of a manifest."""
 AudioLike = str | PathLike[str] | np.ndarray | Utterance
-"""A recording, or samples ([n] or [n, channels] in −1…1)."""
+"""A path of a recording, samples ([n] or [n, channels] in −1…1), or a line of a manifest."""
+
+
+class RecordingSize(NamedTuple):
+    """Length and channels of a recording, from its header."""
+
+    duration: Seconds
+    channels: int
+
+
+class FeatureBlock(NamedTuple):
+    """Features of a piece of a recording.
+
+    Attributes:
+        static: cepstra, float32 [frames, coefficients].
+        samples: length of the piece in samples, at the sample rate of the features.
+    """
+
+    static: np.ndarray
+    samples: Samples
 
 
 def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Failure]]:
-    """What the arguments of `asr transcribe` name: files, folders, globs, manifests, - for stdin.
+    """Find the recordings that the arguments of `asr transcribe` name.
 
-    A list on stdin has a name a line, or names that end in NUL, as `find -print0` writes them.
-    What names nothing is a `Failure`, so that it cannot stop the others.
+    Args:
+        paths: files, folders, glob patterns, manifests (.jsonl), and "-" for a list of files on
+            stdin. The list has one name per line, or names that end in NUL, as from `find -print0`.
+
+    Returns:
+        The recordings, and a failure for each argument that names no recording or cannot be read.
     """
     found: list[RecordingRef] = []
     failures: list[Failure] = []
     for item in paths:
         try:
             if item == "-":
-                # Names are bytes and may hold all but NUL: no decoding that could refuse them.
+                # File names may hold any bytes but NUL, so decode them as the file system does.
                 listed = os.fsdecode(sys.stdin.buffer.read())
                 names = listed.split("\0" if "\0" in listed else "\n")
                 found += [name for name in (n.removesuffix("\r") for n in names) if name.strip()]
@@ -48,53 +74,66 @@ def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Fail
 
 
 def recording_path(recording: RecordingRef) -> Path:
-    """The file that holds a recording or its features."""
+    """The file of a recording, or of its features."""
     return recording.path if isinstance(recording, Utterance) else Path(recording)
 
 
 def missing_file(recording: RecordingRef) -> Failure:
-    """What a recording is that does not exist."""
+    """The failure of a recording whose file does not exist."""
     name = str(recording_path(recording))
     return Failure(name, f"{name}: no such file")
 
 
-def duration_and_channels(recording: RecordingRef) -> tuple[float, int]:
-    """Seconds and channels, by the header; what cannot be read will say so in its turn."""
+def duration_and_channels(recording: RecordingRef) -> RecordingSize:
+    """Read the length and the channels of a recording from its header.
+
+    Features count as one channel, with the duration in the manifest. For a file that cannot be read
+    the result is 0 seconds and one channel: transcription reports the error later.
+    """
     if isinstance(recording, Utterance) and recording.audio_filepath is None:
-        return recording.duration, 1
+        return RecordingSize(recording.duration, 1)
     try:
         info = probe(recording_path(recording))
     except AudioError:
-        return 0.0, 1
-    return info.duration, info.channels
+        return RecordingSize(0.0, 1)
+    return RecordingSize(info.duration, info.channels)
 
 
 def feature_blocks(
-    audio: AudioLike, config: FeatureConfig, sample_rate: int | None, channel: int | None
-) -> Iterator[tuple[np.ndarray, int]]:
-    """Static features [frames, coefficients] piece by piece, and the samples each came from."""
+    audio: AudioLike, config: FeatureConfig, sample_rate: Hertz | None, channel: int | None
+) -> Iterator[FeatureBlock]:
+    """Compute the static features of a recording in blocks of a few seconds.
+
+    Args:
+        audio: the recording, samples or features.
+        config: settings of the features.
+        sample_rate: sample rate of samples in Hz; None: the rate of the features. Not used for
+            files.
+        channel: the channel to read, counted from 0; None: the mean of all channels.
+
+    Raises:
+        AudioError: the recording cannot be read, is too short, or lacks the channel.
+    """
     if isinstance(audio, Utterance) and audio.audio_filepath is None:
-        assert audio.feature_filepath is not None
         if channel is not None:
-            raise AudioError(f"{audio.path}: no channel {channel}: features have none")
-        static = load_features(audio.feature_filepath, config)
-        yield static, len(static) * config.hop
+            raise AudioError(f"{audio.path}: no channel {channel}: features have no channels")
+        static = load_features(audio.path, config)
+        yield FeatureBlock(static, len(static) * config.hop)
         return
     if isinstance(audio, np.ndarray):
         name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
         blocks = to_mono_blocks(audio, rate, config.sample_rate, channel, name)
     else:
-        path = audio.audio_filepath if isinstance(audio, Utterance) else Path(audio)
-        assert path is not None
+        path = audio.path if isinstance(audio, Utterance) else Path(audio)
         name, blocks = str(path), read_blocks(path, config.sample_rate, channel)
     stream = MfccStream(config)
     for samples in blocks:
-        yield stream.feed(samples), len(samples)
+        yield FeatureBlock(stream.feed(samples), len(samples))
     stream.check_length(name)
 
 
 def display_name(audio: AudioLike) -> str | None:
-    """What a recording is called in results; None for samples."""
+    """Name of a recording in results: its path; None for samples."""
     if isinstance(audio, np.ndarray):
         return None
     return str(audio.path) if isinstance(audio, Utterance) else fspath(audio)

@@ -1,4 +1,4 @@
-"""Checking manifests before they are trained on, and what they amount to."""
+"""Checks of manifests before a training, and their statistics."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import Literal
 
 from asr.audio.reading import probe
+from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AudioError, TextError
 
-DURATION_TOLERANCE = 0.1
-"""Seconds by which a manifest may differ from the recording's header."""
+DURATION_TOLERANCE: Seconds = 0.1
+"""Largest difference between the duration in a manifest and in the recording's header."""
 
 
 @dataclass(frozen=True)
 class ManifestFinding:
-    """Something to look at: an error makes an utterance useless, a warning a result doubtful."""
+    """A problem with a manifest.
+
+    Attributes:
+        level: "error": training cannot use the utterance; "warning": evaluation may be too good.
+        where: the file or files.
+        message: the problem.
+    """
 
     level: Literal["error", "warning"]
     where: str
@@ -29,20 +36,33 @@ class ManifestFinding:
 
 @dataclass(frozen=True)
 class ManifestStatistics:
-    """Of one manifest; `shortest`, `median` and `longest` are seconds."""
+    """Statistics of one manifest.
+
+    Attributes:
+        utterances: number of utterances.
+        hours: duration of all utterances.
+        speakers: number of different speakers.
+        words: number of words, separated by spaces.
+        characters: number of characters, spaces included.
+        shortest: duration of the shortest utterance in seconds.
+        median: median duration in seconds.
+        longest: duration of the longest utterance in seconds.
+    """
 
     utterances: int
     hours: float
     speakers: int
     words: int
     characters: int
-    shortest: float
-    median: float
-    longest: float
+    shortest: Seconds
+    median: Seconds
+    longest: Seconds
 
 
 @dataclass(frozen=True)
 class ManifestReport:
+    """Statistics of each manifest, and the problems of all of them."""
+
     statistics: dict[Path, ManifestStatistics]
     findings: tuple[ManifestFinding, ...]
 
@@ -52,14 +72,15 @@ def check_manifests(
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[float], int],
 ) -> ManifestReport:
-    """Check manifests one by one, and for what they share.
+    """Check manifests for unusable utterances, and for files, sentences and speakers they share.
 
     Args:
-        encode: text → label ids; raises TextError outside the alphabet.
-        frames: seconds → frames of logits.
+        paths: the manifests, such as those of training, dev and test set.
+        encode: converts a text to label ids; raises TextError for unknown characters.
+        frames: converts seconds to frames of logits.
 
     Raises:
-        ManifestError: a manifest cannot be read, or has a broken line.
+        ManifestError: a manifest cannot be read, or has an invalid line.
     """
     manifests = {path: read_manifest(path) for path in paths}
     findings: list[ManifestFinding] = []
@@ -67,10 +88,10 @@ def check_manifests(
         for utterance in utterances:
             findings += _file_findings(utterance)
             findings += _text_findings(utterance, encode, frames)
-        findings += _repeated(path, utterances)
-    findings += _leaks(manifests, "file", lambda u: str(u.path.resolve()))
-    findings += _leaks(manifests, "sentence", lambda u: u.text.lower())
-    findings += _leaks(manifests, "speaker", lambda u: u.speaker)
+        findings += _duplicates(path, utterances)
+    findings += _overlaps(manifests, "file", lambda u: str(u.path.resolve()))
+    findings += _overlaps(manifests, "sentence", lambda u: u.text.lower())
+    findings += _overlaps(manifests, "speaker", lambda u: u.speaker)
     return ManifestReport({path: _statistics(u) for path, u in manifests.items()}, tuple(findings))
 
 
@@ -79,13 +100,13 @@ def _file_findings(utterance: Utterance) -> list[ManifestFinding]:
     if utterance.audio_filepath is None:
         if utterance.path.is_file() and utterance.path.stat().st_size > 4:
             return []
-        return [ManifestFinding("error", where, "feature file is missing or empty")]
+        return [ManifestFinding("error", where, "the feature file is missing or empty")]
     try:
         duration = probe(utterance.audio_filepath).duration
     except AudioError as error:
         return [ManifestFinding("error", where, str(error).removeprefix(f"{where}: "))]
     if abs(duration - utterance.duration) > DURATION_TOLERANCE:
-        message = f"manifest says {utterance.duration:.2f} s, its header {duration:.2f} s"
+        message = f"{utterance.duration:.2f} s in the manifest, {duration:.2f} s in the header"
         return [ManifestFinding("error", where, message)]
     return []
 
@@ -101,27 +122,27 @@ def _text_findings(
     except TextError as error:
         return [ManifestFinding("error", where, str(error).removeprefix("text: "))]
     if not labels:
-        return [ManifestFinding("error", where, "no text is left after normalising")]
+        return [ManifestFinding("error", where, "the normalised text is empty")]
     available, needed = frames(utterance.duration), frames_needed(labels)
     if available < needed:
-        message = f"{available} frames, its {len(labels)} labels need {needed}"
+        message = f"{available} frames; the {len(labels)} labels need {needed}"
         return [ManifestFinding("error", where, message)]
     return []
 
 
-def _repeated(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:
+def _duplicates(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:
     seen: dict[Path, int] = defaultdict(int)
     for utterance in utterances:
         seen[utterance.path.resolve()] += 1
     return [
-        ManifestFinding("error", str(path), f"{file} stands {count} times")
+        ManifestFinding("error", str(path), f"{file} occurs {count} times")
         for file, count in seen.items()
         if count > 1
     ]
 
 
-def _leaks(
-    manifests: dict[Path, list[Utterance]], what: str, key: Callable[[Utterance], str | None]
+def _overlaps(
+    manifests: dict[Path, list[Utterance]], kind: str, key: Callable[[Utterance], str | None]
 ) -> list[ManifestFinding]:
     keys = {p: {k for u in us if (k := key(u)) is not None} for p, us in manifests.items()}
     paths = list(keys)
@@ -129,7 +150,7 @@ def _leaks(
     for i, a in enumerate(paths):
         for b in paths[i + 1 :]:
             if shared := sorted(keys[a] & keys[b]):
-                message = f"{len(shared)} {what}(s) in both, such as {shared[0]!r}"
+                message = f"{len(shared)} {kind}(s) in both, such as {shared[0]!r}"
                 findings.append(ManifestFinding("warning", f"{a} and {b}", message))
     return findings
 

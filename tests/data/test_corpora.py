@@ -1,8 +1,9 @@
-"""Each corpus from a tiny tree of its shape."""
+"""Each corpus is prepared from a few files in its layout."""
 
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -54,19 +55,22 @@ def test_an4(tmp_path: Path) -> None:
         "test": [("an3.mfc", "A YES", "fcaw")],
     }
     assert read_manifest(prepared.manifests["dev"])[0].duration == 0.02
-    assert [s.rsplit("/", 1)[1] for s in prepared.skipped] == [
-        "an4.mfc: missing or empty", "an5.mfc: missing or empty",
-    ]  # fmt: skip
+    assert [Path(s.split(":")[0]).name for s in prepared.skipped] == ["an4.mfc", "an5.mfc"]
 
 
 def test_kathleen(tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
         audio(tmp_path / f"flac/{split}.flac", 0.5)
-        write(tmp_path / f"{split}.jsonl", f'{{"audio_filepath": "flac/{split}.flac", '
-              '"text": "Author of it.", "duration": 9, "speaker": "kathleen"}')  # fmt: skip
+        line = {
+            "audio_filepath": f"flac/{split}.flac",
+            "text": "Author of it.",
+            "duration": 9,
+            "speaker": "kathleen",
+        }
+        write(tmp_path / f"{split}.jsonl", json.dumps(line))
     prepared = prepare("kathleen", tmp_path, tmp_path / "out")
     assert found(prepared)["dev"] == [("dev.flac", "Author of it.", "kathleen")]
-    assert read_manifest(prepared.manifests["test"])[0].duration == 0.5  # the header's, not 9
+    assert read_manifest(prepared.manifests["test"])[0].duration == 0.5  # from the header
 
 
 def test_fsdd(tmp_path: Path) -> None:
@@ -78,11 +82,11 @@ def test_fsdd(tmp_path: Path) -> None:
         "dev": [("3_theo_5.wav", "three", "theo")],
         "train": [("9_theo_8.wav", "nine", "theo")],
     }
-    assert "12_theo_8.wav: name is not" in prepared.skipped[0]
+    assert "12_theo_8.wav: " in prepared.skipped[0]
 
 
 def test_asterisk(tmp_path: Path) -> None:
-    tmp_path /= "sounds"  # a name of the user's own, not the folder of the packages
+    tmp_path /= "sounds"  # a folder of the user, not the one in the packages
     voice = tmp_path / "usr/share/asterisk/sounds/en_US_f_Allison"
     lines = ["; Core sounds"]
     for i in range(11):
@@ -99,9 +103,8 @@ def test_asterisk(tmp_path: Path) -> None:
     # letters/at sorts first, so that p08 is the tenth.
     assert splits["test"] == [("p08.wav", "Prompt number: 8", "allison")]
     assert len(splits["train"]) == 10 and splits["train"][0] == ("at.wav", "at", "allison")
-    assert sorted(s.split(": ", 1)[1] for s in prepared.skipped) == [
-        "no speech in it: [beep]", "no transcript",
-    ]  # fmt: skip
+    skipped = {Path(message.split(": ")[0]).name: message for message in prepared.skipped}
+    assert sorted(skipped) == ["p03.wav", "unknown.wav"] and "[beep]" in skipped["p03.wav"]
 
 
 def test_librispeech(tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_librispeech(tmp_path: Path) -> None:
     assert len(prepared.skipped) == 2 and "no such file" in prepared.skipped[0]
 
 
-def test_librispeech_by_part_and_by_line(tmp_path: Path) -> None:
+def test_librispeech_splits_by_folder_or_by_line(tmp_path: Path) -> None:
     names = [f"19-198-{i:04}" for i in range(20)]
     for part in ("dev-clean", "extra"):
         folder = tmp_path / part / "19" / "198"
@@ -142,16 +145,16 @@ def test_ljspeech(tmp_path: Path) -> None:
 def test_commonvoice(tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
         audio(tmp_path / f"clips/{split}.mp3", 1.0, 32_000)
-        write(tmp_path / f"{split}.tsv", "client_id\tpath\tsentence",
-              f'{"c" * 64}\t{split}.mp3\tShe said "go.')  # fmt: skip
+        row = f'{"c" * 64}\t{split}.mp3\tShe said "go.'
+        write(tmp_path / f"{split}.tsv", "client_id\tpath\tsentence", row)
     splits = found(prepare("commonvoice", tmp_path, tmp_path / "out"))
     assert splits["dev"] == [("dev.mp3", 'She said "go.', "c" * 16)]
     write(tmp_path / "dev.tsv", "client_id\tfile\tsentence", "c\tdev.mp3\tGo.")
-    with pytest.raises(ManifestError, match=r"dev\.tsv: no columns path"):
+    with pytest.raises(ManifestError, match=r"dev\.tsv: .*\bpath\b"):
         prepare("commonvoice", tmp_path, tmp_path / "out")
 
 
-def test_the_first_version_of_commonvoice(tmp_path: Path) -> None:
+def test_commonvoice_first_version(tmp_path: Path) -> None:
     folder = tmp_path / "cv-valid-dev"
     for number in (1, 2):
         audio(folder / f"sample-00000{number}.mp3", 1.0, 32_000)
@@ -167,7 +170,7 @@ def test_the_first_version_of_commonvoice(tmp_path: Path) -> None:
     }
 
 
-def test_a_delta_of_commonvoice_is_split_by_person(tmp_path: Path) -> None:
+def test_commonvoice_delta_is_split_by_person(tmp_path: Path) -> None:
     people = [f"{i:064d}" for i in range(40)]
     rows = []
     for person in people:
@@ -179,15 +182,15 @@ def test_a_delta_of_commonvoice_is_split_by_person(tmp_path: Path) -> None:
     write(tmp_path / "en/invalidated.tsv", "client_id\tpath\tsentence", "x\trefused.mp3\tGo.")
     splits = found(prepare("commonvoice", tmp_path, tmp_path / "out"))
     assert sum(map(len, splits.values())) == 80
-    assert "untranscribed" not in splits  # a refused clip has a text, a wrong one
-    together = {
+    assert "untranscribed" not in splits  # a rejected clip is in a list
+    speakers = {
         split: {name.split("-")[0] for name, _, _ in utts} for split, utts in splits.items()
     }
-    assert set(together) == {"train", "dev", "test"}
-    assert sum(map(len, together.values())) == 40
+    assert set(speakers) == {"train", "dev", "test"}
+    assert sum(map(len, speakers.values())) == 40
 
 
-def test_speechocean762_keeps_people_for_later(tmp_path: Path) -> None:
+def test_speechocean762_keeps_speakers_for_later_tests(tmp_path: Path) -> None:
     for part, people in (("train", ["0101"]), ("test", [f"{i:04d}" for i in range(10)])):
         lines: dict[str, list[str]] = {"text": [], "utt2spk": [], "wav.scp": []}
         for person in people:
@@ -196,15 +199,16 @@ def test_speechocean762_keeps_people_for_later(tmp_path: Path) -> None:
             lines["text"].append(f"{person}1\tWE CALL IT BEAR")
             lines["utt2spk"].append(f"{person}1 {person}")
             lines["wav.scp"].append(f"{person}1\t{file}")
-        for name, of_name in lines.items():
-            write(tmp_path / part / name, *of_name)
+        for name, rows in lines.items():
+            write(tmp_path / part / name, *rows)
     prepared = prepare("speechocean762", tmp_path, tmp_path / "out")
     speakers = {split: {s for _, _, s in utts} for split, utts in found(prepared).items()}
     assert speakers == {
         "train": {"0101", "0002", "0003", "0004", "0007", "0008", "0009"},
         "dev": {"0000", "0005"},
     }
-    assert prepared.skipped == (f"{tmp_path / 'test'}: 2 utterances kept for later tests",)
+    (message,) = prepared.skipped
+    assert str(tmp_path / "test") in message and "2 utterances" in message
 
 
 def test_speech_commands(tmp_path: Path) -> None:
@@ -263,7 +267,7 @@ def test_pocketsphinx(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CORPORA)
-def test_a_folder_that_is_not_the_corpus_is_an_error(tmp_path: Path, name: str) -> None:
+def test_a_folder_without_the_corpus_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(Exception, match="empty") as caught:
         prepare(name, tmp_path / "empty", tmp_path / "out")
@@ -272,7 +276,7 @@ def test_a_folder_that_is_not_the_corpus_is_an_error(tmp_path: Path, name: str) 
 
 
 def test_unknown_corpora_and_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="tedlium: no such corpus; known: an4, asterisk"):
+    with pytest.raises(ManifestError, match=r"tedlium: .*an4, asterisk"):
         prepare("tedlium", tmp_path, tmp_path)
-    with pytest.raises(ManifestError, match="nowhere: no such folder"):
+    with pytest.raises(ManifestError, match="nowhere: "):
         prepare("an4", tmp_path / "nowhere", tmp_path)

@@ -138,18 +138,21 @@ def test_check_reports_errors_warnings_and_statistics(tmp_path: Path, tone) -> N
     assert statistics.characters == sum(len(u.text) for u in train)
     assert statistics.hours == pytest.approx(13 / 3600)
     assert (statistics.shortest, statistics.median, statistics.longest) == (1.0, 1.0, 5.0)
-    errors = {(Path(f.where).name, f.message[:30]) for f in report.findings if f.level == "error"}
-    assert errors == {
-        ("train.jsonl", f"{a.resolve()} stands 2 times"[:30]),
-        ("train.jsonl", f"{b.resolve()} stands 2 times"[:30]),
-        ("b.wav", "characters outside the alphabe"),
-        ("b.wav", "manifest says 5.00 s, its head"),
-        ("broken.wav", "not readable as audio: Format "),
+    errors = [(Path(f.where).name, f.message) for f in report.findings if f.level == "error"]
+    expected = [
+        ("b.wav", "alphabet"),
+        ("b.wav", "5.00 s"),
+        ("broken.wav", "not readable"),
+        ("c.wav", "90 labels"),
+        ("missing.mfc", "missing"),
+        ("missing.mfc", "empty"),
         ("missing.wav", "no such file"),
-        ("missing.mfc", "feature file is missing or emp"),
-        ("missing.mfc", "no text is left after normalis"),
-        ("c.wav", "50 frames, its 90 labels need "),
-    }
+        ("train.jsonl", str(a.resolve())),
+        ("train.jsonl", str(b.resolve())),
+    ]
+    assert len(errors) == len(expected)
+    for name, part in expected:
+        assert any(where == name and part in message for where, message in errors), (name, part)
     warnings = [f.message for f in report.findings if f.level == "warning"]
     shared = [w.split(" in both")[0] for w in warnings]
     assert shared == ["1 file(s)", "1 sentence(s)", "1 speaker(s)"]

@@ -1,4 +1,7 @@
-"""Corpora: each module's `prepare` turns what a corpus ships into manifests; see data/README.md."""
+"""Known corpora. Each module's `prepare` makes manifests from the files of its corpus.
+
+data/README.md lists the corpora with their licences and the files that `prepare` expects.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,18 @@ CORPORA = (
     "speech_commands",
     "speechocean762",
 )
-"""Names that `prepare` takes; each is a module of this package."""
+"""Names of corpora; each is a module of this package."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Manifests written, by split, and what was left out, each with its reason."""
+    """The manifests of a corpus.
+
+    Attributes:
+        manifests: path of each manifest, by split ("train", "dev", "test").
+        counts: number of utterances, by split.
+        skipped: a message with file and reason for each utterance that was left out.
+    """
 
     manifests: dict[str, Path]
     counts: dict[str, int]
@@ -35,13 +44,18 @@ class Prepared:
 
 
 def prepare(name: str, source: Path, out: Path) -> Prepared:
-    """Write `out`/{train,dev,test}.jsonl for a corpus unpacked in `source`.
+    """Write the manifests of a corpus.
+
+    Args:
+        name: one of `CORPORA`.
+        source: folder of the unpacked corpus.
+        out: folder of the manifests train.jsonl, dev.jsonl and test.jsonl.
 
     Raises:
-        ManifestError: no such corpus, `source` is not what it expects, or nothing was usable.
+        ManifestError: the corpus is unknown, `source` lacks its files, or no utterance is usable.
     """
     if name not in CORPORA:
-        raise ManifestError(f"{name}: no such corpus; known: {', '.join(CORPORA)}")
+        raise ManifestError(f"{name}: unknown corpus; known: {', '.join(CORPORA)}")
     if not source.is_dir():
         raise ManifestError(f"{source}: no such folder")
     module = import_module(f"asr.data.corpora.{name}")

@@ -15,13 +15,14 @@ from asr.errors import ManifestError
 
 TRANSCRIPTS = "core-sounds-en.txt"
 MARKUP = re.compile(r"\[[^]]*\]|<[^>]*>|\([^)]*\)")
-"""What a transcript says about a prompt without it being said: tones, silence, notes."""
+"""Parts of a transcript that are not speech: tones, silence, notes."""
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` is where both packages were unpacked (`dpkg -x`).
+    """Read the folder in which both packages were unpacked (`dpkg -x`).
 
-    Test is every tenth of all prompts sorted by name, so far as it is speech; train the rest.
+    The test set is every tenth prompt in the order of their names; the training set is the rest.
+    Prompts without speech are left out.
     """
     found = (p for p in source.rglob("*.wav") if "sounds" in p.relative_to(source).parts)
     audio = sorted(found, key=str)
@@ -37,7 +38,7 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
             continue
         spoken = MARKUP.sub(" ", text).strip(" .")
         if not spoken:
-            skipped.append(f"{path}: no speech in it: {text}")
+            skipped.append(f"{path}: no speech: {text}")
             continue
         split = "test" if number % 10 == 9 else "train"
         if utterance := audio_utterance(path, spoken, "allison", skipped):
@@ -46,7 +47,7 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
 
 
 def _sounds_root(path: Path) -> Path:
-    """The folder of the voice, directly below sounds/."""
+    """The folder of the voice, which is directly below sounds/."""
     depth = path.parts.index("sounds")
     return Path(*path.parts[: depth + 2])
 

@@ -1,4 +1,4 @@
-"""What the corpus modules share."""
+"""Helpers of the corpus modules."""
 
 from __future__ import annotations
 
@@ -9,36 +9,67 @@ from asr.data.manifest import Utterance
 from asr.errors import AudioError, ManifestError
 
 
-def expect(path: Path, what: str) -> Path:
-    """`path`, which must exist.
+def expect(path: Path, contents: str) -> Path:
+    """Check that a file or folder exists, and return its path.
+
+    Args:
+        path: the file or folder.
+        contents: what it should hold, for the error message.
 
     Raises:
-        ManifestError: it does not; the message says what was expected there.
+        ManifestError: it does not exist.
     """
     if not path.exists():
-        raise ManifestError(f"{path}: not found; expected {what}")
+        raise ManifestError(f"{path}: not found; expected {contents}")
     return path
 
 
-def read_lines(path: Path, what: str) -> list[str]:
-    """The non-empty lines of a text file that must exist."""
-    text = expect(path, what).read_text(encoding="utf-8-sig", errors="replace")
+def read_lines(path: Path, contents: str) -> list[str]:
+    """Read the lines of a text file that are not empty.
+
+    Args:
+        path: the file.
+        contents: what it should hold, for the error message.
+
+    Raises:
+        ManifestError: the file does not exist.
+    """
+    text = expect(path, contents).read_text(encoding="utf-8-sig", errors="replace")
     return [line for line in text.split("\n") if line.strip()]
 
 
-def read_table(path: Path, what: str) -> dict[str, str]:
-    """The lines of a file of Kaldi: a name, white space, and the rest of the line."""
-    pairs = (line.split(maxsplit=1) for line in read_lines(path, what))
+def read_kaldi_table(path: Path, contents: str) -> dict[str, str]:
+    """Read a table in Kaldi's format: each line is a name, white space and a value.
+
+    Args:
+        path: the file.
+        contents: what it should hold, for the error message.
+
+    Returns:
+        Name → value.
+
+    Raises:
+        ManifestError: the file does not exist.
+    """
+    pairs = (line.split(maxsplit=1) for line in read_lines(path, contents))
     return {name: "".join(rest).strip() for name, *rest in pairs}
 
 
 def audio_utterance(
     path: Path, text: str, speaker: str | None, skipped: list[str], silent: bool = False
 ) -> Utterance | None:
-    """An utterance with its duration from the header; None, noted in `skipped`, if it has none.
+    """Make an utterance, with the duration from the recording's header.
 
     Args:
-        silent: an empty text is right: nobody speaks, or nobody has transcribed it yet.
+        path: the recording.
+        text: its text.
+        speaker: its speaker, or None.
+        skipped: receives a message with file and reason if the recording is not usable.
+        silent: whether the text may be empty, as for noise and for recordings without transcript;
+            default: no.
+
+    Returns:
+        The utterance, or None if it was skipped.
     """
     if not text.strip() and not silent:
         skipped.append(f"{path}: no transcript")
@@ -52,5 +83,11 @@ def audio_utterance(
 
 
 def split_by_position(number: int) -> str:
-    """Split of the `number`-th sentence of a corpus that has none of its own: 90/5/5, fixed."""
+    """Split of an utterance by its position: train 90 %, dev 5 %, test 5 %.
+
+    For corpora without splits of their own.
+
+    Args:
+        number: position in the corpus, from 0.
+    """
     return {9: "test", 19: "dev"}.get(number % 20, "train")

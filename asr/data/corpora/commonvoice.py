@@ -14,18 +14,18 @@ from asr.errors import ManifestError
 
 SPLITS = ("train", "dev", "test")
 BY_PERSON = "validated"
-"""A list that is no split: its people are dealt to the splits."""
-TEXT_COLUMN = {"path": "sentence", "filename": "text"}
-"""The column of the texts, by that of the files: later versions, and the first one."""
+"""Key of a list without splits; it is split by person."""
+TEXT_COLUMNS = {"path": "sentence", "filename": "text"}
+"""Column of the file names → column of the texts, in later versions and in the first version."""
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` holds the lists of one language, and its clips beside or below them.
+    """Read the lists of one language, and the clips beside or below them.
 
-    The first version has cv-valid-train.csv, -dev and -test. Later ones have train.tsv, dev.tsv and
-    test.tsv. Where none of these is there, as in a delta release, validated.tsv is split by person,
-    90/5/5. Clips in the same folders that no list names become untranscribed.jsonl, with empty
-    texts: a teacher can label them.
+    The first version has the splits cv-valid-train.csv, cv-valid-dev.csv and cv-valid-test.csv.
+    Later versions have train.tsv, dev.tsv and test.tsv. A delta release has neither, so its
+    validated.tsv is split by person, 90/5/5. Clips that are in no list are written to
+    untranscribed.jsonl with empty texts, for self-training.
     """
     lists = {
         split: path
@@ -47,7 +47,7 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
             clip = clips.get(name, path.parent / "clips" / name)
             if utterance := audio_utterance(clip, text, person[:16] or None, skipped):
                 splits[_split_of(person) if split == BY_PERSON else split].append(utterance)
-    for name in _named(source):
+    for name in _listed_names(source):
         clips.pop(name, None)
     for clip in clips.values():
         if utterance := audio_utterance(clip, "", None, skipped, silent=True):
@@ -56,33 +56,33 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
-    """File name, text and person ("" if it is not known) of each clip of a list."""
+    """File name, text and person ("" if unknown) of each clip in a list."""
     lines = read_lines(path, "a Common Voice list")
     if path.suffix == ".tsv":
-        # Sentences hold quotation marks of their own: none is the format's.
+        # Quotation marks belong to the sentences, not to the format.
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
     else:
         rows = csv.DictReader(lines, restval="")
     columns = rows.fieldnames or ()
-    file = next((column for column in TEXT_COLUMN if column in columns), None)
-    if file is None or TEXT_COLUMN[file] not in columns:
-        raise ManifestError(f"{path}: no columns path and sentence, or filename and text")
+    file = next((column for column in TEXT_COLUMNS if column in columns), None)
+    if file is None or TEXT_COLUMNS[file] not in columns:
+        raise ManifestError(f"{path}: expected the columns path and sentence, or filename and text")
     for row in rows:
-        yield Path(row[file]).name, row[TEXT_COLUMN[file]], row.get("client_id") or ""
+        yield Path(row[file]).name, row[TEXT_COLUMNS[file]], row.get("client_id") or ""
 
 
-def _named(source: Path) -> Iterator[str]:
-    """File names of every clip that a list of the corpus names, the refused ones too."""
+def _listed_names(source: Path) -> Iterator[str]:
+    """File names of the clips in all lists, also in that of the rejected clips."""
     for path in sorted([*source.rglob("*.tsv"), *source.rglob("cv-*.csv")]):
         lines = read_lines(path, "a Common Voice list")
         if path.name not in ("clip_durations.tsv", "times.txt"):
             separator = "\t" if path.suffix == ".tsv" else ","
             columns = lines[0].split(separator)
-            place = next((i for i, c in enumerate(columns) if c in TEXT_COLUMN), None)
+            place = next((i for i, c in enumerate(columns) if c in TEXT_COLUMNS), None)
             if place is not None:
                 yield from (Path(line.split(separator)[place]).name for line in lines[1:])
 
 
 def _split_of(person: str) -> str:
-    """The split of a person: the same in every version of the corpus."""
+    """The split of a person. It is the same in every version of the corpus."""
     return split_by_position(zlib.crc32(person.encode()))

@@ -1,4 +1,4 @@
-"""Any folder of recordings, each with its text in a .txt file of the same name; your licence."""
+"""A folder of your own recordings, each with its text in a .txt file of the same name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from asr.data.manifest import Utterance
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """Searched to any depth; subfolders are taken for speakers; split 90/5/5 by name."""
+    """Search a folder to any depth. Subfolders are speakers; the split is 90/5/5 by name."""
     splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     for number, path in enumerate(find_audio([str(source)])):
         transcript = path.with_suffix(".txt")
         if not transcript.is_file():
-            skipped.append(f"{path}: no {transcript.name} beside it")
+            skipped.append(f"{path}: {transcript.name} is missing")
             continue
         try:
             text = " ".join(transcript.read_text(encoding="utf-8-sig").split())

@@ -10,15 +10,16 @@ from asr.text.number_words import DIGITS
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` holds recordings/{digit}_{speaker}_{index}.wav.
+    """Read recordings/{digit}_{speaker}_{index}.wav.
 
-    Test is the corpus's own (index 0–4), dev index 5–7, train the rest.
+    The test set is the corpus's own, index 0 to 4. The dev set is index 5 to 7; the training set is
+    the rest.
     """
     splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     for path in sorted(expect(source / "recordings", "FSDD's recordings").glob("*.wav")):
         parts = path.stem.split("_")
         if len(parts) != 3 or parts[0] not in {*"0123456789"} or not parts[2].isdecimal():
-            skipped.append(f"{path}: name is not digit_speaker_index.wav")
+            skipped.append(f"{path}: the name is not digit_speaker_index.wav")
             continue
         index = int(parts[2])
         split = "test" if index < 5 else "dev" if index < 8 else "train"

@@ -9,7 +9,7 @@ from asr.data.manifest import Utterance, read_manifest
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` holds train/dev/test.jsonl and flac/; no sentence is in two of its splits."""
+    """Read flac/, and the splits train.jsonl, dev.jsonl and test.jsonl. They share no sentence."""
     splits = {}
     for split in ("train", "dev", "test"):
         lines = read_manifest(expect(source / f"{split}.jsonl", "a manifest of the corpus"))

@@ -10,14 +10,16 @@ from asr.errors import ManifestError
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` holds train-*, dev-* and test-* folders, which are the splits, or is one of them.
+    """Read the folders train-*, dev-* and test-*, which are the splits, or one of them.
 
-    What lies in other folders is split 90/5/5 by line.
+    Recordings in other folders are split 90/5/5 by line.
     """
     splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     lists = sorted(source.rglob("*.trans.txt"))
     if not lists:
-        raise ManifestError(f"{source}: no *.trans.txt; expected LibriSpeech/train-… and so on")
+        raise ManifestError(
+            f"{source}: no *.trans.txt; expected folders such as LibriSpeech/train-clean-100"
+        )
     lines = [(path.absolute(), line) for path in lists for line in read_lines(path, "transcripts")]
     for number, (path, line) in enumerate(lines):
         folder = path.parent.parent.parent.name.split("-")[0]  # train-clean-100/19/198/list

@@ -9,7 +9,7 @@ from asr.data.manifest import Utterance
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` holds metadata.csv and wavs/; split 90/5/5 by line."""
+    """Read metadata.csv and wavs/. The split is 90/5/5 by line."""
     splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     lines = read_lines(source / "metadata.csv", "LJ Speech's list")
     for number, line in enumerate(lines):

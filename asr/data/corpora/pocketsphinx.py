@@ -1,8 +1,8 @@
 """Test recordings in the source archive of the Python package pocketsphinx 5.1.1. BSD-like licence.
 
-LibriVox sentences, spoken playing cards and a command; for evaluation only. Its awful.wav, bad.wav,
-evil.wav and null.wav are broken on purpose and are left out; numbers.raw and something.raw come
-without a transcript.
+LibriVox sentences, names of playing cards and a command, for evaluation only. Left out are
+awful.wav, bad.wav, evil.wav and null.wav, which are damaged on purpose, and numbers.raw and
+something.raw, which have no transcript.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from asr.data.manifest import Utterance
 from asr.errors import ManifestError
 
 RAW = {"goforward": "go forward ten meters"}
-"""Headerless 16 kHz, 16-bit recordings whose text the package's own tests give."""
+"""Recordings without header (16 kHz, 16 bits) and their texts, from the package's own tests."""
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` is the unpacked archive; headerless recordings are written to `out` as WAV."""
+    """Read the unpacked archive. Recordings without header are copied to `out` as WAV files."""
     folders = sorted(p for p in source.rglob("test/data") if p.is_dir())
     if not folders:
         raise ManifestError(
-            f"{source}: no test/data; expected pocketsphinx's unpacked source archive"
+            f"{source}: no test/data; expected the unpacked source archive of pocketsphinx"
         )
     found = []
     for speaker, listing in (("librivox", "transcription"), ("cards", "cards.transcription")):
         for line in read_lines(folders[0] / speaker / listing, "transcripts"):
             match = re.fullmatch(r"(.*)\(([^)]*)\)\s*", line)
             if match is None:
-                skipped.append(f"{folders[0] / speaker / listing}: not understood: {line}")
+                skipped.append(f"{folders[0] / speaker / listing}: invalid line: {line}")
                 continue
             text = re.sub(r"</?s>", "", match[1])
             path = folders[0] / speaker / f"{match[2]}.wav"

@@ -10,17 +10,17 @@ from asr.data.corpora.common import audio_utterance
 from asr.data.manifest import Utterance
 
 NOISE = ("_silence_", "_background_noise_")
-"""Folders of recordings in which nobody speaks."""
+"""Folders of recordings without speech."""
 UNKNOWN = "_unknown_"
-"""Folder of the test package whose files have their word in front of the name."""
+"""Folder of the test package whose file names start with the word."""
 RECORDING = re.compile(r"(?:(?P<word>[a-z]+)_)?(?P<speaker>[0-9a-f]{8})_nohash_\d+\.wav(?:\.wav)?")
 
 
 def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
-    """`source` holds a folder per word, as in the training package or in the test package.
+    """Read a folder with one subfolder per word, as in the training or in the test package.
 
-    `testing_list.txt` and `validation_list.txt`, where they exist, are the test and dev splits;
-    all else is train. The recordings of noise become the manifest noise.jsonl, with empty texts.
+    The test set is testing_list.txt and the dev set validation_list.txt, if these files exist; the
+    training set is the rest. Recordings of noise are written to noise.jsonl with empty texts.
     """
     lists = {
         line: split
@@ -38,7 +38,7 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
         found = RECORDING.fullmatch(path.name)
         word = found["word"] if found and folder == UNKNOWN else folder
         if not found or not word:
-            skipped.append(f"{path}: not named SPEAKER_nohash_NUMBER.wav")
+            skipped.append(f"{path}: the name is not SPEAKER_nohash_NUMBER.wav")
             continue
         split = lists.get(f"{folder}/{path.name}", "train")
         if utterance := audio_utterance(path, word, found["speaker"], skipped):
