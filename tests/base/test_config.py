@@ -13,6 +13,7 @@ from asr.training.train_voice import VoiceExperimentConfig
 
 CONFIGS = sorted((Path(__file__).parents[2] / "pipelines" / "configs").glob("*.yaml"))
 MINIMAL = {"name": "x", "data": {"train": ["a.jsonl"], "dev": ["b.jsonl"]}}
+KOREAN = {"kind": "jamo", "normaliser": "korean", "alphabet": ""}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -30,27 +31,29 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "problem"),
     [
-        ({**MINIMAL, "fetures": {}}, "x.yaml: fetures: unknown key"),
-        ({**MINIMAL, "acoustic": {"unit": 3}}, "acoustic.unit: unknown key"),
-        ({"name": "x"}, "x.yaml: data: missing key"),
-        ({**MINIMAL, "acoustic": {"units": 0}}, "acoustic.units: .*greater than or equal to 1"),
-        ({**MINIMAL, "acoustic": {"units": "many"}}, "acoustic.units: .*found 'many'"),
-        ({**MINIMAL, "acoustic": 3}, "x.yaml: acoustic: .*found 3"),
-        ({**MINIMAL, "data": {"train": ["a"], "dev": ["b"], "repeat": {"c": 2}}},
-         "data.repeat: c "),
-        ({**MINIMAL, "acoustic": {"cell": "lstn"}}, "acoustic.cell: .*'lstn'"),
-        ({**MINIMAL, "acoustic": {"phones": True},
-          "tokenizer": {"kind": "jamo", "normaliser": "korean", "alphabet": ""}},
-         "acoustic.phones: pronunciations are English, tokenizer.normaliser is korean"),
-        ({**MINIMAL, "features": {"deltas": 3}}, "deltas must be 0, 1 or 2"),
-        ({"name": "x", "data": {"train": [], "dev": ["b"]}}, "data: train and dev"),
+        ({"fetures": {}}, "fetures: unknown key"),
+        ({"acoustic": {"unit": 3}}, "acoustic.unit: unknown key"),
+        ({"data": {"train": ["a"]}}, "data.dev: missing key"),
+        ({"acoustic": {"units": 0}}, "acoustic.units: .*1.* 0"),
+        ({"acoustic": {"units": "many"}}, "acoustic.units: .*'many'"),
+        ({"acoustic": 3}, "acoustic: .*3"),
+        ({"acoustic": {"cell": "lstn"}}, "acoustic.cell: .*'lstn'"),
+        ({"acoustic": {"phones": True}, "tokenizer": KOREAN}, "acoustic.phones: .*korean"),
+        ({"features": {"deltas": 3}}, "deltas.* 3"),
+        ({"data": {"train": [], "dev": ["b"]}}, "data: train and dev"),
+        ({"data": {"train": ["a"], "dev": ["b"], "repeat": {"c": 2}}}, "data.repeat: c "),
     ],
-)  # fmt: skip
-def test_wrong_keys_are_named(values: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        parse(RecognizerExperimentConfig, values, "x.yaml")
+)
+def test_errors_name_the_key(values: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        parse(RecognizerExperimentConfig, {**MINIMAL, **values}, "x.yaml")
+
+
+def test_several_problems_are_listed_with_their_file() -> None:
+    with pytest.raises(ConfigError, match=r"^x\.yaml: data: missing key; fetures: unknown key$"):
+        parse(RecognizerExperimentConfig, {"name": "x", "fetures": {}}, "x.yaml")
 
 
 def test_a_saved_configuration_must_be_complete() -> None:
@@ -61,13 +64,13 @@ def test_a_saved_configuration_must_be_complete() -> None:
     assert parse(FeatureConfig, values, "x") == FeatureConfig()
 
 
-def test_broken_files_are_named(tmp_path: Path) -> None:
+def test_errors_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    with pytest.raises(ConfigError, match=r"x\.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"x\.yaml: "):
         load_yaml(FeatureConfig, path)
     path.write_text("a: [")
-    with pytest.raises(ConfigError, match=r"x\.yaml: not valid YAML"):
+    with pytest.raises(ConfigError, match=r"x\.yaml: .*YAML"):
         load_yaml(FeatureConfig, path)
     path.write_text("- a")
-    with pytest.raises(ConfigError, match="expected keys and values, found list"):
+    with pytest.raises(ConfigError, match=r"x\.yaml: .*list"):
         load_yaml(FeatureConfig, path)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from asr.base.files import atomic_write, json_line
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.txt"
     with atomic_write(path) as file:
         file.write("old")
@@ -22,11 +22,11 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
 
 
-def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: Path) -> None:
+def test_errors_have_the_name_of_the_final_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file" / "a.txt", Path("/proc/a.txt")):
         with pytest.raises(OSError) as caught, atomic_write(place):
-            raise AssertionError("known before any work is done")
+            raise AssertionError("the error must come before the block")
         assert caught.value.filename == str(place)
 
 
@@ -39,7 +39,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert link.is_symlink() and target.read_text() == "new"
 
 
-def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -50,12 +50,12 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 
 
 @given(st.text())
-def test_a_json_line_is_one_line_that_reads_back(text: str) -> None:
+def test_json_lines_have_one_line_and_read_back(text: str) -> None:
     line = json_line({"text": text})
     assert json.loads(line) == {"text": text}
     assert line.encode().decode().splitlines(keepends=True) == [line]
 
 
-def test_file_names_that_are_not_utf8_can_be_written() -> None:
+def test_json_lines_escape_file_names_that_are_not_utf8() -> None:
     line = json_line({"audio_filepath": "\udce9 é.wav"})
     assert line == r'{"audio_filepath": "\udce9 é.wav"}' + "\n"
