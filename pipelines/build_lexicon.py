@@ -1,4 +1,6 @@
-"""Pronunciations for a recogniser that says phones: CMUdict's, and of a language model's words.
+"""Write the pronunciation lexicon of a recogniser with phone labels.
+
+It holds CMUdict and the other words of one or more language models.
 
 python pipelines/build_lexicon.py MODEL/lm.arpa.gz --out MODEL/lexicon.txt.gz
 """
@@ -12,13 +14,13 @@ from asr.pronunciation.pronouncer import add_pronunciations, cmudict_entries, wr
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lm", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("lm", type=Path, nargs="+", help="language models (ARPA) with the words")
+    parser.add_argument("--out", type=Path, required=True, help="the lexicon")
     a = parser.parse_args()
     known = cmudict_entries()
     every = add_pronunciations(known, {word for lm in a.lm for word in read_arpa(lm).vocabulary})
     write_lexicon(a.out, sorted(every))
-    print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} made")
+    print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} generated")
 
 
 if __name__ == "__main__":

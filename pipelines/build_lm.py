@@ -1,4 +1,4 @@
-"""Make a recogniser's general language model out of freely licensed prose (asr/data/prose.py).
+"""Estimate the general language model of a recogniser from freely licensed prose.
 
 python pipelines/build_lm.py --out asr/models/en-small/lm.arpa.gz --held-out data/kathleen/*.jsonl
 """
@@ -17,21 +17,24 @@ from asr.language.ngram import write_arpa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--held-out", nargs="*", type=Path, default=[],
-                        help="manifests whose sentences are left out")  # fmt: skip
-    parser.add_argument("--cache", type=Path, default=Path("data/prose"), help="downloads")
-    parser.add_argument("--order", type=int, default=3)
-    parser.add_argument("--prune", default="1,1,2", help="as in asr lm train")
+    parser.add_argument("--out", type=Path, required=True, help="the model, an ARPA file")
+    held_out = "manifests whose sentences are left out; default: none"
+    parser.add_argument("--held-out", nargs="*", type=Path, default=[], help=held_out)
+    cache = "folder of the downloaded packages; default: data/prose"
+    parser.add_argument("--cache", type=Path, default=Path("data/prose"), help=cache)
+    parser.add_argument("--order", type=int, default=3, help="length of n-grams; default: 3")
+    parser.add_argument("--prune", default="1,1,2", help="see asr lm train; default: 1,1,2")
     a = parser.parse_args()
     commit = git_commit()
-    text, sources = collect_sentences(a.cache, HeldOut.read(a.held_out))
-    model = estimate(text, a.order, read_counts(a.prune))
-    # Two digits: no decision hangs on what rounding changes, and the file is half as large.
+    sentences, sources = collect_sentences(a.cache, HeldOut.read(a.held_out))
+    model = estimate(sentences, a.order, read_counts(a.prune))
+    # Two digits halve the size of the file, and the rounding changes no decision.
     write_arpa(model, a.out, digits=2)
-    made = {"command": this_command(), "commit": commit, "sources": sources,
-            "held_out": [str(path) for path in a.held_out], "ngrams": len(model),
-            "sha256": hashlib.sha256(a.out.read_bytes()).hexdigest()}  # fmt: skip
+    made = {
+        **{"command": this_command(), "commit": commit, "sources": sources},
+        **{"held_out": [str(path) for path in a.held_out], "ngrams": len(model)},
+        "sha256": hashlib.sha256(a.out.read_bytes()).hexdigest(),
+    }
     print(replace(LmRecord.read(a.out), made=made).write(a.out))
 
 

@@ -1,4 +1,4 @@
-"""The general language model's text (asr/data/prose.py) as lines of train, dev and test.txt.
+"""Write the text of the general language model as lines of train.txt, dev.txt and test.txt.
 
 python pipelines/general_text.py --out data/general --held-out data/kathleen/*.jsonl
 """
@@ -15,15 +15,16 @@ PERCENT = {"test": (0, 1), "dev": (1, 2), "train": (2, 100)}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--held-out", nargs="*", type=Path, default=[],
-                        help="manifests whose sentences are left out")  # fmt: skip
-    parser.add_argument("--cache", type=Path, default=Path("data/prose"), help="downloads")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the three files")
+    held_out = "manifests whose sentences are left out; default: none"
+    parser.add_argument("--held-out", nargs="*", type=Path, default=[], help=held_out)
+    cache = "folder of the downloaded packages; default: data/prose"
+    parser.add_argument("--cache", type=Path, default=Path("data/prose"), help=cache)
     a = parser.parse_args()
-    text, _ = collect_sentences(a.cache, HeldOut.read(a.held_out))
-    lines = [" ".join(words) for words in text]
+    sentences, _ = collect_sentences(a.cache, HeldOut.read(a.held_out))
+    lines = [" ".join(words) for words in sentences]
     for split, (first, last) in PERCENT.items():
-        # By its words: a sentence that stands twice is in one split only.
+        # The split depends on the words only, so copies of a sentence are in the same split.
         chosen = [line for line in lines if first <= crc32(line.encode()) % 100 < last]
         with atomic_write(a.out / f"{split}.txt") as file:
             file.writelines(line + "\n" for line in chosen)

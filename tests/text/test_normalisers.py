@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.text.normalisers import normalise_english, normalise_korean, spell_out
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It's 23 o’clock — twenty-third.", "it's twenty three o'clock twenty third"),
+        ("He said 'no', then \"go\"!", "he said no then go"),
+        ("the 21st of May", "the twenty first of may"),
+        ("1,234 men", "one thousand two hundred and thirty four men"),
+        ("3.5 percent & more", "three point five percent and more"),
+        ("0.10 or .5", "zero point one zero or point five"),
+        ("100%", "one hundred percent"),
+        ("$5, $1 and £1.01", "five dollars one dollar and one pound one penny"),
+        ("$0.99 or €5.50 or $.50", "ninety nine cents or five euros fifty cents or fifty cents"),
+        ("$1,200", "one thousand two hundred dollars"),
+        ("$5.2 million", "five point two million dollars"),
+        ("$0.00", "zero dollars"),
+        ("the 1990s, the '80s", "the nineteen nineties the eighties"),
+        ("5:30, 5:02, 12:00", "five thirty five oh two twelve o'clock"),
+        ("the 1,001st", "the one thousand and first"),
+        ("101 and 2001", "one hundred and one and two thousand and one"),
+        ("agent 007", "agent zero zero seven"),
+        ("1" * 400, " ".join(["one"] * 400)),
+        ("1 + 1 = 2 @ 30°", "one plus one equals two at thirty degrees"),
+        ("rock 'n' roll o'clock", "rock n roll o'clock"),
+        ("café naïve", "cafe naive"),
+        ("  ", ""),
+        ("...", ""),
+        ("3D", "three d"),
+        ("Philip Steels, etc.", "philip steels etc"),
+    ],
+)
+def test_normalise_english(text: str, expected: str) -> None:
+    assert normalise_english(text) == expected
+
+
+@given(st.text())
+def test_normalise_english_is_idempotent(text: str) -> None:
+    once = normalise_english(text)
+    assert normalise_english(once) == once
+
+
+def test_spell_out_keeps_punctuation() -> None:
+    assert spell_out("Yes, 2: great!").split() == ["yes,", "two", ":", "great!"]
+
+
+def test_normalise_korean() -> None:
+    decomposed = "\u1112\u1161\u11ab\u1100\u1173\u11af"
+    assert normalise_korean(f"{decomposed},  ABC 123!") == "한글 abc 123"
