@@ -80,7 +80,7 @@ def speak(
     else:
         results = [speech.speak_to_file(speaker, content, Path(out), rate, pitch)]
     for result in results:
-        typer.echo(speech.said_text(result, json))
+        typer.echo(speech.result_line(result, json))
     if failed:
         typer.echo(f"{len(results) + failed} lines, {failed} failed", err=True)
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ from asr.serving.savedmodel import checks, export_recognizer, write_saved_model
 from asr.tts.sentences import GAP, START
 from asr.tts.synthesizer import LEXICON, Synthesizer
 from asr.tts.vocoder import finish
-from asr.tts.voice_network import FRAMES_A_STEP
+from asr.tts.voice_network import FRAMES_PER_STEP
 
 
 class ServedVoice(tf.Module):
@@ -53,7 +53,7 @@ class ServedVoice(tf.Module):
         with tf.control_dependencies([right]):
             read = tf.where(inside, symbols, 0)
         frames, durations = self.predict(read, lengths, tf.constant(1.0), tf.constant(0.0))
-        counts = FRAMES_A_STEP * tf.reduce_sum(durations, axis=1)
+        counts = FRAMES_PER_STEP * tf.reduce_sum(durations, axis=1)
         longest = tf.maximum(tf.reduce_max(counts) - 1, 0) * self.mel.hop
 
         def one(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

@@ -1,8 +1,9 @@
-"""How long each symbol of a recording lasts.
+"""`align_symbols`: durations of the symbols of recordings, for training a voice.
 
-The recogniser's CTC alignment says when each word is said. Within that, phones are found by a
-Viterbi search over Gaussians of the frames' cepstra, which are estimated from the alignment itself
-and again from each better one (segmental k-means: Rabiner et al., 1986).
+The recogniser's CTC alignment gives the times of the words. Inside the words, a Viterbi search
+finds the phones. It scores the frames' cepstra with one Gaussian per phone half. The Gaussians are
+estimated from an even division of each word, then again from each new alignment (segmental k-means,
+Rabiner et al., 1986).
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ from asr.errors import TextError
 from asr.tts.sentences import GAP, SILENT, Sentence
 
 ROUNDS = 6
+"""Estimations of the Gaussians, each followed by a search."""
 CEPSTRA = 13
+"""Cepstral coefficients per frame; their slopes are as many again."""
 TOLERANCE = 0.12
-"""Seconds by which a word may begin or end outside of where the recogniser heard it."""
+"""Seconds by which a word may start before or end after the recogniser's times."""
 LEAST_VARIANCE = 0.05
-"""Of standardised features: a symbol that is rare has no narrow Gaussian."""
+"""Smallest variance of standardised features, so that a rare symbol has no narrow Gaussian."""
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpokenSentence:
     """A recording of one sentence.
 
-    sentence: with the symbols to find. frames: log-mel [frames, mels]. words: each word's first and
-    last second, by the recogniser.
+    Attributes:
+        sentence: its text as symbols.
+        frames: log-mel frames, float32 [frames, mels].
+        words: start and end of each word by the recogniser, in seconds.
     """
 
     sentence: Sentence
@@ -38,10 +43,18 @@ class Spoken:
     words: tuple[tuple[float, float], ...]
 
 
-def align_symbols(recordings: Sequence[Spoken], seconds_per_frame: float) -> list[np.ndarray]:
-    """Frames of each symbol of each recording: int [symbols], which add up to its frames.
+def align_symbols(
+    recordings: Sequence[SpokenSentence], seconds_per_frame: float
+) -> list[np.ndarray]:
+    """Find the duration of each symbol.
 
-    A phone has two frames or more; a pause or gap may have none.
+    Args:
+        recordings: the sentences, all by one voice.
+        seconds_per_frame: distance of the frames in seconds.
+
+    Returns:
+        For each recording the frames of each symbol, int [symbols]. They add up to the frames of
+        the recording. A phone has two or more, a pause or gap may have none.
 
     Raises:
         TextError: a recording has fewer frames than its phones need.
@@ -56,15 +69,15 @@ def align_symbols(recordings: Sequence[Spoken], seconds_per_frame: float) -> lis
 
 
 class _Chain:
-    """The states of a recording, from left to right: two for a phone, one for a pause."""
+    """The states of a recording in order: two for a phone, one for a pause."""
 
-    def __init__(self, recording: Spoken, seconds_per_frame: float) -> None:
+    def __init__(self, recording: SpokenSentence, seconds_per_frame: float) -> None:
         symbols = recording.sentence.symbols
         self.count, self.frames = len(symbols), len(recording.frames)
         kinds: list[tuple[str, int]] = []
         owners: list[int] = []
         for i, symbol in enumerate(symbols):
-            # Silence sounds the same whatever is written there.
+            # All silences share one Gaussian.
             states = [(GAP, 0)] if symbol in SILENT else [(symbol, 0), (symbol, 1)]
             kinds += states
             owners += [i] * len(states)
@@ -80,18 +93,18 @@ class _Chain:
             early = round((start - TOLERANCE) / seconds_per_frame)
             late = round((end + TOLERANCE) / seconds_per_frame)
             needed = int(inside.sum())
-            if late - early >= 2 * needed:  # else the recogniser heard it elsewhere
+            if late - early >= 2 * needed:  # otherwise the recogniser's times are wrong
                 self.first[inside], self.last[inside] = max(early, 0), late
             span = (round(start / seconds_per_frame), round(end / seconds_per_frame))
             self.words.append((np.flatnonzero(inside), span))
 
     def uniform(self) -> np.ndarray:
-        """A first path [frames] of states: each word's states share its time equally."""
+        """A first path, int [frames]: the states of each word share its time equally."""
         path = np.full(self.frames, -1)
         for states, (start, end) in self.words:
             start, end = min(start, self.frames - 1), min(max(end, start + 1), self.frames)
             path[start:end] = states[np.arange(end - start) * len(states) // (end - start)]
-        # What is left over is the silence before the next word, or after the last one.
+        # All other frames are the silence before the next word, or after the last one.
         silence = np.flatnonzero(self.skippable)
         for t in np.flatnonzero(path < 0):
             later = path[t:][path[t:] >= 0]
@@ -99,10 +112,10 @@ class _Chain:
         return path
 
     def best(self, scores: np.ndarray) -> np.ndarray:
-        """The likeliest path [frames] of scores [frames, states]; silences may be left out."""
+        """The most likely path, int [frames], for scores [frames, states]. It may skip silences."""
         time = np.arange(self.frames)[:, None]
         allowed = (time >= self.first) & (time < self.last)
-        # Not forbidden, only expensive: a path must exist whatever the recogniser said.
+        # A penalty for states outside their word's time, and no ban: so a path always exists.
         scores = np.where(allowed, scores, scores - 1e3)
         states = scores.shape[1]
         came = np.zeros(scores.shape, np.int8)
@@ -127,11 +140,12 @@ class _Chain:
         return path
 
     def durations(self, path: np.ndarray) -> np.ndarray:
+        """Frames of each symbol, int [symbols]."""
         return np.bincount(self.owners[path], minlength=self.count)
 
 
 class _Gaussians:
-    """A diagonal Gaussian of the features of each kind of state."""
+    """One Gaussian with diagonal covariance for each kind of state."""
 
     def __init__(
         self,
@@ -151,7 +165,8 @@ class _Gaussians:
             columns = [np.bincount(owners, column, len(kinds)) for column in values.T]
             return np.stack(columns, axis=1)
 
-        # One frame each of the whole: what was never seen is like anything.
+        # The prior counts as one frame with mean 0 and variance 1, so that an unseen state has a
+        # Gaussian too.
         self.means = sums(stacked) / (counts + 1)
         squares = (sums(stacked**2) + 1) / (counts + 1)
         self.variances = np.maximum(squares - self.means**2, LEAST_VARIANCE)
@@ -160,7 +175,7 @@ class _Gaussians:
         return np.array([self.places[kind] for kind in chain.kinds])
 
     def scores(self, x: np.ndarray, chain: _Chain) -> np.ndarray:
-        """Log-densities [frames, states] without their constant."""
+        """Log densities [frames, states], without the constant."""
         precisions = 1 / self.variances
         distance = (x**2) @ precisions.T - 2 * x @ (self.means * precisions).T
         constant = (self.means**2 * precisions + np.log(self.variances)).sum(axis=1)
@@ -168,7 +183,7 @@ class _Gaussians:
 
 
 def _cepstra(frames: np.ndarray) -> np.ndarray:
-    """Cepstra of log-mel frames, with their slopes: [frames, 2 × CEPSTRA]."""
+    """Cepstra of log-mel frames and their slopes, [frames, 2 × CEPSTRA]."""
     static = dct(frames, type=2, norm="ortho", axis=1)[:, :CEPSTRA]
     return np.concatenate([static, np.gradient(static, axis=0)], axis=1)
 

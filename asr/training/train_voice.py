@@ -27,7 +27,7 @@ from asr.training.voice_dataset import VoiceDataset, padded
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.sentences import SYMBOLS, one_sentence
 from asr.tts.synthesizer import Synthesizer, VoiceConfig
-from asr.tts.voice_network import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
+from asr.tts.voice_network import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceModel
 
 SAMPLES = 2
 """Dev sentences that the voice speaks and draws after each better epoch."""
@@ -199,7 +199,7 @@ def voice_errors(
     count = tf.shape(frames)[1]
     # The frames are padded to the longest item of the whole batch, which another replica may have.
     wanted = (batch["frames"][:, :count] - scales["mel_mean"]) / scales["mel_deviation"]
-    total = FRAMES_A_STEP * tf.reduce_sum(batch["durations"], axis=1)
+    total = FRAMES_PER_STEP * tf.reduce_sum(batch["durations"], axis=1)
     inside = tf.cast(tf.sequence_mask(total, count), tf.float32)
     mel = tf.reduce_mean(tf.abs(frames - wanted), axis=2)
     valid = tf.cast(tf.sequence_mask(batch["lengths"], tf.shape(pitch)[1]), tf.float32)
@@ -219,7 +219,7 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 def _write_samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
     for i, example in enumerate(dataset.dev[:SAMPLES]):
-        speech = voice.say(one_sentence(example.utterance.text, voice.pronounce))
+        speech = voice.speak_sentence(one_sentence(example.utterance.text, voice.pronounce))
         with atomic_write(out / f"sample-{i}.wav", binary=True) as file:
             soundfile.write(file, speech.samples, speech.sample_rate, format="WAV")
         plots.mels(

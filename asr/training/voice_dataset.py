@@ -1,4 +1,4 @@
-"""Training data of a voice: recordings → symbols, durations, pitch and mel frames → batches."""
+"""`VoiceDataset`: training batches of symbols, durations, pitch and mel frames for a voice."""
 
 from __future__ import annotations
 
@@ -25,25 +25,30 @@ from asr.pronunciation.pronouncer import Pronouncer
 from asr.recognizer import Recognizer
 from asr.results import Word
 from asr.text.phones import VOWELS
-from asr.training.phone_durations import ROUNDS, TOLERANCE, Spoken, align_symbols
+from asr.training.phone_durations import ROUNDS, TOLERANCE, SpokenSentence, align_symbols
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.sentences import SILENT, Sentence, one_sentence
-from asr.tts.voice_network import FRAMES_A_STEP, PITCH_POINTS
+from asr.tts.voice_network import FRAMES_PER_STEP, PITCH_POINTS
 
 BEFORE, AFTER = 0.1, 0.25
-"""Seconds that are kept of the silence around a sentence."""
+"""Silence kept before and after a sentence, in seconds."""
 VOICED = frozenset((*(v + s for v in VOWELS for s in "01"), "L", "M", "N", "NG", "R", "W", "Y"))
-"""Symbols whose pitch can be trusted; through the others it is drawn as a straight line."""
-LOWEST, HIGHEST = 60.0, 500.0
-"""Hz between which a voice's pitch is looked for."""
+"""Voiced symbols. The pitch of all other symbols is interpolated between them."""
+LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0
+"""Range in which the pitch is searched, in Hz."""
 
 
 @dataclass(frozen=True)
 class VoiceExample:
-    """A recording ready for training.
+    """A recording with everything that the network learns from.
 
-    frames: log-mel [steps × FRAMES_A_STEP, mels]. durations: int [symbols], steps. pitch: log Hz
-    [symbols, PITCH_POINTS].
+    Attributes:
+        utterance: the manifest line.
+        sentence: the symbols of its text.
+        frames: log-mel frames, float32 [steps × FRAMES_PER_STEP, mels].
+        durations: decoder steps of each symbol, int [symbols].
+        pitch: natural logarithm of the pitch in Hz, float32 [symbols, PITCH_POINTS].
+        start: time of the first frame in the recording, in seconds.
     """
 
     utterance: Utterance
@@ -52,20 +57,24 @@ class VoiceExample:
     durations: np.ndarray
     pitch: np.ndarray
     start: float
-    """Seconds of the recording before the first frame."""
 
 
 class VoiceDataset:
-    """Examples of train and dev; makes any epoch's batches of the former.
+    """Examples of the train and dev set, and the batches of any epoch of the train set.
 
-    Everything random is a function of (seed, epoch). Recordings that cannot be learnt from are left
-    out and listed, with the reason, in `skipped`.
+    Everything random is a function of (seed, epoch). Recordings that cannot be trained on are left
+    out; `skipped` lists them with the reason.
 
     Args:
-        cache: file that keeps durations and pitch, which take minutes, for the same data.
+        train, dev: the recordings.
+        recognizer: aligns the words of the recordings.
+        pronounce: word → phones.
+        mel: how mel frames are computed.
+        seed: seed of the order of batches.
+        cache: file that keeps durations and pitch, whose measurement takes minutes.
 
     Raises:
-        TextError: none is left.
+        TextError: no recording of the train or of the dev set can be used.
     """
 
     def __init__(
@@ -94,22 +103,22 @@ class VoiceDataset:
         self.examples, self.dev = examples[:count], examples[count:]
         if not self.examples or not self.dev:
             listed = "\n  ".join(self.skipped[:20])
-            raise TextError(f"train or dev: no recording is left to learn from:\n  {listed}")
+            raise TextError(f"train or dev: no recording can be trained on:\n  {listed}")
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def describe(self, index: int) -> str:
-        """What an example is called in errors."""
+        """Name of an example in error messages."""
         return str(self.examples[index].utterance.path)
 
     @property
     def seconds_per_step(self) -> float:
-        """Duration of a step, the unit of durations."""
-        return FRAMES_A_STEP * self.mel.hop / self.mel.sample_rate
+        """Length of a decoder step in seconds."""
+        return FRAMES_PER_STEP * self.mel.hop / self.mel.sample_rate
 
     def picture(self, example: VoiceExample) -> tuple[np.ndarray, int, tuple[Word, ...]]:
-        """Samples, their rate, and each symbol where it is said: for `plots.alignment`."""
+        """Samples, sample rate in Hz, and the symbols with their times, for `plots.alignment`."""
         rate, step = self.mel.sample_rate, self.seconds_per_step
         ends = np.cumsum(example.durations)
         spans = zip(example.sentence.symbols, ends - example.durations, ends, strict=True)
@@ -124,7 +133,7 @@ class VoiceDataset:
         )
 
     def digest(self) -> str:
-        """SHA-256 of everything that is trained on, in its order."""
+        """SHA-256 of all symbols, durations, pitch and frames in order."""
         total = hashlib.sha256()
         for e in self.examples:
             for array in (np.array(e.sentence.ids), e.durations, e.pitch, e.frames):
@@ -132,7 +141,7 @@ class VoiceDataset:
         return total.hexdigest()
 
     def statistics(self) -> dict[str, np.ndarray]:
-        """What `VoiceModel.scales` standardise by."""
+        """Means and standard deviations for `VoiceModel.scales`."""
         frames = np.concatenate([e.frames for e in self.examples])
         pitch = np.concatenate([e.pitch for e in self.examples])
         return {
@@ -143,12 +152,12 @@ class VoiceDataset:
         }
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
-        """The epoch's batches as arrays of example indices."""
+        """Example indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
         seconds = [e.durations.sum() * self.seconds_per_step for e in self.examples]
         return shuffled_batches(seconds, batch_size, (self.seed, epoch))
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
-        """The epoch's batches from number `skip` on, as a prefetched tf.data pipeline."""
+        """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""
         plan = self.plan(epoch, batch_size)[skip:]
         signature = {
             "symbols": tf.TensorSpec([None, None], tf.int32),
@@ -173,7 +182,7 @@ class VoiceDataset:
 
 
 def padded(examples: Sequence[VoiceExample]) -> dict[str, np.ndarray]:
-    """Arrays [batch, …] as `VoiceModel` and the loss take them, zero beyond each example."""
+    """Examples as one batch of arrays, padded with zeros, for `voice_errors`."""
     return {
         "symbols": pad([np.array(e.sentence.ids) for e in examples], np.int32),
         "lengths": np.array([len(e.durations) for e in examples], np.int32),
@@ -186,23 +195,37 @@ def padded(examples: Sequence[VoiceExample]) -> dict[str, np.ndarray]:
 def symbol_pitch(
     samples: np.ndarray, symbols: Sequence[str], steps: np.ndarray, mel: MelConfig
 ) -> np.ndarray:
-    """Mean log Hz of each symbol's first and second half: float32 [symbols, PITCH_POINTS].
+    """Mean log pitch of the first and the second half of each symbol.
 
-    By YIN (de Cheveigné & Kawahara, 2002) in what is voiced; between, on a straight line.
+    The pitch of voiced symbols is found by YIN (de Cheveigné & Kawahara, 2002). Between them it is
+    interpolated linearly.
+
+    Args:
+        samples: mono samples of the sentence, float32 [n].
+        symbols: the symbols of the sentence.
+        steps: decoder steps of each symbol, int [symbols].
+        mel: sample rate and frame lengths.
+
+    Returns:
+        Natural logarithm of the pitch in Hz, float32 [symbols, PITCH_POINTS].
     """
-    hop = FRAMES_A_STEP * mel.hop
+    hop = FRAMES_PER_STEP * mel.hop
     hertz = librosa.yin(
-        samples, fmin=LOWEST, fmax=HIGHEST, sr=mel.sample_rate, frame_length=2 * mel.fft,
+        samples,
+        fmin=LOWEST_PITCH,
+        fmax=HIGHEST_PITCH,
+        sr=mel.sample_rate,
+        frame_length=2 * mel.fft,
         hop_length=hop,
-    )  # fmt: skip
+    )
     owners = np.repeat(np.arange(len(symbols)), steps)
     hertz = hertz[: len(owners)]
     voiced = np.array([s in VOICED for s in symbols])[owners[: len(hertz)]]
-    usual = np.median(hertz[voiced]) if voiced.any() else np.sqrt(LOWEST * HIGHEST)
-    # An octave off is a common error of any such method.
-    trusted = np.flatnonzero(voiced & (hertz > usual / 1.6) & (hertz < usual * 1.6))
+    median = np.median(hertz[voiced]) if voiced.any() else np.sqrt(LOWEST_PITCH * HIGHEST_PITCH)
+    # YIN is sometimes wrong by an octave: drop values far from the median.
+    trusted = np.flatnonzero(voiced & (hertz > median / 1.6) & (hertz < median * 1.6))
     if not len(trusted):
-        return np.full([len(symbols), PITCH_POINTS], np.log(usual), np.float32)
+        return np.full([len(symbols), PITCH_POINTS], np.log(median), np.float32)
     curve = np.interp(np.arange(len(owners) + 1), trusted, np.log(hertz[trusted]))
     pitch = np.empty([len(symbols), PITCH_POINTS], np.float32)
     ends = np.cumsum(steps)
@@ -215,10 +238,11 @@ def symbol_pitch(
 
 @dataclass(frozen=True)
 class _Measures:
-    """What takes long to find out about a recording.
+    """Measurements of a recording that take long.
 
-    first, last: samples of the recording that are used, last exclusive. durations, pitch: as in
-    `VoiceExample`.
+    Attributes:
+        first, last: range of the recording's samples that is used; `last` is exclusive.
+        durations, pitch: see `VoiceExample`.
     """
 
     first: int
@@ -229,7 +253,13 @@ class _Measures:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Measures of the utterances `kept`, by their places, and why the others were left out."""
+    """Measurements of all usable recordings.
+
+    Attributes:
+        kept: indices of the usable recordings.
+        measures: their measurements.
+        skipped: one message for each recording that is left out.
+    """
 
     kept: tuple[int, ...]
     measures: tuple[_Measures, ...]
@@ -245,20 +275,22 @@ def _prepare(
             sentence, span, words = _words(utterance, recognizer, pronounce, mel)
             frames = _frames(utterance, mel, *span)
             phones = sum(symbol not in SILENT for symbol in sentence.symbols)
-            if len(frames) < FRAMES_A_STEP * phones:
-                raise TextError(f"{utterance.path}: {len(frames)} frames hold no {phones} phones")
+            if len(frames) < FRAMES_PER_STEP * phones:
+                raise TextError(
+                    f"{utterance.path}: {len(frames)} frames are too few for {phones} phones"
+                )
         except AsrError as error:
             skipped.append(str(error))
             continue
         kept.append(i)
         spans.append(span)
-        spoken.append(Spoken(sentence, frames, words))
+        spoken.append(SpokenSentence(sentence, frames, words))
     durations = align_symbols(spoken, mel.hop / mel.sample_rate) if spoken else []
     measures = []
     for i, (first, last), s, frames in zip(
         track(kept, len(kept), "measuring pitch"), spans, spoken, durations, strict=True
     ):
-        steps = np.diff((np.cumsum(frames) + 1) // FRAMES_A_STEP, prepend=0)
+        steps = np.diff((np.cumsum(frames) + 1) // FRAMES_PER_STEP, prepend=0)
         samples = read_audio(utterances[i].path, mel.sample_rate)[first:last]
         pitch = symbol_pitch(samples, s.sentence.symbols, steps, mel)
         measures.append(_Measures(first, last, steps, pitch))
@@ -268,9 +300,9 @@ def _prepare(
 def _words(
     utterance: Utterance, recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
 ) -> tuple[Sentence, tuple[int, int], tuple[tuple[float, float], ...]]:
-    """The sentence, the samples that are used, and in these each word's first and last second."""
+    """The sentence, its range of samples, and the words' times in it, in seconds."""
     if utterance.audio_filepath is None:
-        raise TextError(f"{utterance.path}: a voice needs audio, this has features only")
+        raise TextError(f"{utterance.path}: a voice needs audio, but this has only features")
     try:
         sentence = one_sentence(utterance.text, pronounce)
     except TextError as error:
@@ -278,7 +310,7 @@ def _words(
     heard = recognizer.align(utterance, sentence.text).words
     if [w.text for w in heard] != [w.text for w in sentence.words]:
         raise TextError(
-            f"{utterance.path}: the voice reads {sentence.text!r}, the recogniser "
+            f"{utterance.path}: the voice reads {sentence.text!r}, but the recogniser "
             f"{' '.join(w.text for w in heard)!r}"
         )
     first = int(max(0.0, heard[0].start - BEFORE) * mel.sample_rate)
@@ -295,24 +327,28 @@ def _example(
     utterance: Utterance, pronounce: Pronouncer, mel: MelConfig, measures: _Measures
 ) -> VoiceExample:
     frames = _frames(utterance, mel, measures.first, measures.last)
-    wanted = int(measures.durations.sum()) * FRAMES_A_STEP
-    # Whole steps: a missing last frame is the one before it again.
+    wanted = int(measures.durations.sum()) * FRAMES_PER_STEP
+    # A step has several frames: repeat the last frame where one is missing.
     frames = np.concatenate([frames, frames[-1:]])[:wanted]
     return VoiceExample(
-        utterance, one_sentence(utterance.text, pronounce), frames, measures.durations,
-        measures.pitch, measures.first / mel.sample_rate,
-    )  # fmt: skip
+        utterance=utterance,
+        sentence=one_sentence(utterance.text, pronounce),
+        frames=frames,
+        durations=measures.durations,
+        pitch=measures.pitch,
+        start=measures.first / mel.sample_rate,
+    )
 
 
 def _cache_key(
     utterances: Sequence[Utterance], recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
 ) -> str:
     total = hashlib.sha256()
-    settings = (BEFORE, AFTER, LOWEST, HIGHEST, ROUNDS, TOLERANCE, FRAMES_A_STEP)
+    settings = (BEFORE, AFTER, LOWEST_PITCH, HIGHEST_PITCH, ROUNDS, TOLERANCE, FRAMES_PER_STEP)
     for part in (to_dict(mel), recognizer.config.weights_sha256, settings):
         total.update(json.dumps(part).encode())
     for utterance in utterances:
-        # What the front end makes of the text today: durations are of its symbols.
+        # Durations belong to symbols, and the front end may change which symbols a text has.
         try:
             total.update(" ".join(one_sentence(utterance.text, pronounce).symbols).encode())
         except TextError as error:
@@ -339,7 +375,7 @@ def _write_cache(path: Path, key: str, prepared: _Prepared) -> None:
 
 
 def _read_cache(path: Path, key: str) -> _Prepared | None:
-    """None if there is none, or one of other data."""
+    """The cached measurements; None if there are none, or if they are of other data."""
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as arrays:

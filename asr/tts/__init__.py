@@ -1,6 +1,8 @@
-"""Text to speech: sentences, phones, durations, mel frames, samples.
+"""Text to speech.
 
-The voice network, the vocoder, the synthesizer, and packaged engines for training speech.
+Text becomes sentences of phone symbols (`sentences`), log-mel frames (`voice_network`, `mel`) and
+samples (`vocoder`). `synthesizer` puts them together, `speak` writes files, and `engines` makes
+training speech with this and other text-to-speech programs.
 
 May import `asr.pronunciation`, `asr.data`, `asr.networks` and below.
 """

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms: what a voice's network predicts, and what its vocoder makes audible."""
+"""Log-mel spectrograms: the output of a voice's network and the input of its vocoder."""
 
 from __future__ import annotations
 
@@ -15,43 +15,59 @@ from asr.errors import ConfigError
 
 @dataclass(frozen=True, config=STRICT)
 class MelConfig:
-    """How samples become mel frames; travels inside every voice."""
+    """The key `mel` of a voice: how samples become log-mel frames."""
 
     sample_rate: int = 22_050
+    """Sample rate of the speech, in Hz. Default: 22050."""
     fft: int = 1024
-    """Samples a frame (46 ms), under a Hann window."""
+    """Length of a frame and its Hann window, in samples. Default: 1024 (46 ms)."""
     hop: int = 256
-    """Samples from one frame's centre to the next one's (11.6 ms)."""
+    """Distance between the centres of frames, in samples. Default: 256 (11.6 ms)."""
     mels: int = Field(default=80, ge=1)
+    """Number of mel bands. Default: 80."""
     low_hz: float = 0.0
+    """Lower edge of the lowest band, in Hz. Default: 0."""
     high_hz: float = 8000.0
+    """Upper edge of the highest band, in Hz. Default: 8000."""
     floor: float = Field(default=1e-5, gt=0)
-    """Smallest magnitude, before the natural logarithm."""
+    """Smallest magnitude before the natural logarithm. Default: 0.00001."""
 
     def __post_init__(self) -> None:
         if self.hop < 1 or self.fft < 4 * self.hop or self.fft % self.hop:
             raise ConfigError(
-                f"mel: fft must be 4 × hop or another multiple, found {self.fft} and {self.hop}"
+                f"mel: fft must be a multiple of hop, at least 4 × hop; found fft {self.fft} and "
+                f"hop {self.hop}"
             )
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise ConfigError(
-                f"mel: low_hz < high_hz ≤ sample_rate / 2 is needed, found {self.low_hz}, "
+                f"mel: needs 0 ≤ low_hz < high_hz ≤ sample_rate / 2; found {self.low_hz}, "
                 f"{self.high_hz} and {self.sample_rate / 2}"
             )
 
 
 @lru_cache(maxsize=8)
 def mel_filters(config: MelConfig) -> np.ndarray:
-    """Slaney's triangular filters of equal area: float32 [fft / 2 + 1, mels]."""
+    """Slaney's triangular mel filters with equal areas, float32 [fft / 2 + 1, mels]."""
     filters = librosa.filters.mel(
-        sr=config.sample_rate, n_fft=config.fft, n_mels=config.mels, fmin=config.low_hz,
+        sr=config.sample_rate,
+        n_fft=config.fft,
+        n_mels=config.mels,
+        fmin=config.low_hz,
         fmax=config.high_hz,
-    )  # fmt: skip
+    )
     return filters.T.astype(np.float32)
 
 
 def log_mel(samples: np.ndarray, config: MelConfig) -> np.ndarray:
-    """Samples [n] in −1…1 → float32 [1 + n // hop, mels], frame i centred on sample i × hop."""
+    """Log-mel frames of mono samples.
+
+    Args:
+        samples: float32 [n], in −1…1.
+        config: frame and band settings.
+
+    Returns:
+        float32 [1 + n // hop, mels]. Frame i is centred on sample i × hop.
+    """
     spectrum = np.abs(librosa.stft(samples, n_fft=config.fft, hop_length=config.hop))
     energies = spectrum.T @ mel_filters(config)
     return np.log(np.maximum(energies, config.floor)).astype(np.float32)

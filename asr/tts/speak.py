@@ -1,4 +1,4 @@
-"""`asr speak`: text from the command line, a file or stdin → audio files, a folder, or raw PCM."""
+"""Speak texts to audio files, to a folder with a manifest, or as raw samples, for `asr speak`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ import soundfile
 from asr.base.files import atomic_write, json_line
 from asr.base.progress import track
 from asr.errors import AsrError, ConfigError, TextError
-from asr.tts.synthesizer import Synthesizer, joined
+from asr.tts.synthesizer import Synthesizer, with_pauses
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 
 
 @dataclass(frozen=True)
-class Said:
-    """What became of one text: its words as they were said, its file (None: standard output),
-    seconds and warnings."""
+class SpokenText:
+    """A text that was spoken.
+
+    Attributes:
+        text: the text.
+        spoken: its words as they were spoken.
+        audio_filepath: the file; None for standard output.
+        duration: in seconds.
+        warnings: parts that were skipped, spelled or pronounced by a rule.
+    """
 
     text: str
     spoken: str
@@ -32,10 +39,10 @@ class Said:
 
 
 def read_text(text: str) -> str:
-    """The text itself; of a name that ends in .txt, or of -, what the file or stdin holds.
+    """The text of an argument: the content of stdin for -, of the file for NAME.txt, or itself.
 
     Raises:
-        TextError: the file cannot be read, or is not UTF-8.
+        TextError: the file cannot be read or is not UTF-8.
     """
     if text != "-" and not text.endswith(".txt"):
         return text
@@ -50,109 +57,134 @@ def read_text(text: str) -> str:
 
 
 def phone_lines(voice: Synthesizer, text: str) -> Iterator[str]:
-    """What the voice would say: each sentence's symbols, in a line.
+    """The symbols of each sentence, as a line each.
 
     Raises:
-        TextError: nothing in the text can be said.
+        TextError: the text has nothing that can be spoken.
     """
     for sentence in voice.sentences(text):
         _warn(sentence.warnings)
         yield " ".join(sentence.symbols)
 
 
-def speak_to_file(voice: Synthesizer, text: str, out: Path, rate: float, pitch: float) -> Said:
-    """Write a text as .wav, .flac or .ogg, a sentence at a time.
+def speak_to_file(
+    voice: Synthesizer, text: str, out: Path, rate: float, pitch: float
+) -> SpokenText:
+    """Speak a text to a .wav, .flac or .ogg file.
+
+    Args:
+        voice: the voice.
+        text: any number of sentences.
+        out: the file; its ending chooses the format.
+        rate: speed, from 0.25 to 4; 1 as recorded.
+        pitch: semitones by which the pitch is raised, from −12 to 12.
 
     Raises:
-        AsrError: see `Synthesizer.speak_each`; or the file's ending is of no format.
+        ConfigError: the ending is not one of FORMATS, or rate or pitch is out of range.
+        TextError: the text has nothing that can be spoken.
     """
     if out.suffix.lower() not in FORMATS:
-        raise ConfigError(f"{out}: the file's name must end in {', '.join(FORMATS)}")
+        raise ConfigError(f"{out}: the name must end in one of {', '.join(FORMATS)}")
     with atomic_write(out, binary=True) as file:
         return _write(voice, text, file, out, rate, pitch)
 
 
-def speak_raw(voice: Synthesizer, text: str, out: IO[bytes], rate: float, pitch: float) -> Said:
-    """Write 16-bit little-endian samples at the voice's rate, each sentence as soon as it is made.
+def speak_raw(
+    voice: Synthesizer, text: str, out: IO[bytes], rate: float, pitch: float
+) -> SpokenText:
+    """Write 16-bit little-endian samples at the voice's sample rate, sentence by sentence.
 
-    Raises: as `Synthesizer.speak_each`.
+    Arguments and exceptions are those of `speak_to_file`, with a binary stream as `out`.
     """
 
     def write(samples: np.ndarray) -> None:
         out.write((samples * 32767).astype("<i2").tobytes())
         out.flush()
 
-    return _say(voice, text, write, None, rate, pitch)
+    return _speak(voice, text, write, None, rate, pitch)
 
 
 def speak_lines(
     voice: Synthesizer, texts: Iterable[str], folder: Path, suffix: str, rate: float, pitch: float
-) -> tuple[list[Said], int]:
-    """Each line of text to a file of `folder`, with a manifest.jsonl of all for `asr data check`.
+) -> tuple[list[SpokenText], int]:
+    """Speak each line of a text to a file of its own, and write a manifest of the files.
 
-    A line that cannot be said goes to stderr and stops nothing; returns what was said, and how
-    many lines failed.
+    A line that cannot be spoken is reported on stderr; the other lines are spoken all the same.
+
+    Args:
+        voice: the voice.
+        texts: the lines; empty lines are skipped.
+        folder: folder of the files and of `manifest.jsonl`.
+        suffix: file ending, one of FORMATS.
+        rate, pitch: see `speak_to_file`.
+
+    Returns:
+        The spoken lines, and the number of lines that failed.
 
     Raises:
-        TextError: there is no line.
-        ConfigError: the format is not known, or rate or pitch is out of range.
+        TextError: all lines are empty.
+        ConfigError: the format is unknown, or rate or pitch is out of range.
     """
     if suffix not in FORMATS:
         known = ", ".join(s.removeprefix(".") for s in FORMATS)
         raise ConfigError(f"format: {suffix.removeprefix('.')!r} is not known; one of {known}")
-    voice.check(rate, pitch)
+    voice.check_options(rate, pitch)
     lines = [(n, line.strip()) for n, line in enumerate(texts, 1) if line.strip()]
     if not lines:
-        raise TextError("there is no line to say")
-    said, failed = [], 0
+        raise TextError("the text has no line that is not empty")
+    spoken, failed = list[SpokenText](), 0
     for number, line in track(lines, len(lines), "speaking"):
         path = folder / f"{number:05d}{suffix}"
         try:
-            said.append(speak_to_file(voice, line, path, rate, pitch))
+            spoken.append(speak_to_file(voice, line, path, rate, pitch))
         except AsrError as error:
             failed += 1
             print(f"failed: line {number}: {error}", file=sys.stderr)
     with atomic_write(folder / "manifest.jsonl") as file:
-        for s in said:
-            assert s.audio_filepath is not None
+        for line_spoken in spoken:
             entry = {
-                "audio_filepath": Path(s.audio_filepath).name,
-                "text": s.spoken,
-                "duration": s.duration,
+                "audio_filepath": Path(line_spoken.audio_filepath or "").name,
+                "text": line_spoken.spoken,
+                "duration": line_spoken.duration,
                 "speaker": voice.config.voice,
             }
             file.write(json_line(entry))
-    return said, failed
+    return spoken, failed
 
 
-def said_text(said: Said, as_json: bool) -> str:
-    """A line for people or for programs."""
+def result_line(spoken: SpokenText, as_json: bool) -> str:
+    """A spoken text as a line of text, or as a JSON object with all attributes."""
     if as_json:
-        return json_line(vars(said)).rstrip("\n")
-    return f"{said.audio_filepath}: {said.duration:.2f} s"
+        return json_line(vars(spoken)).rstrip("\n")
+    return f"{spoken.audio_filepath}: {spoken.duration:.2f} s"
 
 
 def _write(
     voice: Synthesizer, text: str, file: IO[bytes], out: Path, rate: float, pitch: float
-) -> Said:
+) -> SpokenText:
     kind = FORMATS[out.suffix.lower()]
     with soundfile.SoundFile(file, "w", voice.config.mel.sample_rate, 1, format=kind) as audio:
-        return _say(voice, text, audio.write, str(out), rate, pitch)
+        return _speak(voice, text, audio.write, str(out), rate, pitch)
 
 
-def _say(
-    voice: Synthesizer, text: str, write: Callable[[np.ndarray], object], name: str | None,
-    rate: float, pitch: float,
-) -> Said:  # fmt: skip
+def _speak(
+    voice: Synthesizer,
+    text: str,
+    write: Callable[[np.ndarray], object],
+    name: str | None,
+    rate: float,
+    pitch: float,
+) -> SpokenText:
+    """Speak a text, and pass the samples of each sentence to `write`."""
     count, words, warnings = 0, list[str](), list[str]()
-    for samples, speech in joined(voice.speak_each(text, rate, pitch)):
+    for samples, speech in with_pauses(voice.speak_each(text, rate, pitch)):
         write(samples)
         count += len(samples)
         words.append(speech.sentence.text)
         warnings += speech.sentence.warnings
         _warn(speech.sentence.warnings)
     seconds = count / voice.config.mel.sample_rate
-    return Said(text, " ".join(words), name, seconds, tuple(warnings))
+    return SpokenText(text, " ".join(words), name, seconds, tuple(warnings))
 
 
 def _warn(warnings: Iterable[str]) -> None:

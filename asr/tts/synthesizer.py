@@ -1,7 +1,7 @@
-"""`Synthesizer`: a voice's directory that turns text into speech.
+"""`Synthesizer`: text to speech with a voice, loaded from a model directory.
 
-It holds `model.json` (all configuration, training summary, versions), `weights.npz`,
-`lexicon.txt.gz` (words and their phones; a person may add lines) and its card, `README.md`.
+The directory holds `model.json` (configuration, training record, versions), `weights.npz`,
+`lexicon.txt.gz` (words and their phones, to which you may add lines) and the card, `README.md`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ from asr.networks.model_directory import read_config, write_model
 from asr.networks.weights import load_weights, weights_file
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon, write_lexicon
 from asr.tts.mel import MelConfig
-from asr.tts.sentences import SILENT, SYMBOLS, Sentence, sentences, unspeakable
+from asr.tts.sentences import SILENT, SYMBOLS, Sentence, sentences, unspeakable_reason
 from asr.tts.vocoder import GriffinLim, Vocoder, finish
-from asr.tts.voice_network import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
+from asr.tts.voice_network import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceModel
 
 LEXICON = "lexicon.txt.gz"
 PAUSE = 0.25
-"""Seconds between two sentences."""
+"""Pause between two sentences, in seconds."""
 RATES = (0.25, 4.0)
-SHIFTS = (-12.0, 12.0)
+"""Slowest and fastest speed."""
+PITCHES = (-12.0, 12.0)
+"""Lowest and highest pitch shift, in semitones."""
 
 
 @strict_dataclass(frozen=True, config=STRICT)
@@ -40,12 +42,12 @@ class VoiceConfig:
     """The content of a voice's `model.json`."""
 
     voice: str
-    """Its name."""
+    """Name of the voice."""
     mel: MelConfig = Field(default_factory=MelConfig)
     acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
     symbols: tuple[str, ...] = SYMBOLS
     training: dict[str, Any] = Field(default_factory=dict)
-    """Summary of the run that made the weights: command, seed, data, commit, scores."""
+    """Record of the training: command, seed, data, commit, scores."""
     versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str = ""
     format: int = 1
@@ -53,10 +55,13 @@ class VoiceConfig:
 
 @dataclass(frozen=True)
 class Speech:
-    """A sentence that was said.
+    """The speech of one sentence.
 
-    samples: float32 [n] in −1…1 at `sample_rate` Hz. durations: seconds of each of the sentence's
-    symbols.
+    Attributes:
+        sentence: the sentence.
+        samples: float32 [n], in −1…1.
+        sample_rate: in Hz.
+        durations: duration of each symbol of the sentence, in seconds.
     """
 
     sentence: Sentence
@@ -66,12 +71,12 @@ class Speech:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length of the speech in seconds."""
         return len(self.samples) / self.sample_rate
 
 
-def joined(spoken: Iterable[Speech]) -> Iterator[tuple[np.ndarray, Speech]]:
-    """Sentences' samples with PAUSE between one and the next."""
+def with_pauses(spoken: Iterable[Speech]) -> Iterator[tuple[np.ndarray, Speech]]:
+    """Samples of each sentence, with a pause before all but the first."""
     for i, speech in enumerate(spoken):
         pause = np.zeros(round(PAUSE * speech.sample_rate) if i else 0, np.float32)
         yield np.concatenate([pause, speech.samples]), speech
@@ -81,10 +86,10 @@ class Synthesizer:
     """Text to speech with one voice.
 
     Attributes:
-        config: everything that `model.json` says.
+        config: the content of `model.json`.
         pronounce: word → phones.
         network: the Keras model, symbols → frames.
-        vocoder: frames → samples; another one may be put in its place.
+        vocoder: frames → samples; you may assign another one.
     """
 
     def __init__(
@@ -97,7 +102,7 @@ class Synthesizer:
         self.config, self.pronounce = config, pronounce
         self.network = network or VoiceModel(config.acoustic, len(config.symbols), config.mel.mels)
         self.vocoder = vocoder or GriffinLim(config.mel)
-        # One signature with open shapes: otherwise every new length is traced again.
+        # With open shapes in the signature, TensorFlow does not trace again for each new length.
         one, many = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         scalar = tf.TensorSpec([], tf.float32)
         self._predict = tf.function(self.predict, input_signature=[many, one, scalar, scalar])
@@ -108,86 +113,104 @@ class Synthesizer:
 
     @classmethod
     def load(cls, voice: str | PathLike[str], vocoder: Vocoder | None = None) -> Synthesizer:
-        """Load a shipped voice by its name or any voice by its directory.
+        """Load a voice.
+
+        Args:
+            voice: name of a shipped voice, or a model directory.
+            vocoder: frames → samples; default: `GriffinLim`.
 
         Raises:
-            ModelError: a file is missing, damaged, or does not fit the configuration.
+            ModelError: a file is missing or damaged, or does not fit the configuration.
             ConfigError: `model.json` has an unknown, missing or impossible key.
         """
         folder = find_model(voice)
         config = read_config(VoiceConfig, folder)
         if config.symbols != SYMBOLS:
-            raise ModelError(f"{folder}: its symbols are not those of this version")
+            raise ModelError(f"{folder}: model.json: symbols differ from those of this version")
         voice_of = cls(config, Pronouncer(read_lexicon(folder / LEXICON)), vocoder=vocoder)
         load_weights(voice_of.network, folder / "weights.npz", config.weights_sha256)
         return voice_of
 
     def save(self, folder: Path, card: str) -> None:
-        """Write the voice's directory; weights as float16."""
+        """Write the model directory, with float16 weights and `card` as its README.md."""
         write_lexicon(folder / LEXICON, self.pronounce.lexicon.items())
         write_model(folder, self.config, weights_file(self.network), card)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> np.ndarray:
-        """All of a text: float32 samples [n] in −1…1 at the voice's sample rate.
+        """Speak a text.
 
-        Raises: as `speak_each`.
+        Args:
+            text: any number of sentences.
+            rate: speed, from 0.25 to 4; default: 1, as recorded.
+            pitch: semitones by which the pitch is raised, from −12 to 12; default: 0.
+
+        Returns:
+            Mono samples, float32 [n], in −1…1, at `config.mel.sample_rate`.
+
+        Raises:
+            TextError: the text has nothing that can be spoken; the message says why.
+            ConfigError: rate or pitch is out of range.
         """
-        spoken = joined(self.speak_each(text, rate, pitch))
+        spoken = with_pauses(self.speak_each(text, rate, pitch))
         return np.concatenate([samples for samples, _ in spoken])
 
     def speak_each(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> Iterator[Speech]:
-        """A text sentence by sentence, so that a long one needs no more memory than a short one.
+        """Speak a text sentence by sentence, so that memory does not grow with its length.
 
-        Args:
-            rate: speed, 1 as the voice was recorded, 2 twice as fast.
-            pitch: semitones up, or down if negative.
-
-        Raises:
-            TextError: nothing in the text can be said; the message says why.
-            ConfigError: rate or pitch is out of range.
+        Arguments and exceptions are those of `speak`.
         """
-        self.check(rate, pitch)
+        self.check_options(rate, pitch)
         for sentence in self.sentences(text):
-            yield self.say(sentence, rate, pitch)
+            yield self.speak_sentence(sentence, rate, pitch)
 
     def sentences(self, text: str) -> Iterator[Sentence]:
-        """What the front end makes of a text.
+        """The sentences of a text, as symbols.
 
         Raises:
-            TextError: nothing in it can be said; the message says why.
+            TextError: the text has nothing that can be spoken; the message says why.
         """
-        said = False
+        empty = True
         for sentence in sentences(text, self.pronounce):
-            said = True
+            empty = False
             yield sentence
-        if not said:
-            raise TextError(unspeakable(text))
+        if empty:
+            raise TextError(unspeakable_reason(text))
 
-    def check(self, rate: float, pitch: float) -> None:
-        """Whether a voice can be that fast and that high.
+    def check_options(self, rate: float, pitch: float) -> None:
+        """Check the speed and the pitch shift.
 
         Raises:
-            ConfigError: it cannot; the message has the limits.
+            ConfigError: one is out of range; the message names the limits.
         """
-        for name, value, (low, high) in (("rate", rate, RATES), ("pitch", pitch, SHIFTS)):
+        for name, value, (low, high) in (("rate", rate, RATES), ("pitch", pitch, PITCHES)):
             if not low <= value <= high:
                 raise ConfigError(f"{name}: {value:g} is out of range, {low:g} to {high:g}")
 
-    def say(self, sentence: Sentence, rate: float = 1.0, pitch: float = 0.0) -> Speech:
-        """One sentence of the front end."""
+    def speak_sentence(self, sentence: Sentence, rate: float = 1.0, pitch: float = 0.0) -> Speech:
+        """Speak one sentence; see `speak` for the options."""
         ids = np.array([sentence.ids], np.int32)
         lengths = np.array([ids.shape[1]], np.int32)
         frames, durations = self._predict(ids, lengths, np.float32(rate), np.float32(pitch))
         mel = self.config.mel
-        step = FRAMES_A_STEP * mel.hop / mel.sample_rate
+        step = FRAMES_PER_STEP * mel.hop / mel.sample_rate
         samples = self._samples(frames[0]).numpy()
         return Speech(sentence, samples, mel.sample_rate, durations[0].numpy() * step)
 
     def predict(
         self, symbols: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, shift: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Symbol ids [batch, symbols] → log-mel frames [batch, frames, mels], of which those beyond
-        a sentence's durations mean nothing, and durations in steps [batch, symbols]."""
+        """Predict frames and durations of a batch of sentences.
+
+        Args:
+            symbols: symbol ids, int32 [batch, symbols].
+            lengths: symbols of each sentence, int32 [batch].
+            rate: speed, float32 scalar.
+            shift: semitones by which the pitch is raised, float32 scalar.
+
+        Returns:
+            Log-mel frames [batch, frames, mels], undefined beyond a sentence's durations; steps of
+            each symbol, int32 [batch, symbols].
+        """
         network, scales = self.network, self.network.scales
         encoded = network.encode(symbols, lengths)
         quiet = tf.constant([symbol in SILENT for symbol in self.config.symbols])

@@ -1,6 +1,6 @@
-"""From mel frames to samples: mel inversion and the fast Griffin-Lim algorithm, in TensorFlow.
+"""`GriffinLim`: a vocoder from log-mel frames to samples, in TensorFlow.
 
-Standard operations only, as an exported voice will need.
+It uses only standard operations, so that TensorFlow Serving can run an exported voice.
 """
 
 from __future__ import annotations
@@ -13,27 +13,32 @@ from asr.base.tensorflow import tf
 from asr.tts.mel import MelConfig, mel_filters
 
 Vocoder = Callable[[tf.Tensor], tf.Tensor]
-"""Log-mel frames [frames, mels] → samples [(frames − 1) × hop]: what `Synthesizer` can be given
-instead of `GriffinLim`."""
+"""Log-mel frames [frames, mels] → samples [(frames − 1) × hop]. `Synthesizer` accepts any."""
 
 ITERATIONS = 60
+"""Default number of Griffin-Lim iterations."""
 MOMENTUM = 0.99
+"""Momentum of the fast Griffin-Lim algorithm."""
 INVERSION_STEPS = 30
+"""Multiplicative updates of mel inversion."""
 LEVEL = 10 ** (-20 / 20)
-"""Root mean square of what is said (−20 dB below full scale), pauses left out."""
+"""Root mean square of the speech without pauses: 20 dB below full scale."""
 LIMIT = 0.9
-"""No sample goes beyond; what comes near is bent, not cut, for a cut is heard as a click."""
+"""Largest absolute sample. Peaks are compressed smoothly, because clipping is audible as clicks."""
 FADE = 0.01
-"""Seconds at both ends."""
+"""Length of the fades at both ends, in seconds."""
 
 
 class GriffinLim:
-    """Log-mel frames → samples whose spectrogram comes close to them.
+    """Finds samples whose spectrogram is close to given log-mel frames.
 
-    Magnitudes are the non-negative ones whose mel energies are nearest, by multiplicative updates
-    (Lee & Seung, 2001); phases are found by going back and forth between signal and spectrogram
-    with momentum (Griffin & Lim, 1984; Perraudin et al., 2013). The same frames always give the
-    same samples.
+    Mel inversion finds non-negative magnitudes with the given mel energies, by multiplicative
+    updates (Lee & Seung, 2001). The fast Griffin-Lim algorithm finds phases (Griffin & Lim, 1984;
+    Perraudin et al., 2013). The same frames always give the same samples.
+
+    Args:
+        config: frame and band settings of the frames.
+        iterations: Griffin-Lim iterations; default: 60. Fewer are faster and sound rougher.
     """
 
     def __init__(self, config: MelConfig, iterations: int = ITERATIONS) -> None:
@@ -44,7 +49,7 @@ class GriffinLim:
         self.gram = tf.constant(filters @ filters.T)
 
     def __call__(self, frames: tf.Tensor) -> tf.Tensor:
-        """Float32 [frames, mels] → float32 [(frames − 1) × hop]."""
+        """Log-mel frames, float32 [frames, mels] → samples, float32 [(frames − 1) × hop]."""
         return self.phases(self.magnitudes(frames))
 
     def magnitudes(self, frames: tf.Tensor) -> tf.Tensor:
@@ -59,8 +64,8 @@ class GriffinLim:
     def phases(self, magnitudes: tf.Tensor) -> tf.Tensor:
         """Magnitudes [frames, fft / 2 + 1] → samples."""
         count = tf.shape(magnitudes)[0]
-        # As tones in the middle of each bin have them. Random ones are a matter of luck: among
-        # eight seeds the distance that remained was between these phases' and three times as much.
+        # Start from the phases of a tone in the middle of each bin. With random phases and eight
+        # seeds, the remaining distance was between one and three times that of these phases.
         bins = tf.range(self.config.fft // 2 + 1)
         steps = (tf.range(count)[:, None] * bins[None]) % (self.config.fft // self.config.hop)
         turns = 2 * np.pi * self.config.hop / self.config.fft * tf.cast(steps, tf.float32)
@@ -77,16 +82,18 @@ class GriffinLim:
             return i + 1, ahead / tf.complex(norm, tf.zeros_like(norm)), rebuilt
 
         _, angles, _ = tf.while_loop(
-            lambda i, *_: i < self.iterations, step, (0, angles, tf.zeros_like(angles)),
+            lambda i, *_: i < self.iterations,
+            step,
+            (0, angles, tf.zeros_like(angles)),
             maximum_iterations=self.iterations,
-        )  # fmt: skip
+        )
         return self._signal(size * angles, count)
 
     def _signal(self, spectrum: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         c = self.config
         window = tf.signal.inverse_stft_window_fn(c.hop)
         signal = tf.signal.inverse_stft(spectrum, c.fft, c.hop, c.fft, window)
-        # Frames are centred: half of the first and of the last one lie outside.
+        # Frames are centred: half of the first and half of the last frame are outside the signal.
         return signal[c.fft // 2 : c.fft // 2 + (count - 1) * c.hop]
 
     def _spectrum(self, signal: tf.Tensor) -> tf.Tensor:
@@ -96,15 +103,23 @@ class GriffinLim:
 
 
 def finish(samples: tf.Tensor, sample_rate: int) -> tf.Tensor:
-    """Samples [n] at a standard loudness, limited, and faded at both ends."""
+    """Samples at a standard loudness, with limited peaks and faded ends.
+
+    Args:
+        samples: float32 [n].
+        sample_rate: in Hz.
+
+    Returns:
+        float32 [n], below `LIMIT`, with the root mean square `LEVEL`.
+    """
     window = sample_rate // 50
     blocks = tf.signal.frame(samples, window, window, pad_end=True)
     powers = tf.reduce_mean(tf.square(blocks), axis=1)
-    # What is 30 dB and more below the loudest fiftieth of a second is a pause.
-    said = tf.boolean_mask(powers, powers >= 1e-3 * tf.reduce_max(powers))
-    level = tf.sqrt(tf.reduce_mean(said))
+    # Blocks of 20 ms that are more than 30 dB below the loudest one are pauses.
+    speech = tf.boolean_mask(powers, powers >= 1e-3 * tf.reduce_max(powers))
+    level = tf.sqrt(tf.reduce_mean(speech))
     samples = samples * tf.minimum(LEVEL / tf.maximum(level, 1e-6), 100.0)
-    # Straight up to half of the limit, from there on a curve that never reaches it.
+    # Linear up to half of the limit, then a curve that approaches the limit.
     knee = LIMIT / 2
     beyond = tf.tanh((tf.abs(samples) - knee) / knee) * knee + knee
     samples = tf.where(tf.abs(samples) > knee, tf.sign(samples) * beyond, samples)

@@ -1,4 +1,4 @@
-"""The acoustic model of a voice: symbols → durations, pitch and log-mel frames."""
+"""`VoiceModel`: the network of a voice, from symbols to durations, pitch and log-mel frames."""
 
 from __future__ import annotations
 
@@ -12,41 +12,55 @@ from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
 from asr.networks.recurrent import Cell, RecurrentStack
 
-FRAMES_A_STEP = 2
-"""Mel frames of one decoder step, which is also the unit of durations (23 ms)."""
+FRAMES_PER_STEP = 2
+"""Mel frames per decoder step. A step (23 ms) is the unit of durations."""
 PITCH_POINTS = 2
-"""Values of a symbol's pitch: the mean of its first and of its second half."""
+"""Pitch values per symbol: the means of its first and second half."""
 PITCH_BINS = 24
-"""A step's pitch is shown to the decoder as so many bumps, so that it can place harmonics."""
-PLACES = 4
-"""Values that say where in its symbol a step is."""
-LONGEST = 80
-"""Steps of a symbol: nobody is silent, or holds a vowel, for longer than two seconds."""
+"""Radial basis functions that encode a step's pitch, so that the decoder can place harmonics."""
+POSITION_FEATURES = 4
+"""Features of a step's position in its symbol."""
+MAX_STEPS = 80
+"""Longest duration of a symbol, in steps: about two seconds."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class VoiceAcousticConfig:
-    """Shape of a voice's network; travels inside every voice."""
+    """The key `acoustic` of a voice: the shape of its network."""
 
     embedding: int = Field(default=128, ge=1)
+    """Size of a symbol's vector. Default: 128."""
     cell: Cell = "gru"
+    """Recurrent cell: rnn, lstm or gru. Default: gru."""
     encoder_units: int = Field(default=128, ge=1)
+    """Units per direction of the encoder. Default: 128."""
     encoder_layers: int = Field(default=2, ge=1)
+    """Layers of the encoder. Default: 2."""
     predictor_units: int = Field(default=128, ge=1)
+    """Hidden units of the predictors of durations and pitch. Default: 128."""
     decoder_units: int = Field(default=256, ge=1)
+    """Units per direction of the decoder. Default: 256."""
     decoder_layers: int = Field(default=2, ge=1)
+    """Layers of the decoder. Default: 2."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Fraction of activations that training drops, from 0 to below 1. Default: 0.2."""
 
 
 class VoiceModel(keras.Model):
-    """Encoder over symbols, predictors of durations and pitch, length regulation, decoder.
+    """An encoder over symbols, predictors of durations and pitch, and a decoder over steps.
 
-    After FastSpeech (Ren et al., 2019) and FastPitch (Łańcucki, 2021), with recurrent stacks where
-    those have transformers. All stacks are bidirectional and masked: a sentence's result is the
-    same alone and in any padded batch.
+    The design follows FastSpeech (Ren et al., 2019) and FastPitch (Łańcucki, 2021), with recurrent
+    stacks instead of transformers. All stacks are bidirectional and masked, so that a sentence
+    gives the same result alone and in any padded batch.
 
-    Pitch is the natural logarithm of the fundamental frequency, standardised over the voice, and
-    goes on through unvoiced symbols. `scales` holds what standardises pitch and mel frames.
+    Pitch is the natural logarithm of the fundamental frequency, standardised over the voice.
+    Unvoiced symbols have an interpolated pitch. `scales` holds the means and standard deviations of
+    pitch and mel frames.
+
+    Args:
+        config: shape of the network.
+        symbols: number of different symbols.
+        mels: number of mel bands.
     """
 
     def __init__(self, config: VoiceAcousticConfig, symbols: int, mels: int) -> None:
@@ -63,43 +77,52 @@ class VoiceModel(keras.Model):
         self.decoder = RecurrentStack(
             c.cell, c.decoder_units, c.decoder_layers, True, c.dropout, name="decoder"
         )
-        self.head = keras.layers.Dense(FRAMES_A_STEP * mels, name="head")
+        self.head = keras.layers.Dense(FRAMES_PER_STEP * mels, name="head")
+        scales: tuple[tuple[str, list[int], str], ...] = (
+            ("mel_mean", [mels], "zeros"),
+            ("mel_deviation", [mels], "ones"),
+            ("pitch_mean", [], "zeros"),
+            ("pitch_deviation", [], "ones"),
+        )
         self.scales = {
-            name: self.add_weight(name=name, shape=shape, initializer=start, trainable=False)
-            for name, shape, start in (
-                ("mel_mean", [mels], "zeros"), ("mel_deviation", [mels], "ones"),
-                ("pitch_mean", [], "zeros"), ("pitch_deviation", [], "ones"),
-            )
-        }  # fmt: skip
+            name: self.add_weight(name=name, shape=shape, initializer=initial, trainable=False)
+            for name, shape, initial in scales
+        }
         self.build((None, None))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # By shapes alone: Keras would otherwise trace the graph for them, and run it once.
+        # Without this, Keras would trace and run the network to find the shapes.
         c, outer = self.config, (None, None)
         self.embed.build(outer)
         self.encoder.build((*outer, c.embedding))
         encoded = self.encoder.width
         self.duration.build((*outer, encoded))
         self.pitch.build((*outer, encoded))
-        self.prenet.build((*outer, encoded + PLACES + 1 + PITCH_BINS))
+        self.prenet.build((*outer, encoded + POSITION_FEATURES + 1 + PITCH_BINS))
         self.decoder.build((*outer, c.decoder_units))
         self.head.build((*outer, self.decoder.width))
         self.built = True
 
     def call(
-        self, symbols: tf.Tensor, lengths: tf.Tensor, durations: tf.Tensor, pitch: tf.Tensor,
+        self,
+        symbols: tf.Tensor,
+        lengths: tf.Tensor,
+        durations: tf.Tensor,
+        pitch: tf.Tensor,
         training: bool = False,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:  # fmt: skip
-        """With given durations and pitch, as in training.
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Frames for given durations and pitch, and the predicted durations and pitch.
 
         Args:
-            symbols: int32 [batch, symbols], anything beyond `lengths` (int32 [batch]).
-            durations: int32 [batch, symbols], steps; zero beyond the lengths.
-            pitch: float32 [batch, symbols, PITCH_POINTS], standardised.
+            symbols: symbol ids, int32 [batch, symbols]; ids beyond the lengths are ignored.
+            lengths: symbols of each sentence, int32 [batch].
+            durations: steps of each symbol, int32 [batch, symbols]; zero beyond the lengths.
+            pitch: standardised pitch, float32 [batch, symbols, PITCH_POINTS].
+            training: whether dropout is on; default: False.
 
         Returns:
-            Standardised frames [batch, steps × FRAMES_A_STEP, mels]; log(1 + steps)
-            [batch, symbols] and pitch [batch, symbols, PITCH_POINTS] as predicted.
+            Standardised frames [batch, steps × FRAMES_PER_STEP, mels]; predicted log(1 + steps)
+            [batch, symbols]; predicted pitch [batch, symbols, PITCH_POINTS].
         """
         encoded = self.encode(symbols, lengths, training)
         frames = self.decode(encoded, durations, pitch, training)
@@ -107,25 +130,36 @@ class VoiceModel(keras.Model):
         return frames, steps, self.pitch(encoded, training=training)
 
     def encode(self, symbols: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Symbols in their context: [batch, symbols, 2 × encoder_units]."""
+        """The encoder's output, [batch, symbols, 2 × encoder_units]."""
         mask = tf.sequence_mask(lengths, tf.shape(symbols)[1])
         return self.encoder(self.embed(symbols), mask=mask, training=training)
 
     def plan(
-        self, encoded: tf.Tensor, lengths: tf.Tensor, silent: tf.Tensor, rate: tf.Tensor,
+        self,
+        encoded: tf.Tensor,
+        lengths: tf.Tensor,
+        silent: tf.Tensor,
+        rate: tf.Tensor,
         shift: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
-        """Durations in steps and pitch of encoded symbols, as the predictors have them.
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Predict durations and pitch.
 
         Args:
-            silent: bool [batch, symbols], those that may last for no time at all.
-            rate: speed, 1 as learnt, 2 twice as fast. shift: semitones up.
+            encoded: the output of `encode`.
+            lengths: symbols of each sentence, int32 [batch].
+            silent: symbols that may have no duration, bool [batch, symbols].
+            rate: speed; 1 as learnt, 2 twice as fast.
+            shift: semitones by which the pitch is raised.
+
+        Returns:
+            Steps of each symbol, int32 [batch, symbols], and standardised pitch
+            [batch, symbols, PITCH_POINTS].
         """
         steps = (tf.exp(self.duration(encoded)[..., 0]) - 1.0) / rate
         valid = tf.sequence_mask(lengths, tf.shape(encoded)[1])
-        # Rounded on the running total: what one symbol loses the next one gets.
+        # Rounding the running total keeps the length of the sentence.
         total = tf.cumsum(
-            tf.where(valid, tf.clip_by_value(steps, 0.0, float(LONGEST)), 0.0), axis=1
+            tf.where(valid, tf.clip_by_value(steps, 0.0, float(MAX_STEPS)), 0.0), axis=1
         )
         ends = tf.cast(tf.round(total), tf.int32)
         rounded = ends - tf.pad(ends[:, :-1], [[0, 0], [1, 0]])
@@ -137,7 +171,7 @@ class VoiceModel(keras.Model):
     def decode(
         self, encoded: tf.Tensor, durations: tf.Tensor, pitch: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        """Standardised frames [batch, steps × FRAMES_A_STEP, mels] of symbols that last so long."""
+        """Standardised frames [batch, steps × FRAMES_PER_STEP, mels] for durations and pitch."""
         ends = tf.cumsum(durations, axis=1)
         total = ends[:, -1]
         steps = tf.reduce_max(total)
@@ -150,9 +184,9 @@ class VoiceModel(keras.Model):
 
         length = tf.cast(tf.maximum(at_step(durations), 1), tf.float32)
         done = tf.cast(time - at_step(ends - durations), tf.float32) + 0.5
-        done = tf.minimum(done, length - 0.5)  # beyond a sentence's end too: all stays finite
+        done = tf.minimum(done, length - 0.5)  # keeps padding finite, too
         place = done / length
-        # From the middle of the first half to the middle of the second one, level beyond.
+        # The pitch is linear between the middles of both halves, and constant outside them.
         share = tf.clip_by_value(2 * place - 0.5, 0.0, 1.0)
         first, second = tf.unstack(at_step(pitch), PITCH_POINTS, axis=-1)
         height = (1 - share) * first + share * second
@@ -163,16 +197,16 @@ class VoiceModel(keras.Model):
         )
         x = self.prenet(tf.concat([at_step(encoded), where, height[..., None], bumps], axis=-1))
         x = self.decoder(x, mask=tf.sequence_mask(total, steps), training=training)
-        return tf.reshape(self.head(x), [tf.shape(x)[0], FRAMES_A_STEP * steps, self.mels])
+        return tf.reshape(self.head(x), [tf.shape(x)[0], FRAMES_PER_STEP * steps, self.mels])
 
     def named_weights(self) -> dict[str, Any]:
-        """Every variable that a voice is made of, by its path."""
+        """All variables of the voice by path."""
         variables = [*self.trainable_variables, *self.scales.values()]
         return {variable.path: variable for variable in variables}
 
 
 class _Predictor(keras.layers.Layer):
-    """Values of each symbol from what surrounds it: [batch, symbols, n] → [..., outputs]."""
+    """Predicts values for each symbol: [batch, symbols, n] → [batch, symbols, outputs]."""
 
     def __init__(self, config: VoiceAcousticConfig, outputs: int, name: str) -> None:
         super().__init__(name=name)

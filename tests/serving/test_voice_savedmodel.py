@@ -48,7 +48,7 @@ def test_samples_are_pythons_alone_and_in_a_batch(voice: Synthesizer, served: An
     requests = batch(voice)
     together = served(**requests)
     for i, text in enumerate(TEXTS):
-        expected = voice.say(one_sentence(text, voice.pronounce)).samples
+        expected = voice.speak_sentence(one_sentence(text, voice.pronounce)).samples
         n = requests["lengths"][i]
         alone = served(symbols=requests["symbols"][i : i + 1, :n], lengths=np.array([n], np.int32))
         np.testing.assert_allclose(alone["audio"][0], expected, atol=1e-3)

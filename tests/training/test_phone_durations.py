@@ -5,17 +5,17 @@ import pytest
 
 from asr.errors import TextError
 from asr.pronunciation.pronouncer import Pronouncer
-from asr.training.phone_durations import Spoken, align_symbols
+from asr.training.phone_durations import SpokenSentence, align_symbols
 from asr.tts.sentences import SILENT, one_sentence
 
 HOP = 0.0116
 LEXICON = {"see": "S IY1", "me": "M IY1", "ask": "AE1 S K", "mask": "M AE1 S K"}
 
 
-def recordings(count: int, seed: int = 3) -> tuple[list[Spoken], list[np.ndarray]]:
-    """Sentences whose phones each have a spectrum of their own, and how long they really last.
+def recordings(count: int, seed: int = 3) -> tuple[list[SpokenSentence], list[np.ndarray]]:
+    """Sentences with a random spectrum per phone, and the true durations of their symbols.
 
-    The words' times are wrong by some frames, as a recogniser's are.
+    The times of the words are wrong by up to five frames, like those of a recogniser.
     """
     rng = np.random.default_rng(seed)
     spectra: dict[str, np.ndarray] = {}
@@ -41,12 +41,12 @@ def recordings(count: int, seed: int = 3) -> tuple[list[Spoken], list[np.ndarray
             ((ends[w.first - 1] + off[2 * j]) * HOP, (ends[w.last - 1] + off[2 * j + 1]) * HOP)
             for j, w in enumerate(sentence.words)
         )
-        spoken.append(Spoken(sentence, frames.astype(np.float32), times))
+        spoken.append(SpokenSentence(sentence, frames.astype(np.float32), times))
         truths.append(truth)
     return spoken, truths
 
 
-def test_phones_are_found_though_the_words_times_are_rough() -> None:
+def test_phones_are_found_despite_inexact_word_times() -> None:
     spoken, truths = recordings(30)
     found = align_symbols(spoken, HOP)
     for recording, durations in zip(spoken, found, strict=True):
@@ -59,15 +59,15 @@ def test_phones_are_found_though_the_words_times_are_rough() -> None:
     assert errors.mean() < 0.5 and np.percentile(errors, 95) <= 2
 
 
-def test_a_word_heard_elsewhere_entirely_still_has_a_place() -> None:
+def test_wrong_word_times_still_give_an_alignment() -> None:
     spoken, _ = recordings(3)
-    wrong = Spoken(spoken[0].sentence, spoken[0].frames, ((9.0, 9.1),) * 4)
+    wrong = SpokenSentence(spoken[0].sentence, spoken[0].frames, ((9.0, 9.1),) * 4)
     durations = align_symbols([wrong, *spoken[1:]], HOP)[0]
     assert durations.sum() == len(wrong.frames)
 
 
-def test_too_few_frames() -> None:
+def test_too_few_frames_are_an_error() -> None:
     spoken, _ = recordings(1)
-    short = Spoken(spoken[0].sentence, spoken[0].frames[:10], spoken[0].words)
-    with pytest.raises(TextError, match="10 frames are too few"):
+    short = SpokenSentence(spoken[0].sentence, spoken[0].frames[:10], spoken[0].words)
+    with pytest.raises(TextError, match="10 frames"):
         align_symbols([short], HOP)

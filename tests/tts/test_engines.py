@@ -10,8 +10,7 @@ import soundfile
 
 from asr.errors import AudioError
 from asr.recognizer import Recognizer
-from asr.tts import engines
-from asr.tts.engines import VOICES, synthesize
+from asr.tts.engines import ENGINES, VOICES, synthesize
 
 THREE = ("flite", "espeak-ng", "festival")
 
@@ -28,7 +27,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         noise = np.random.default_rng(len(text)).normal(0, 0.01, 22_050)
         soundfile.write(path, noise, 22_050)
 
-    monkeypatch.setattr(engines, "ENGINES", {v.engine: speak for v in VOICES})
+    monkeypatch.setattr("asr.tts.engines.ENGINES", {v.engine: speak for v in VOICES})
     monkeypatch.setattr("shutil.which", lambda name: name)
     return spoken
 
@@ -64,7 +63,8 @@ def test_an_engine_that_is_missing_is_named(
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 def test_a_real_engine_speaks_faster_when_told_to(tmp_path: Path) -> None:
     for speed in (0.8, 1.2):
-        engines._espeak("-- author of the danger trail", "en-us", speed, 1.0, tmp_path / f"{speed}")
+        text = "-- author of the danger trail"
+        ENGINES["espeak-ng"](text, "en-us", speed, 1.0, tmp_path / f"{speed}")
     slow, fast = (soundfile.info(tmp_path / name).duration for name in ("0.8", "1.2"))
     assert slow > 1.2 * fast > 1.2
 

@@ -13,19 +13,27 @@ from asr.text import expansion
 from asr.text.phones import PHONES
 from asr.tts.sentences import (
     GAP,
-    LONGEST,
-    LONGEST_WORD,
+    MAX_LETTERS,
+    MAX_SYMBOLS,
     PAUSES,
     SILENT,
     START,
     SYMBOLS,
     one_sentence,
     sentences,
-    unspeakable,
+    unspeakable_reason,
 )
 
-LEXICON = {"the": "DH AH0", "end": "EH1 N D", "a": "AH0", "do": "D UW1", "not": "N AA1 T",
-           "nasa": "N AE1 S AH0", "won't": "W OW1 N T", "'em": "AH0 M"}  # fmt: skip
+LEXICON = {
+    "the": "DH AH0",
+    "end": "EH1 N D",
+    "a": "AH0",
+    "do": "D UW1",
+    "not": "N AA1 T",
+    "nasa": "N AE1 S AH0",
+    "won't": "W OW1 N T",
+    "'em": "AH0 M",
+}
 PRONOUNCE = Pronouncer(LEXICON)
 
 
@@ -69,7 +77,7 @@ def spoken(text: str) -> list[str]:
         ("YMCA, BBC, FBI", "y m c a b b c f b i"),
     ],
 )
-def test_what_is_written_is_said_as_people_say_it(text: str, expected: str) -> None:
+def test_written_forms_are_expanded_to_words(text: str, expected: str) -> None:
     assert " ".join(spoken(text)) == expected
 
 
@@ -85,72 +93,70 @@ def test_symbols_of_a_sentence() -> None:
 
 
 def test_sentences_end_at_their_marks_and_not_at_an_abbreviation() -> None:
-    assert spoken("The end. The end! Dr. The, etc. The end") == [
-        "the end", "the end", "doctor the et cetera", "the end",
-    ]  # fmt: skip
+    expected = ["the end", "the end", "doctor the et cetera", "the end"]
+    assert spoken("The end. The end! Dr. The, etc. The end") == expected
     assert spoken("The\nend\n\nthe end") == ["the end", "the end"]
-    assert spoken("Say no. Then 6 ft. You are the U.S. She") == [
-        "say no", "then six feet", "you are the u s", "she",
-    ]  # fmt: skip
+    expected = ["say no", "then six feet", "you are the u s", "she"]
+    assert spoken("Say no. Then 6 ft. You are the U.S. She") == expected
     assert spoken("DO NOT END. DO THE END!") == ["do not end", "do the end"]
 
 
-def test_letters_are_said_by_their_names() -> None:
-    # "a" is a word, too, which sounds otherwise.
+def test_letters_are_spoken_by_their_names() -> None:
+    # The word "a" and the letter A are pronounced differently.
     (sentence,) = sentences("the U.S.A. a", PRONOUNCE)
     said = [" ".join(sentence.symbols[w.first : w.last]) for w in sentence.words]
     assert said == ["DH AH0", "Y UW1", "EH1 S", "EY1", "AH0"]
     assert sentence.warnings == ()
 
 
-def test_what_cannot_be_said_is_named() -> None:
+def test_warnings_name_what_is_skipped_spelled_or_guessed() -> None:
     (sentence,) = sentences("The 😀 end привет brrr blarf", PRONOUNCE)
     assert sentence.text == "the end brrr blarf"
     assert sentence.warnings == (
         "skipped: 😀 (grinning face)",
         "skipped: привет",
         "spelled: brrr",
-        "not in the lexicon: blarf, said as B L AA1 R F",
+        "not in the lexicon: blarf, pronounced B L AA1 R F",
     )
-    # And what nothing follows, in the last sentence.
+    # A warning that no sentence follows is in the last sentence.
     assert [s.warnings for s in sentences("The end. 😀", PRONOUNCE)] == [
         ("skipped: 😀 (grinning face)",)
     ]
 
 
-def test_letters_that_fill_a_sentence_by_themselves() -> None:
+def test_a_spelled_word_does_not_exceed_the_longest_sentence() -> None:
     (sentence,) = sentences("w" * 40, PRONOUNCE)  # seven phones each
-    assert len(sentence.symbols) <= LONGEST
+    assert len(sentence.symbols) <= MAX_SYMBOLS
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "...", "?!", "😀", "привет", "\x00\x07"])
-def test_nothing_to_say(text: str) -> None:
+def test_a_text_without_letters_or_numbers_has_no_sentence(text: str) -> None:
     assert list(sentences(text, PRONOUNCE)) == []
-    with pytest.raises(TextError, match=r"can be said|empty"):
+    with pytest.raises(TextError, match=r"can be spoken|empty"):
         one_sentence(text, PRONOUNCE)
-    assert ("empty" in unspeakable(text)) == (not text.strip())
+    assert ("empty" in unspeakable_reason(text)) == (not text.strip())
 
 
-def test_a_line_without_end_is_divided_and_nothing_is_lost() -> None:
+def test_a_very_long_sentence_is_divided_without_losing_words() -> None:
     text = "the end, " * 1200  # more than 10,000 characters
     parts = list(sentences(text, PRONOUNCE))
-    assert max(len(p.symbols) for p in parts) <= LONGEST
+    assert max(len(p.symbols) for p in parts) <= MAX_SYMBOLS
     assert " ".join(p.text for p in parts) == " ".join(["the end"] * 1200)
 
 
-def test_letters_without_end_are_no_word() -> None:
+def test_a_very_long_word_is_cut() -> None:
     (sentence,) = sentences("the " + "x" * 10_000, PRONOUNCE)
-    assert sentence.text == "the " + "x" * LONGEST_WORD
-    assert f"skipped: the last {10_000 - LONGEST_WORD} letters of xxx" in sentence.warnings[0]
+    assert sentence.text == "the " + "x" * MAX_LETTERS
+    assert f"skipped: the last {10_000 - MAX_LETTERS} letters of xxx" in sentence.warnings[0]
 
 
 @given(st.text(max_size=300))
-def test_any_text_becomes_sentences_that_a_voice_can_read(text: str) -> None:
+def test_any_text_gives_valid_symbols(text: str) -> None:
     for sentence in sentences(text, PRONOUNCE):
         symbols = sentence.symbols
-        assert symbols[0] == START and symbols[-1] in PAUSES and len(symbols) <= LONGEST
+        assert symbols[0] == START and symbols[-1] in PAUSES and len(symbols) <= MAX_SYMBOLS
         assert set(symbols) <= set(SYMBOLS)
-        # Between two pauses is a word.
+        # There is a word between any two pauses.
         assert not any(a in SILENT and b in SILENT for a, b in pairwise(symbols))
         for word in sentence.words:
             phones = symbols[word.first : word.last]
@@ -158,7 +164,7 @@ def test_any_text_becomes_sentences_that_a_voice_can_read(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["the end", "a", "the"]), min_size=1, max_size=5))
-def test_one_sentence_has_the_words_of_all(parts: list[str]) -> None:
+def test_one_sentence_has_the_words_of_all_sentences(parts: list[str]) -> None:
     whole = one_sentence(". ".join(parts), PRONOUNCE)
     assert whole.text == " ".join(parts)
     assert whole.symbols.count(START) == 1
@@ -166,7 +172,7 @@ def test_one_sentence_has_the_words_of_all(parts: list[str]) -> None:
         assert whole.symbols[word.first : word.last] == PRONOUNCE(word.text).phones
 
 
-def test_every_abbreviations_words_are_in_the_shipped_lexicon() -> None:
+def test_words_of_all_abbreviations_are_in_the_shipped_lexicon() -> None:
     lexicon = read_lexicon(MODELS / "en-kathleen" / "lexicon.txt.gz")
     tables = (expansion._TITLES, expansion._STREETS, expansion._ABBREVIATIONS, expansion._UNITS)
     words = {word for table in tables for said in table.values() for word in said.split()}
