@@ -1,4 +1,4 @@
-"""Time series on the recurrent stack: forecasts and anomalies.
+"""Time series with the recurrent stack: forecasts, anomaly detection and example series.
 
 May import `asr.networks` and `asr.base`.
 """

@@ -1,4 +1,4 @@
-"""Anomalies of a time series: values that lie far outside what was forecast (see series.py)."""
+"""Anomaly detection: values of a time series that are far outside their forecast intervals."""
 
 from __future__ import annotations
 
@@ -10,32 +10,43 @@ import numpy as np
 
 from asr.series.forecasting import Method, SeriesConfig, season_error
 
-AHEAD = 48
-"""Steps that are scored at once, as if there were no alarm; what is behind one is scored anew."""
+BLOCK_STEPS = 48
+"""Steps that `detect` scores at once. After an alarm, the steps behind it are scored again."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """How many anomalies were found. An alarm is a run of steps with alarms, an anomaly a run of
-    labelled steps; they match if they share a step."""
+class DetectionCounts:
+    """Numbers of alarms and anomalies.
+
+    An alarm is a run of consecutive steps with alarms, an anomaly a run of consecutive labelled
+    steps. They match if they share a step.
+
+    Attributes:
+        alarms: all alarms.
+        correct_alarms: alarms that match an anomaly.
+        anomalies: all anomalies.
+        found_anomalies: anomalies that match an alarm.
+    """
 
     alarms: int
-    right_alarms: int
+    correct_alarms: int
     anomalies: int
     found_anomalies: int
 
     @property
     def precision(self) -> float:
-        return self.right_alarms / self.alarms if self.alarms else math.nan
+        """Share of alarms that are correct; NaN without alarms."""
+        return self.correct_alarms / self.alarms if self.alarms else math.nan
 
     @property
     def recall(self) -> float:
+        """Share of anomalies that are found; NaN without anomalies."""
         return self.found_anomalies / self.anomalies if self.anomalies else math.nan
 
-    def __add__(self, other: Found) -> Found:
-        return Found(
+    def __add__(self, other: DetectionCounts) -> DetectionCounts:
+        return DetectionCounts(
             self.alarms + other.alarms,
-            self.right_alarms + other.right_alarms,
+            self.correct_alarms + other.correct_alarms,
             self.anomalies + other.anomalies,
             self.found_anomalies + other.found_anomalies,
         )
@@ -44,42 +55,66 @@ class Found:
 def scores(
     method: Method, values: np.ndarray, start: int, end: int, read: np.ndarray | None = None
 ) -> np.ndarray:
-    """Errors of the forecasts one step ahead, in lengths of the interval's side on which they lie:
-    [end − start], NaN where there is no value.
+    """Anomaly scores: errors of one-step forecasts, relative to the forecast interval.
+
+    A score of 1 is a value at the end of its interval.
 
     Args:
-        read: what the forecasts are made from, if not `values`.
+        method: the forecast method.
+        values: the series, [n].
+        start, end: range of the scored values; `end` is exclusive.
+        read: series that the forecasts are made from; default: `values`.
+
+    Returns:
+        Scores [end − start]; NaN for missing values.
     """
     f = method(values if read is None else read, np.arange(start - 1, end - 1))
     lower, median, upper = f.lower[:, 0], f.median[:, 0], f.upper[:, 0]
-    wanted = values[start:end]
-    side = np.where(wanted > median, upper - median, median - lower)
-    return np.abs(wanted - median) / np.maximum(side, 1e-9)
+    actual = values[start:end]
+    side = np.where(actual > median, upper - median, median - lower)
+    return np.abs(actual - median) / np.maximum(side, 1e-9)
 
 
 def threshold(
     method: Method, values: np.ndarray, config: SeriesConfig, false_alarms: float = 0.002
 ) -> float:
-    """The score that a share of `false_alarms` of the validation part exceeds. Nothing may be wrong
-    in that part, or what is wrong must be missing."""
-    usual = scores(method, values, config.train, config.validation)
-    return float(np.nanquantile(usual, 1 - false_alarms))
+    """The score that a given share of the validation part exceeds.
+
+    The validation part must not contain anomalies; mark them as missing (NaN).
+
+    Args:
+        method: the forecast method.
+        values: the series, [n].
+        config: the parts of the series.
+        false_alarms: the share; default: 0.002.
+    """
+    normal = scores(method, values, config.train, config.validation)
+    return float(np.nanquantile(normal, 1 - false_alarms))
 
 
 def detect(
     method: Method, values: np.ndarray, config: SeriesConfig, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of the test part, and alarms where they are above `limit`; as long as that part.
+    """Scores and alarms of the test part.
 
-    A value with an alarm is not believed: later forecasts read it as missing. Without that it would
-    be taken for usual one step later, and be missed one season later. A change that stays is
-    therefore reported until someone takes it for the new state of things.
+    A step has an alarm if its score is above the limit. Later forecasts treat a value with an alarm
+    as missing. Otherwise the next forecasts would expect the anomaly to continue, and to repeat a
+    season later. A permanent change therefore gives alarms for as long as it lasts.
+
+    Args:
+        method: the forecast method.
+        values: the series, [n].
+        config: the parts of the series.
+        limit: see `threshold`.
+
+    Returns:
+        Scores, float [n − config.validation], and alarms, bool, of the same length.
     """
     read, found = values.copy(), np.full(len(values), np.nan)
     alarms = np.zeros(len(values), bool)
     start = config.validation
     while start < len(values):
-        end = min(start + AHEAD, len(values))
+        end = min(start + BLOCK_STEPS, len(values))
         block = scores(method, values, start, end, read)
         first = np.flatnonzero(np.nan_to_num(block) > limit)[:1]
         if first.size:
@@ -92,15 +127,20 @@ def detect(
 
 def rehearse(
     method: Method, values: np.ndarray, config: SeriesConfig, size: float, seeds: int = 5
-) -> Found:
-    """Find what `inject` puts into the test part, seed after seed: each time 12 anomalies of up to
-    6 steps and `size` times `season_error`.
+) -> DetectionCounts:
+    """Count detections of synthetic anomalies in the test part, summed over several seeds.
+
+    `inject` adds 12 anomalies of at most 6 steps for each seed.
 
     Args:
-        values: without anomalies of their own.
+        method: the forecast method.
+        values: a series without anomalies, [n].
+        config: the parts of the series.
+        size: size of the anomalies, as a multiple of `season_error`.
+        seeds: number of seeds; default: 5.
     """
     offset = size * season_error(values[: config.train], config.season)
-    limit, total = threshold(method, values, config), Found(0, 0, 0, 0)
+    limit, total = threshold(method, values, config), DetectionCounts(0, 0, 0, 0)
     for seed in range(seeds):
         changed, labels = inject(values, config.validation, 12, offset, 6, seed)
         _, alarms = detect(method, changed, config, limit)
@@ -109,27 +149,40 @@ def rehearse(
 
 
 def runs(marked: np.ndarray) -> list[tuple[int, int]]:
-    """First and behind-last index of each run of True."""
+    """First index, and index after the last, of each run of consecutive True values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def judge(alarms: np.ndarray, labels: np.ndarray) -> Found:
-    """How well alarms [n] meet labels [n]."""
+def judge(alarms: np.ndarray, labels: np.ndarray) -> DetectionCounts:
+    """Compare alarms, bool [n], with labels, bool [n]."""
     raised, true = runs(alarms), runs(labels)
-    return Found(
-        len(raised), sum(bool(labels[a:b].any()) for a, b in raised),
-        len(true), sum(bool(alarms[a:b].any()) for a, b in true),
-    )  # fmt: skip
+    return DetectionCounts(
+        alarms=len(raised),
+        correct_alarms=sum(bool(labels[a:b].any()) for a, b in raised),
+        anomalies=len(true),
+        found_anomalies=sum(bool(alarms[a:b].any()) for a, b in true),
+    )
 
 
 def inject(
     values: np.ndarray, start: int, count: int, size: float, longest: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A copy with anomalies from `start` on, and where they are [n].
+    """Add synthetic anomalies to a copy of a series.
 
-    The series is cut into `count` parts with one in each, where it finds room between missing
-    values. It lasts 1 to `longest` steps, to which it adds `size`, or takes it away.
+    The series from `start` on is divided into `count` parts. Each part gets one anomaly, unless
+    missing values leave no room. An anomaly adds or subtracts `size` for 1 to `longest` steps.
+
+    Args:
+        values: the series, [n].
+        start: first step that may change.
+        count: number of anomalies.
+        size: their size, in the unit of the series.
+        longest: their largest length, in steps.
+        seed: seed of places, lengths and signs.
+
+    Returns:
+        The changed series, and labels of the changed steps, bool [n].
     """
     rng = np.random.default_rng(seed)
     changed, labels = values.copy(), np.zeros(len(values), bool)
@@ -147,13 +200,18 @@ def inject(
 
 def trials(
     method: Method, usual: np.ndarray, watched: np.ndarray, labels: np.ndarray, config: SeriesConfig
-) -> dict[str, Found]:
-    """How many of the test part's known anomalies are found, "real", and how many of some sizes
-    that are put in (`rehearse`).
+) -> dict[str, DetectionCounts]:
+    """Count detections of the known anomalies, and of synthetic ones of three sizes.
 
     Args:
-        usual: the series without its anomalies; watched: with those of the test part.
-        labels: whether each value belongs to one.
+        method: the forecast method.
+        usual: the series without its anomalies, [n].
+        watched: the series with the anomalies of the test part, [n].
+        labels: whether each value belongs to an anomaly, bool [n].
+        config: the parts of the series.
+
+    Returns:
+        Counts by name: "real" for the known anomalies, "size N" for `rehearse` with size N.
     """
     _, alarms = detect(method, watched, config, threshold(method, usual, config))
     found = {f"size {size}": rehearse(method, usual, config, size) for size in (2, 4, 8)}

@@ -1,17 +1,18 @@
-"""Time series on `RecurrentStack`: forecasts with intervals, measured against naive ones.
+"""Forecasts of time series with intervals: a recurrent network, and naive methods to compare with.
 
-A series is an array [n] of equally spaced values, NaN where one is missing. An origin is the index
-of the last value that a forecast may know; the `horizon` values after it are forecast. The network
-is fitted on the training part, everything else that data decides is decided on the validation part,
-and methods are compared at every origin of the test part behind both (rolling origin without
-refitting; Tashman, 2000).
+A series is an array [n] of equally spaced values, with NaN for missing ones. An origin is the index
+of the last value that a forecast may use. The forecast is of the `horizon` values after it.
+
+The network is fitted on the training part of a series. Early stopping and the width of intervals
+use the validation part. Methods are compared at every origin of the test part, without refitting
+(rolling origin evaluation, Tashman, 2000).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -27,47 +28,60 @@ from asr.networks.recurrent import RecurrentStack
 
 @config_dataclass(frozen=True, config=STRICT)
 class SeriesConfig:
-    """What is forecast, and by which network; durations are in steps of the series."""
+    """The parts of a series, and the settings of its forecast. Lengths are in steps."""
 
     train: int = Field(ge=1)
-    """Where the training part ends: it is [0, train)."""
+    """End of the training part, [0, train)."""
     validation: int = Field(ge=1)
-    """Where the validation part ends: it is [train, validation), and all behind is for tests."""
+    """End of the validation part, [train, validation). The rest is the test part."""
     season: int = Field(ge=1)
-    """Length of the season that the seasonal-naive forecast repeats and MASE is scaled by."""
+    """Length of the season, for the seasonal-naive forecast and for the scale of MASE."""
     horizon: int = Field(ge=1)
-    """How far ahead is forecast."""
+    """Number of values to forecast."""
     context: int = Field(ge=2)
-    """How many values the network reads."""
+    """Number of values that the network reads."""
     base: Literal["naive", "seasonal-naive"] = "seasonal-naive"
-    """The forecast whose error the network foresees."""
+    """Baseline whose error the network predicts: naive or seasonal-naive. Default:
+    seasonal-naive."""
     cycles: tuple[float, ...] = ()
-    """Lengths of the calendar's cycles; the network reads sine and cosine of each."""
+    """Lengths of calendar cycles; the network reads the sine and cosine of each. Default: none."""
     level: bool = True
-    """Whether the network reads the value itself, or only how it moved: a price wanders to levels
-    that training never saw."""
+    """Whether the network reads the values themselves, or only their changes. False suits prices,
+    which reach levels that the training part does not have. Default: True."""
     coverage: float = Field(default=0.8, gt=0, lt=1)
-    """Share of values that an interval is to hold."""
+    """Share of values that an interval should contain. Default: 0.8."""
     cell: Cell = "gru"
+    """Recurrent cell: rnn, lstm or gru. Default: gru."""
     units: int = Field(default=32, ge=1)
+    """Units per layer. Default: 32."""
     layers: int = Field(default=1, ge=1)
+    """Recurrent layers. Default: 1."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Fraction of activations that training drops. Default: 0.1."""
     members: int = Field(default=3, ge=1)
-    """Networks that differ in their first weights; their quantiles are averaged. Short series
-    decide little, so that one network alone may be far off where it has not been."""
+    """Networks with different initial weights, whose quantiles are averaged. On a short series one
+    network alone may be far off outside the training data. Default: 3."""
     epochs: int = Field(default=60, ge=1)
+    """Largest number of epochs. Default: 60."""
     patience: int = Field(default=8, ge=1)
-    """Epochs without a lower validation loss after which training stops; the best is kept."""
+    """Stop after this many epochs without a lower validation loss; the best epoch is kept.
+    Default: 8."""
     batch_size: int = Field(default=32, ge=1)
+    """Origins per batch. Default: 32."""
     learning_rate: float = Field(default=3e-3, gt=0)
+    """Initial learning rate of AdamW. Default: 0.003."""
     seed: int = 1
+    """Seed of initial weights, order of batches and dropout. Default: 1."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Forecasts from several origins; arrays [origins, horizon] in the series' unit.
+    """Forecasts from several origins.
 
-    `median[i, k]` is for the value at `origins[i] + 1 + k`.
+    Attributes:
+        origins: int [origins].
+        lower, median, upper: interval ends and median, float [origins, horizon], in the unit of
+            the series. `median[i, k]` is for the value at `origins[i] + 1 + k`.
     """
 
     origins: np.ndarray
@@ -77,27 +91,33 @@ class Forecast:
 
 
 Method = Callable[[np.ndarray, np.ndarray], Forecast]
-"""(values [n], origins [m]) → forecasts that depend on no value behind their origin."""
+"""(values [n], origins [m]) → forecasts, which do not depend on values after their origins."""
 
 
-Examples = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]
-"""What a network reads, and what it is to forecast."""
+class Examples(NamedTuple):
+    """Inputs and targets of the network for several origins."""
+
+    inputs: tuple[np.ndarray, np.ndarray]
+    targets: np.ndarray
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good a method's forecasts of the test part are."""
+    """Quality of a method's forecasts of the test part.
+
+    Attributes:
+        mase: mean absolute error of the medians, divided by `season_error` of the training part.
+        coverage: share of values inside their interval.
+        width: mean length of the intervals, divided by the same.
+    """
 
     mase: float
-    """Mean absolute error of the medians over `season_error` of the training part."""
     coverage: float
-    """Share of values inside their interval."""
     width: float
-    """Mean length of the intervals, in MASE's unit."""
 
 
 def filled(values: np.ndarray, season: int) -> np.ndarray:
-    """Each missing value as one season before, or else as the last one: never from the future."""
+    """Replace each missing value by the value one season before, or by the previous value."""
     result = np.array(values, np.float64)
     for i in np.flatnonzero(np.isnan(result)):
         result[i] = result[i - season] if i >= season else result[i - 1]
@@ -105,13 +125,13 @@ def filled(values: np.ndarray, season: int) -> np.ndarray:
 
 
 def targets(values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-    """What is to be forecast [origins, horizon]; NaN where missing or behind the end."""
+    """The values to forecast, [origins, horizon]; NaN where missing or after the end."""
     padded = np.concatenate([values, np.full(horizon, np.nan)])
     return padded[origins[:, None] + 1 + np.arange(horizon)]
 
 
 def origins_of(start: int, end: int, horizon: int) -> np.ndarray:
-    """All origins whose forecasts lie inside [start, end)."""
+    """All origins whose forecasts are inside [start, end)."""
     return np.arange(start - 1, end - horizon)
 
 
@@ -119,25 +139,27 @@ def season_error(values: np.ndarray, season: int) -> float:
     """Mean absolute difference of values one season apart.
 
     Raises:
-        ConfigError: there are none, or all are the same.
+        ConfigError: no two values one season apart differ.
     """
     error = np.abs(values[season:] - values[:-season])
     if not np.nansum(error) > 0:
-        raise ConfigError(f"season: no two values {season} steps apart differ: nothing to scale by")
+        raise ConfigError(f"season: no two values {season} steps apart differ")
     return float(np.nanmean(error))
 
 
-def mase(wanted: np.ndarray, forecast: np.ndarray, scale: float) -> float:
-    """Mean absolute scaled error (Hyndman & Koehler, 2006) over what is not missing.
+def mase(actual: np.ndarray, forecast: np.ndarray, scale: float) -> float:
+    """Mean absolute scaled error (Hyndman & Koehler, 2006), without missing values.
 
     Args:
+        actual: the true values.
+        forecast: the forecasts, of the same shape.
         scale: `season_error` of the training part.
     """
-    return float(np.nanmean(np.abs(wanted - forecast)) / scale)
+    return float(np.nanmean(np.abs(actual - forecast)) / scale)
 
 
 def naive(config: SeriesConfig) -> Method:
-    """The last value goes on. Without an interval: see `calibrated`."""
+    """Forecast the last value. The interval is empty; `calibrated` widens it."""
 
     def method(values: np.ndarray, origins: np.ndarray) -> Forecast:
         last = filled(values, config.season)[origins]
@@ -148,7 +170,10 @@ def naive(config: SeriesConfig) -> Method:
 
 
 def seasonal_naive(config: SeriesConfig) -> Method:
-    """The last season comes again; before one is over, as `naive`. Without an interval."""
+    """Forecast the last season, or the last value before the first season is over.
+
+    The interval is empty; `calibrated` widens it.
+    """
 
     def method(values: np.ndarray, origins: np.ndarray) -> Forecast:
         known = filled(values, config.season)
@@ -160,8 +185,11 @@ def seasonal_naive(config: SeriesConfig) -> Method:
 
 
 def drift(values: np.ndarray, config: SeriesConfig) -> Method:
-    """The last value goes on by the mean step of the training part: what a random walk with a trend
-    is best forecast by. Without an interval."""
+    """Forecast the last value plus the mean change per step of the training part.
+
+    This is the best forecast of a random walk with a trend. The interval is empty; `calibrated`
+    widens it.
+    """
     train = filled(values[: config.train], config.season)
     slope = (train[-1] - train[0]) / (len(train) - 1)
 
@@ -176,14 +204,18 @@ BASELINES: dict[str, Callable[[SeriesConfig], Method]] = {
     "naive": naive,
     "seasonal-naive": seasonal_naive,
 }
+"""Methods whose error the network can predict, by the value of `SeriesConfig.base`."""
 
 
 class ForecastNetwork(keras.Model):
-    """Past [batch, context, n] and how far one baseline lies from the other [batch, horizon] →
-    quantiles of what the baseline leaves over [batch, horizon, 3].
+    """Predicts quantiles of the error of a baseline.
 
-    All steps ahead are read off the last state at once, as in MQ-RNN (Wen et al., 2017); each has a
-    weight for the other baseline. Quantiles that cross are sorted (Chernozhukov et al., 2010).
+    One dense layer gives all steps of the horizon from the last state, as in MQ-RNN (Wen et al.,
+    2017). For each step a weight adds a part of the difference between the two baselines. Quantiles
+    that cross are sorted (Chernozhukov et al., 2010).
+
+    Its inputs are the past, [batch, context, features], and the difference of the baselines,
+    [batch, horizon]. Its output is [batch, horizon, 3].
     """
 
     def __init__(self, config: SeriesConfig) -> None:
@@ -191,7 +223,7 @@ class ForecastNetwork(keras.Model):
         self.stack = RecurrentStack(
             config.cell, config.units, config.layers, bidirectional=False, dropout=config.dropout
         )
-        # From zero: training starts at the baseline.
+        # With weights of zero, training starts at the baseline.
         self.head = keras.layers.Dense(3 * config.horizon, kernel_initializer="zeros", name="head")
         self.reshape = keras.layers.Reshape((config.horizon, 3))
         self.other = self.add_weight(shape=(config.horizon, 1), initializer="zeros", name="other")
@@ -205,12 +237,13 @@ class ForecastNetwork(keras.Model):
 
 
 class Forecaster:
-    """The recurrent network as a `Method`: it foresees the error of the baseline `base`.
+    """The recurrent network as a `Method`: a baseline plus its predicted error.
 
-    Several networks are averaged (Lakshminarayanan et al., 2017).
+    The quantiles of several networks are averaged (Lakshminarayanan et al., 2017).
 
     Args:
-        values: the series [n]; nothing behind the validation part is read.
+        values: the series, [n]; values after the validation part are not used.
+        config: the parts of the series and the settings.
 
     Raises:
         ConfigError: the series is too short, does not change, or starts with a missing value.
@@ -226,7 +259,7 @@ class Forecaster:
         base, _ = self._baselines(train, origins)
         left = np.abs(targets(train, origins, config.horizon) - base)
         self.unit = np.nanmean(left, axis=0) + 1e-6 * self.deviation
-        """Mean absolute error of the baseline at each step ahead [horizon]."""
+        """Mean absolute error of the baseline at each step of the horizon, [horizon]."""
         keras.utils.set_random_seed(config.seed)
         rng = np.random.default_rng(config.seed)
         fitted = self._examples(values, config.context, config.train)
@@ -236,8 +269,8 @@ class Forecaster:
             _fit(network, fitted, held_out, config, rng)
             for network in track(self.networks, config.members, "fitting")
         ]
-        """Validation loss of each network after each epoch."""
-        shapes = [tf.TensorSpec([None, *x.shape[1:]]) for x in fitted[0]]
+        """Validation losses of each network, by epoch."""
+        shapes = [tf.TensorSpec([None, *x.shape[1:]]) for x in fitted.inputs]
         self._mean = tf.function(
             lambda *inputs: keras.ops.mean([network(inputs) for network in self.networks], axis=0),
             input_signature=shapes,
@@ -251,13 +284,13 @@ class Forecaster:
         return Forecast(origins, lower, median, upper)
 
     def _baselines(self, values: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The forecasts of `base` and of the other one, each [origins, horizon]."""
+        """Forecasts of the baseline `base` and of the other one, each [origins, horizon]."""
         makers = [BASELINES[self.config.base], *BASELINES.values()]
         base, *both = [make(self.config)(values, origins).median for make in makers]
         return base, both[0] + both[1] - base
 
     def _inputs(self, values: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the network reads: [origins, context, n] and [origins, horizon]."""
+        """Inputs of the network: [origins, context, features] and [origins, horizon]."""
         c = self.config
         known = filled(values, c.season)
         at = origins[:, None] - np.arange(c.context)[::-1]
@@ -273,18 +306,26 @@ class Forecaster:
         return past, ((other - base) / self.unit).astype(np.float32)
 
     def _examples(self, values: np.ndarray, start: int, end: int) -> Examples:
-        """Of all origins whose forecasts lie inside [start, end)."""
+        """Inputs and targets for all origins whose forecasts are inside [start, end)."""
         origins = origins_of(start, end, self.config.horizon)
         left = targets(values, origins, self.config.horizon) - self._baselines(values, origins)[0]
-        return self._inputs(values, origins), (left / self.unit).astype(np.float32)
+        return Examples(self._inputs(values, origins), (left / self.unit).astype(np.float32))
 
 
 def _fit(
-    network: ForecastNetwork, train: Examples, held_out: Examples, c: SeriesConfig,
+    network: ForecastNetwork,
+    train: Examples,
+    held_out: Examples,
+    c: SeriesConfig,
     rng: np.random.Generator,
-) -> list[float]:  # fmt: skip
-    """Fit until `held_out` gets no better → its loss after each epoch."""
-    (past, other), left = train
+) -> list[float]:
+    """Fit with early stopping on `held_out`.
+
+    Returns:
+        Its loss after each epoch.
+    """
+    past, other = train.inputs
+    left = train.targets
     steps = max(1, len(left) // c.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(c.learning_rate, c.epochs * steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
@@ -308,28 +349,38 @@ def _fit(
 
 
 def pinball(coverage: float) -> Callable[[Any, Any], Any]:
-    """The loss whose minimum is the quantiles (Koenker & Bassett, 1978) at the median and both ends
-    of an interval that holds `coverage`; missing values do not count."""
+    """The quantile loss (Koenker & Bassett, 1978), without missing values.
+
+    Its minimum is the median and both ends of an interval that contains the share `coverage`.
+    """
     tail = (1 - coverage) / 2
     shares = np.array([tail, 0.5, 1 - tail], np.float32)
 
-    def loss(wanted: Any, quantiles: Any) -> Any:
-        wanted = wanted[..., None]
-        error = keras.ops.where(keras.ops.isnan(wanted), quantiles, wanted) - quantiles
+    def loss(actual: Any, quantiles: Any) -> Any:
+        actual = actual[..., None]
+        error = keras.ops.where(keras.ops.isnan(actual), quantiles, actual) - quantiles
         return keras.ops.mean(keras.ops.maximum(shares * error, (shares - 1) * error))
 
     return loss
 
 
 def calibrated(method: Method, values: np.ndarray, config: SeriesConfig) -> Method:
-    """`method` with intervals moved out, or in, until they hold `coverage` of the validation part
-    at each step ahead (conformalised quantile regression: Romano et al., 2019)."""
+    """A method with its intervals widened or narrowed to contain `config.coverage`.
+
+    At each step of the horizon the intervals then contain this share of the validation part
+    (conformalised quantile regression, Romano et al., 2019).
+
+    Raises:
+        ConfigError: the validation part has only missing values at some step of the horizon.
+    """
     origins = origins_of(config.train, config.validation, config.horizon)
-    wanted = targets(values[: config.validation], origins, config.horizon)
-    if np.isnan(wanted).all(axis=0).any():
-        raise ConfigError("validation: all values are missing at some step ahead; move its end")
+    actual = targets(values[: config.validation], origins, config.horizon)
+    if np.isnan(actual).all(axis=0).any():
+        raise ConfigError(
+            "validation: all values at some step of the horizon are missing; move its end"
+        )
     f = method(values, origins)
-    outside = np.maximum(f.lower - wanted, wanted - f.upper)
+    outside = np.maximum(f.lower - actual, actual - f.upper)
     share = min(1.0, config.coverage * (1 + 1 / len(origins)))
     margin = np.nanquantile(outside, share, axis=0, method="higher")
 
@@ -342,10 +393,13 @@ def calibrated(method: Method, values: np.ndarray, config: SeriesConfig) -> Meth
 
 
 def methods(values: np.ndarray, config: SeriesConfig) -> dict[str, Method]:
-    """The baselines and the fitted network, by name, all calibrated.
+    """Fit the network, and calibrate it and the baselines.
+
+    Returns:
+        The methods by name; the network has the name of its cell.
 
     Raises:
-        ConfigError, TrainingError: as `Forecaster`.
+        ConfigError, TrainingError: see `Forecaster`.
     """
     found = {name: make(config) for name, make in BASELINES.items()}
     found["drift"] = drift(values, config)
@@ -354,25 +408,27 @@ def methods(values: np.ndarray, config: SeriesConfig) -> dict[str, Method]:
 
 
 def evaluate(method: Method, values: np.ndarray, config: SeriesConfig) -> Score:
-    """Score over all origins whose forecasts lie in the test part."""
+    """Score a method over all origins whose forecasts are in the test part."""
     origins = origins_of(config.validation, len(values), config.horizon)
-    wanted, found = targets(values, origins, config.horizon), method(values, origins)
+    actual, found = targets(values, origins, config.horizon), method(values, origins)
     scale = season_error(values[: config.train], config.season)
-    inside = ((found.lower <= wanted) & (wanted <= found.upper))[~np.isnan(wanted)]
+    inside = ((found.lower <= actual) & (actual <= found.upper))[~np.isnan(actual)]
     width = float(np.mean(found.upper - found.lower)) / scale
-    return Score(mase(wanted, found.median, scale), float(inside.mean()), width)
+    return Score(mase(actual, found.median, scale), float(inside.mean()), width)
 
 
 def _check(values: np.ndarray, config: SeriesConfig) -> None:
     c = config
     if not c.context + c.horizon <= c.train <= c.validation - c.horizon:
         raise ConfigError(
-            f"train, validation: {c.train} and {c.validation} leave no room; training needs "
-            f"context + horizon = {c.context + c.horizon} values, validation horizon = {c.horizon}"
+            f"train, validation: {c.train} and {c.validation} are too short; training needs "
+            f"context + horizon = {c.context + c.horizon} values, validation {c.horizon}"
         )
     if len(values) < c.validation:
-        raise ConfigError(f"validation: ends at {c.validation}, the series at {len(values)}")
+        raise ConfigError(
+            f"validation: ends at {c.validation}, after the series, which has {len(values)} values"
+        )
     if not np.isfinite(values[0]) or np.isinf(values).any():
         raise ConfigError("the series: the first value is missing, or a value is infinite")
     if not np.nanstd(values[: c.train]) > 0:
-        raise ConfigError("train: all values of the training part are the same")
+        raise ConfigError("train: all values of the training part are equal")

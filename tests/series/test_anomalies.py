@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.series.anomalies import Found, detect, inject, judge, rehearse, runs, scores, threshold
+from asr.series.anomalies import (
+    DetectionCounts,
+    detect,
+    inject,
+    judge,
+    rehearse,
+    runs,
+    scores,
+    threshold,
+)
 from asr.series.forecasting import Forecast, SeriesConfig, calibrated, seasonal_naive
 
 CONFIG = SeriesConfig(train=300, validation=420, season=12, horizon=3, context=12)
@@ -19,42 +28,42 @@ def wave(n: int = 600) -> np.ndarray:
     return 5 + np.sin(2 * np.pi * np.arange(n) / 12) + noise
 
 
-def certain(values: np.ndarray, origins: np.ndarray) -> Forecast:
-    """Foresees 0 with an interval from −1 to 2."""
+def forecast_zero(values: np.ndarray, origins: np.ndarray) -> Forecast:
+    """Forecasts 0 with the interval from −1 to 2."""
     zero = np.zeros([len(origins), 3])
     return Forecast(origins, zero - 1, zero, zero + 2)
 
 
-def last(values: np.ndarray, origins: np.ndarray) -> Forecast:
-    """Foresees the last value that is not missing, with an interval of one to each side."""
+def forecast_last(values: np.ndarray, origins: np.ndarray) -> Forecast:
+    """Forecasts the last value that is not missing, ± 1."""
     kept = [values[: o + 1][~np.isnan(values[: o + 1])][-1] for o in origins]
     median = np.repeat(np.array(kept)[:, None], 3, axis=1)
     return Forecast(origins, median - 1, median, median + 1)
 
 
-def test_scores_by_hand() -> None:
+def test_scores_of_hand_computed_examples() -> None:
     values = np.array([9.0, 1, -3, np.nan, 4])
-    np.testing.assert_array_equal(scores(certain, values, 1, 5), [0.5, 3, np.nan, 2])
+    np.testing.assert_array_equal(scores(forecast_zero, values, 1, 5), [0.5, 3, np.nan, 2])
 
 
 def test_threshold_is_exceeded_by_its_share_of_the_validation_part() -> None:
     values = wave()
-    limit = threshold(certain, values, CONFIG, 0.1)
-    assert (scores(certain, values, 300, 420) > limit).sum() == 12
-    values[420:] = 1e6  # the test part has no say
-    assert threshold(certain, values, CONFIG, 0.1) == limit
+    limit = threshold(forecast_zero, values, CONFIG, 0.1)
+    assert (scores(forecast_zero, values, 300, 420) > limit).sum() == 12
+    values[420:] = 1e6  # the test part must not matter
+    assert threshold(forecast_zero, values, CONFIG, 0.1) == limit
 
 
-def test_a_value_with_an_alarm_is_not_believed() -> None:
+def test_forecasts_treat_a_value_with_an_alarm_as_missing() -> None:
     values = np.zeros(600)
-    values[450] = 9  # would make 451 an alarm, too, were it believed
+    values[450] = 9  # without this treatment, 451 would be an alarm, too
     values[500:503] = 9
-    found, alarms = detect(last, values, CONFIG, 5.0)
+    found, alarms = detect(forecast_last, values, CONFIG, 5.0)
     assert runs(alarms) == [(30, 31), (80, 83)]
     assert found[30] == 9 and found[31] == 0 and found[82] == 9 and found[83] == 0
 
 
-def test_detecting_ahead_is_detecting_step_by_step() -> None:
+def test_detection_in_blocks_equals_detection_step_by_step() -> None:
     values, _ = inject(wave(), CONFIG.validation, 10, 1.5, 5, seed=4)
     method = calibrated(seasonal_naive(CONFIG), wave(), CONFIG)
     _, alarms = detect(method, values, CONFIG, 1.5)
@@ -76,7 +85,7 @@ def test_injected_anomalies_are_found() -> None:
     assert rehearse(method, values, CONFIG, size=0.5, seeds=3).recall < 0.3
 
 
-def test_injection_keeps_the_rest_and_is_repeated_by_its_seed() -> None:
+def test_injection_changes_only_labelled_values_and_depends_on_the_seed() -> None:
     values = wave()
     values[460:520] = np.nan
     changed, labels = inject(values, 420, 6, 2.0, 4, seed=7)
@@ -85,23 +94,23 @@ def test_injection_keeps_the_rest_and_is_repeated_by_its_seed() -> None:
     np.testing.assert_allclose(np.abs(changed - values)[labels], 2.0)
     np.testing.assert_array_equal(changed[~labels], values[~labels])
     assert not labels[:420].any() and not labels[460:520].any()
-    # One part of six lies in the gap.
+    # One of the six parts is in the gap of missing values.
     assert 4 <= len(runs(labels)) <= 5 and max(b - a for a, b in runs(labels)) <= 4
 
 
-def test_judging_by_hand() -> None:
+def test_counts_of_a_hand_computed_example() -> None:
     alarms = np.array([0, 1, 1, 0, 1, 0, 1, 0, 0], bool)
     labels = np.array([0, 0, 1, 1, 1, 0, 0, 0, 1], bool)
     found = judge(alarms, labels)
-    assert found == Found(alarms=3, right_alarms=2, anomalies=2, found_anomalies=1)
+    assert found == DetectionCounts(alarms=3, correct_alarms=2, anomalies=2, found_anomalies=1)
     assert (found.precision, found.recall) == (pytest.approx(2 / 3), 0.5)
-    assert found + found == Found(6, 4, 4, 2)
+    assert found + found == DetectionCounts(6, 4, 4, 2)
     nothing = judge(np.zeros(3, bool), np.zeros(3, bool))
     assert math.isnan(nothing.precision) and math.isnan(nothing.recall)
 
 
 @given(st.lists(st.booleans(), max_size=30))
-def test_runs_cover_what_is_marked(marked: list[bool]) -> None:
+def test_runs_cover_all_true_values(marked: list[bool]) -> None:
     found = runs(np.array(marked, bool))
     assert [i for a, b in found for i in range(a, b)] == [i for i, m in enumerate(marked) if m]
     assert all(b < c for (_, b), (c, _) in pairwise(found))
