@@ -1,4 +1,4 @@
-"""What a recurrent cell remembers: gradients through time, measured.
+"""Experiments with recurrent cells: gradients through time, memory horizons and costs.
 
 May import `asr.networks` and `asr.base`.
 """

@@ -1,4 +1,4 @@
-"""How far back a recurrent cell's gradient reaches: norms of ∂h_T/∂s_t by distance."""
+"""`gradient_norms`: norms of a recurrent cell's gradient ∂h_T/∂s_t by distance T − t."""
 
 from __future__ import annotations
 
@@ -8,47 +8,56 @@ from asr.errors import ConfigError
 from asr.networks.numpy_stack import CellState, NumpyLayer
 from asr.networks.recurrent import RecurrentStack
 
-NUDGE = 1e-30
-"""Imaginary part that stands for a small change; nothing is subtracted, so none is too small."""
+COMPLEX_STEP = 1e-30
+"""Imaginary step of the derivatives. It may be this small, because nothing is subtracted."""
 
 
 def first_layer(stack: RecurrentStack) -> NumpyLayer:
-    """The lowest layer of a built stack of one direction, in numpy and float64.
+    """The lowest layer of a built unidirectional stack, in numpy and float64.
 
     Raises:
-        ConfigError: the stack is bidirectional; its cells look at both ends of a sequence.
+        ConfigError: the stack is bidirectional, so that distance has no meaning.
     """
     if stack.bidirectional:
-        raise ConfigError("bidirectional: must be false to measure gradients over distance")
+        raise ConfigError("bidirectional: must be false to measure gradients by distance")
     weights = [w.astype(np.float64) for w in stack.recurrent[0].get_weights()]
-    # The fused layers have an axis of directions, Keras's own has not.
+    # The weights of fused layers have an axis of directions, those of Keras layers do not.
     return NumpyLayer(stack.cell, *(weights if stack.cell == "rnn" else (w[0] for w in weights)))
 
 
 def step_jacobian(layer: NumpyLayer, x: np.ndarray, state: CellState) -> np.ndarray:
-    """Derivative of the state behind one step by the state before it: [batch, behind, before].
+    """Derivative of the state after a step with respect to the state before it.
 
-    By the complex step (Squire & Trapp, 1998): exact to float64's rounding.
+    Computed by the complex-step method (Squire & Trapp, 1998), exactly up to rounding in float64.
 
     Args:
-        x: [batch, inputs]. state: the layer's, an LSTM's with both of its arrays.
+        layer: the layer.
+        x: input of the step, [batch, inputs].
+        state: state before the step; an LSTM's has two arrays.
+
+    Returns:
+        [batch, state after, state before].
     """
     before = np.concatenate(state, axis=-1)
     batch, n = before.shape
-    nudged = (before[:, None] + 1j * NUDGE * np.eye(n)).reshape(batch * n, n)
-    behind = layer.step(np.repeat(x, n, axis=0), tuple(np.split(nudged, len(state), axis=-1)))
-    derivatives = np.concatenate(behind, axis=-1).imag / NUDGE
+    shifted = (before[:, None] + 1j * COMPLEX_STEP * np.eye(n)).reshape(batch * n, n)
+    after = layer.step(np.repeat(x, n, axis=0), tuple(np.split(shifted, len(state), axis=-1)))
+    derivatives = np.concatenate(after, axis=-1).imag / COMPLEX_STEP
     return derivatives.reshape(batch, n, n).swapaxes(1, 2)
 
 
 def gradient_norms(layer: NumpyLayer, x: np.ndarray) -> np.ndarray:
-    """Largest singular value of ∂h_T/∂s_t at distances T − t of 0 … time: [batch, time + 1].
+    """Spectral norms of ∂h_T/∂s_t for all distances T − t.
 
-    h_T is the output at the sequence's end, s_t the whole state t steps in: h, and an LSTM's c, for
-    which it was made. The product of the steps' Jacobians (Pascanu et al., 2013), nothing sampled.
+    h_T is the output at the end of the sequence. s_t is the state after t steps: h, and for an LSTM
+    also c. The gradient is the exact product of the steps' Jacobians (Pascanu et al., 2013).
 
     Args:
-        x: [batch, time, inputs].
+        layer: the layer.
+        x: input sequences, [batch, time, inputs].
+
+    Returns:
+        [batch, time + 1], by distance from 0 to time.
     """
     states = [layer.start(len(x))]
     for t in range(x.shape[1]):

@@ -1,4 +1,4 @@
-"""What the gradient lab found, as a table and as pictures: norms by distance, horizons, costs."""
+"""The gradient lab's findings as a table and as plots."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from asr.base.files import atomic_write
 from asr.gradient_lab.horizons import Findings, Horizon
 
 COLOURS = {"rnn": "C0", "lstm": "C1", "gru": "C2"}
-"""A cell's in all pictures; a candidate that is more than a cell has it too, dashed."""
-
+"""Colour of each cell in all plots. Chrono initialisation has the same colour, dashed."""
 
 DISTANCES = (1, 10, 30, 100)
-"""The table's columns."""
+"""Distances in the columns of the table."""
 
 T = TypeVar("T")
 
 
-def by(items: Sequence[T], key: Callable[[T], str]) -> dict[str, list[T]]:
-    """Items by their key, in order."""
+def group_by(items: Sequence[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    """Group items by a key, in order of first appearance."""
     groups: dict[str, list[T]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
@@ -32,20 +31,23 @@ def by(items: Sequence[T], key: Callable[[T], str]) -> dict[str, list[T]]:
 
 
 def table(findings: Findings) -> Iterator[str]:
-    """Lines of text: geometric means over the seeds, the horizon of each seed, costs."""
+    """Lines of text: geometric means over the seeds, the horizon of each seed, and costs."""
     trial = findings.gradients[0].trial
     columns = "".join(f"{distance:10}" for distance in DISTANCES)
     yield f"{f'gradient norm, {trial.problem}, by distance':40}{columns}"
-    for name, reaches in by(findings.gradients, lambda r: r.trial.candidate).items():
+    for name, reaches in group_by(findings.gradients, lambda r: r.trial.candidate).items():
         learnt = sum(r.trial.learnt for r in reaches)
         after = f"trained at {trial.length}, {learnt} of {len(reaches)} learnt"
-        for when, curves in {"at the start": [r.start for r in reaches],
-                             after: [r.trained for r in reaches]}.items():  # fmt: skip
+        by_time = {
+            "at the start": [r.start for r in reaches],
+            after: [r.trained for r in reaches],
+        }
+        for when, curves in by_time.items():
             norms = np.exp(np.log(curves).mean(axis=0))
             yield f"{name:12}{when:28}" + "".join(f"{norms[d]:10.1e}" for d in DISTANCES)
-    for problem, found in by(findings.horizons, lambda h: h.trials[0].problem).items():
+    for problem, found in group_by(findings.horizons, lambda h: h.trials[0].problem).items():
         yield f"\nhorizon, {problem}, of each seed"
-        for name, horizons in by(found, lambda h: h.trials[0].candidate).items():
+        for name, horizons in group_by(found, lambda h: h.trials[0].candidate).items():
             yield f"{name:12}" + "".join(f"{h.length:6}" for h in horizons)
     yield "\nprocessor's time of a training step"
     for c in findings.costs:
@@ -53,7 +55,12 @@ def table(findings: Findings) -> Iterator[str]:
 
 
 def draw_norms(axes: Axes, norms: Mapping[str, Sequence[Sequence[float]]]) -> None:
-    """Gradient norms by distance from 0 on, a curve each, of candidates by name."""
+    """Draw gradient norms by distance, one curve per seed.
+
+    Args:
+        axes: where to draw.
+        norms: candidate name → norms of each seed, by distance from 0.
+    """
     for name, curves in norms.items():
         for i, curve in enumerate(curves):
             axes.semilogy(curve, **_style(name), alpha=0.8, label=None if i else name)
@@ -63,14 +70,19 @@ def draw_norms(axes: Axes, norms: Mapping[str, Sequence[Sequence[float]]]) -> No
 
 
 def draw_horizons(axes: Axes, horizons: Mapping[str, Sequence[Horizon]]) -> None:
-    """The longest length learnt, of candidates by name: a dot a seed, a bar to their median."""
+    """Draw the longest learnt lengths: a dot per seed, and a bar for their median.
+
+    Args:
+        axes: where to draw.
+        horizons: candidate name → horizon of each seed.
+    """
     trials = [trial for found in horizons.values() for h in found for trial in h.trials]
     lengths = [0, *sorted({trial.length for trial in trials})]
     for row, (name, found) in enumerate(horizons.items()):
         places = [lengths.index(h.length) for h in found]
         colour = _style(name)["color"]
         axes.barh(row, float(np.median(places)), color=colour, alpha=0.5)
-        # Beside each other, for equal ones would look like one.
+        # Move the dots apart, so that equal ones do not cover each other.
         axes.plot(places, row + np.linspace(-0.3, 0.3, len(places) + 2)[1:-1], "o", color=colour)
     axes.set_yticks(range(len(horizons)), list(horizons))
     axes.invert_yaxis()
@@ -79,18 +91,18 @@ def draw_horizons(axes: Axes, horizons: Mapping[str, Sequence[Horizon]]) -> None
 
 
 def draw(path: Path, findings: Findings) -> None:
-    """Norms before and after training, and the horizons of each problem, as PNG."""
+    """Write a PNG with norms before and after training, and the horizons of each problem."""
     figure = Figure(figsize=(11, 7), layout="constrained")
     (start, trained), below = figure.subplots(2, 2, height_ratios=[3, 2])
     start.set_title("at the start")
     trained.set_title(f"trained at length {findings.gradients[0].trial.length}")
-    reaches = by(findings.gradients, lambda r: r.trial.candidate)
+    reaches = group_by(findings.gradients, lambda r: r.trial.candidate)
     draw_norms(start, {name: [r.start for r in found] for name, found in reaches.items()})
     draw_norms(trained, {name: [r.trained for r in found] for name, found in reaches.items()})
-    problems = by(findings.horizons, lambda h: h.trials[0].problem)
+    problems = group_by(findings.horizons, lambda h: h.trials[0].problem)
     for axes, (problem, found) in zip(below, problems.items(), strict=True):
         axes.set_title(f"{problem} problem")
-        draw_horizons(axes, by(found, lambda h: h.trials[0].candidate))
+        draw_horizons(axes, group_by(found, lambda h: h.trials[0].candidate))
     with atomic_write(path, binary=True) as file:
         figure.savefig(file, format="png", dpi=110)
 

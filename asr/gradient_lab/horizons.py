@@ -1,4 +1,4 @@
-"""How far recurrent cells learn to remember, how their gradients fare, and what a step costs."""
+"""Measurements of recurrent cells: memory horizons, gradients through time and cost per step."""
 
 from __future__ import annotations
 
@@ -20,20 +20,24 @@ from asr.gradient_lab.problems import Adding, Copying, Problem
 from asr.networks.acoustic_config import Cell
 from asr.networks.recurrent import RecurrentStack
 
-CHECK_STEPS, CHECKED = 50, 500
-"""So often a training looks at its error, on so many sequences that it is not trained with."""
-MEASURED = 16
-"""Sequences over whose gradient norms a geometric mean is taken."""
+CHECK_STEPS = 50
+"""Training steps between two measurements of the error."""
+CHECK_SEQUENCES = 500
+"""Held-out sequences that the error is measured on."""
+GRADIENT_SEQUENCES = 16
+"""Sequences in the geometric mean of gradient norms."""
 
 
 @config_dataclass(frozen=True, config=STRICT)
 class Candidate:
-    """What is compared."""
+    """A cell with an initialisation of its gates."""
 
     cell: Cell
+    """rnn, lstm or gru."""
     chrono: bool = False
-    """Start an LSTM's or a GRU's gates so that they keep their content for about as long as the
-    sequence is, the units differing (Tallec & Ollivier, 2018), instead of as Keras does."""
+    """Initialise the gates so that the units keep their content for different times up to the
+    length of the sequence (chrono initialisation, Tallec & Ollivier, 2018). It needs a cell with
+    gates, lstm or gru. Default: False, the initialisation of Keras."""
 
     def __str__(self) -> str:
         return f"{self.cell} chrono" if self.chrono else self.cell
@@ -41,22 +45,37 @@ class Candidate:
 
 @config_dataclass(frozen=True, config=STRICT)
 class LabConfig:
-    """How a candidate is trained."""
+    """How candidates are trained."""
 
     units: int = Field(default=32, ge=1)
+    """Units of the cell. Default: 32."""
     batch_size: int = Field(default=32, ge=1)
+    """Sequences per step. Default: 32."""
     steps: int = Field(default=1000, ge=1, multiple_of=CHECK_STEPS)
-    """The most that a training may take."""
+    """Largest number of steps, a multiple of 50. Default: 1000."""
     rates: tuple[float, ...] = Field(default=(1e-2, 3e-3), min_length=1)
-    """Learning rates tried in turn until one learns: cells differ in which they bear."""
+    """Learning rates, tried in order until the problem is learnt, because cells need different
+    ones. Default: 0.01 and 0.003."""
     error: float = Field(default=0.05, gt=0, lt=1)
-    """Share of wrong answers at which a problem counts as learnt."""
+    """Share of wrong answers at which a problem is learnt. Default: 0.05."""
     seed: int = 1
+    """Seed of weights and sequences. Default: 1."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training."""
+    """One training.
+
+    Attributes:
+        candidate: name of the cell.
+        problem: name of the problem.
+        length: distance to remember over, in steps.
+        seed: seed of weights and sequences.
+        rate: learning rate.
+        steps: training steps.
+        error: share of wrong answers at the end.
+        learnt: whether the error is low enough.
+    """
 
     candidate: str
     problem: str
@@ -70,41 +89,51 @@ class Trial:
 
 @dataclass(frozen=True)
 class Horizon:
-    """The trainings at growing lengths, up to the first that did not learn."""
+    """Trainings at increasing lengths, up to the first one that fails."""
 
     trials: tuple[Trial, ...]
 
     @property
     def length(self) -> int:
-        """The longest length that was learnt; 0 if none."""
+        """The longest learnt length; 0 if none is learnt."""
         return max((trial.length for trial in self.trials if trial.learnt), default=0)
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Norms of ∂h_T/∂s_t by distance T − t from 0 on (see `gradient_norms`)."""
+    """Gradient norms before and after a training, by distance from 0 (see `gradient_norms`).
+
+    Attributes:
+        trial: the training.
+        start: norms before it.
+        trained: norms after it.
+    """
 
     trial: Trial
-    """The training between both."""
     start: tuple[float, ...]
     trained: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Processor's time of a training step, measured with those of the other cells in turn."""
+    """CPU time of a training step, measured in turn with the other cells.
+
+    Attributes:
+        cell: the cell.
+        parameters: number of weights.
+        milliseconds: median CPU time.
+        relative: median over the rounds of the ratio to the first cell.
+    """
 
     cell: Cell
     parameters: int
     milliseconds: float
-    """Median."""
     relative: float
-    """Median over the rounds of the ratio to the first cell's."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the gradient lab measures."""
+    """All measurements of the gradient lab."""
 
     gradients: list[Reach]
     horizons: list[Horizon]
@@ -112,16 +141,25 @@ class Findings:
 
 
 CANDIDATES = tuple(
-    Candidate(cell, chrono) for chrono in (False, True) for cell in get_args(Cell)
+    Candidate(cell, chrono)
+    for chrono in (False, True)
+    for cell in get_args(Cell)
     if not (chrono and cell == "rnn")
-)  # fmt: skip
+)
+"""All cells, and those with gates also with chrono initialisation."""
 
 
 def build(problem: Problem, candidate: Candidate, length: int, config: LabConfig) -> keras.Model:
-    """A layer of cells (a `RecurrentStack`) and a dense layer over the last steps' outputs.
+    """A network with one recurrent layer and a dense layer over the outputs of the last steps.
+
+    Args:
+        problem: sets the sizes of inputs and outputs.
+        candidate: the cell.
+        length: sequence length for chrono initialisation.
+        config: number of units and the seed.
 
     Raises:
-        ConfigError: a vanilla cell, which has no gates, with `chrono`.
+        ConfigError: chrono initialisation of a cell without gates.
     """
     keras.utils.set_random_seed(config.seed)
     stack = RecurrentStack(candidate.cell, config.units, 1, False, norm="none", name="stack")
@@ -129,11 +167,11 @@ def build(problem: Problem, candidate: Candidate, length: int, config: LabConfig
     dense = keras.layers.Dense(problem.outputs)
     network = keras.Model(inputs, dense(stack(inputs)[:, -problem.answers :]))
     if candidate.chrono:
-        _remember(stack, length, np.random.default_rng(config.seed))
+        _initialise_chrono(stack, length, np.random.default_rng(config.seed))
     return network
 
 
-def _remember(stack: RecurrentStack, length: int, rng: np.random.Generator) -> None:
+def _initialise_chrono(stack: RecurrentStack, length: int, rng: np.random.Generator) -> None:
     if stack.cell == "rnn":
         raise ConfigError("chrono: needs a cell with gates, lstm or gru")
     n, variable = stack.units, stack.recurrent[0].bias
@@ -149,10 +187,16 @@ def _remember(stack: RecurrentStack, length: int, rng: np.random.Generator) -> N
 def trainer(
     network: keras.Model, problem: Problem, rate: float, batches: Sequence[tf.Tensor]
 ) -> Callable[[tf.Tensor, tf.Tensor], object]:
-    """A function that makes a step with each of the batches [steps, batch, …] it is given, by Adam
-    with gradients clipped to a global norm of 1; `batches` shows their shapes.
+    """A function that trains on several batches in one call.
 
-    Many steps a call: small ones would take as long in Python as in TensorFlow.
+    It uses Adam and clips gradients to a global norm of 1. One call makes many steps, because a
+    call per small step would spend half of the time in Python.
+
+    Args:
+        network: the network.
+        problem: its loss.
+        rate: learning rate.
+        batches: inputs and targets [steps, batch, …] with the shapes of later calls.
     """
     variables = network.trainable_variables
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=1.0)
@@ -165,18 +209,19 @@ def trainer(
                 loss = problem.loss(y[i], network(x[i], training=True))
             optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
 
-    # Called as it is, it would warn of being built again, for another network and length.
+    # A concrete function avoids TensorFlow's warning about retracing for each network and length.
     return train.get_concrete_function(*(tf.TensorSpec(b.shape, b.dtype) for b in batches))
 
 
 def learn(
     problem: Problem, candidate: Candidate, length: int, config: LabConfig
 ) -> tuple[keras.Model, Trial]:
-    """Train until the error is reached or the steps are used up, at each rate until one learns.
+    """Train until the problem is learnt, with each learning rate in order.
 
-    Returns the last network and what became of it.
+    Returns:
+        The last network and the record of its training.
     """
-    x_new, y_new = problem.batch(np.random.default_rng([config.seed, 1]), CHECKED, length)
+    x_new, y_new = problem.batch(np.random.default_rng([config.seed, 1]), CHECK_SEQUENCES, length)
     for rate in config.rates:
         network, rng = build(problem, candidate, length, config), np.random.default_rng(config.seed)
         batches = _batches(problem, rng, CHECK_STEPS, config.batch_size, length)
@@ -185,9 +230,15 @@ def learn(
             train(*batches)
             error = problem.error(network(x_new).numpy(), y_new)
             trial = Trial(
-                str(candidate), problem.name, length, config.seed, rate, step, error,
+                candidate=str(candidate),
+                problem=problem.name,
+                length=length,
+                seed=config.seed,
+                rate=rate,
+                steps=step,
+                error=error,
                 learnt=error <= config.error,
-            )  # fmt: skip
+            )
             if trial.learnt:
                 return network, trial
             batches = _batches(problem, rng, CHECK_STEPS, config.batch_size, length)
@@ -204,7 +255,7 @@ def _batches(
 def horizon(
     problem: Problem, candidate: Candidate, lengths: Sequence[int], config: LabConfig
 ) -> Horizon:
-    """Train at each of the growing lengths until one is not learnt."""
+    """Train at increasing lengths until one is not learnt."""
     trials: list[Trial] = []
     for length in lengths:
         if trials and not trials[-1].learnt:
@@ -216,8 +267,8 @@ def horizon(
 def reach(
     problem: Problem, candidate: Candidate, length: int, distance: int, config: LabConfig
 ) -> Reach:
-    """Gradient norms before and after training at `length`, over sequences of `distance`."""
-    x, _ = problem.batch(np.random.default_rng([config.seed, 2]), MEASURED, distance)
+    """Gradient norms up to `distance` steps, before and after training at `length`."""
+    x, _ = problem.batch(np.random.default_rng([config.seed, 2]), GRADIENT_SEQUENCES, distance)
 
     def norms(network: keras.Model) -> tuple[float, ...]:
         measured = gradient_norms(first_layer(network.get_layer("stack")), x)
@@ -231,17 +282,24 @@ def reach(
 def costs(
     cells: Sequence[Cell], problem: Problem, length: int, config: LabConfig, rounds: int = 7
 ) -> list[Cost]:
-    """Processor's time of a training step of each cell: rounds of 20 steps, the cells in turn.
+    """CPU time of a training step of each cell.
 
-    As the layers are trained here: an LSTM's and a GRU's gradients are written out (asr/networks/fused.py),
-    the vanilla cell is Keras's.
+    The cells take turns of 20 steps. The gradients of LSTM and GRU are written by hand
+    (`asr.networks`); the vanilla cell is that of Keras.
+
+    Args:
+        cells: the cells; the first one is the reference.
+        problem: the problem to train on.
+        length: distance to remember over, in steps.
+        config: units, batch size and seed.
+        rounds: number of turns; default: 7.
     """
     steps, rng = 20, np.random.default_rng(config.seed)
     batches = _batches(problem, rng, steps, config.batch_size, length)
     networks = [build(problem, Candidate(cell), length, config) for cell in cells]
     trainers = [trainer(network, problem, config.rates[0], batches) for network in networks]
     for train in trainers:
-        train(*batches)  # a first call takes longer
+        train(*batches)  # the first call takes longer: do not measure it
     seconds = np.zeros((rounds, len(cells)))
     for i in range(rounds):
         for j, train in enumerate(trainers):
@@ -257,20 +315,25 @@ def costs(
 
 
 def measure(seeds: Sequence[int], lengths: Sequence[int], config: LabConfig) -> Findings:
-    """The whole lab: gradients over 100 steps around a training with the adding problem at 40,
-    horizons with both problems, and costs at 100 steps; of all candidates and seeds.
+    """Run all experiments with all candidates and seeds.
+
+    These are gradients up to 100 steps before and after training on the adding problem at length
+    40, horizons for both problems, and costs at length 100.
 
     Raises:
-        ConfigError: a length that has no two halves.
+        ConfigError: a length is below 2.
     """
     if min(lengths) < 2:
-        raise ConfigError(f"lengths: {min(lengths)} is too short, at least 2 steps are needed")
+        raise ConfigError(f"lengths: {min(lengths)} is too short; the shortest is 2")
     adding = Adding()
     runs = [(c, replace(config, seed=seed)) for c in CANDIDATES for seed in seeds]
     searches = [(problem, *run) for problem in (adding, Copying()) for run in runs]
-    return Findings(
-        [reach(adding, c, 40, 100, how) for c, how in track(runs, len(runs), "gradients")],
-        [horizon(problem, c, lengths, how)
-         for problem, c, how in track(searches, len(searches), "horizons")],
-        costs(get_args(Cell), adding, 100, config),
-    )  # fmt: skip
+    gradients = [
+        reach(adding, candidate, 40, 100, how)
+        for candidate, how in track(runs, len(runs), "gradients")
+    ]
+    horizons = [
+        horizon(problem, candidate, lengths, how)
+        for problem, candidate, how in track(searches, len(searches), "horizons")
+    ]
+    return Findings(gradients, horizons, costs(get_args(Cell), adding, 100, config))

@@ -1,4 +1,4 @@
-"""Two problems whose answers need what was seen long before: what a recurrent cell remembers."""
+"""The adding and the copying problem, which test the memory of recurrent cells."""
 
 from __future__ import annotations
 
@@ -10,33 +10,44 @@ from asr.base.tensorflow import keras
 
 
 class Problem(Protocol):
-    """Sequences whose answer needs what was seen long before. An answer is wrong or right, so that
-    errors of all problems are shares of wrong answers."""
+    """A task on sequences whose answers depend on inputs long before.
+
+    An answer is right or wrong, so that errors of different problems are comparable.
+    """
 
     name: str
     inputs: int
-    """Size of a step's input."""
+    """Size of the input of a step."""
     outputs: int
-    """Size of an answer, before it is read."""
+    """Size of the network's output for an answer."""
     answers: int
-    """Answers of a sequence, one at each of its last steps."""
+    """Number of answers of a sequence, one at each of its last steps."""
     loss: keras.losses.Loss
 
     def batch(
         self, rng: np.random.Generator, size: int, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs [size, steps, inputs] and targets [size, answers, …] at a distance `length`."""
+        """Random sequences.
+
+        Args:
+            rng: source of randomness.
+            size: number of sequences.
+            length: number of steps to remember over.
+
+        Returns:
+            Inputs [size, steps, inputs] and targets [size, answers, …].
+        """
 
     def error(self, outputs: np.ndarray, targets: np.ndarray) -> float:
-        """Share of wrong answers among outputs [size, answers, outputs]."""
+        """Share of wrong answers for outputs [size, answers, outputs]."""
 
 
 class Adding:
-    """Two of `length` numbers from 0 to 1 are marked, one in each half: what is their sum?
-    (Hochreiter & Schmidhuber, 1997, as Arjovsky et al., 2016, pose it.)
+    """Add the two marked numbers, one in each half of `length` numbers from 0 to 1.
 
-    An answer is wrong if off by more than 0.16, which is the 0.04 of 1997 in its units; always
-    saying 1 is wrong 71 % of the time.
+    From Hochreiter & Schmidhuber (1997), in the form of Arjovsky et al. (2016). An answer is wrong
+    if its error is above 0.16, which corresponds to the 0.04 of 1997. The constant answer 1 is
+    wrong for 71 % of sequences.
     """
 
     name, inputs, outputs, answers = "adding", 2, 1, 1
@@ -58,10 +69,14 @@ class Adding:
 
 
 class Copying:
-    """Some of eight symbols, `length` steps without any, a sign: say them again in their order
-    (Hochreiter & Schmidhuber, 1997; Arjovsky et al., 2016, with ten symbols).
+    """Repeat symbols after `length` blank steps, when a marker comes.
 
-    Only the answers are scored, not the silence before them; chance is wrong 87.5 % of the time.
+    From Hochreiter & Schmidhuber (1997) and Arjovsky et al. (2016), who use ten symbols. There are
+    eight different symbols. Only the answers are scored, not the blank steps. Guessing is wrong for
+    87.5 % of answers.
+
+    Args:
+        symbols: number of symbols to repeat; default: 1.
     """
 
     letters = 8
@@ -74,12 +89,12 @@ class Copying:
     def batch(
         self, rng: np.random.Generator, size: int, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        said = rng.integers(0, self.letters, (size, self.answers))
-        silence, sign = self.letters, self.letters + 1
-        steps = np.full((size, self.answers + length + self.answers), silence)
-        steps[:, : self.answers] = said
-        steps[:, self.answers + length - 1] = sign
-        return np.eye(self.inputs, dtype=np.float32)[steps], said
+        symbols = rng.integers(0, self.letters, (size, self.answers))
+        blank, marker = self.letters, self.letters + 1
+        steps = np.full((size, self.answers + length + self.answers), blank)
+        steps[:, : self.answers] = symbols
+        steps[:, self.answers + length - 1] = marker
+        return np.eye(self.inputs, dtype=np.float32)[steps], symbols
 
     def error(self, outputs: np.ndarray, targets: np.ndarray) -> float:
         return float((outputs.argmax(axis=-1) != targets).mean())
