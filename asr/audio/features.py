@@ -42,20 +42,29 @@ class FeatureConfig:
     """
 
     sample_rate: Hertz = 16_000
+    """Recordings are resampled to this rate."""
     window: Samples = 410
     """Length of a frame in samples (25.625 ms)."""
     hop: Samples = 160
     """Samples from the start of a frame to the start of the next (10 ms)."""
     fft: int = 512
+    """Points of the Fourier transform."""
     pre_emphasis: float = 0.97
+    """Share of each sample that is subtracted from the next."""
     mels: int = 40
+    """Number of mel filters."""
     low_hz: float = 130.0
+    """Lower edge of the lowest filter in Hz."""
     high_hz: float = 6800.0
+    """Upper edge of the highest filter in Hz."""
     mel_scale: Literal["htk", "slaney"] = "htk"
+    """Scale on which the edges are equally spaced; see `mel_frequencies`."""
     round_edges: bool = True
     """Whether to move the edges of the mel filters to the nearest FFT bins, as Sphinx does."""
     log_floor: float = 1e-4
+    """Smallest energy of which the logarithm is taken."""
     coefficients: int = 13
+    """Cepstra per frame."""
     deltas: int = 2
     """Highest order of the appended time derivatives: 0, 1 (Δ) or 2 (Δ and ΔΔ)."""
     delta_width: int = 2
@@ -92,6 +101,7 @@ class FeatureConfig:
 
     @property
     def frames_per_second(self) -> float:
+        """Frame rate; 100 by default."""
         return self.sample_rate / self.hop
 
     def frames(self, samples: Samples) -> int:
