@@ -30,7 +30,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train the recogniser, voice or converter that a YAML file describes.
+    """Train the recogniser, voice, converter or language model that a YAML file describes.
 
     After an interruption, the same command resumes from the last checkpoint in --out.
     """

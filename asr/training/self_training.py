@@ -1,4 +1,4 @@
-"""Recordings without texts as training data: what a recogniser hears in them, where it is surest.
+"""`pseudo_labels`: recordings without texts as training data, labelled by a recogniser.
 
 Self-training with pseudo-labels, a language model and a filter by confidence, as in Kahn, Lee &
 Hannun (2020).
@@ -20,29 +20,30 @@ from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, in_order
 
 LONGEST = 20.0
-"""Seconds; what is longer is a recording to be cut first, not an utterance to learn from."""
+"""Longest utterance in seconds. Longer recordings must be cut before training on them."""
 
 
 def pseudo_labels(
     recognizer: Recognizer, recordings: Sequence[RecordingRef], share: float
 ) -> tuple[list[Utterance], list[Failure]]:
-    """Transcribe recordings, and keep the surest.
+    """Transcribe recordings, and keep the most confident transcripts.
 
-    How sure a transcript is, is the mean confidence of its words: only their order matters, so a
-    model that was never calibrated will do.
+    The confidence of a transcript is the mean confidence of its words. Only the order of
+    confidences matters, so that the model need not be calibrated.
 
     Args:
-        recordings: files, or utterances whose texts are not looked at.
-        share: of the recordings in which something was heard that are kept, above 0 to 1.
+        recordings: files, or utterances, whose texts are ignored.
+        share: share of the recordings with words that is kept, above 0 and at most 1.
 
     Returns:
-        The kept recordings with their texts, in their order; and what could not be used, and why.
+        The kept recordings with their new texts, in order, and one failure for each recording that
+        cannot be used.
 
     Raises:
         ConfigError: a share outside this range.
     """
     if not 0 < share <= 1:
-        raise ConfigError(f"a share of {share:g} cannot be kept: give one above 0, at most 1")
+        raise ConfigError(f"share: {share:g} is out of range; choose a share above 0 and at most 1")
     heard: list[tuple[Utterance, float]] = []
     failures: list[Failure] = []
     each = recognizer.transcribe_each(recordings)

@@ -1,9 +1,9 @@
 """Synthetic speech for training: Debian's flite, espeak-ng and festival, or our own voice, read
 sentences aloud.
 
-What a sentence is said by, how fast and how high, and the name of its file are a function of the
-sentence and the seed: a run that was stopped goes on as if it had not been, and no file can come to
-stand for another sentence.
+The voice, speed and pitch of a sentence and the name of its file are functions of the sentence and
+the seed. An interrupted run therefore continues exactly, and a file cannot stand for another
+sentence.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 """Hz of the files written, whatever an engine's own."""
 TIMEOUT = 60
-"""Seconds an engine may take for one sentence."""
+"""Longest time an engine may take for a sentence, in seconds."""
 AHEAD = 64
-"""Sentences that are being spoken, or wait to be."""
+"""Sentences that are being spoken or are in the queue."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of an engine; `share` is its weight among all."""
+    """A voice of an engine. `share` is its sampling weight among all voices."""
 
     engine: str
     name: str
@@ -171,7 +171,7 @@ def _espeak(text: str, voice: str, speed: float, pitch: float, path: Path) -> No
 
 
 def _festival(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
-    """Its voices keep their pitch: each engine has another way to change it, or none."""
+    """The voices keep their pitch: they have no common setting for it."""
     quoted = text.replace("\\", "").replace('"', "")
     _run(
         ["festival", "--pipe"],
@@ -186,13 +186,13 @@ def _synthesizer(voice: str) -> Synthesizer:
     from asr.tts.vocoder import GriffinLim
 
     synthesizer = Synthesizer.load(voice)
-    # The features of a recogniser do not show phases: a few rounds are as good as many.
+    # Features of a recogniser do not depend on phases: a few iterations are enough.
     synthesizer.vocoder = GriffinLim(synthesizer.config.mel, iterations=8)
     return synthesizer
 
 
 def _own(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
-    """It keeps its pitch too: it is wanted as the reader's own speech with more words."""
+    """The voice keeps its pitch: its speech should sound like more recordings of its reader."""
     synthesizer = _synthesizer(voice)
     samples = synthesizer.speak(text, rate=speed)
     soundfile.write(path, samples, synthesizer.config.mel.sample_rate)
