@@ -34,7 +34,7 @@ def main() -> None:
     print(*(f"{name:26} {score}" for name, score in found.scores.items()), sep="\n")
     print("\nEnglish | reference | network")
     for i in range(0, len(pairs), -(-len(pairs) // a.examples)):
-        print(pairs[i].source, pairs[i].target, found.said[i], sep=" | ")
+        print(pairs[i].source, pairs[i].target, found.translations[i], sep=" | ")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[1]
 MODULES = (
     "asr.audio.features",
     "asr.audio.reading",
+    "asr.ctc.best_path",
+    "asr.ctc.forced_alignment",
+    "asr.ctc.prefix_beam",
     "asr.data.manifest",
+    "asr.networks.head_layout",
+    "asr.seq2seq.converter",
+    "asr.seq2seq.pairs",
     "asr.text.normalisers",
     "asr.text.tokenizers",
 )

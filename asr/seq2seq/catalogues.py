@@ -1,8 +1,8 @@
-"""English phrases and their Korean translations, out of the message catalogues of free programs.
+"""English phrases and their Korean translations, from the message catalogues of free programs.
 
-A program's catalogue (gettext's .mo) holds its messages in English and in the user's language. As
-they come out of Debian packages they are short, technical, and by many hands; each package's
-copyright file says under which licence.
+A program's catalogue (a .mo file of gettext) holds its messages in English and in the user's
+language. The messages are short and technical, and have many authors. The copyright file of each
+Debian package names the licence.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from asr.base.downloads import debian_package, fetch_package
 from asr.base.progress import track
 from asr.errors import ModelError
 
-WORDS = 12
-"""Of a longer English message no more is known than that it is no short phrase."""
-LONGEST = 60
-"""Characters of a Korean phrase."""
+MAX_ENGLISH_WORDS = 12
+"""Longest English phrase; longer messages are left out."""
+MAX_KOREAN_CHARACTERS = 60
+"""Longest Korean phrase; longer messages are left out."""
 
 _ACCELERATOR = re.compile(r"\s*\([&_~][A-Za-z0-9]\)|[&_~](?=\w)(?!\w+;)")
-"""The mark of a menu item's key: "_File" or "&File" or "~File", and "파일(_F)"."""
+"""Marks the key of a menu item: "_File", "&File", "~File" or "파일(_F)"."""
 _ORNAMENT = re.compile(r"\s*(\.\.\.|…|:)$|\s+(?=[?!.,:])")
 _ENGLISH = re.compile(r"[A-Za-z0-9 ,.?!:;'()/+-]+")
 _KOREAN = re.compile(r"[가-힣0-9 ,.?!:;'()/+~-]+")
@@ -35,7 +35,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A Debian package with Korean catalogues; licence: what its copyright file says of them."""
+    """A Debian package with Korean catalogues, and their licence by its copyright file."""
 
     package: str
     licence: str
@@ -75,8 +75,9 @@ CATALOGUES = (
 
 
 def read_messages(folder: Path) -> Iterator[tuple[str, str]]:
-    """English and Korean of every translated message in the Korean catalogues under a folder; of a
-    message with a plural, the singular (Korean has one form for both).
+    """Yield English and Korean of each translated message in the Korean catalogues under a folder.
+
+    A message with a plural gives its singular, because Korean has one form for both.
 
     Raises:
         ModelError: the package polib is not installed.
@@ -92,12 +93,12 @@ def read_messages(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def clean_message(english: str, korean: str) -> tuple[str, str] | None:
-    """The phrase of a message and its translation, or None if it is no short phrase of words.
+    """Clean a message and its translation; None if it is not a short phrase of words.
 
-    Keys' marks, the dots of "Open..." and the colon of "Name:" are removed, and the English is put
-    in lower case, as in transcripts, for programs write "Save As", "Save as" and "save as". Left
-    out are messages with placeholders, mark-up or anything else than words, numbers and
-    punctuation, and translations that keep English words: to copy is not to translate.
+    Removes the marks of keys, the dots of "Open..." and the colon of "Name:". Puts the English in
+    lower case, as in transcripts, because programs write "Save As", "Save as" and "save as". Leaves
+    out messages with placeholders, mark-up or other characters than words, numbers and punctuation,
+    and translations that keep English words.
     """
     pair = []
     for text in (english, korean):
@@ -110,25 +111,27 @@ def clean_message(english: str, korean: str) -> tuple[str, str] | None:
         return None
     if not (_LETTERS.search(english) and _HANGUL.search(korean)):
         return None
-    if len(english.split()) > WORDS or len(korean) > LONGEST:
+    if len(english.split()) > MAX_ENGLISH_WORDS or len(korean) > MAX_KOREAN_CHARACTERS:
         return None
     return english.lower(), korean
 
 
 def duplicate_key(english: str) -> str:
-    """What near duplicates share: the letters, without case, digits, punctuation and spaces."""
+    """Key that near duplicates share: the letters in lower case, without all other characters."""
     return "".join(_LETTERS.findall(english.lower()))
 
 
 def split_of(english: str) -> str:
-    """train, dev or test (90/5/5) by the hash of `near`: near duplicates are in one split, today
-    and after any change of the packages."""
+    """Split of a phrase: "train", "dev" or "test" (90/5/5), by the hash of `duplicate_key`.
+
+    Near duplicates are in one split, also after the packages change.
+    """
     place = int(hashlib.sha256(duplicate_key(english).encode()).hexdigest(), 16) % 20
     return {10: "test", 19: "dev"}.get(place, "train")
 
 
 def most_frequent_translations(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Every English phrase once, with its most frequent translation (of equals, the first)."""
+    """Each English phrase once, with its most frequent translation; the first one on a tie."""
     translations: dict[str, Counter[str]] = {}
     for english, korean in pairs:
         translations.setdefault(english, Counter())[korean] += 1

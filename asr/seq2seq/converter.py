@@ -1,10 +1,11 @@
-"""`Converter`: a trained model, run in numpy."""
+"""`Converter`: a trained sequence-to-sequence model in NumPy, without TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,15 +22,19 @@ from asr.seq2seq.pairs import END, PADDING, UNKNOWN, SymbolVocabulary, join_symb
 from asr.seq2seq.search import search_targets
 
 SOURCES_PER_BATCH = 64
-"""Sources computed together."""
+"""Number of sources in one batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Conversion:
-    """What a source may become.
+    """A target that a converter found for a source.
 
-    `score` is its log-probability in nats; `attention` [symbols + 1, source symbols] says how much
-    each symbol looked at each of the source's, the last row what their end did. None of CTC.
+    Attributes:
+        text: the target.
+        symbols: its symbols.
+        score: its log-probability in nats.
+        attention: attention of each symbol and, in the last row, of the end, to the source's
+            symbols, [symbols + 1, source symbols]; None for CTC.
     """
 
     text: str
@@ -38,12 +43,33 @@ class Conversion:
     attention: np.ndarray | None = None
 
 
+class DenseLayer(NamedTuple):
+    """A dense layer in NumPy.
+
+    Attributes:
+        kernel: weights, [inputs, outputs].
+        bias: [outputs].
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """[..., inputs] → [..., outputs]."""
+        return x @ self.kernel + self.bias
+
+
 class Converter:
-    """Sources → targets, by `AttentionNetwork` or `CTCNetwork` (asr.seq2seq.encoder_decoder), in float32.
+    """Converts sources to targets with a trained `AttentionNetwork` or `CTCNetwork`, in float32.
 
     Args:
-        config: what its model.json says.
-        weights: the model's arrays.
+        config: content of the model's `model.json`.
+        weights: arrays of the model.
+
+    >>> converter = Converter.load("en-g2p")
+    >>> ((best,),) = converter.convert(["speech"])
+    >>> best.text
+    'S P IY1 CH'
     """
 
     def __init__(self, config: ConverterConfig, weights: WeightArrays) -> None:
@@ -53,6 +79,11 @@ class Converter:
 
         def take(name: str, *sizes: int) -> np.ndarray:
             return weights.take(f"converter/{name}", *sizes).astype(np.float32)
+
+        def dense(name: str, inputs: int, outputs: int) -> DenseLayer:
+            return DenseLayer(
+                take(f"{name}/kernel", inputs, outputs), take(f"{name}/bias", outputs)
+            )
 
         def stack(
             name: str, inputs: int, units: int, layers: int, bidirectional: bool
@@ -66,24 +97,23 @@ class Converter:
         self.encoder = stack("encoder", embedding, shape.encoder_units, shape.encoder_layers, True)
         width = self.encoder.width
         if shape.kind == "attention":
-            self.said = take("said/embeddings", labels, embedding)
-            self.summary = take("summary/kernel", width, embedding), take("summary/bias", embedding)
+            self.target_embedding = take("said/embeddings", labels, embedding)
+            self.summary = dense("summary", width, embedding)
             self.reader = stack("reader", embedding, units, 1, False)
             self.keys = take("keys/kernel", width, units)
             self.writer = stack("writer", units + width, units, 1, False)
-            self.head = take("head/kernel", units + width, labels), take("head/bias", labels)
+            self.head = dense("head", units + width, labels)
         else:
-            labels *= shape.frames
-            self.head = take("head/kernel", width, labels), take("head/bias", labels)
+            self.head = dense("head", width, labels * shape.frames)
         weights.finish()
 
     @classmethod
     def load(cls, model: str | PathLike[str]) -> Converter:
-        """A converter by shipped name or directory.
+        """Load a converter by shipped name or directory.
 
         Raises:
-            ModelError: there is none, it is another kind of model, or it is damaged.
-            ConfigError: its model.json has an unknown, missing or impossible key.
+            ModelError: there is no such model, it is another kind of model, or it is damaged.
+            ConfigError: its `model.json` has an unknown, missing or invalid key.
         """
         folder = find_model(model)
         config = read_config(ConverterConfig, folder)
@@ -92,21 +122,27 @@ class Converter:
     def convert(
         self, sources: Sequence[str], beam: int = 1, nbest: int = 1, length_penalty: float = 0.0
     ) -> list[list[Conversion]]:
-        """Of each source the `nbest` likeliest targets that are found, best first; at least one.
+        """Find the most probable targets of each source.
 
         Args:
-            beam: hypotheses kept after each symbol, with CTC after each frame; 1 is greedy
-                decoding. `nbest` if that is more.
-            length_penalty: divide scores by ((5 + symbols) / 6) to this power when they are ranked
-                (Wu et al., 2016); for attention. 0: by probability.
+            sources: texts, such as words to pronounce.
+            beam: number of hypotheses to keep after each symbol or, with CTC, each frame; at least
+                `nbest` are kept. 1, the default, is greedy decoding.
+            nbest: the most targets to return for a source, 1 by default.
+            length_penalty: power of (5 + symbols) / 6 by which scores are divided for ranking (Wu
+                et al., 2016). Only models with attention use it. 0, the default, ranks by
+                probability.
+
+        Returns:
+            For each source one to `nbest` targets, best first.
 
         Raises:
-            TextError: a source is without symbols.
+            TextError: a source has no symbols.
         """
         beam = max(beam, nbest)
         ids = [np.array(self._ids(source), int) for source in sources]
         results: list[list[Conversion]] = [[] for _ in ids]
-        # Of like length, so that there is little padding.
+        # Batches of similar lengths need little padding.
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         for start in range(0, len(order), SOURCES_PER_BATCH):
             batch = order[start : start + SOURCES_PER_BATCH]
@@ -119,7 +155,7 @@ class Converter:
     def _ids(self, source: str) -> list[int]:
         ids = self.sources.ids(split_symbols(source, self.config.source))
         if not ids:
-            raise TextError(f"{source!r}: there is nothing in it to convert")
+            raise TextError(f"{source!r}: there are no symbols to convert")
         return ids
 
     def _batch(
@@ -137,7 +173,7 @@ class Converter:
             yield [self._conversion(f.ids, f.score, f.attention[:, :length]) for f in targets]
 
     def _by_ctc(self, encoded: np.ndarray, beam: int) -> list[Conversion]:
-        logits = encoded @ self.head[0] + self.head[1]
+        logits = self.head(encoded)
         logs = ctc.log_softmax(logits.reshape(-1, len(self.targets)))
         logs[:, [END, UNKNOWN]] = -np.inf
         if beam == 1:
@@ -153,11 +189,12 @@ class Converter:
 
 
 class AttentionDecoder:
-    """What the search asks of `AttentionNetwork`, for hypotheses of some encoded sources.
+    """Decoder of a trained `AttentionNetwork`, for the beam search over a batch of sources.
 
     Args:
-        model: whose weights it has.
-        encoded: [sources, symbols, width], of so many valid symbols: `lengths` [sources].
+        model: the converter, which has the weights.
+        encoded: outputs of the encoder, [sources, symbols, width].
+        lengths: number of symbols of each source, int [sources].
     """
 
     def __init__(self, model: Converter, encoded: np.ndarray, lengths: np.ndarray) -> None:
@@ -165,16 +202,15 @@ class AttentionDecoder:
         self.keys = (encoded @ model.keys).transpose(0, 2, 1)
         self.outside = np.arange(encoded.shape[1]) >= lengths[:, None, None]
         units, rows = model.config.network.encoder_units, np.arange(len(lengths))
-        # The end of either direction: what has read all of the source.
+        # The last output of either direction, which has read the whole source.
         ends = np.concatenate([encoded[rows, lengths - 1, :units], encoded[:, 0, units:]], axis=1)
-        self.first = (ends @ model.summary[0] + model.summary[1])[:, None]
+        self.first = model.summary(ends)[:, None]
         self.states = model.reader.start(len(lengths)), model.writer.start(len(lengths))
 
     def step(self, last: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Last symbols [sources, hypotheses], None before the first → log-probabilities of the
-        next [sources, hypotheses, vocabulary] and attention [sources, hypotheses, symbols]."""
+        """Predict the next symbol of each hypothesis; see `search.StepDecoder.step`."""
         model = self.model
-        x = self.first if last is None else model.said[last]
+        x = self.first if last is None else model.target_embedding[last]
         n, hypotheses = x.shape[:2]
         query, reader = model.reader.step(x.reshape(n * hypotheses, -1), self.states[0])
         scores = query.reshape(n, hypotheses, -1) @ self.keys
@@ -185,14 +221,13 @@ class AttentionDecoder:
         found = (attention @ self.encoded).reshape(n * hypotheses, -1)
         written, writer = model.writer.step(np.concatenate([query, found], axis=1), self.states[1])
         self.states = reader, writer
-        logits = np.concatenate([written, found], axis=1) @ model.head[0] + model.head[1]
+        logits = model.head(np.concatenate([written, found], axis=1))
         logs = ctc.log_softmax(logits).reshape(n, hypotheses, -1)
         logs[:, :, [PADDING, UNKNOWN]] = -np.inf
         return logs, attention
 
     def select(self, sources: np.ndarray, hypotheses: np.ndarray) -> None:
-        """Go on with some sources only, and of each with these hypotheses, numbers
-        [sources, hypotheses] of those of the last step."""
+        """Keep only some sources and hypotheses; see `search.StepDecoder.select`."""
         before = len(self.states[0][0][0]) // len(self.encoded)
         rows = (sources[:, None] * before + hypotheses).ravel()
         reader, writer = self.states

@@ -1,4 +1,4 @@
-"""The shape of a converter, and what its model directory says, apart from what computes it."""
+"""`Seq2SeqConfig` and `ConverterConfig`: the shape of a converter and its `model.json`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from asr.seq2seq.pairs import Symbols
 
 @dataclass(frozen=True, config=STRICT)
 class Seq2SeqConfig:
-    """Shape of the network; travels inside every model."""
+    """Shape of the network, stored in every `model.json`."""
 
     kind: Literal["attention", "ctc"] = "attention"
-    """A decoder that looks at the encoder by attention, or frames of labels with blanks."""
+    """Kind of output: a decoder with attention to the encoder, or CTC."""
     cell: Cell = "gru"
     embedding: int = Field(default=96, ge=1)
     encoder_units: int = Field(default=192, ge=1)
-    """Of each direction."""
+    """Size of the state of each direction of the encoder."""
     encoder_layers: int = Field(default=2, ge=1)
     decoder_units: int = Field(default=256, ge=1)
-    """Of both decoder layers (kind: attention)."""
+    """Size of the state of both decoder layers (kind: attention)."""
     frames: int = Field(default=3, ge=1)
-    """Output frames of a source symbol (kind: ctc): no target may need more."""
+    """Output frames for each source symbol (kind: ctc); no target may need more frames."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
 
@@ -35,17 +35,17 @@ class ConverterConfig:
     """The content of `model.json`."""
 
     converter: str
-    """Its name."""
+    """Name of the converter."""
     source: Symbols
     target: Symbols
     source_symbols: tuple[str, ...]
     target_symbols: tuple[str, ...]
-    """Vocabularies, from id `pairs.FIRST` on."""
+    """Vocabularies; ids count from `pairs.FIRST`."""
     longest: int
-    """Symbols of the longest target of training: no result gets longer."""
+    """The most symbols of a target: the length of the longest one in training."""
     network: Seq2SeqConfig = Field(default_factory=Seq2SeqConfig)
     training: dict[str, Any] = Field(default_factory=dict)
-    """Summary of the run that made the weights: command, seed, data, commit, scores."""
+    """Summary of the training: command, seed, data, commit, scores."""
     versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str = ""
     format: int = 1

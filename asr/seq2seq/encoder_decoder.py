@@ -1,7 +1,8 @@
-"""The networks that training needs: an encoder and, on top, attention and a decoder, or CTC."""
+"""The networks in Keras, for training: an encoder with an attention decoder or with CTC."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,17 +13,19 @@ from asr.seq2seq.converter_config import Seq2SeqConfig
 from asr.seq2seq.pairs import END, PADDING, UNKNOWN
 
 PairBatch = Mapping[str, tf.Tensor]
-"""See `PairDataset.batch`."""
+"""A batch of pairs; `PairDataset.batch` makes it and describes its arrays."""
 
-FAR = -1e9
-"""A logit whose probability is zero."""
+IMPOSSIBLE = -1e9
+"""Logit of a symbol or position that must have probability zero."""
 
 
-class EncoderNetwork(keras.Model):
-    """Embedding and bidirectional encoder, which both kinds share.
+class EncoderNetwork(keras.Model, ABC):
+    """Embedding and bidirectional encoder: the base of both kinds of networks.
 
     Args:
-        sources, targets: sizes of the vocabularies.
+        config: shape of the network.
+        sources: size of the source vocabulary.
+        targets: size of the target vocabulary.
     """
 
     def __init__(self, config: Seq2SeqConfig, sources: int, targets: int) -> None:
@@ -30,9 +33,13 @@ class EncoderNetwork(keras.Model):
         self.config, self.targets = config, targets
         self.embedding = keras.layers.Embedding(sources, config.embedding, name="embedding")
         self.encoder = RecurrentStack(
-            config.cell, config.encoder_units, config.encoder_layers, True, config.dropout,
+            config.cell,
+            config.encoder_units,
+            config.encoder_layers,
+            bidirectional=True,
+            dropout=config.dropout,
             name="encoder",
-        )  # fmt: skip
+        )
         self.drop = keras.layers.Dropout(config.dropout, name="dropout")
 
     def build(self, input_shape: Any = None) -> None:
@@ -41,37 +48,47 @@ class EncoderNetwork(keras.Model):
         self.built = True
 
     def encode(self, sources: tf.Tensor, lengths: tf.Tensor, training: bool) -> tf.Tensor:
-        """Ids [batch, symbols] → [batch, symbols, width]; beyond a length it means nothing."""
+        """Ids [batch, symbols] → [batch, symbols, width]; undefined beyond each source's length."""
         x = self.drop(self.embedding(sources), training=training)
         mask = tf.sequence_mask(lengths, tf.shape(sources)[1])
         return self.encoder(x, mask=mask, training=training)
 
+    @abstractmethod
     def losses(self, batch: PairBatch, smoothing: float) -> tf.Tensor:
-        """Negative log-likelihood of each target in nats, for training: [batch]."""
-        raise NotImplementedError
+        """Loss of each target in nats, for training: [batch].
 
-    def right(self, batch: PairBatch) -> tf.Tensor:
-        """Whether greedy decoding makes of each source exactly its target: bool [batch]."""
-        raise NotImplementedError
+        Args:
+            batch: the pairs.
+            smoothing: weight of label smoothing; 0 gives the negative log-likelihood.
+        """
+
+    @abstractmethod
+    def exact_matches(self, batch: PairBatch) -> tf.Tensor:
+        """Whether greedy decoding converts each source to exactly its target: bool [batch]."""
 
     def named_weights(self) -> dict[str, Any]:
-        """Every trained variable by its path, which does not depend on what else was built."""
+        """Trainable variables by path. Models built earlier do not change the paths."""
         return {variable.path: variable for variable in self.trainable_variables}
 
 
 class AttentionNetwork(EncoderNetwork):
     """Encoder, and a decoder of two recurrent layers with attention between them.
 
-    Layer A reads the symbols so far, the encoder's summary before the first; what it says is the
-    query of scaled dot-product attention (Bahdanau et al., 2015; Luong et al., 2015, "general")
-    over the encoder's outputs; layer B reads A's output and what attention found, as in Wu et al.
-    (2016), and the next symbol is read off B and the latter. As no layer's input depends on what
-    a later one said a step before, all steps of a known target are computed at once.
+    1. The layer `reader` reads the symbols so far, after a summary of the source.
+    2. Its output is the query of scaled dot-product attention over the encoder's outputs (Bahdanau
+       et al., 2015; Luong et al., 2015, "general").
+    3. The layer `writer` reads the query and the result of attention, as in Wu et al. (2016).
+    4. The dense layer `head` predicts the next symbol from the output of `writer` and the result of
+       attention.
+
+    No layer's input depends on a later layer's output at the step before, so training computes all
+    steps of a target at once.
     """
 
     def __init__(self, config: Seq2SeqConfig, sources: int, targets: int) -> None:
         super().__init__(config, sources, targets)
-        self.said = keras.layers.Embedding(targets, config.embedding, name="said")
+        # Weights files call this layer "said".
+        self.target_embedding = keras.layers.Embedding(targets, config.embedding, name="said")
         self.summary = keras.layers.Dense(config.embedding, name="summary")
         self.reader, self.writer = (
             RecurrentStack(config.cell, config.decoder_units, 1, False, config.dropout, name=name)
@@ -83,7 +100,7 @@ class AttentionNetwork(EncoderNetwork):
 
     def build(self, input_shape: Any = None) -> None:
         width, units = self.encoder.width, self.config.decoder_units
-        self.said.build((None, None))
+        self.target_embedding.build((None, None))
         self.summary.build((None, width))
         self.reader.build((None, None, self.config.embedding))
         self.keys.build((None, None, width))
@@ -92,46 +109,52 @@ class AttentionNetwork(EncoderNetwork):
         super().build(input_shape)
 
     def call(self, batch: PairBatch, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits [batch, target symbols + 1, vocabulary] of each symbol after the true ones before
-        it, and attention [batch, target symbols + 1, source symbols]."""
+        """Predict each symbol of the targets from the true symbols before it.
+
+        Returns:
+            Logits [batch, target symbols + 1, vocabulary], and attention
+            [batch, target symbols + 1, source symbols].
+        """
         lengths = batch["lengths"]
         encoded = self.encode(batch["sources"], lengths, training)
         units = self.config.encoder_units
-        # The end of either direction: what has read all of the source.
+        # The last output of either direction, which has read the whole source.
         last = tf.gather(encoded, lengths - 1, batch_dims=1)
         ends = tf.concat([last[:, :units], encoded[:, 0, units:]], axis=1)
-        before = self.drop(self.said(batch["targets"][:, :-1]), training=training)
+        before = self.drop(self.target_embedding(batch["targets"][:, :-1]), training=training)
         said = tf.concat([self.summary(ends)[:, None], before], axis=1)
         queries = self.reader(said, training=training)
         scores = tf.matmul(queries, self.keys(encoded), transpose_b=True)
         scores *= self.config.decoder_units**-0.5
         inside = tf.sequence_mask(lengths, tf.shape(encoded)[1])[:, None]
-        attention = tf.nn.softmax(tf.where(inside, scores, FAR))
+        attention = tf.nn.softmax(tf.where(inside, scores, IMPOSSIBLE))
         found = tf.matmul(attention, encoded)
         written = self.writer(tf.concat([queries, found], axis=2), training=training)
         return self.head(tf.concat([written, found], axis=2)), attention
 
     def losses(self, batch: PairBatch, smoothing: float) -> tf.Tensor:
-        """With label smoothing (Szegedy et al., 2016)."""
+        """Cross entropy with label smoothing (Szegedy et al., 2016)."""
         logits, _ = self(batch, training=True)
         logs = tf.nn.log_softmax(logits)
         true = tf.gather(logs, batch["targets"], batch_dims=2)
         wanted = (1 - smoothing) * true + smoothing * tf.reduce_mean(logs, axis=2)
         return -tf.reduce_sum(wanted * _valid(batch), axis=1)
 
-    def right(self, batch: PairBatch) -> tf.Tensor:
-        # Greedy decoding goes wrong where it first differs from the target, and until then it has
-        # read the true symbols: no loop is needed to know whether it does.
+    def exact_matches(self, batch: PairBatch) -> tf.Tensor:
+        # Until its first error, greedy decoding reads the true symbols. So the predictions after
+        # true symbols tell whether it makes an error, without a loop.
         logits, _ = self(batch)
-        never = [FAR if i in (PADDING, UNKNOWN) else 0.0 for i in range(self.targets)]
+        never = [IMPOSSIBLE if i in (PADDING, UNKNOWN) else 0.0 for i in range(self.targets)]
         best = tf.argmax(logits + tf.constant(never), axis=2, output_type=tf.int32)
         wrong = tf.cast(best != batch["targets"], tf.float32) * _valid(batch)
         return tf.reduce_sum(wrong, axis=1) == 0
 
 
 class CTCNetwork(EncoderNetwork):
-    """Encoder, and of each source symbol some frames of labels (Graves et al., 2006): a label says
-    nothing of the others, which only the encoder ties together (Rao et al., 2015)."""
+    """Encoder, and several output frames for each source symbol, trained with CTC.
+
+    Frames do not depend on each other's labels (Graves et al., 2006; Rao et al., 2015).
+    """
 
     def __init__(self, config: Seq2SeqConfig, sources: int, targets: int) -> None:
         super().__init__(config, sources, targets)
@@ -143,7 +166,7 @@ class CTCNetwork(EncoderNetwork):
         super().build(input_shape)
 
     def call(self, batch: PairBatch, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits [batch, source symbols × frames, vocabulary], and how many frames: [batch]."""
+        """Logits [batch, source symbols × frames, vocabulary], and number of frames [batch]."""
         encoded = self.encode(batch["sources"], batch["lengths"], training)
         shape = tf.shape(encoded)
         logits = tf.reshape(
@@ -156,7 +179,7 @@ class CTCNetwork(EncoderNetwork):
         logits, lengths = self(batch, training=True)
         return ctc.loss(logits, lengths, batch["targets"], batch["target_lengths"], smoothing)
 
-    def right(self, batch: PairBatch) -> tf.Tensor:
+    def exact_matches(self, batch: PairBatch) -> tf.Tensor:
         logits, lengths = self(batch)
         best = tf.argmax(logits, axis=2, output_type=tf.int32)
         frames = tf.shape(logits)[1]
@@ -171,13 +194,13 @@ class CTCNetwork(EncoderNetwork):
 
 
 def make_network(config: Seq2SeqConfig, sources: int, targets: int) -> EncoderNetwork:
-    """The network of a configuration, for vocabularies of these sizes."""
+    """Make the network of a configuration; the arguments are those of `EncoderNetwork`."""
     kind = AttentionNetwork if config.kind == "attention" else CTCNetwork
     return kind(config, sources, targets)
 
 
 def _valid(batch: PairBatch) -> tf.Tensor:
-    """Which target symbols count, the end among them: float32 [batch, target symbols + 1]."""
+    """1.0 for the symbols and the end of each target: float32 [batch, target symbols + 1]."""
     return tf.sequence_mask(
         batch["target_lengths"] + 1, tf.shape(batch["targets"])[1], dtype=tf.float32
     )

@@ -1,4 +1,4 @@
-"""Pairs of symbol sequences: files of them, a fixed split, vocabularies and their ids."""
+"""Pairs of symbol sequences: files, the split into train, dev and test, and vocabularies."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from asr.errors import ManifestError, reason
 from asr.text.tokenizers import BLANK
 
 Symbols = Literal["characters", "words"]
-"""What a side's text is a sequence of; words, or pieces of them, are parted by spaces."""
+"""Kind of symbols in a text. Words, or pieces of words, have spaces between them."""
 
 PADDING, END, UNKNOWN = BLANK, 1, 2
-"""Ids that are no symbol of a text: what fills a batch up (and CTC's blank), what is behind the
-last symbol, and what stands for a symbol that training did not have."""
+"""Special ids: padding, which is also the blank of CTC; the end of a sequence; and a symbol that is
+not in the vocabulary."""
 FIRST = 3
-"""Id of a vocabulary's first symbol."""
+"""Id of the first symbol of a vocabulary."""
 SPLITS = {"train": 0.90, "dev": 0.05, "test": 0.05}
-"""Shares of the sources."""
+"""Share of the sources in each part."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A source and what is to be made of it, as texts without tabs and line ends."""
+    """A source and its target: texts without tabs and line breaks."""
 
     source: str
     target: str
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Lines of source, tab, target.
+    """Read pairs from a file whose lines have a source, a tab and a target.
 
     Raises:
-        ManifestError: it cannot be read, has no pairs, or a line is not a pair; it is named.
+        ManifestError: the file cannot be read or has no pairs, or a line is not a pair. The message
+            names the file and the line.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -58,14 +59,16 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
-    """What `read_pairs` reads."""
+    """Write pairs for `read_pairs`."""
     with atomic_write(path) as file:
         file.writelines(f"{pair.source}\t{pair.target}\n" for pair in pairs)
 
 
 def split_pairs(pairs: Iterable[Pair], seed: int = 1) -> dict[str, list[Pair]]:
-    """Pairs by the name of their part, of `SPLITS`: a function of seed and source alone, so that
-    a source is in one part only, and stays there when others are added."""
+    """Split pairs into the parts of `SPLITS`, by a hash of seed and source.
+
+    All pairs of a source are in one part, and stay there when other pairs are added.
+    """
     parts: dict[str, list[Pair]] = {name: [] for name in SPLITS}
     for pair in pairs:
         digest = hashlib.sha256(f"{seed}:{pair.source}".encode()).digest()
@@ -79,12 +82,16 @@ def split_pairs(pairs: Iterable[Pair], seed: int = 1) -> dict[str, list[Pair]]:
 
 
 def split_symbols(text: str, kind: Symbols) -> tuple[str, ...]:
-    """What a text is a sequence of."""
+    """Split a text into symbols.
+
+    >>> split_symbols("cat", "characters"), split_symbols("K AE1 T", "words")
+    (('c', 'a', 't'), ('K', 'AE1', 'T'))
+    """
     return tuple(text) if kind == "characters" else tuple(text.split())
 
 
 def join_symbols(parts: Sequence[str], kind: Symbols) -> str:
-    """The text that is a sequence of these."""
+    """Join symbols to a text: the inverse of `split_symbols`."""
     return ("" if kind == "characters" else " ").join(parts)
 
 
@@ -92,7 +99,7 @@ class SymbolVocabulary:
     """Symbols and their ids.
 
     Args:
-        known: the symbols by id, from `FIRST` on.
+        known: the symbols, whose ids count from `FIRST`.
     """
 
     def __init__(self, known: Sequence[str]) -> None:
@@ -101,16 +108,16 @@ class SymbolVocabulary:
 
     @classmethod
     def of(cls, texts: Iterable[tuple[str, ...]]) -> SymbolVocabulary:
-        """All symbols of some texts, in their order by code points."""
+        """The vocabulary of all symbols in some texts, in the order of their code points."""
         return cls(sorted({symbol for text in texts for symbol in text}))
 
     def __len__(self) -> int:
         return FIRST + len(self.known)
 
     def ids(self, text: Sequence[str]) -> list[int]:
-        """Id of each symbol."""
+        """Id of each symbol; `UNKNOWN` for symbols that are not in the vocabulary."""
         return [self._ids.get(symbol, UNKNOWN) for symbol in text]
 
     def symbols(self, ids: Iterable[int]) -> tuple[str, ...]:
-        """What `ids` gave the ids of, which are all of known symbols."""
+        """Symbol of each id; there must be no special ids."""
         return tuple(self.known[i - FIRST] for i in ids)

@@ -1,9 +1,9 @@
-"""Beam search over a decoder that says one symbol after the other, for a batch of sources."""
+"""Beam search with a decoder that predicts one symbol after the other, for a batch of sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,28 +11,46 @@ from asr.seq2seq.pairs import END
 
 
 class StepDecoder(Protocol):
-    """A decoder with its state; see `converter.Decoder`."""
+    """A decoder that keeps its state between steps, such as `converter.AttentionDecoder`."""
 
     def step(self, last: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Last symbols [sources, hypotheses], None before the first, of which there is one
-        hypothesis a source → log-probabilities [sources, hypotheses, vocabulary], attention
-        [sources, hypotheses, source symbols]."""
+        """Predict the next symbol of each hypothesis.
+
+        Args:
+            last: last symbol of each hypothesis, [sources, hypotheses]; None in the first step,
+                when each source has one empty hypothesis.
+
+        Returns:
+            Log-probabilities of the next symbol, [sources, hypotheses, vocabulary], and attention,
+            [sources, hypotheses, source symbols].
+        """
 
     def select(self, sources: np.ndarray, hypotheses: np.ndarray) -> None:
-        """Go on with these sources [n] and, of each, hypotheses [n, k], as of the last step."""
+        """Keep only some sources and hypotheses.
+
+        Args:
+            sources: numbers of the sources to keep, int [n].
+            hypotheses: numbers of the hypotheses to keep of each, as of the last step, int [n, k].
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class FinishedTarget:
-    """A target that ended: its score is its log-probability in nats."""
+    """A target that the search has finished.
+
+    Attributes:
+        ids: symbols of the target, without the end.
+        score: log-probability in nats.
+        attention: attention of each symbol and, in the last row, of the end, to the source's
+            symbols, [symbols + 1, source symbols].
+    """
 
     ids: tuple[int, ...]
     score: float
     attention: np.ndarray
-    """[symbols + 1, source symbols]: what each looked at, and in the last row their end."""
 
-    def ranked(self, length_penalty: float) -> float:
-        """The score that counts."""
+    def penalised_score(self, length_penalty: float) -> float:
+        """The score by which targets are ranked."""
         return self.score / _penalty(len(self.ids), length_penalty)
 
 
@@ -40,8 +58,18 @@ def _penalty(length: int, power: float) -> float:
     return float(((5 + length) / 6) ** power)
 
 
-Hypothesis = tuple[Any, int, np.ndarray]
-"""A hypothesis: what was before its last symbol (None: nothing), this, and what it looked at."""
+class PartialTarget(NamedTuple):
+    """A target that has not ended, as a linked list of its symbols.
+
+    Attributes:
+        before: the target without its last symbol; None if that is empty.
+        symbol: the last symbol.
+        attention: attention of the last symbol, [source symbols].
+    """
+
+    before: PartialTarget | None
+    symbol: int
+    attention: np.ndarray
 
 
 def search_targets(
@@ -52,21 +80,28 @@ def search_targets(
     longest: int,
     length_penalty: float = 0.0,
 ) -> list[list[FinishedTarget]]:
-    """Targets of each source, best first, at most `nbest`; at least one.
+    """Find the most probable targets of each source by beam search.
 
-    After each step the `beam` likeliest hypotheses stay (Graves, 2012; Sutskever et al., 2014);
-    those of them that end leave the beam. A source is done when none can still get among the
-    `nbest`, not when so many have ended: the first to end are short, and may be unlikely. A beam of
-    1 is greedy decoding; a wider one mostly, but not always, finds a likelier target, and one that
-    holds everything finds the likeliest.
+    After each step the search keeps the `beam` most probable hypotheses (Graves, 2012; Sutskever et
+    al., 2014); hypotheses that end leave the beam. The search of a source stops when no hypothesis
+    can still become one of the `nbest`. It does not stop as soon as `nbest` have ended, because the
+    first ones to end are short and may be improbable. A beam of 1 is greedy decoding. A wider beam
+    usually, but not always, finds a more probable target.
 
     Args:
-        longest: symbols of a target at most: then it ends.
+        decoder: predicts the symbols.
+        sources: number of sources.
+        beam: number of hypotheses to keep after each step.
+        nbest: the most targets to return for a source.
+        longest: the most symbols of a target.
         length_penalty: see `Converter.convert`.
+
+    Returns:
+        For each source one to `nbest` targets, best first.
     """
     ended: list[list[FinishedTarget]] = [[] for _ in range(sources)]
     active = np.arange(sources)
-    live: list[list[Hypothesis | None]] = [[None] for _ in range(sources)]
+    live: list[list[PartialTarget | None]] = [[None] for _ in range(sources)]
     scores, last = np.zeros((sources, 1)), None
     for length in range(longest + 1):
         logs, attention = decoder.step(last)
@@ -76,27 +111,28 @@ def search_targets(
         totals = (scores[:, :, None] + logs).reshape(len(active), -1)
         going: list[int] = []
         chosen: list[np.ndarray] = []
-        # Each hypothesis can end in one way only: among twice as many, `beam` can go on.
+        # A hypothesis can end in one way only, so among 2 × beam candidates `beam` do not end.
         for row, places in enumerate(_largest(totals, 2 * beam)):
             places = places[totals[row, places] > -np.inf]
             ending = places % vocabulary == END
             found = ended[active[row]]
             for place in places[:beam][ending[:beam]]:
                 parent = place // vocabulary
-                node = (live[row][parent], END, attention[row, parent])
+                node = PartialTarget(live[row][parent], END, attention[row, parent])
                 found.append(_finished(node, float(totals[row, place])))
-            found.sort(key=lambda f: (-f.ranked(length_penalty), f.ids))
+            found.sort(key=lambda f: (-f.penalised_score(length_penalty), f.ids))
             places = places[~ending][:beam]
             if len(places) == 0:
                 continue
-            # Scores only fall, and a penalty raises those of the longest most.
+            # Scores only fall, and the length penalty raises the score of the longest targets most.
             reachable = totals[row, places[0]] / _penalty(longest, length_penalty)
-            if len(found) < nbest or reachable > found[nbest - 1].ranked(length_penalty):
+            if len(found) < nbest or reachable > found[nbest - 1].penalised_score(length_penalty):
                 going.append(row)
                 chosen.append(places)
         if not going:
             break
-        # At first some sources may have fewer: one of theirs is repeated, and forbidden.
+        # Early on, some sources may have fewer hypotheses than others: pad with repetitions
+        # whose score is −inf.
         width = max(len(places) for places in chosen)
         rows = np.array(going)
         picked = np.array([np.resize(places, width) for places in chosen])
@@ -104,7 +140,10 @@ def search_targets(
         scores = np.where(spare, -np.inf, totals[rows[:, None], picked])
         parents, last = picked // vocabulary, picked % vocabulary
         live = [
-            [(live[row][p], symbol, attention[row, p]) for p, symbol in zip(*columns, strict=True)]
+            [
+                PartialTarget(live[row][parent], symbol, attention[row, parent])
+                for parent, symbol in zip(*columns, strict=True)
+            ]
             for row, *columns in zip(going, parents.tolist(), last.tolist(), strict=True)
         ]
         decoder.select(rows, parents)
@@ -112,7 +151,7 @@ def search_targets(
     return [found[:nbest] for found in ended]
 
 
-def _finished(node: Hypothesis | None, score: float) -> FinishedTarget:
+def _finished(node: PartialTarget | None, score: float) -> FinishedTarget:
     ids, attention = [], []
     while node is not None:
         node, symbol, looked = node
@@ -122,7 +161,7 @@ def _finished(node: Hypothesis | None, score: float) -> FinishedTarget:
 
 
 def _largest(totals: np.ndarray, count: int) -> np.ndarray:
-    """Places of the `count` largest of each row, the largest first."""
+    """Column numbers of the `count` largest values of each row, the largest first."""
     if count < totals.shape[1]:
         places = np.sort(np.argpartition(-totals, count - 1, axis=1)[:, :count], axis=1)
     else:

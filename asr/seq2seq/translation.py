@@ -1,4 +1,4 @@
-"""English phrases to Korean: the pieces that a converter reads and writes, and how good it is."""
+"""Translation of English phrases to Korean: pieces of words, `Translator`, and evaluation."""
 
 from __future__ import annotations
 
@@ -20,22 +20,27 @@ from asr.seq2seq.pairs import Pair, write_pairs
 from asr.text.tokenizers import PIECE_SPACE
 
 ENGLISH = "english.model"
-"""Sentencepiece's model of the English pieces, beside the files of pairs in pieces."""
-SEED = 1
-"""Of the bootstrap."""
+"""File name of the sentencepiece model for English, beside the files of pairs in pieces."""
+BOOTSTRAP_SEED = 1
+"""Seed of the bootstrap intervals."""
 LENGTHS = {"1 word": (1, 1), "2 to 4 words": (2, 4), "5 to 12 words": (5, 12)}
-"""Words of the English by which results are told apart."""
+"""Groups of phrases by the number of English words: fewest and most words."""
 
 
 def write_splits(folder: Path, splits: Mapping[str, Sequence[tuple[str, str]]], size: int) -> None:
-    """Write each split as it is, `folder`/NAME.tsv, and those to train from in pieces of words,
-    `folder`/pieces/NAME.tsv, with the model that takes English apart.
+    """Write each split as `folder`/NAME.tsv, and train and dev in pieces of words.
+
+    The files in pieces are `folder`/pieces/NAME.tsv. Beside them is the sentencepiece model that
+    divides English into pieces.
 
     Args:
-        size: pieces of either language: sentencepiece's unigrams (Kudo, 2018), of train alone.
+        folder: where to write.
+        splits: pairs of English and Korean by the name of their split.
+        size: number of pieces for each language: unigrams of sentencepiece (Kudo, 2018), trained on
+            the split "train".
 
     Raises:
-        ConfigError: the phrases are too few for so many pieces.
+        ConfigError: there are too few phrases for this number of pieces.
     """
     for name, phrases in splits.items():
         write_pairs(folder / f"{name}.tsv", [Pair(*phrase) for phrase in phrases])
@@ -66,24 +71,24 @@ def _train_pieces(texts: Iterable[str], size: int) -> Any:
 
 
 def to_pieces(model: Any, text: str) -> str:
-    """A text's pieces, with spaces between; what is not known is a piece of its own."""
+    """Divide a text into pieces, with spaces between them; unknown characters are a piece."""
     return " ".join(model.encode(text, out_type=str))
 
 
 def from_pieces(pieces: str) -> str:
-    """The text that `in_pieces` has taken apart."""
+    """Join pieces to a text: the inverse of `to_pieces`."""
     return "".join(pieces.split()).replace(PIECE_SPACE, " ").strip()
 
 
 class Translator:
-    """Phrases → translations, by a converter whose symbols are pieces.
+    """Translates phrases with a converter whose symbols are pieces of words.
 
     Args:
-        model: its directory.
-        pieces: the folder of the files it was trained from, which `write_splits` made.
+        model: directory of the converter.
+        pieces: folder of its training pairs in pieces, from `write_splits`.
 
     Raises:
-        ModelError: one of them cannot be read.
+        ModelError: the converter or the sentencepiece model cannot be read.
     """
 
     def __init__(self, model: str | PathLike[str], pieces: Path) -> None:
@@ -99,8 +104,12 @@ class Translator:
     def __call__(
         self, phrases: Sequence[str], beam: int = 1, length_penalty: float = 0.0
     ) -> list[str]:
-        """Translations of phrases, put in lower case as those of training are; the arguments are
-        those of `Converter.convert`."""
+        """Translate phrases, in lower case as in training.
+
+        Args:
+            phrases: English phrases.
+            beam, length_penalty: see `Converter.convert`.
+        """
         sources = [to_pieces(self.pieces, phrase.lower()) for phrase in phrases]
         found = self.converter.convert(sources, beam, length_penalty=length_penalty)
         return [from_pieces(best.text) for best, *_ in found]
@@ -108,11 +117,14 @@ class Translator:
 
 @dataclass(frozen=True)
 class TranslationScore:
-    """Of many translations, in percent.
+    """Scores of translations, in percent.
 
-    bleu: of characters, for Korean words are glued to their particles (Papineni et al., 2002).
-    chrf: of sequences of up to six characters, without spaces (Popović, 2015).
-    exact: share that is the reference to the letter; interval: its 95 % bootstrap interval.
+    Attributes:
+        phrases: number of phrases.
+        bleu: BLEU of characters, because Korean joins particles to words (Papineni et al., 2002).
+        chrf: chrF, over sequences of up to six characters without spaces (Popović, 2015).
+        exact: share of translations that equal the reference.
+        interval: 95 % bootstrap interval of `exact`.
     """
 
     phrases: int
@@ -137,20 +149,20 @@ def _metrics() -> tuple[Any, Any]:
     return BLEU(tokenize="char"), CHRF()
 
 
-def score(said: Sequence[str], wanted: Sequence[str]) -> TranslationScore:
-    """Translations beside their references.
+def score_translations(translations: Sequence[str], references: Sequence[str]) -> TranslationScore:
+    """Compare translations with their references.
 
     Raises:
         ModelError: sacrebleu is not installed.
     """
-    bleu, chrf = (metric.corpus_score(said, [wanted]).score for metric in _metrics())
-    right = np.array([100.0 * (a == b) for a, b in zip(said, wanted, strict=True)])
-    interval = bootstrap_interval(right, np.ones(len(right)), SEED)
-    return TranslationScore(len(said), bleu, chrf, float(right.mean()), interval)
+    bleu, chrf = (metric.corpus_score(translations, [references]).score for metric in _metrics())
+    right = np.array([100.0 * (a == b) for a, b in zip(translations, references, strict=True)])
+    interval = bootstrap_interval(right, np.ones(len(right)), BOOTSTRAP_SEED)
+    return TranslationScore(len(translations), bleu, chrf, float(right.mean()), interval)
 
 
 def metric_signatures() -> list[str]:
-    """What sacrebleu calls the metrics of `score`: everything their numbers depend on."""
+    """Signatures of the metrics by sacrebleu: everything that their values depend on."""
     return [
         f"{metric.corpus_score(['가'], [['가']]).name}|{metric.get_signature()}"
         for metric in _metrics()
@@ -158,8 +170,11 @@ def metric_signatures() -> list[str]:
 
 
 def nearest_translations(train: Sequence[Pair], sources: Sequence[str]) -> list[str]:
-    """For each source the translation of the training phrase whose letters have the smallest edit
-    distance from its own, relative to the longer one's length: a translation memory."""
+    """Translate each source by a translation memory.
+
+    The translation is that of the training phrase with the smallest edit distance, relative to the
+    length of the longer one.
+    """
     from rapidfuzz import process
     from rapidfuzz.distance import Levenshtein
 
@@ -173,13 +188,18 @@ def nearest_translations(train: Sequence[Pair], sources: Sequence[str]) -> list[
 
 @dataclass(frozen=True)
 class TranslationComparison:
-    """Scores of all systems on the same phrases, and what the last of them said."""
+    """Scores of several systems on the same phrases.
+
+    Attributes:
+        scores: scores by name of the system or of the group of phrases.
+        translations: the translations by beam search.
+    """
 
     scores: dict[str, TranslationScore]
-    said: list[str]
+    translations: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
+        """The scores as plain values for JSON."""
         return {"scores": {name: asdict(score) for name, score in self.scores.items()}}
 
 
@@ -190,8 +210,16 @@ def compare_systems(
     beam: int,
     length_penalty: float,
 ) -> TranslationComparison:
-    """A network, greedily and by beam search, beside the English left as it is and `nearest`; by
-    beam search also by length.
+    """Score greedy decoding and beam search of a network, and two baselines.
+
+    The baselines are the unchanged English and `nearest_translations`. Beam search is also scored
+    by length of the phrase.
+
+    Args:
+        translator: the network.
+        train: training pairs, for the translation memory.
+        pairs: pairs to translate.
+        beam, length_penalty: of the beam search; see `Converter.convert`.
 
     Raises:
         ModelError: sacrebleu is not installed.
@@ -199,14 +227,14 @@ def compare_systems(
     sources, wanted = [pair.source for pair in pairs], [pair.target for pair in pairs]
     best = translator(sources, beam, length_penalty)
     scores = {
-        "the English as it is": score(sources, wanted),
-        "nearest phrase of train": score(nearest_translations(train, sources), wanted),
-        "network, greedy": score(translator(sources), wanted),
-        f"network, beam {beam}": score(best, wanted),
+        "the English as it is": score_translations(sources, wanted),
+        "nearest phrase of train": score_translations(nearest_translations(train, sources), wanted),
+        "network, greedy": score_translations(translator(sources), wanted),
+        f"network, beam {beam}": score_translations(best, wanted),
     }
     for name, (fewest, most) in LENGTHS.items():
         chosen = [i for i, source in enumerate(sources) if fewest <= len(source.split()) <= most]
         if chosen:
-            part = score([best[i] for i in chosen], [wanted[i] for i in chosen])
+            part = score_translations([best[i] for i in chosen], [wanted[i] for i in chosen])
             scores[f"  {name} ({len(chosen)})"] = part
     return TranslationComparison(scores, best)

@@ -105,7 +105,7 @@ def train_converter(
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
         network = make_network(config.network, len(sources), len(targets))
-    correct = tf.function(network.right, reduce_retracing=True)
+    correct = tf.function(network.exact_matches, reduce_retracing=True)
     longest = max(len(ids) for ids in dataset.targets)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:

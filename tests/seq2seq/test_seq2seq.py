@@ -171,7 +171,7 @@ def test_numpy_and_keras_say_the_same(both) -> None:  # type: ignore[no-untyped-
     lengths = batch["lengths"]
     encoded = converter.encoder.run(converter.embedding[batch["sources"]], lengths)
     if converter.config.network.kind == "ctc":
-        logits = (encoded @ converter.head[0] + converter.head[1]).reshape(outputs.shape)
+        logits = converter.head(encoded).reshape(outputs.shape)
         for ours, theirs, frames in zip(logits, outputs, second, strict=True):
             assert ours[:frames] == pytest.approx(theirs[:frames], abs=1e-4)
         return
@@ -302,7 +302,7 @@ def test_a_wider_beam_of_ctc_adds_up_the_alignments(both) -> None:  # type: igno
     (found,) = converter.convert(["ag"], beam=50, nbest=3)
     ids = np.array([converter.sources.ids("ag")])
     encoded = converter.encoder.run(converter.embedding[ids], np.array([2]))[0]
-    logits = (encoded @ converter.head[0] + converter.head[1]).reshape(4, -1)
+    logits = converter.head(encoded).reshape(4, -1)
     texts = [converter.targets.ids(f.symbols) for f in found]
     expected = ctc.log_likelihoods(ctc.log_softmax(logits), texts)
     assert [f.score for f in found] == pytest.approx(expected, abs=0.01)

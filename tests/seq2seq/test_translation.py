@@ -21,7 +21,7 @@ from asr.seq2seq.translation import (
     from_pieces,
     metric_signatures,
     nearest_translations,
-    score,
+    score_translations,
     to_pieces,
     write_splits,
 )
@@ -97,16 +97,16 @@ def test_pieces_that_are_missing_are_named(translator: Translator, data: Path) -
 
 def test_scores_are_sacrebleu_s() -> None:
     wanted = ["파일 열기", "창을 모두 닫기"]
-    same = score(wanted, wanted)
+    same = score_translations(wanted, wanted)
     assert (same.bleu, same.chrf, same.exact, same.interval) == (
         pytest.approx(100), pytest.approx(100), 100, (100, 100)
     )  # fmt: skip
-    half = score(["파일 열기", "창 닫기"], wanted)
+    half = score_translations(["파일 열기", "창 닫기"], wanted)
     # By characters, spaces are none: 4 + 3 of 10, so a brevity penalty of exp(1 - 10/7).
     assert half.bleu == pytest.approx(55.6, abs=0.1)
     assert half.chrf == pytest.approx(49.4, abs=0.1)
     assert half.exact == 50 and half.interval == (0, 100)
-    assert score(["a"], ["가"]).exact == score(["a"], ["가"]).chrf == 0
+    assert score_translations(["a"], ["가"]).exact == score_translations(["a"], ["가"]).chrf == 0
     assert "tok:char" in metric_signatures()[0] and metric_signatures()[1].startswith("chrF2|")
 
 
@@ -127,7 +127,7 @@ def test_systems_are_compared(translator: Translator, data: Path) -> None:
         "  2 to 4 words (4)",
     ]  # fmt: skip
     assert [score.exact for score in found.scores.values()] == [0, 100, 100, 100, 100]
-    assert found.said == [pair.target for pair in test]
+    assert found.translations == [pair.target for pair in test]
     assert found.to_dict()["scores"]["network, greedy"]["exact"] == 100
 
 
