@@ -1,4 +1,4 @@
-"""From timed words to captions: lines short enough to read, that come and go with the speech."""
+"""Captions from timed words: short lines that appear and disappear with the speech."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ from asr.errors import ConfigError
 from asr.results import Word
 
 MAX_DURATION = 7000
-"""ms that a caption stays at most (the usual limit of broadcasters)."""
+"""Longest time of a caption in ms, the usual limit of broadcasters."""
 MIN_DURATION = 1000
-"""ms that a caption stays at least, where the next one leaves the room."""
+"""Shortest time of a caption in ms, unless the next caption starts earlier."""
 GAP = 80
-"""ms without a caption between two, so that the eye sees the change: two frames of film."""
+"""Time between two captions in ms: two frames of film, so that the eye sees the change."""
 PAUSE = 700
-"""ms of silence that end a caption."""
+"""Silence that ends a caption, in ms."""
 
 
 @dataclass(frozen=True)
 class Captions:
-    """Settings: characters in a line, and lines in a caption."""
+    """Settings of captions.
+
+    Attributes:
+        line_length: maximum characters per line; a longer word has a line of its own.
+        lines: maximum lines per caption.
+
+    Raises:
+        ConfigError: a value is below 1.
+    """
 
     line_length: int = 42
     lines: int = 2
@@ -34,7 +42,13 @@ class Captions:
 
 @dataclass(frozen=True)
 class Cue:
-    """A caption: its lines, shown from `start` to `end` in ms."""
+    """One caption.
+
+    Attributes:
+        lines: its lines of text.
+        start: when it appears, in ms.
+        end: when it disappears, in ms.
+    """
 
     lines: tuple[str, ...]
     start: int
@@ -42,15 +56,19 @@ class Cue:
 
 
 def milliseconds(seconds: float) -> int:
-    """The nearest ms: all formats round alike, and order is kept."""
+    """Seconds as the nearest whole milliseconds. All formats round in this way."""
     return round(seconds * 1000)
 
 
 def cues(words: Sequence[Word], captions: Captions = Captions()) -> list[Cue]:
-    """Captions of words in their order: none overlaps another, no word is split.
+    """Group words into captions that do not overlap.
 
-    A caption ends where its lines are full, the speaker pauses, or it has stood long enough. A word
-    longer than a line has a line of its own.
+    A caption ends when its lines are full, when the speaker pauses, or after `MAX_DURATION`. Words
+    are not split: a word longer than a line has a line of its own.
+
+    Args:
+        words: words in order of time.
+        captions: lengths of lines and captions.
     """
     groups = list(_groups(words, captions))
     found = []
@@ -60,7 +78,7 @@ def cues(words: Sequence[Word], captions: Captions = Captions()) -> list[Cue]:
         if i + 1 < len(groups):
             room = milliseconds(groups[i + 1][0].start) - start
             end = min(end, start + room - min(GAP, room // 2))
-        # A caption of no time would not be shown.
+        # Players do not show a caption of 0 ms.
         found.append(
             Cue(_balanced(_texts(group), captions.line_length), start, max(end, start + 1))
         )
@@ -83,7 +101,7 @@ def _groups(words: Sequence[Word], captions: Captions) -> Iterator[list[Word]]:
 
 
 def _texts(words: Sequence[Word]) -> list[str]:
-    # Whitespace inside a word would break the line, and an empty line ends a caption.
+    # Whitespace in a word could break a line, and an empty line would end the caption.
     return ["".join(word.text.split()) for word in words]
 
 
@@ -98,7 +116,10 @@ def _wrap(words: Sequence[str], width: int) -> list[str]:
 
 
 def _balanced(words: Sequence[str], width: int) -> tuple[str, ...]:
-    """As few lines as `width` allows, of lengths as equal as can be."""
-    count = len(_wrap(words, width))
-    narrower = range(1, width + 1)
-    return tuple(next((w for n in narrower if len(w := _wrap(words, n)) == count), words))
+    """Wrap words into as few lines as `width` allows, with lengths as equal as possible."""
+    fewest = len(_wrap(words, width))
+    for narrower in range(1, width + 1):
+        lines = _wrap(words, narrower)
+        if len(lines) == fewest:
+            return tuple(lines)
+    return tuple(words)

@@ -1,7 +1,6 @@
-"""Output formats behind one lookup: `WRITERS[format].write(results)` yields pieces of text.
+"""Output formats: `WRITERS[format].write(results)` yields the text of a file piece by piece.
 
-Times are rounded to the nearest millisecond in every format. Formats that can hold only one
-recording say so by `many`: more than one is an error, and `--out DIR` writes a file for each.
+Every format rounds times to the nearest millisecond.
 """
 
 from __future__ import annotations
@@ -20,14 +19,21 @@ from asr.formats.subtitles import Captions, cues, milliseconds
 from asr.results import Transcript
 
 TIMES = ("start", "end", "duration")
-"""Keys of JSON that are seconds."""
+"""JSON keys whose values are seconds."""
 COLUMNS = ("audio_filepath", "channel", "start", "end", "word", "confidence")
+"""Columns of csv and tsv."""
 
 
 @dataclass(frozen=True)
 class Writer:
-    """A format: the suffix of its files, whether one file holds many recordings, and
-    `write(results)`, which yields the file's text piece by piece."""
+    """An output format.
+
+    Attributes:
+        suffix: suffix of its files, such as .txt.
+        many: whether a file can hold more than one recording.
+        write: yields the text of a file with these results, piece by piece. It raises a
+            ConfigError for a second result if `many` is false.
+    """
 
     suffix: str
     many: bool
@@ -35,44 +41,53 @@ class Writer:
 
 
 def find_writer(format: str, captions: Captions | None = None) -> Writer:
-    """The writer of a format; `captions` are the settings of subtitles.
+    """Find the writer of a format.
+
+    Args:
+        format: a key of `WRITERS`.
+        captions: settings of captions, for srt and vtt only; None means the defaults.
 
     Raises:
-        ConfigError: no such format, or one that has no captions to set.
+        ConfigError: the format is unknown, or has no captions.
     """
     if format not in WRITERS:
-        raise ConfigError(f"--format {format}: not known; one of {', '.join(WRITERS)}")
+        raise ConfigError(f"--format {format}: unknown; choose one of {', '.join(WRITERS)}")
     writer = WRITERS[format]
     if captions is None:
         return writer
     if writer.write not in (srt, vtt):
-        raise ConfigError(f"--format {format} has no lines to set: that is for srt and vtt")
+        raise ConfigError(
+            f"--format {format} has no captions: --line-length and --lines are for srt and vtt"
+        )
     return replace(writer, write=partial(writer.write, captions=captions))
 
 
 def several(format: str) -> ConfigError:
-    """The error of more than one recording in a format that holds one."""
+    """The error for several recordings in a format with one recording per file."""
     return ConfigError(
-        f"--format {format} holds one recording a file: write a file for each with --out DIR, "
-        "or take jsonl"
+        f"--format {format} holds one recording per file: write one file per recording with "
+        "--out DIR/, or choose jsonl"
     )
 
 
 def txt(results: Iterable[Transcript]) -> Iterator[str]:
-    """The text, one recording a line; to know which recording it is, take jsonl."""
+    """The texts, one recording per line, without the names of the recordings."""
     for result in results:
         yield result.text + "\n"
 
 
 def json_(results: Iterable[Transcript]) -> Iterator[str]:
-    """One object with all that is known of the recording: text, words, tokens, scores."""
+    """One JSON object with all fields of a `Transcript`: text, words, tokens, scores."""
     for result in _one(results, "json"):
         yield json_line(_rounded({"audio_filepath": None, **asdict(result)}))
 
 
 def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
-    """One object a recording, a line each: all but the tokens, and alternatives where they were
-    asked for. Times in seconds; scores in nats; audio_filepath as given."""
+    """One JSON object per line and recording.
+
+    Has all fields of a `Transcript` except tokens; alternatives only if there are any. Times are in
+    seconds, scores in nats, and audio_filepath is as given by the caller.
+    """
     for result in results:
         values = {"audio_filepath": None, **asdict(result)}
         del values["tokens"]
@@ -82,12 +97,12 @@ def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
 
 
 def csv_(results: Iterable[Transcript]) -> Iterator[str]:
-    """A header, then a row a word; a recording without a word has a row with its name alone."""
+    """A header, then one row per word. A recording without words has a row with its name only."""
     return _table(results, "excel")
 
 
 def tsv(results: Iterable[Transcript]) -> Iterator[str]:
-    """As csv, with tabs between the columns."""
+    """Like csv, with tabs between the columns."""
     return _table(results, "excel-tab")
 
 
@@ -95,7 +110,7 @@ def srt(results: Iterable[Transcript], captions: Captions = Captions()) -> Itera
     """SubRip captions."""
     for result in _one(results, "srt"):
         for number, cue in enumerate(cues(result.words, captions), 1):
-            # The format has no escapes: an arrow in the text must not look like a line of times.
+            # The format has no escapes, and an arrow in the text would look like a line of times.
             text = _utf8("\n".join(cue.lines)).replace("-->", "-- >")
             yield f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{text}\n\n"
 
@@ -112,15 +127,18 @@ def vtt(results: Iterable[Transcript], captions: Captions = Captions()) -> Itera
 
 
 def ctm(results: Iterable[Transcript]) -> Iterator[str]:
-    """NIST's time-marked words: file, channel (1 for a mix or the first), start, duration, word,
-    confidence. The file is named without folder and suffix, unless another one has that name."""
+    """NIST's time-marked words: file, channel, start, duration, word, confidence.
+
+    The channel is 1 for the first channel and for a mix. The file is named without folder and
+    suffix, unless an earlier file has the same name; then it is named with its folder.
+    """
     taken: dict[str, str] = {}
     for result in results:
         path = result.audio_filepath or "samples"
         name = Path(path).stem
         if taken.setdefault(name, path) != path:
             name = str(Path(path).with_suffix(""))
-        # Columns are split at spaces, and a line that begins with ;; is a comment.
+        # Spaces separate columns, and ;; starts a comment.
         name = "_".join(_utf8(name).split()).replace(";;", "__") or "_"
         for word in result.words:
             start, end = milliseconds(word.start), milliseconds(word.end)
@@ -132,12 +150,12 @@ def ctm(results: Iterable[Transcript]) -> Iterator[str]:
 
 
 def textgrid(results: Iterable[Transcript]) -> Iterator[str]:
-    """Praat's TextGrid, long form: a tier of words and one of tokens, silence between as ""."""
+    """Praat's TextGrid in its long form: a tier of words and one of tokens; silence is ""."""
     for result in _one(results, "TextGrid"):
         end = max([milliseconds(result.duration), *(milliseconds(t.end) for t in result.tokens)])
         tiers = {
             "words": [(w.text, w.start, w.end) for w in result.words],
-            # Where two words meet, the space between has no time.
+            # The space between two words has no duration if the words follow each other at once.
             "tokens": [(t.text, t.start, t.end) for t in result.tokens if t.end > t.start],
         }
         yield (
@@ -201,7 +219,7 @@ def _table(results: Iterable[Transcript], dialect: str) -> Iterator[str]:
 
 
 def _tiled(timed: Iterable[tuple[str, float, float]], end: int) -> Iterator[tuple[str, int, int]]:
-    """Text and ms of intervals that leave nothing out, as Praat wants them."""
+    """Intervals in ms that cover the recording without gaps, as Praat requires; silence is ""."""
     at = 0
     for text, start, stop in timed:
         a, b = milliseconds(start), milliseconds(stop)
@@ -214,13 +232,13 @@ def _tiled(timed: Iterable[tuple[str, float, float]], end: int) -> Iterator[tupl
 
 
 def _clock(ms: int, point: str) -> str:
-    """Hours (two digits, or more where there are more), minutes, seconds, ms."""
+    """A time as HH:MM:SS and milliseconds; hours have more digits if necessary."""
     seconds, ms = divmod(ms, 1000)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{ms:03}"
 
 
 def _rounded(value: Any) -> Any:
-    """Times to the ms, as everywhere; scores and confidences to four digits."""
+    """Round times to milliseconds, scores and confidences to four decimals."""
     if isinstance(value, dict):
         times = {k: milliseconds(v) / 1000 for k, v in value.items() if k in TIMES}
         return {k: times[k] if k in times else _rounded(v) for k, v in value.items()}
@@ -230,5 +248,5 @@ def _rounded(value: Any) -> Any:
 
 
 def _utf8(text: str) -> str:
-    """What UTF-8 cannot hold (file names that are not UTF-8) written as \\uXXXX."""
+    """Escape characters that UTF-8 cannot encode (from file names) as \\uXXXX."""
     return UNSAFE_IN_JSONL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

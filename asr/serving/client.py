@@ -1,7 +1,8 @@
-"""Recognition by a server: TensorFlow Serving, or anything that speaks its REST or gRPC.
+"""Clients of TensorFlow Serving, by REST or gRPC, and a recogniser that uses them.
 
-Only the network is there. Recordings are read, turned into cepstra and cut here, and logits are
-decoded here, so language models, words, times and formats are those of a local recogniser.
+The server computes the network only. This process reads recordings, computes features, cuts windows
+and decodes logits. Language models, words, times and formats are therefore the same as without a
+server.
 """
 
 from __future__ import annotations
@@ -27,26 +28,29 @@ from asr.recognizer import Recognizer
 T = TypeVar("T")
 
 DEADLINE = 60.0
-"""Seconds for one request: a minute of audio takes a second or two."""
+"""Time limit of one request in seconds; the network takes one or two per minute of audio."""
 ATTEMPTS = 5
-"""Of a request that finds no server, or a busy one."""
+"""Attempts per request, if no server answers or the server is busy."""
 BACK_OFF = 0.25
-"""Seconds before the second attempt, doubled for each further one, of which a random part is
-waited, so that many clients do not come back at once."""
+"""Longest wait before the second attempt, in seconds; it doubles for each further attempt.
+
+Each wait is a random time between half of this and all of it, so that many clients do not return
+at the same moment.
+"""
 URL = re.compile(
     r"(?P<scheme>https?|grpc)://(?P<host>[^/:]+|\[[^\]]+\])(:(?P<port>\d+))?"
     r"(/v1/models/(?P<name>[^/]+)(/versions/(?P<version>\d+))?)?/?"
 )
 PORTS = {"http": 8501, "https": 443, "grpc": 8500}
-"""Where TensorFlow Serving listens, unless it is told otherwise."""
+"""Default ports of TensorFlow Serving."""
 ASSERTION = re.compile(r"assertion failed: \[([^\]]+)\]")
-"""How TensorFlow words what a signature's checks find."""
+"""TensorFlow's error message after a failed check of a signature."""
 BUSY = {429, 502, 503, 504}
-"""HTTP statuses that may be better in a moment."""
+"""HTTP statuses after which a request is tried again."""
 
 
 class Busy(Exception):
-    """No answer now, but perhaps in a moment."""
+    """No server answered, or the server is busy; the request is tried again."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,20 @@ class Address:
 
     @classmethod
     def parse(cls, url: str, name: str) -> Address:
-        """Of a URL; `name` is the model's, if the URL has none.
+        """Parse a URL.
+
+        Args:
+            url: the URL, with or without port, model and version.
+            name: name of the model if the URL has none.
 
         Raises:
-            ConfigError: it is no such URL.
+            ConfigError: the URL does not have this form.
         """
         found = URL.fullmatch(url)
         if found is None:
             raise ConfigError(
-                f"--server {url}: expected http://HOST:8501, https://… or grpc://HOST:8500, "
-                "perhaps with /v1/models/NAME behind it"
+                f"--server {url}: expected http://HOST:8501, https://HOST or grpc://HOST:8500, "
+                "optionally followed by /v1/models/NAME"
             )
         scheme, version = found["scheme"], found["version"]
         return cls(
@@ -83,6 +91,7 @@ class Address:
 
     @property
     def path(self) -> str:
+        """Path of the model in REST URLs."""
         version = "" if self.version is None else f"/versions/{self.version}"
         return f"/v1/models/{self.name}{version}"
 
@@ -92,26 +101,37 @@ class Address:
 
 
 class Client(Protocol):
-    """A model on a server, by one of the protocols. For one thread."""
+    """A model on a server. Each thread needs a client of its own."""
 
     address: Address
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Call a signature: arrays by name → arrays by name.
+        """Call a signature.
+
+        Args:
+            signature: its name.
+            inputs: arrays by name.
+
+        Returns:
+            Output arrays by name.
 
         Raises:
-            ServerError: no server, no answer in time, or one that says what was wrong.
+            ServerError: there is no server, no answer in time, or the server refuses the request.
         """
 
     def metadata(self) -> dict[str, Any]:
-        """Signatures by name: inputs and outputs by name, each with dtype and tensor_shape."""
+        """Signatures by name. Their inputs and outputs, by name, have a dtype and tensor_shape."""
 
     def status(self) -> dict[int, str]:
-        """State of each version, such as AVAILABLE or LOADING."""
+        """State of each version of the model, such as AVAILABLE or LOADING."""
 
 
 class RestClient:
-    """TensorFlow Serving's REST, by the standard library: nothing else is imported."""
+    """Client for TensorFlow Serving's REST protocol; it needs the standard library only.
+
+    Args:
+        address: the model on the server.
+    """
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -125,7 +145,7 @@ class RestClient:
         body = json.dumps({"signature_name": signature, "inputs": plain})
         outputs = self._request("POST", f"{self.address.path}:predict", body)["outputs"]
         if not isinstance(outputs, dict):
-            raise ServerError(f"{self.address}: {signature} has one output, several are expected")
+            raise ServerError(f"{self.address}: {signature} has one unnamed output")
         return {name: np.array(values) for name, values in outputs.items()}
 
     def metadata(self) -> dict[str, Any]:
@@ -160,18 +180,20 @@ class RestClient:
         try:
             return json.loads(data)
         except ValueError:
-            raise ServerError(f"{self.address}: its answer is not JSON") from None
+            raise ServerError(f"{self.address}: the answer is not JSON") from None
 
 
 class GrpcClient:
-    """TensorFlow Serving's gRPC; its protocol's package needs TensorFlow.
+    """Client for TensorFlow Serving's gRPC protocol; its package imports TensorFlow.
+
+    Args:
+        address: the model on the server.
 
     Raises:
         ConfigError: the extra `serving` is not installed.
     """
 
     def __init__(self, address: Address) -> None:
-
         self.address = address
         try:
             import grpc
@@ -179,9 +201,9 @@ class GrpcClient:
         except ImportError:
             raise ConfigError(
                 f"{address}: gRPC needs the extra serving (pip install 'asr[serving]'); "
-                "http:// does without"
+                "http:// works without it"
             ) from None
-        # The default of 4 MB is less than the logits of a minute with many labels.
+        # The default limit of 4 MB is too small for the logits of a minute with many labels.
         unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         host = f"[{address.host}]" if ":" in address.host else address.host
         self._channel = grpc.insecure_channel(f"{host}:{address.port}", unlimited)
@@ -246,21 +268,21 @@ class GrpcClient:
 
 
 def connect(url: str, name: str) -> Client:
-    """A client of a model; nothing is sent yet.
+    """Create a client of a model; it sends nothing until it is used.
 
     Args:
         url: `http`, `https` or `grpc`, as in `grpc://HOST[:PORT][/v1/models/NAME[/versions/N]]`.
-        name: of the model, if the URL has none.
+        name: name of the model if the URL has none.
 
     Raises:
-        ConfigError: no such URL, or gRPC without the extra `serving`.
+        ConfigError: the URL does not have this form, or the extra `serving` for gRPC is missing.
     """
     address = Address.parse(url, name)
     return GrpcClient(address) if address.scheme == "grpc" else RestClient(address)
 
 
 class RemoteRecognizer(Recognizer):
-    """A recogniser whose network is on a server: features go there, logits come back."""
+    """A recogniser whose network runs on a server."""
 
     network: RemoteNetwork
 
@@ -268,16 +290,19 @@ class RemoteRecognizer(Recognizer):
     def connect(
         cls, url: str, model: str = "en-small", decoding: Decoding = Decoding()
     ) -> RemoteRecognizer:
-        """Find a model on a server; alphabet, features, calibration and language model are those of
-        the model directory here, whose weights are not read.
+        """Connect to a model on a server.
+
+        Alphabet, features, calibration and language model come from the local model directory. Its
+        weights are not read.
 
         Args:
-            url, decoding: see `connect` and `Recognizer.load`.
-            model: shipped name or directory of what was exported to the server.
+            url: see `asr.serving.client.connect`.
+            model: shipped name or directory of the recogniser that was exported to the server.
+            decoding: how to decode.
 
         Raises:
             ModelError, ConfigError: see `Recognizer.load`.
-            ServerError: there is no server, or it serves something else.
+            ServerError: there is no server, or it serves another model.
         """
         folder, config = read_model(model)
         curve = load_calibration(folder, config.weights_sha256).curve(decoding.lm is not None)
@@ -287,18 +312,29 @@ class RemoteRecognizer(Recognizer):
         return recognizer
 
     def warm_up(self) -> None:
-        """Nothing: a server warms up when it loads."""
+        """Do nothing: the server warms up when it loads a model."""
 
 
 class RemoteNetwork:
-    """Features → logits by the signature `normalised`: what a window's features are normalised by
-    depends on what was heard before, which a server does not know."""
+    """Computes logits by the signature `normalised` of a server.
+
+    The client normalises the features, because a window is normalised together with the audio
+    before it, which the server does not have.
+    """
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     def check(self, dimension: int, labels: int) -> None:
-        """Raise a `ServerError` unless the server has this model, or one of the same shape."""
+        """Check that the server's model has the right shape.
+
+        Args:
+            dimension: size of a feature frame.
+            labels: size of the logits of a frame.
+
+        Raises:
+            ServerError: the signature `normalised` is missing or has another shape.
+        """
         address = self.client.address
         signatures = self.client.metadata()
         try:
@@ -309,13 +345,13 @@ class RemoteNetwork:
             ]
         except (KeyError, IndexError):
             raise ServerError(
-                f"{address}: it has no signature normalised → logits, as asr export writes it; "
-                f"it has {', '.join(sorted(signatures)) or 'none'}"
+                f"{address}: no signature normalised with the output logits, as asr export "
+                f"writes it; found {', '.join(sorted(signatures)) or 'no signature'}"
             ) from None
         if found != [dimension, labels]:
             raise ServerError(
-                f"{address}: it makes {found[1]} labels of {found[0]} features, the model here "
-                f"{labels} of {dimension}: give what was exported with --model"
+                f"{address}: the served model has {found[0]} features and {found[1]} labels, the "
+                f"local one {dimension} and {labels}: give the exported model with --model"
             )
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -325,6 +361,12 @@ class RemoteNetwork:
 
 
 def _retry(address: Address, once: Callable[[], T]) -> T:
+    """Call `once` until it raises no `Busy`, with growing random waits between the attempts.
+
+    Both protocols share this loop. urllib3's Retry would serve REST only. It also retries without
+    a wait after the first failure, and treats a connection that times out like a refused one,
+    while this client must not wait for a second deadline.
+    """
     reason: object = None
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -337,10 +379,10 @@ def _retry(address: Address, once: Callable[[], T]) -> T:
 
 
 def short(values: np.ndarray) -> np.ndarray:
-    """Float32 as the nearest numbers of nine digits, which Python writes as such.
+    """Round float32 values to nine significant digits, as float64.
 
-    Nine are enough to tell it from every other float32. Widened as it is, it would be written with
-    up to seventeen, and most of what REST costs is writing and reading digits.
+    Nine digits identify every float32. Without rounding, JSON would have up to seventeen digits
+    per number, and REST spends most of its time on digits. Other types are returned as they are.
     """
     if values.dtype != np.float32:
         return values
@@ -352,7 +394,7 @@ def short(values: np.ndarray) -> np.ndarray:
 
 
 def _body(data: bytes) -> str:
-    """What a REST server says is wrong."""
+    """The reason in a REST server's error response."""
     text = data.decode(errors="replace")
     with suppress(ValueError, KeyError, TypeError):
         text = str(json.loads(text)["error"])
@@ -360,7 +402,7 @@ def _body(data: bytes) -> str:
 
 
 def _reason(text: str) -> str:
-    """What is wrong, without where in the graph that was found."""
+    """The reason in TensorFlow's error message, without the place in the graph."""
     if found := ASSERTION.search(text):
         return found[1].strip(" .")
     return " ".join(text.split())[:300] or "without a reason"

@@ -1,8 +1,8 @@
-"""SavedModels: a recogniser that TensorFlow Serving runs without this project's code.
+"""SavedModels of recognisers, which TensorFlow Serving runs without this project's code.
 
-Front end, normalisation, network, greedy decoding and detokenising are in the graph, which holds
-standard TensorFlow operations only. What a client must do itself: read its recordings, make them
-mono at the model's sample rate, and scale them to −1…1.
+The graph computes features, normalises them, runs the network, decodes greedily and joins labels to
+text. It contains standard TensorFlow operations only. Clients read recordings, mix them to mono at
+the model's sample rate, and scale samples to −1…1.
 """
 
 from __future__ import annotations
@@ -24,23 +24,33 @@ from asr.models import find_model
 from asr.recognizer import Recognizer
 from asr.text.tokenizers import BLANK, Tokenizer
 
-SYLLABLES = (0x1100, 0x1161, 0x11A7, 0xAC00)
-"""First leading consonant and vowel, what stands before the first trailing one, first syllable."""
+LEAD, VOWEL, TRAIL, SYLLABLE = 0x1100, 0x1161, 0x11A7, 0xAC00
+"""Bases of Hangul composition (Unicode standard, section 3.12).
+
+The first leading consonant, the first vowel, the code point before the first trailing consonant,
+and the first syllable.
+"""
 
 
 class ServedRecognizer(tf.Module):
-    """The graph of a recogniser; `endpoints` are what a server offers.
+    """The graph of a recogniser.
 
-    A request that cannot be meant (a length beyond the audio or negative, samples that are not
-    finite) ends with an InvalidArgumentError that says what is wrong. An utterance shorter than one
-    frame has an empty text.
+    An invalid request (a length beyond the audio or negative, samples that are not finite) ends
+    with an InvalidArgumentError that says what is wrong. An utterance shorter than one frame has an
+    empty text.
+
+    Args:
+        recognizer: a recogniser with the TensorFlow runtime.
+
+    Attributes:
+        endpoints: the signatures that a server offers, by name.
     """
 
     def __init__(self, recognizer: Recognizer) -> None:
         super().__init__(name="recognizer")
         config = recognizer.config
         front, network = MfccLayer(config.features), recognizer.acoustic_model
-        # Keras's layers, were they attributes, would be exported as models of their own.
+        # Only variables and functions become attributes: Keras layers would be exported as models.
         self.weights = [variable.value for variable in network.trainable_variables]
         self.front, self.expand, self.network = front.call, front.expand, network.call
         self.window = config.features.window
@@ -66,30 +76,47 @@ class ServedRecognizer(tf.Module):
         }
 
     def _text(self, samples: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Samples [batch, time] in −1…1 at the model's rate → text, score, logits_length."""
+        """Transcribe samples [batch, time] in −1…1 at the model's rate.
+
+        Returns:
+            text [batch], score [batch] in nats per frame, and logits_length [batch].
+        """
         logits = self._logits(samples, lengths)
         decoded = self._decode(logits["logits"], logits["logits_length"])
         return {**decoded, "logits_length": logits["logits_length"]}
 
     def _logits(self, samples: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Samples → float32 logits [batch, frames', labels], for a beam search by the client; of a
-        network with two heads, both side by side."""
+        """Compute the logits of samples, for a beam search by the client.
+
+        Returns:
+            logits float32 [batch, frames', labels], and logits_length [batch]. The logits of a
+            network with two heads stand side by side.
+        """
         with tf.control_dependencies(checks(samples, lengths, "samples")):
-            # One window at least: a batch of nothing but too short audio has no frame otherwise.
+            # Pad by one window: a batch of too short recordings would have no frame otherwise.
             padded = tf.pad(samples, [[0, 0], [0, self.window]])
             features, counts = self.front(padded, lengths)
         return self._run(features, counts)
 
     def _from_features(self, features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Static cepstra [batch, frames, coefficients] → text, score, logits, logits_length."""
+        """Transcribe static cepstra [batch, frames, coefficients].
+
+        Returns:
+            text, score, logits and logits_length.
+        """
         with tf.control_dependencies(checks(features, lengths, "features")):
             padded = tf.pad(features, [[0, 0], [0, 1], [0, 0]])
             logits = self._run(self.expand(padded, lengths), lengths)
         return {**logits, **self._decode(logits["logits"], logits["logits_length"])}
 
     def _from_normalised(self, features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Normalised cepstra with their deltas [batch, frames, dimension] → logits, logits_length:
-        for a client that knows what was heard before (asr.serving.client)."""
+        """Compute the logits of normalised cepstra with deltas [batch, frames, dimension].
+
+        For a client that normalises features itself, such as `asr.serving.client`.
+
+        Returns:
+            logits and logits_length.
+        """
         with tf.control_dependencies(checks(features, lengths, "features")):
             return self._run(tf.pad(features, [[0, 0], [0, 1], [0, 0]]), lengths)
 
@@ -98,7 +125,7 @@ class ServedRecognizer(tf.Module):
         return {"logits": logits[:, : tf.reduce_max(lengths)], "logits_length": lengths}
 
     def _decode(self, logits: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Best path: as `ctc.greedy` and `Tokenizer.decode`; score in nats a frame."""
+        """Decode the best path, as `ctc.greedy` and `Tokenizer.decode` do."""
         logits = self.heads.split(logits).labels
         valid = tf.sequence_mask(lengths, tf.shape(logits)[1])
         top = tf.reduce_max(tf.nn.log_softmax(tf.cast(logits, tf.float64)), axis=2)
@@ -114,22 +141,32 @@ class ServedRecognizer(tf.Module):
 
 
 def export_recognizer(model: str, out: Path) -> Path:
-    """Write a recogniser by `write_saved_model`; assets/labels.txt has its alphabet.
+    """Write the SavedModel of a recogniser, with the labels in assets/labels.txt.
+
+    Args:
+        model: shipped name or model directory.
+        out: folder of exported models.
+
+    Returns:
+        The folder of the new version, `out`/NAME/VERSION.
 
     Raises:
-        ModelError: no such model, it cannot be loaded, or see `write_saved_model`.
+        ModelError: there is no such model, it cannot be loaded, or see `write_saved_model`.
     """
     recognizer = Recognizer.load(model, runtime="tensorflow")
     second = recognizer.config.features.sample_rate
     return write_saved_model(
-        lambda: ServedRecognizer(recognizer), recognizer.config.name, find_model(model), out,
-        # The blank is the first line, and empty.
-        {"labels.txt": "".join(f"{label}\n" for label in recognizer.tokenizer.labels)},
-        {
+        lambda: ServedRecognizer(recognizer),
+        recognizer.config.name,
+        find_model(model),
+        out,
+        # The blank is the first line, which is empty.
+        assets={"labels.txt": "".join(f"{label}\n" for label in recognizer.tokenizer.labels)},
+        warm_up={
             "samples": np.zeros([1, second], np.float32),
             "lengths": np.array([second], np.int32),
         },
-    )  # fmt: skip
+    )
 
 
 def write_saved_model(
@@ -140,16 +177,22 @@ def write_saved_model(
     assets: Mapping[str, str],
     warm_up: Mapping[str, np.ndarray],
 ) -> Path:
-    """Write `out`/NAME/VERSION, the next free whole number; returns it.
+    """Write a new version of a SavedModel, `out`/NAME/VERSION.
 
-    The directory appears at once and whole, so a server that watches `out` can pick it up. In
-    assets/ are model.json, the card and `assets`; in assets.extra/ a request by which TensorFlow
-    Serving warms up.
+    The version is the next free whole number. The folder is renamed into place when it is complete,
+    so a server may watch `out`. assets/ contains model.json, the model card and `assets`.
+    assets.extra/ contains a request with which TensorFlow Serving warms up.
 
     Args:
-        make: makes the tf.Module, whose `endpoints` are the signatures by name.
+        make: creates the tf.Module, whose `endpoints` are the signatures by name.
+        name: name of the model.
         source: the model directory.
-        warm_up: inputs of the signature serving_default.
+        out: folder of exported models.
+        assets: contents of further text files in assets/, by file name.
+        warm_up: inputs of the signature serving_default for the warm-up request.
+
+    Returns:
+        The folder of the new version.
 
     Raises:
         ModelError: the extra `serving` is not installed.
@@ -177,7 +220,13 @@ def write_saved_model(
 
 
 def checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operation]:
-    """Assertions about a request's values [batch, time, …] and lengths [batch]."""
+    """Checks of a request.
+
+    Args:
+        values: [batch, time, …].
+        lengths: [batch].
+        name: name of the values in error messages.
+    """
     time = tf.shape(values)[1]
     shapes = [
         tf.debugging.assert_equal(
@@ -186,7 +235,7 @@ def checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operatio
         tf.debugging.assert_non_negative(lengths, "a length is negative"),
         tf.debugging.assert_less_equal(lengths, time, f"a length is beyond the {name}"),
     ]
-    # Behind these: of shapes that do not fit, it would complain in its own words.
+    # After the checks of shapes: wrong shapes would make these operations fail differently.
     with tf.control_dependencies(shapes):
         valid = tf.sequence_mask(lengths, time)
         shape = tf.concat([tf.shape(valid), tf.ones([tf.rank(values) - 2], tf.int32)], axis=0)
@@ -196,7 +245,7 @@ def checks(values: tf.Tensor, lengths: tf.Tensor, name: str) -> list[tf.Operatio
 
 
 class _Speller(tf.Module):
-    """Label ids (ragged [batch, units]) → UTF-8 text [batch], as `Tokenizer.decode`."""
+    """Joins label ids (ragged [batch, labels]) to UTF-8 texts [batch], as `Tokenizer.decode`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__(name="speller")
@@ -213,18 +262,17 @@ class _Speller(tf.Module):
         return tf.strings.strip(tf.strings.regex_replace(text, " +", " "))
 
     def _compose(self, points: tf.Tensor) -> tf.Tensor:
-        """Jamo → syllables (Unicode standard, section 3.12); what a syllable absorbed becomes 0."""
-        lead, vowel, trail, first = SYLLABLES
+        """Compose jamo to syllables; code points that a syllable absorbs become 0."""
         after = tf.pad(points[:, 1:], [[0, 0], [0, 1]])
         later = tf.pad(points[:, 2:], [[0, 0], [0, 2]])[:, : tf.shape(points)[1]]
 
         def inside(x: tf.Tensor, low: int, count: int) -> tf.Tensor:
             return (x >= low) & (x < low + count)
 
-        pair = inside(points, lead, 19) & inside(after, vowel, 21)
-        triple = pair & inside(later, trail + 1, 27)
-        whole = first + ((points - lead) * 21 + after - vowel) * 28
-        whole += tf.where(triple, later - trail, 0)
+        pair = inside(points, LEAD, 19) & inside(after, VOWEL, 21)
+        triple = pair & inside(later, TRAIL + 1, 27)
+        whole = SYLLABLE + ((points - LEAD) * 21 + after - VOWEL) * 28
+        whole += tf.where(triple, later - TRAIL, 0)
 
         def shifted(x: tf.Tensor, by: int) -> tf.Tensor:
             return tf.pad(x, [[0, 0], [by, 0]])[:, : tf.shape(x)[1]]

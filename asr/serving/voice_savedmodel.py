@@ -1,7 +1,7 @@
-"""SavedModels of voices: symbols in, samples out, without this project's code.
+"""SavedModels of voices, which TensorFlow Serving runs without this project's code.
 
-The front end stays with the client: which symbol ids a text has (`asr speak --phones`,
-assets/symbols.txt) depends on a lexicon and on rules that no graph holds.
+The graph turns symbol ids into samples. The client turns text into symbol ids (assets/symbols.txt,
+`asr speak --phones`), because pronunciation depends on a lexicon and on rules outside the graph.
 """
 
 from __future__ import annotations
@@ -22,15 +22,21 @@ from asr.tts.voice_network import FRAMES_PER_STEP
 
 
 class ServedVoice(tf.Module):
-    """The graph of a voice; `endpoints` are what a server offers.
+    """The graph of a voice.
 
-    A request that cannot be meant (a length beyond the symbols or negative, an id of no symbol)
-    ends with an InvalidArgumentError that says what is wrong.
+    An invalid request (a length beyond the symbols or negative, an unknown symbol id) ends with an
+    InvalidArgumentError that says what is wrong.
+
+    Args:
+        voice: the voice.
+
+    Attributes:
+        endpoints: the signatures that a server offers, by name.
     """
 
     def __init__(self, voice: Synthesizer) -> None:
         super().__init__(name="voice")
-        # Keras's layers, were they attributes, would be exported as models of their own.
+        # Only variables and functions become attributes: Keras layers would be exported as models.
         self.weights = [v.value for v in voice.network.named_weights().values()]
         self.predict, self.vocoder = voice.predict, voice.vocoder
         self.mel, self.count = voice.config.mel, len(voice.config.symbols)
@@ -45,11 +51,15 @@ class ServedVoice(tf.Module):
         }
 
     def _speak(self, symbols: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Ids [batch, symbols] → float32 audio [batch, samples], zero-padded, and its lengths."""
+        """Speak symbol ids [batch, symbols].
+
+        Returns:
+            audio float32 [batch, samples], zero-padded, and lengths [batch] in samples.
+        """
         inside = tf.sequence_mask(lengths, tf.shape(symbols)[1])
         known = ((symbols >= 0) & (symbols < self.count)) | ~inside
         with tf.control_dependencies(checks(tf.cast(symbols, tf.float32), lengths, "symbols")):
-            right = tf.debugging.Assert(tf.reduce_all(known), ["an id is that of no symbol"])
+            right = tf.debugging.Assert(tf.reduce_all(known), ["a symbol id is unknown"])
         with tf.control_dependencies([right]):
             read = tf.where(inside, symbols, 0)
         frames, durations = self.predict(read, lengths, tf.constant(1.0), tf.constant(0.0))
@@ -58,7 +68,7 @@ class ServedVoice(tf.Module):
 
         def one(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             row, count = item
-            # By itself: the search for phases would see the padding.
+            # One utterance at a time: padding would change the estimated phases.
             samples = finish(self.vocoder(row[:count]), self.mel.sample_rate)
             return tf.pad(samples, [[0, longest - tf.shape(samples)[0]]])
 
@@ -67,23 +77,43 @@ class ServedVoice(tf.Module):
 
 
 def export_voice(model: str | PathLike[str], out: Path) -> Path:
-    """Write a voice by `write_saved_model`; assets/ has its symbols, a line each in the order of
-    their ids, and its lexicon.
+    """Write the SavedModel of a voice.
+
+    assets/symbols.txt has one symbol per line, in the order of their ids; assets/lexicon.txt is the
+    voice's lexicon.
+
+    Args:
+        model: shipped name or directory of a voice.
+        out: folder of exported models.
+
+    Returns:
+        The folder of the new version, `out`/NAME/VERSION.
 
     Raises:
-        ModelError: no such voice, it cannot be loaded, or see `write_saved_model`.
+        ModelError: there is no such voice, it cannot be loaded, or see `write_saved_model`.
     """
     voice = Synthesizer.load(model)
     symbols = voice.config.symbols
     ids = np.array([[symbols.index(s) for s in (START, "AA1", GAP, "AA1", ".")]], np.int32)
     lexicon = "".join(f"{word} {phones}\n" for word, phones in voice.pronounce.lexicon.items())
     return write_saved_model(
-        lambda: ServedVoice(voice), voice.config.voice, find_model(model), out,
-        {"symbols.txt": "".join(f"{s}\n" for s in symbols), LEXICON.removesuffix(".gz"): lexicon},
-        {"symbols": ids, "lengths": np.array([ids.shape[1]], np.int32)},
-    )  # fmt: skip
+        lambda: ServedVoice(voice),
+        voice.config.voice,
+        find_model(model),
+        out,
+        assets={
+            "symbols.txt": "".join(f"{symbol}\n" for symbol in symbols),
+            LEXICON.removesuffix(".gz"): lexicon,
+        },
+        warm_up={"symbols": ids, "lengths": np.array([ids.shape[1]], np.int32)},
+    )
 
 
 def export_model(model: str, out: Path) -> Path:
-    """`export_voice` or `export_recognizer`, whichever the model is for."""
-    return (export_voice if is_voice(find_model(model)) else export_recognizer)(model, out)
+    """Write the SavedModel of a recogniser or a voice.
+
+    See `export_recognizer` and `export_voice`.
+    """
+    if is_voice(find_model(model)):
+        return export_voice(model, out)
+    return export_recognizer(model, out)

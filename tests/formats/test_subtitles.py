@@ -1,3 +1,5 @@
+"""Captions of any words."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -17,7 +19,7 @@ def speech(text: str, start: float = 0.0, each: float = 0.3) -> list[Word]:
     ]
 
 
-def test_lines_are_as_long_as_allowed_and_alike() -> None:
+def test_lines_are_few_and_of_equal_lengths() -> None:
     words = speech("the quick brown fox jumps over the lazy dog and runs away")
     (cue,) = cues(words, Captions(42, 2))
     assert cue.lines == ("the quick brown fox jumps over", "the lazy dog and runs away")
@@ -29,20 +31,22 @@ def test_lines_are_as_long_as_allowed_and_alike() -> None:
 
 def test_a_word_longer_than_a_line_is_not_split() -> None:
     assert cues(speech("a incomprehensibilities b"), Captions(10, 3))[0].lines == (
-        "a", "incomprehensibilities", "b",
-    )  # fmt: skip
+        "a",
+        "incomprehensibilities",
+        "b",
+    )
 
 
-def test_a_pause_ends_a_caption_and_a_short_one_stays_for_a_second() -> None:
+def test_a_pause_ends_a_caption_and_captions_last_a_second() -> None:
     pause = PAUSE / 1000
     words = [Word("go", 1.0, 1.2, 1.0), Word("on", 1.2 + pause, 1.5 + pause, 1.0)]
-    # The first would stay until 2.0 s, but must be gone before the second comes at 1.9 s.
+    # The first would last until 2.0 s, but must end before the second starts at 1.9 s.
     assert cues(words) == [Cue(("go",), 1000, 1900 - GAP), Cue(("on",), 1900, 2900)]
     nearer = [words[0], Word("on", 1.19 + pause, 1.5 + pause, 1.0)]
     assert [c.lines for c in cues(nearer)] == [("go on",)]
 
 
-def test_no_caption_stays_too_long() -> None:
+def test_no_caption_lasts_too_long() -> None:
     found = cues(speech("a b c d e f g h i j", each=1.5))
     assert len(found) == 3 and all(c.end - c.start <= MAX_DURATION for c in found)
     assert cues([Word("hm", 0, 60, 0.5)]) == [Cue(("hm",), 0, MAX_DURATION)]
@@ -77,7 +81,7 @@ def test_captions_of_any_words(drawn: list[tuple[str, int, int]], width: int, li
 
 
 def test_impossible_settings_are_named() -> None:
-    with pytest.raises(ConfigError, match="--line-length must be 1 or more, found 0"):
+    with pytest.raises(ConfigError, match=r"--line-length .*0"):
         Captions(line_length=0)
-    with pytest.raises(ConfigError, match="--lines must be 1 or more, found -1"):
+    with pytest.raises(ConfigError, match=r"--lines .*-1"):
         Captions(lines=-1)

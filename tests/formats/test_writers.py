@@ -1,4 +1,4 @@
-"""Every format read back by a library that is not ours, with any text at any time."""
+"""Every format is read back by an independent library, with any text at any time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NASTY = [
     "''",
 ]
 LONG = 100 * 3600_000
-"""Over a hundred hours, in ms."""
+"""100 hours in ms."""
 
 
 def written(format: str, *results: Transcript, captions: Captions | None = None) -> str:
@@ -46,7 +46,7 @@ def written(format: str, *results: Transcript, captions: Captions | None = None)
 
 @st.composite
 def transcripts(draw: st.DrawFn) -> Transcript:
-    """Words as a tokenizer may have them: any text without whitespace, any times in order."""
+    """Transcripts whose words have any text without whitespace and any times in order."""
     word = st.sampled_from(NASTY) | st.text(
         st.characters(blacklist_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=8
     )
@@ -69,24 +69,29 @@ def stretches(result: Transcript) -> list[tuple[int, int, str]]:
 
 EMPTY = Transcript("", -1.0, 2.0, audio_filepath="quiet.wav")
 ONE = Transcript(
-    "go", -0.12345, 1.23456, (Token("g", 0.5, 0.6, -0.1), Token("o", 0.6, 0.9, -0.2)), "ä.wav",
-    (Word("go", 0.5, 0.9, 0.87654),), 1,
-)  # fmt: skip
+    "go",
+    -0.12345,
+    1.23456,
+    (Token("g", 0.5, 0.6, -0.1), Token("o", 0.6, 0.9, -0.2)),
+    "ä.wav",
+    (Word("go", 0.5, 0.9, 0.87654),),
+    1,
+)
 
 
-def test_the_lookup_says_what_each_format_holds() -> None:
+def test_formats_suffixes_and_recordings_per_file() -> None:
     assert list(WRITERS) == ["txt", "jsonl", "json", "srt", "vtt", "csv", "tsv", "ctm", "TextGrid"]
     assert [f for f, w in WRITERS.items() if not w.many] == ["json", "srt", "vtt", "TextGrid"]
     assert all(w.suffix == f".{f}" for f, w in WRITERS.items())
-    with pytest.raises(ConfigError, match="--format doc: not known; one of txt, jsonl, json, srt"):
+    with pytest.raises(ConfigError, match=r"--format doc: .*txt, jsonl, json, srt"):
         find_writer("doc")
-    with pytest.raises(ConfigError, match="--format ctm has no lines to set"):
+    with pytest.raises(ConfigError, match="--format ctm"):
         find_writer("ctm", Captions())
 
 
 @pytest.mark.parametrize("format", [f for f, w in WRITERS.items() if not w.many])
-def test_a_second_recording_is_an_error_that_says_what_to_do(format: str) -> None:
-    with pytest.raises(ConfigError, match=f"--format {format} holds one recording.*--out DIR"):
+def test_a_second_recording_is_an_error_with_a_remedy(format: str) -> None:
+    with pytest.raises(ConfigError, match=f"--format {format} .*--out DIR"):
         written(format, ONE, EMPTY)
 
 
@@ -94,34 +99,45 @@ def test_txt_and_jsonl() -> None:
     assert written("txt", ONE, EMPTY) == "go\n\n"
     assert [json.loads(line) for line in written("jsonl", ONE, EMPTY).splitlines()] == [
         {
-            "audio_filepath": "ä.wav", "channel": 1, "text": "go", "duration": 1.235,
+            "audio_filepath": "ä.wav",
+            "channel": 1,
+            "text": "go",
+            "duration": 1.235,
             "score": -0.1235,
             "words": [{"text": "go", "start": 0.5, "end": 0.9, "confidence": 0.8765}],
         },
         {
-            "audio_filepath": "quiet.wav", "channel": None, "text": "", "duration": 2.0,
-            "score": -1.0, "words": [],
+            "audio_filepath": "quiet.wav",
+            "channel": None,
+            "text": "",
+            "duration": 2.0,
+            "score": -1.0,
+            "words": [],
         },
-    ]  # fmt: skip
+    ]
 
 
-def test_json_has_everything() -> None:
+def test_json_has_all_fields() -> None:
     assert json.loads(written("json", ONE)) == {
-        "audio_filepath": "ä.wav", "channel": 1, "text": "go", "duration": 1.235, "score": -0.1235,
+        "audio_filepath": "ä.wav",
+        "channel": 1,
+        "text": "go",
+        "duration": 1.235,
+        "score": -0.1235,
         "words": [{"text": "go", "start": 0.5, "end": 0.9, "confidence": 0.8765}],
         "tokens": [
             {"text": "g", "start": 0.5, "end": 0.6, "score": -0.1},
             {"text": "o", "start": 0.6, "end": 0.9, "score": -0.2},
         ],
         "alternatives": [],
-    }  # fmt: skip
+    }
 
 
 @given(transcripts())
 def test_json_and_jsonl_read_back(result: Transcript) -> None:
     for format in ("json", "jsonl"):
         line = written(format, result)
-        line.encode()  # a file name may hold what UTF-8 cannot
+        line.encode()  # raises for a file name that is not UTF-8
         assert line.count("\n") == 1
         values = json.loads(line)
         assert values["audio_filepath"] == result.audio_filepath and values["text"] == result.text
@@ -191,19 +207,24 @@ def escaped(text: str) -> str:
 
 
 @given(st.lists(transcripts(), max_size=3))
-def test_ctm_has_six_columns_a_word(results: list[Transcript]) -> None:
+def test_ctm_has_six_columns_per_word(results: list[Transcript]) -> None:
     text = written("ctm", *results)
     text.encode()
     rows = [line.split(" ") for line in text.splitlines()]
     assert all(len(row) == 6 and not row[0].startswith(";;") for row in rows)
     assert [
-        (int(row[1]), round(1000 * float(row[2])), round(1000 * (float(row[2]) + float(row[3]))),
-         row[4]) for row in rows
-    ] == [((r.channel or 0) + 1, *w) for r in results for w in stretches(r)]  # fmt: skip
+        (
+            int(row[1]),
+            round(1000 * float(row[2])),
+            round(1000 * (float(row[2]) + float(row[3]))),
+            row[4],
+        )
+        for row in rows
+    ] == [((r.channel or 0) + 1, *w) for r in results for w in stretches(r)]
     assert all(0 <= float(row[5]) <= 1 for row in rows)
 
 
-def test_ctm_tells_recordings_of_one_name_apart() -> None:
+def test_ctm_names_recordings_of_equal_names_with_their_folders() -> None:
     word = (Word("go", 0.5, 0.9, 0.5),)
     results = [Transcript("go", 0, 1, (), name, word) for name in ("a/x y.wav", "b/x y.wav", None)]
     assert written("ctm", *results) == (
@@ -225,6 +246,6 @@ def test_textgrid_reads_back(tmp_path_factory: pytest.TempPathFactory, result: T
         assert [
             (round(1000 * e.start), round(1000 * e.end), e.label) for e in entries if e.label
         ] == stretches(result)
-        # Nothing is left out: Praat wants each interval to begin where the last one ends.
+        # Praat requires each interval to begin where the last one ends.
         assert entries[0].start == 0 and entries[-1].end == grid.maxTimestamp
         assert all(a.end == b.start for a, b in pairwise(entries))

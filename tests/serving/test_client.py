@@ -1,4 +1,4 @@
-"""What a server gives is what a local recogniser gives; and what goes wrong is said."""
+"""Clients and `RemoteRecognizer` against tests/server.py, and their errors."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def same(found: Any, expected: Any) -> None:
         assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
 
 
-def test_transcripts_are_those_of_a_local_recogniser(
+def test_transcripts_equal_those_of_a_local_recogniser(
     url: str, model: str, goforward: Path, tmp_path: Path
 ) -> None:
     speech = read_audio(goforward)
@@ -96,7 +96,7 @@ def test_transcripts_are_those_of_a_local_recogniser(
     assert heard[0] == heard[1] != []
 
 
-def test_served_strings_are_the_same_by_every_way(
+def test_served_texts_are_equal_by_rest_and_grpc(
     urls: dict[str, str], model: str, goforward: Path
 ) -> None:
     speech = read_audio(goforward)
@@ -133,7 +133,7 @@ def test_status_and_metadata(url: str) -> None:
         ("nothing", {}, "signature 'nothing' is not in the model"),
     ],
 )
-def test_a_wrong_request_is_told_at_once(
+def test_an_invalid_request_fails_without_a_second_attempt(
     url: str, signature: str, change: dict[str, Any], message: str, no_waiting: list[float]
 ) -> None:
     inputs = {"samples": np.zeros([1, 4000], np.float32), "lengths": np.array([4000], np.int32)}
@@ -147,15 +147,15 @@ def test_a_wrong_request_is_told_at_once(
     assert no_waiting == []
 
 
-def test_another_model_is_not_taken_for_this_one(url: str, model: str) -> None:
-    with pytest.raises(ServerError, match=r"Servable not found for request: Latest\(en-small\)"):
+def test_a_server_with_another_model_is_refused(url: str, model: str) -> None:
+    with pytest.raises(ServerError, match="en-small"):
         RemoteRecognizer.connect(url)
     values = json.loads((Path(model) / "model.json").read_text())
     other = Path(model).parent / "other"
     other.mkdir(exist_ok=True)
     values["tokenizer"]["alphabet"] = " ab"
     (other / "model.json").write_text(json.dumps(values))
-    with pytest.raises(ServerError, match="it makes 29 labels of 39 features, the model here 4 of"):
+    with pytest.raises(ServerError, match=r"39 .*29 .*39 .*4"):
         RemoteRecognizer.connect(url, str(other))
 
 
@@ -166,11 +166,11 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
-def test_no_server_is_tried_again_and_then_named(
+def test_a_missing_server_is_tried_five_times_and_named(
     scheme: str, model: str, no_waiting: list[float]
 ) -> None:
     url = f"{scheme}://127.0.0.1:{free_port()}"
-    with pytest.raises(ServerError, match=rf"{url}/v1/models/tiny: no answer in 5 attempts: .+"):
+    with pytest.raises(ServerError, match=rf"{url}/v1/models/tiny: .* 5 attempts: .+"):
         RemoteRecognizer.connect(url, model)
     assert len(no_waiting) == 4
     for n, seconds in enumerate(no_waiting):
@@ -178,7 +178,7 @@ def test_no_server_is_tried_again_and_then_named(
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Says what it is told to, one answer a request."""
+    """Gives the answers of a script, one per request."""
 
     script: list[tuple[int, bytes]]
 
@@ -218,24 +218,24 @@ def scripted() -> Iterator[Any]:
 GOOD = json.dumps({"model_version_status": [{"version": "3", "state": "LOADING"}]}).encode()
 
 
-def test_a_busy_server_is_waited_for(scripted: Any, no_waiting: list[float]) -> None:
+def test_a_busy_server_is_tried_again(scripted: Any, no_waiting: list[float]) -> None:
     url = scripted((503, b""), (0, b""), (429, b'{"error": "full"}'), (200, GOOD))
     assert connect(url, "x").status() == {3: "LOADING"}
     assert len(no_waiting) == 3
     url = scripted(*[(429, b'{"error": "full"}')] * 5)
-    with pytest.raises(ServerError, match="no answer in 5 attempts: HTTP 429: full"):
+    with pytest.raises(ServerError, match="5 attempts: HTTP 429: full"):
         connect(url, "x").status()
 
 
-def test_what_is_no_model_server_is_said_to_be_none(
+def test_answers_that_no_model_server_gives_are_errors(
     scripted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ServerError, match="HTTP 404: <p>nginx</p>"):
         connect(scripted((404, b"<p>nginx</p>")), "x").status()
-    with pytest.raises(ServerError, match="its answer is not JSON"):
+    with pytest.raises(ServerError, match=r"127\.0\.0\.1.*JSON"):
         connect(scripted((200, b"<p>nginx</p>")), "x").status()
     monkeypatch.setattr("asr.serving.client.DEADLINE", 0.2)
-    with pytest.raises(ServerError, match="no answer within 0 s"):
+    with pytest.raises(ServerError, match=r"127\.0\.0\.1.* 0 s"):
         connect(scripted((1, b"")), "x").status()
 
 
@@ -245,7 +245,7 @@ def test_grpc_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
         silent.listen()
         monkeypatch.setattr("asr.serving.client.DEADLINE", 0.2)
         client = connect(f"grpc://127.0.0.1:{silent.getsockname()[1]}", "x")
-        with pytest.raises(ServerError, match="no answer"):
+        with pytest.raises(ServerError, match=r"127\.0\.0\.1"):
             client.status()
 
 
@@ -258,14 +258,14 @@ def test_grpc_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
         ("grpc://host/v1/models/x/versions/2", Address("grpc", "host", 8500, "x", 2)),
     ],
 )
-def test_addresses(url: str, expected: Address) -> None:
+def test_urls_are_parsed(url: str, expected: Address) -> None:
     assert Address.parse(url, "m") == expected
     assert Address.parse(str(expected), "other") == expected
 
 
 @pytest.mark.parametrize("url", ["host:8501", "ftp://host", "http://", "http://host/v2", ""])
-def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(ConfigError, match="expected http://HOST:8501"):
+def test_other_urls_are_errors(url: str) -> None:
+    with pytest.raises(ConfigError, match=f"--server {url}: .*http://HOST:8501"):
         Address.parse(url, "m")
 
 
@@ -289,24 +289,21 @@ def test_the_command_line_gives_the_same_output_without_tensorflow(
     served = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert local.stdout.startswith("1\n00:00:0") and served.stdout == local.stdout
     wrong = asr(*arguments, "--server", urls["http"], "--runtime", "onnx")
-    assert wrong.returncode == 1 and "give one" in wrong.stderr
+    assert wrong.returncode == 1 and "--runtime onnx" in wrong.stderr
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_batch_ends_where_the_server_does(
+def test_a_batch_ends_if_the_server_does_not_answer(
     workers: int, model: str, goforward: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asr.serving.client.ATTEMPTS", 1)
-    how = Transcriber(model, server=f"http://127.0.0.1:{free_port()}")
-    batch = BatchJob(how, out=f"{tmp_path}/out/", workers=workers)
-    with pytest.raises(
-        ServerError, match=r"no answer in .*; 0 of 1 recordings are finished, --res"
-    ):
-        transcribe_files([str(goforward)], batch)
-    monkeypatch.undo()
+    transcriber = Transcriber(model, server=f"http://127.0.0.1:{free_port()}")
+    job = BatchJob(transcriber, out=f"{tmp_path}/out/", workers=workers)
+    with pytest.raises(ServerError, match=r"0 of 1 recordings .*--resume"):
+        transcribe_files([str(goforward)], job)
 
 
-def test_a_server_joins_requests_and_keeps_them_apart(model: str, goforward: Path) -> None:
+def test_the_test_server_batches_requests(model: str, goforward: Path) -> None:
     models = server.Models(Path(model).parent / "served", batch=8, timeout=0.1)
     servable, speech = models.find("tiny"), read_audio(goforward)
     clips = [speech[: 16_000 + 3000 * i] for i in range(6)]
@@ -329,28 +326,28 @@ def test_a_server_joins_requests_and_keeps_them_apart(model: str, goforward: Pat
     assert sum(sizes) == 6 and len(sizes) < 6
 
 
-def test_grpc_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grpc_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     with pytest.raises(ConfigError, match=r"pip install 'asr\[serving\]'"):
         connect("grpc://127.0.0.1:1", "x")
-    assert grpc.StatusCode.UNAVAILABLE  # it is there otherwise
+    assert grpc.StatusCode.UNAVAILABLE  # grpc itself is installed
 
 
 @given(st.lists(st.floats(width=32)))
 @example([0.1, -0.0, 1e-45, 3.4028234663852886e38, 0.9999999403953552, float("inf"), float("nan")])
-def test_what_is_sent_is_read_as_the_same_float32(values: list[float]) -> None:
+def test_rounded_numbers_are_read_as_the_same_float32(values: list[float]) -> None:
     exact = np.array(values, np.float32)
     written = json.dumps(client.short(exact).tolist())
     np.testing.assert_array_equal(np.array(json.loads(written), np.float32), exact)
 
 
 @given(st.lists(st.floats(2**-33, 2**26, width=32)))
-def test_what_features_may_be_is_sent_in_nine_digits(values: list[float]) -> None:
+def test_features_are_sent_in_nine_digits(values: list[float]) -> None:
     written = json.dumps(client.short(np.array(values, np.float32)).tolist())
     for number in written.strip("[]").split(","):
         assert len(number.split("e")[0].replace(".", "").strip(" 0")) <= 9
 
 
-def test_whole_numbers_are_sent_as_they_are() -> None:
+def test_whole_numbers_are_not_rounded() -> None:
     lengths = np.array([123456789012, 3])
     assert client.short(lengths) is lengths

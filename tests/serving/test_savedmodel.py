@@ -1,4 +1,4 @@
-"""What is served is what Python gives, in a process that knows nothing of this project."""
+"""SavedModels of recognisers give the same results as Python, also without asr and Keras."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def clips(goforward: Path) -> list[np.ndarray]:
 
 
 def pad(clips: list[np.ndarray], filler: float = 0.5) -> dict[str, np.ndarray]:
-    """A batch whose padding must not be read."""
+    """A batch whose padding is `filler`, which must not be read."""
     samples = np.full([len(clips), max(map(len, clips)) + 100], filler, np.float32)
     for row, clip in zip(samples, clips, strict=True):
         row[: len(clip)] = clip
     return {"samples": samples, "lengths": np.array([len(c) for c in clips], np.int32)}
 
 
-def test_text_and_logits_are_pythons_alone_and_in_a_batch(
+def test_text_and_logits_equal_pythons_alone_and_in_a_batch(
     served: Any, tiny: Recognizer, clips: list[np.ndarray]
 ) -> None:
     texts = served.signatures["serving_default"](**pad(clips))
@@ -70,7 +70,7 @@ def test_text_and_logits_are_pythons_alone_and_in_a_batch(
     assert texts["text"][0].numpy() != b""
 
 
-def test_cepstra_give_the_text_too(served: Any, tiny: Recognizer, goforward: Path) -> None:
+def test_cepstra_give_the_same_text(served: Any, tiny: Recognizer, goforward: Path) -> None:
     cepstra = load_features(goforward.with_suffix(".mfc"), tiny.config.features)
     batch = np.full([2, len(cepstra), 13], 9, np.float32)
     batch[0], batch[1, :100] = cepstra, cepstra[:100]
@@ -86,7 +86,7 @@ def _greedy(frames: np.ndarray) -> list[int]:
     return [int(b) for a, b in zip([0, *best[:-1]], best, strict=True) if b not in (0, a)]
 
 
-def test_what_is_shorter_than_a_frame_has_no_text(served: Any) -> None:
+def test_audio_shorter_than_a_frame_has_no_text(served: Any) -> None:
     out = served.signatures["serving_default"](**pad([np.ones(300, np.float32), np.ones(0)]))
     assert out["text"].numpy().tolist() == [b"", b""]
     assert out["logits_length"].numpy().tolist() == [0, 0] and out["score"][0] == 0
@@ -102,7 +102,7 @@ def test_what_is_shorter_than_a_frame_has_no_text(served: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("signature", ["serving_default", "logits"])
-def test_a_request_that_cannot_be_meant_says_why(
+def test_an_invalid_request_says_what_is_wrong(
     served: Any, signature: str, change: dict[str, np.ndarray], message: str
 ) -> None:
     request = {**pad([np.zeros(4000, np.float32)]), **change}
@@ -110,20 +110,20 @@ def test_a_request_that_cannot_be_meant_says_why(
         served.signatures[signature](**request)
 
 
-def test_other_shapes_are_not_traced_again(served: Any, tiny: Recognizer) -> None:
+def test_other_shapes_need_no_new_trace(served: Any, tiny: Recognizer) -> None:
     assert all(isinstance(s, ConcreteFunction) for s in served.signatures.values())
     for batch, frames in ((1, 9), (3, 40), (2, 7)):
         tiny.logits([np.zeros([frames, 39], np.float32)] * batch)
     assert tiny.acoustic_model._traced.experimental_get_tracing_count() == 1
 
 
-def test_padding_may_be_anything(served: Any, clips: list[np.ndarray]) -> None:
+def test_padding_is_not_read(served: Any, clips: list[np.ndarray]) -> None:
     first = served.signatures["serving_default"](**pad(clips))
     second = served.signatures["serving_default"](**pad(clips, filler=np.nan))
     assert first["text"].numpy().tolist() == second["text"].numpy().tolist()
 
 
-def test_eight_callers_at_once_get_their_own_answers(served: Any, clips: list[np.ndarray]) -> None:
+def test_eight_threads_get_their_own_answers(served: Any, clips: list[np.ndarray]) -> None:
     call = served.signatures["serving_default"]
     expected = [call(**pad([clip]))["score"].numpy() for clip in clips]
     with ThreadPoolExecutor(8) as pool:
@@ -132,7 +132,7 @@ def test_eight_callers_at_once_get_their_own_answers(served: Any, clips: list[np
         np.testing.assert_array_equal(score, expected[i % 4])
 
 
-def test_it_runs_where_this_project_and_keras_are_not(
+def test_it_runs_without_asr_and_keras(
     exported: Path, tiny: Recognizer, clips: list[np.ndarray], tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "batch.npz", **pad(clips))  # type: ignore[arg-type]
@@ -151,7 +151,7 @@ print("|".join(t.decode() for t in text.numpy()))
     assert out.stdout.strip("\n") == "|".join(tiny.transcribe(clip).text for clip in clips)
 
 
-def test_only_standard_operations_are_in_it(exported: Path) -> None:
+def test_the_graph_has_standard_operations_only(exported: Path) -> None:
     from tensorflow.core.protobuf import saved_model_pb2
     from tensorflow.python.framework import op_def_registry
 
@@ -166,7 +166,7 @@ def test_only_standard_operations_are_in_it(exported: Path) -> None:
     assert not [name for name in operations if "Cudnn" in name or "PyFunc" in name]
 
 
-def test_versions_count_up_and_carry_what_describes_them(exported: Path, model: Path) -> None:
+def test_versions_count_up_and_carry_card_and_labels(exported: Path, model: Path) -> None:
     assert exported.name == "1" and exported.parent.name == "tiny"
     (exported.parent / "7").mkdir()
     again = export_recognizer(str(model), exported.parents[1])
@@ -177,7 +177,7 @@ def test_versions_count_up_and_carry_what_describes_them(exported: Path, model: 
     assert (again / "assets" / "labels.txt").read_text().split("\n")[:4] == ["", " ", "'", "a"]
 
 
-def test_a_server_warms_up_by_a_request_that_it_can_answer(exported: Path, served: Any) -> None:
+def test_the_warm_up_request_can_be_answered(exported: Path, served: Any) -> None:
     from tensorflow_serving.apis import prediction_log_pb2
 
     path = exported / "assets.extra" / "tf_serving_warmup_requests"
@@ -195,7 +195,9 @@ SPELLERS = {t: _Speller(t) for t in (JAMO, SUBWORDS)}
 
 @pytest.mark.parametrize("tokenizer", [JAMO, SUBWORDS], ids=["jamo", "subwords"])
 @given(data=st.data())
-def test_the_graph_spells_as_python_does(tokenizer: Tokenizer, data: st.DataObject) -> None:
+def test_the_graph_joins_labels_as_the_tokenizer_does(
+    tokenizer: Tokenizer, data: st.DataObject
+) -> None:
     unit = st.integers(1, len(tokenizer) - 1)
     rows = data.draw(st.lists(st.lists(unit, max_size=12), min_size=1, max_size=3))
     spelled = SPELLERS[tokenizer](tf.ragged.constant(rows, tf.int32, ragged_rank=1))

@@ -1,4 +1,4 @@
-"""A served voice says what Python says, in a process that knows nothing of this project."""
+"""SavedModels of voices give the same samples as Python, also without asr and Keras."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def served(exported: Path) -> Any:
 
 
 def batch(voice: Synthesizer) -> dict[str, np.ndarray]:
-    """With padding of ids that do not exist, which must not be read."""
+    """The texts as a batch; its padding has unknown ids, which must not be read."""
     ids = [one_sentence(text, voice.pronounce).ids for text in TEXTS]
     padded = np.full([len(ids), max(map(len, ids)) + 3], 999, np.int32)
     for row, x in zip(padded, ids, strict=True):
@@ -44,7 +44,7 @@ def batch(voice: Synthesizer) -> dict[str, np.ndarray]:
     return {"symbols": padded, "lengths": np.array([len(x) for x in ids], np.int32)}
 
 
-def test_samples_are_pythons_alone_and_in_a_batch(voice: Synthesizer, served: Any) -> None:
+def test_samples_equal_pythons_alone_and_in_a_batch(voice: Synthesizer, served: Any) -> None:
     requests = batch(voice)
     together = served(**requests)
     for i, text in enumerate(TEXTS):
@@ -55,13 +55,12 @@ def test_samples_are_pythons_alone_and_in_a_batch(voice: Synthesizer, served: An
         assert together["lengths"][i] == alone["lengths"][0] == len(expected)
         audio = together["audio"][i].numpy()
         assert not audio[len(expected) :].any()
-        # Sixty times back and forth make another phase of the last bit of a frame, but no other
-        # sound.
+        # Griffin-Lim turns rounding errors of a frame into other phases, but the sound is equal.
         heard, wanted = (log_mel(x, voice.config.mel) for x in (audio[: len(expected)], expected))
         assert np.abs(heard - wanted)[wanted > -4].mean() < 0.1
 
 
-def test_what_is_in_the_directory(exported: Path) -> None:
+def test_the_exported_directory_is_complete(exported: Path) -> None:
     assert exported.parts[-2:] == ("en-kathleen", "1")
     assert (exported / "assets" / "symbols.txt").read_text().split("\n")[:-1] == list(SYMBOLS)
     assert (exported / "assets" / "lexicon.txt").read_text().count("\n") > 120_000
@@ -69,7 +68,7 @@ def test_what_is_in_the_directory(exported: Path) -> None:
     assert (exported / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 100
 
 
-def test_only_standard_operations(served: Any) -> None:
+def test_the_graph_has_standard_operations_only(served: Any) -> None:
     graph = served.graph.as_graph_def()
     names = {node.op for node in graph.node}
     names |= {node.op for f in graph.library.function for node in f.node_def}
@@ -82,17 +81,17 @@ def test_only_standard_operations(served: Any) -> None:
     [
         ({"lengths": np.array([99, 1, 1], np.int32)}, "a length is beyond the symbols"),
         ({"lengths": np.array([-1, 1, 1], np.int32)}, "a length is negative"),
-        ({"symbols": np.full([3, 40], 999, np.int32)}, "an id is that of no symbol"),
+        ({"symbols": np.full([3, 40], 999, np.int32)}, "symbol id"),
     ],
 )
-def test_a_wrong_request_is_named(
+def test_an_invalid_request_says_what_is_wrong(
     voice: Synthesizer, served: Any, change: dict[str, np.ndarray], message: str
 ) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         served(**{**batch(voice), **change})
 
 
-def test_it_needs_nothing_of_this_project(exported: Path) -> None:
+def test_it_runs_without_asr_and_keras(exported: Path) -> None:
     code = f"""
 import sys
 sys.modules["asr"] = sys.modules["keras"] = None
@@ -105,6 +104,6 @@ print(int(out["lengths"][0]) > 1000, float(tf.reduce_max(tf.abs(out["audio"]))) 
     assert done.stdout.split() == ["True", "True"], done.stderr[-500:]
 
 
-def test_a_recogniser_is_no_voice(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="this is a recogniser"):
+def test_a_recogniser_is_not_exported_as_a_voice(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="recogniser"):
         export_voice("en-small", tmp_path)
