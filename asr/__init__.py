@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from asr.data.manifest import Utterance as Utterance
     from asr.data.manifest import read_manifest as read_manifest
     from asr.data.manifest import write_manifest as write_manifest
-    from asr.decoding.decoder import Decoding as Decoding
+    from asr.decoding.options import Decoding as Decoding
     from asr.errors import AsrError as AsrError
     from asr.evaluation.error_rates import evaluate as evaluate
     from asr.evaluation.error_rates import evaluate_manifest as evaluate_manifest
     from asr.formats.writers import find_writer as find_writer
     from asr.inverse_normalisation.writer import load_number_writer as load_number_writer
-    from asr.language.ngram import read_arpa as read_arpa
+    from asr.language.arpa import read_arpa as read_arpa
     from asr.language.recurrent_lm import RecurrentLM as RecurrentLM
     from asr.models import find_model as find_model
     from asr.networks.recurrent import RecurrentStack as RecurrentStack
@@ -50,7 +50,7 @@ _HOME = {
     "Alternative": "asr.results",
     "AsrError": "asr.errors",
     "Converter": "asr.seq2seq.converter",
-    "Decoding": "asr.decoding.decoder",
+    "Decoding": "asr.decoding.options",
     "Failure": "asr.results",
     "FeatureConfig": "asr.audio.features",
     "Partial": "asr.results",
@@ -73,7 +73,7 @@ _HOME = {
     "load_number_writer": "asr.inverse_normalisation.writer",
     "mfcc": "asr.audio.features",
     "normalise_english": "asr.text.normalisers",
-    "read_arpa": "asr.language.ngram",
+    "read_arpa": "asr.language.arpa",
     "read_audio": "asr.audio.reading",
     "read_manifest": "asr.data.manifest",
     "train_from_yaml": "asr.training.from_yaml",

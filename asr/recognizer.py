@@ -1,4 +1,4 @@
-"""`Recognizer`: a model directory that turns recordings into text."""
+"""`Recognizer`: speech to text with a model directory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from asr.base.progress import spinner
 from asr.data.inputs import AudioLike, display_name, feature_blocks
 from asr.data.manifest import Utterance
 from asr.decoding import word_times
-from asr.decoding.confidence import Curve, load_calibration, word_confidence
-from asr.decoding.decoder import Decoder, Decoding
-from asr.decoding.longform import Joiner, Pending, Recording, Windower, Windowing, batches
+from asr.decoding.confidence import ConfidenceCurve, load_calibration, word_confidence
+from asr.decoding.decoder import Decoder
+from asr.decoding.options import Decoding
+from asr.decoding.window_joiner import WindowJoiner
+from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
+from asr.decoding.windowing import Windower, Windowing
 from asr.errors import AsrError, ConfigError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
@@ -30,24 +33,31 @@ if TYPE_CHECKING:
     from asr.networks.acoustic import AcousticModel
 
 BATCH_SECONDS = 60.0
-"""Padded audio in one batch: bounds memory (each second takes a megabyte), and is where more no
-longer makes it faster."""
+"""Audio in one batch, in seconds, padding included. It bounds memory (about 1 MB a second); larger
+batches are not faster."""
 READ_AHEAD = 128
-"""Windows, of one input or many, that are sorted by length into batches together."""
+"""Windows, of one recording or several, that are sorted by length before they are batched."""
 
 
 class Recognizer:
-    """Speech to text with one model.
+    """Speech to text with one model; made by `Recognizer.load`.
+
+    >>> recognizer = Recognizer.load("en-small")
+    >>> transcript = recognizer.transcribe("tests/fixtures/goforward.wav")
+    >>> print(transcript.text)
+    TEXT_HERE
+    >>> round(transcript.duration, 3)
+    2.786
 
     Attributes:
-        config: everything that `model.json` says.
+        config: the content of `model.json`.
         tokenizer: text ↔ label ids.
         network: features → logits, in one of the runtimes.
-        heads: which columns of the logits belong to the tokenizer, and which to phones.
+        heads: columns of the logits that belong to the tokenizer and to phones.
         decoder: logits → labels.
-        curve: a word's label scores → the probability that it is right; None if not calibrated.
-        windowing: how long recordings are cut; for benchmarks to change.
-        folder: the model directory, if it has one.
+        curve: calibration of word confidences; None if the model has none.
+        windowing: where long recordings are cut.
+        folder: the model directory; None for a model in memory.
     """
 
     def __init__(
@@ -55,7 +65,7 @@ class Recognizer:
         config: RecognizerConfig,
         network: EmissionNetwork,
         decoding: Decoding = Decoding(),
-        curve: Curve | None = None,
+        curve: ConfidenceCurve | None = None,
         folder: Path | None = None,
     ) -> None:
         self.config, self.folder = config, folder
@@ -68,7 +78,7 @@ class Recognizer:
 
     @property
     def seconds_per_frame(self) -> float:
-        """Duration of one frame of logits."""
+        """Duration of an output frame, one row of logits, in seconds."""
         return self._samples_per_frame / self.config.features.sample_rate
 
     @property
@@ -83,11 +93,14 @@ class Recognizer:
         runtime: Runtime = "onnx",
         threads: int = 0,
     ) -> Recognizer:
-        """Load a shipped model by its name or any model by its directory; decode greedily or as
-        `decoding` says.
+        """Load a model.
 
         Args:
-            runtime, threads: see `load_network`; the text is the same in all of them.
+            model: name of a shipped model, or path of a model directory.
+            decoding: options of decoding. Default: greedy decoding.
+            runtime: library that runs the network, see `asr.networks.runtimes.load_network`. The
+                text is the same with each. Default "onnx".
+            threads: threads of the runtime; 0 lets the runtime choose. Default 0.
 
         Raises:
             ModelError: a file is missing, damaged, or does not fit the configuration.
@@ -104,19 +117,30 @@ class Recognizer:
 
     @property
     def acoustic_model(self) -> AcousticModel:
-        """The network in TensorFlow, whose variables can be saved, trained and exported.
+        """The network in TensorFlow, whose variables can be trained, saved and exported.
 
         Raises:
-            ConfigError: it runs in another runtime.
+            ConfigError: the recogniser was loaded with another runtime.
         """
         from asr.networks.acoustic import AcousticModel
 
         if not isinstance(self.network, AcousticModel):
-            raise ConfigError("this needs the runtime tensorflow: only there it has variables")
+            raise ConfigError(
+                "the network has no TensorFlow variables: load it with runtime='tensorflow'"
+            )
         return self.network
 
     def save(self, folder: Path, card: str, half: bool = True) -> None:
-        """Write the model directory; weights rounded to float16 when `half`, else float32."""
+        """Write a model directory.
+
+        Args:
+            folder: the directory.
+            card: text of the model card, Markdown.
+            half: whether weights are rounded to float16; float32 otherwise. Default True.
+
+        Raises:
+            ConfigError: the recogniser was loaded with another runtime than TensorFlow.
+        """
         write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
 
     @overload
@@ -138,19 +162,20 @@ class Recognizer:
         sample_rate: int | None = None,
         channel: int | None = None,
     ) -> Transcript | list[Transcript | Failure]:
-        """Transcribe one recording, or many.
+        """Transcribe one recording, or a list of recordings.
 
         Args:
-            audio: a path, samples ([n] or [n, channels] in −1…1, with `sample_rate`), a manifest's
-                `Utterance`, or a list of these.
-            sample_rate: of samples given as arrays; the model's own rate by default.
-            channel: the channel to use, from 0; all are mixed by default.
+            audio: a path; samples, [n] or [n, channels] in −1…1; an `Utterance` of a manifest; or
+                an iterable of these.
+            sample_rate: sample rate of samples given as arrays, in Hz. Default: the model's rate.
+            channel: channel to transcribe, from 0. Default: a mix of all channels.
 
         Returns:
-            A `Transcript`; for a list, a list with a `Transcript` or `Failure` for each.
+            A `Transcript` for one recording. For an iterable, a list with a `Transcript` or a
+            `Failure` for each recording.
 
         Raises:
-            AsrError: the one recording asked for cannot be used (in a list it is a `Failure`).
+            AsrError: the one recording cannot be read. In a list, it is a `Failure`.
         """
         if isinstance(audio, (str, PathLike, np.ndarray, Utterance)):
             ((_, result),) = self._transcribe([audio], sample_rate, channel)
@@ -167,10 +192,16 @@ class Recognizer:
         channel: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | Failure]]:
-        """Transcribe many; yields (index, result) as batches finish, batched by length.
+        """Transcribe many recordings, batched by length.
 
         Args:
-            progress: called after each batch with the seconds of audio in it.
+            audio: the recordings, as for `transcribe`.
+            sample_rate: sample rate of samples given as arrays, in Hz. Default: the model's rate.
+            channel: channel to transcribe, from 0. Default: a mix of all channels.
+            progress: called after each batch with the number of seconds that it transcribed.
+
+        Yields:
+            (index of the recording, result) as recordings are finished, in any order.
         """
         for i, result in self._transcribe(audio, sample_rate, channel, progress):
             if isinstance(result, AsrError):
@@ -185,12 +216,12 @@ class Recognizer:
         channel: int | None,
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | AsrError]]:
-        """Recordings become windows, those of one or of many share batches, and become paths."""
+        """`transcribe_each` with the exception for a recording that failed."""
         features = self.config.features
-        waiting: list[Pending] = []
+        waiting: list[PendingWindow] = []
         for i, item in enumerate(audio):
-            joiner = Joiner(self.decoder, self.tokenizer.space, self.heads)
-            recording = Recording(i, self.windower(), joiner, features, channel)
+            joiner = WindowJoiner(self.decoder, self.tokenizer.space, self.heads)
+            recording = WindowedRecording(i, self.windower(), joiner, features, channel)
             try:
                 for static, samples in feature_blocks(item, features, sample_rate, channel):
                     waiting += recording.feed(static, samples)
@@ -199,11 +230,11 @@ class Recognizer:
                         yield from self._run(now, audio, progress)
                 waiting += recording.finish()
             except AsrError as error:
-                waiting = [item for item in waiting if item.recording is not recording]
+                waiting = [window for window in waiting if window.recording is not recording]
                 yield i, error
                 continue
-            if recording.done:  # all its windows were run before it was known to end
-                yield i, self._finished(recording, item)
+            if recording.done:  # all of its windows ran before its end was known
+                yield i, self._finish(recording, item)
         yield from self._run(waiting, audio, progress)
 
     def align(
@@ -213,16 +244,22 @@ class Recognizer:
         sample_rate: int | None = None,
         channel: int | None = None,
     ) -> Transcript:
-        """Where each word and token of `text` is in a recording that says it.
+        """Find where each word and token of a known text is said in a recording.
 
         Args:
-            audio, sample_rate, channel: one recording, as for `transcribe`.
-            text: normalised as for training; the transcript has it in that form.
+            audio: one recording, as for `transcribe`.
+            text: the text; it is normalised as in training.
+            sample_rate: sample rate of samples given as an array, in Hz. Default: the model's
+                rate.
+            channel: channel to use, from 0. Default: a mix of all channels.
+
+        Returns:
+            A `Transcript` with the normalised text.
 
         Raises:
-            AudioError: the recording cannot be used.
-            TextError: the text is empty, has characters outside the alphabet, or is longer than
-                the recording can hold; the message has the recording's name.
+            AudioError: the recording cannot be read.
+            TextError: the text is empty, has characters outside the alphabet, or is too long for
+                the recording. The error names the recording.
         """
         name = display_name(audio)
         labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
@@ -234,47 +271,48 @@ class Recognizer:
             path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
         except TextError as error:
             raise TextError(
-                f"{name or 'samples'}: the text is longer than the recording can hold: {error}"
+                f"{name or 'samples'}: the text is too long for the recording: {error}"
             ) from None
-        path = self._settle(path, static[:, 0])
+        path = self._widen_spikes(path, static[:, 0])
         return self.transcript_of(path, len(logits), duration, name, channel)
 
     def stream(
         self, chunk: float = 0.5, look_ahead: float = 2.0, sample_rate: int | None = None
     ) -> Stream:
-        """Recognise samples while they are recorded.
+        """Transcribe audio while it is recorded.
 
         Args:
-            chunk: seconds between two results; each costs a pass over some seconds of audio.
-            look_ahead: seconds that must follow a word to make it final, unless a pause does;
-                docs/streaming.md has what less of it costs.
-            sample_rate: of the samples to come; the model's own by default.
+            chunk: time between two results, in seconds. For each result, the network reads several
+                seconds of audio. Default 0.5.
+            look_ahead: delay before a word is final without a pause behind it, in seconds.
+                docs/streaming.md has the errors that a shorter delay causes. Default 2.
+            sample_rate: sample rate of the audio, in Hz. Default: the model's rate.
 
         Raises:
             ConfigError: chunk or look_ahead is out of range.
-            AudioError: the sample rate is too low to be one.
+            AudioError: the sample rate is too low.
         """
         return Stream(self, chunk, look_ahead, sample_rate)
 
     def _run(
         self,
-        windows: list[Pending],
+        windows: list[PendingWindow],
         audio: Sequence[AudioLike],
         progress: Callable[[float], object] | None,
     ) -> Iterator[tuple[int, Transcript]]:
         config = self.config.features
-        for batch in batches(windows, BATCH_SECONDS * config.frames_per_second):
-            all_logits = self.outputs([item.features for item in batch])
-            for item, logits in zip(batch, all_logits, strict=True):
-                recording = item.recording
-                recording.joiner.add(item.number, item.window, logits)
+        for batch in batch_by_length(windows, BATCH_SECONDS * config.frames_per_second):
+            outputs = self.outputs([pending.features for pending in batch])
+            for pending, logits in zip(batch, outputs, strict=True):
+                recording = pending.recording
+                recording.joiner.add(pending.number, pending.window, logits)
                 if recording.done:
-                    yield recording.index, self._finished(recording, audio[recording.index])
+                    yield recording.index, self._finish(recording, audio[recording.index])
             if progress is not None:
-                progress(sum(item.new for item in batch) * self.seconds_per_frame)
+                progress(sum(pending.progress for pending in batch) * self.seconds_per_frame)
 
     def windower(self) -> Windower:
-        """Cuts one recording's static features as `self.windowing` says."""
+        """A new `Windower` for one recording, which cuts as `self.windowing` says."""
         rate = self.config.features.frames_per_second
         return Windower(self.windowing, rate, self.config.acoustic.stride)
 
@@ -299,7 +337,8 @@ class Recognizer:
         return [self.heads.split(row).labels for row in self.outputs(features)]
 
     def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """What `decoder` reads: `logits`, and behind them those of a second head, if any."""
+        """Logits of all heads [frames', heads.size] of each utterance's features, which `decoder`
+        reads, computed as one padded batch."""
         lengths = [len(f) for f in features]
         padded = np.zeros([len(features), max(lengths), self.config.features.dimension], np.float32)
         for row, f in zip(padded, features, strict=True):
@@ -309,25 +348,25 @@ class Recognizer:
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
     def warm_up(self) -> None:
-        """What a runtime does in its first call, such as to trace a graph."""
+        """Run the network once, because a runtime's first call is slow."""
         self.logits([np.zeros([10, self.config.features.dimension], np.float32)])
 
     def posteriors(self, audio: AudioLike) -> tuple[np.ndarray, float]:
-        """Label probabilities [frames', labels] of one recording, and the seconds of one frame."""
+        """Label probabilities [frames', labels] of one recording, and a frame's duration in
+        seconds."""
         (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
-    def _finished(self, recording: Recording, audio: AudioLike) -> Transcript:
+    def _finish(self, recording: WindowedRecording, audio: AudioLike) -> Transcript:
         path, frames = recording.joiner.finish(), recording.joiner.frames
-        path = self._settle(path, recording.levels)
+        path = self._widen_spikes(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
         return self.transcript_of(path, frames, duration, display_name(audio), recording.channel)
 
-    def _settle(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
-        """Labels with the frames of logits that each lasts for, instead of its spike."""
-        loudness = word_times.energy(levels, self.config.acoustic.stride)
+    def _widen_spikes(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
+        frame_levels = word_times.frame_levels(levels, self.config.acoustic.stride)
         spans = self.tokenizer.word_spans(path.labels)
-        return word_times.settle(path, spans, loudness, self.seconds_per_frame)
+        return word_times.widen_spikes(path, spans, frame_levels, self.seconds_per_frame)
 
     def transcript_of(
         self,
@@ -337,9 +376,17 @@ class Recognizer:
         name: str | None = None,
         channel: int | None = None,
     ) -> Transcript:
-        """The one place where a path, that `frames` output frames gave, becomes a result."""
+        """Turn a path into a transcript.
+
+        Args:
+            path: labels with their output frames.
+            frames: number of output frames that were decoded, for the mean score.
+            duration: duration of the recording, in seconds.
+            name: name of the recording; None for samples.
+            channel: channel of the recording, from 0; None for a mix of all.
+        """
         step, rate = self._samples_per_frame, self.config.features.sample_rate
-        # Times from whole sample counts: accumulated floats drift.
+        # Times are computed from whole numbers of samples: accumulated floats would drift.
         tokens = tuple(
             Token(
                 self.tokenizer.labels[label],
@@ -369,7 +416,8 @@ class Recognizer:
             words=words,
             channel=channel,
             alternatives=tuple(
-                Alternative(self.tokenizer.decode(labels), score) for labels, score in path.others
+                Alternative(self.tokenizer.decode(labels), score)
+                for labels, score in path.alternatives
             ),
         )
 
@@ -377,10 +425,6 @@ class Recognizer:
 def load_recognizer(
     model: str, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
 ) -> Recognizer:
-    """`Recognizer.load` under a spinner.
-
-    Raises:
-        ModelError, ConfigError: see `Recognizer.load`.
-    """
+    """`Recognizer.load` with a spinner on the terminal."""
     with spinner(f"loading {model}"):
         return Recognizer.load(model, decoding, runtime)

@@ -1,7 +1,7 @@
-"""Recognition while it is being recorded: `Recognizer.stream()`.
+"""`Stream`: transcription while the audio is recorded; made by `Recognizer.stream`.
 
-The network reads in both directions, so what it has heard so far is read anew with every chunk. A
-result is final when a pause follows, or when so much has followed that more will hardly change it.
+The network is bidirectional, so it reads the last seconds again with every chunk. A result is final
+when a pause follows, or when enough audio follows that more audio would hardly change it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from asr import ctc
 from asr.audio.features import MfccStream, RecentMoments, differentiate, normalise
 from asr.audio.reading import MonoStream
 from asr.decoding.decoder import Decoder
-from asr.decoding.longform import CLEAR, SpeechDetector, Windowing, audible, runs
+from asr.decoding.speech_detector import SpeechDetector, speech_with_margin, true_runs
+from asr.decoding.window_joiner import CLEARANCE
+from asr.decoding.windowing import Windowing
 from asr.errors import ConfigError
 from asr.networks.model_directory import RecognizerConfig
 from asr.results import Partial, Transcript
 from asr.text.tokenizers import PIECE_SPACE, Tokenizer
 
 CONTEXT = 4.0
-"""Seconds before the last final result that are read again, for they say what follows."""
+"""Audio before the end of the last final result that the network reads again as context, in
+seconds."""
 HISTORY = 20.0
-"""Seconds whose levels tell speech from background."""
+"""Audio whose levels set the threshold between speech and background, in seconds."""
 
 
 class StreamingRecognizer(Protocol):
@@ -45,10 +48,20 @@ class StreamingRecognizer(Protocol):
 
 
 class Stream:
-    """Feed samples, get results; make it by `Recognizer.stream`.
+    """Takes samples and returns results. `Recognizer.stream` makes it.
 
-    Joined, the texts of the final results are the transcript. In which pieces the samples come
-    makes no difference to the results.
+    The joined texts of the final results are the transcript. The results do not depend on how the
+    samples are divided into calls of `feed`.
+
+    Args:
+        recognizer: the recogniser.
+        chunk: time between two results, in seconds.
+        look_ahead: delay before a word is final without a pause behind it, in seconds.
+        sample_rate: sample rate of the samples, in Hz; None for the model's rate.
+
+    Raises:
+        ConfigError: chunk or look_ahead is out of range.
+        AudioError: the sample rate is too low.
     """
 
     def __init__(
@@ -79,40 +92,50 @@ class Stream:
         self._pause = max(1, output_frames(recognizer.windowing.pause) - 2 * self._margin)
         self._context = output_frames(CONTEXT)
         self._history = output_frames(HISTORY) * self.stride
+        # Features that are not yet a whole chunk.
         self._fresh = np.zeros([0, config.features.coefficients], np.float32)
-        self._heard = self._fresh  # all of the last seconds
-        self._static = self._fresh  # of these, what is still needed, from output frame _start on
+        # Features of the last seconds, for the speech detector.
+        self._recent = self._fresh
+        # Features that the next results need, from output frame `_start` of the stream on.
+        self._static = self._fresh
         self._start = 0
+        # Output frame up to which results are final.
         self._committed = 0
+        # Moments of the speech up to the last pause, for normalisation.
         self._before = RecentMoments(config.features)
+        # Text of the last partial result.
         self._shown = ""
-        self._open = False  # something is final since the last pause
+        # Whether there is a final result since the last pause.
+        self._open = False
 
     @property
     def position(self) -> float:
-        """Seconds fed so far."""
+        """Duration of the audio so far, in seconds."""
         return self._mono.count / self._mono.source_rate
 
     def feed(self, samples: np.ndarray) -> list[Partial]:
-        """Take the next samples, [n] or [n, channels] of any number, and say what is new in them.
+        """Take the next samples and return the new results.
+
+        Args:
+            samples: [n] or [n, channels], any number of them.
 
         Raises:
-            AudioError: not finite, or of no sample type.
+            AudioError: a sample is not finite, or the array's type is not one of samples.
         """
         return self._take(self._mono.feed(samples))
 
     def finish(self) -> list[Partial]:
-        """Nothing follows: the last results, all final."""
+        """End the stream and return the last results, all of them final."""
         results = self._take(self._mono.finish())
         results += self._advance(self._fresh)
         self._fresh = self._fresh[:0]
-        if self._size and (keep := self._audible()).any():
-            results += self._end(np.flatnonzero(keep), self._size)
+        if self._size and (keep := self._speech()).any():
+            results += self._finish_utterance(np.flatnonzero(keep), self._size)
         return [result for result in results if result.final]
 
     @property
     def _size(self) -> int:
-        """Output frames that are still needed."""
+        """Number of output frames in `_static`."""
         return -(-len(self._static) // self.stride)
 
     def _take(self, samples: np.ndarray) -> list[Partial]:
@@ -124,56 +147,76 @@ class Stream:
         return results
 
     def _advance(self, static: np.ndarray) -> list[Partial]:
-        """Take some frames more: final results of what a pause ended, and where the rest stands."""
+        """Add feature frames. Return final results before each pause, then a result of the rest."""
         self._static = np.concatenate([self._static, static])
         kept = max(self._history, len(self._static))
-        self._heard = np.concatenate([self._heard, static])[-kept:]
+        self._recent = np.concatenate([self._recent, static])[-kept:]
         results: list[Partial] = []
         while self._size:
-            keep = self._audible()
-            pauses = runs(~keep)
-            long = [pause for pause in pauses if pause[1] - pause[0] >= self._pause]
-            if pauses and pauses[0][0] == 0:
-                # What a silence that goes on ends with may be the margin of the next word.
-                end = pauses[0][1]
+            keep = self._speech()
+            pauses = true_runs(~keep)
+            long = next((pause for pause in pauses if pause.length >= self._pause), None)
+            if pauses and pauses[0].start == 0:
+                # The end of a silence that goes on may be the margin of the next word.
+                end = pauses[0].end
                 silent = end == self._size
                 self._drop(max(0, end - self._margin) if silent else end)
                 if silent:
                     break
-            elif long:
-                results += self._end(np.flatnonzero(keep[: long[0][0]]), long[0][0])
+            elif long is not None:
+                speech = np.flatnonzero(keep[: long.start])
+                results += self._finish_utterance(speech, long.start)
             else:
-                results += self._go_on(np.flatnonzero(keep))
+                results += self._update_utterance(np.flatnonzero(keep))
                 break
         return results
 
-    def _audible(self) -> np.ndarray:
-        """Which of the output frames that are still needed are speech or near it."""
-        return audible(self._detector(self._heard), self.stride, self._margin)[-self._size :]
+    def _speech(self) -> np.ndarray:
+        """The output frames with speech or near speech: bool [_size]."""
+        levels = self._detector(self._recent)
+        return speech_with_margin(levels, self.stride, self._margin)[-self._size :]
 
-    def _end(self, chosen: np.ndarray, size: int) -> list[Partial]:
-        """Make final what the chosen of the first `size` output frames hold; a pause follows."""
-        path, features = self._read(chosen)
+    def _finish_utterance(self, chosen: np.ndarray, size: int) -> list[Partial]:
+        """Make the words before a pause final.
+
+        Args:
+            chosen: output frames with speech, counted from `_start`.
+            size: output frames up to the pause.
+        """
+        path, features = self._decode(chosen)
         self._before.add(features)
         self._drop(size)
         self._committed = self._start
         return self._results(path, len(path.labels), pause=True)
 
-    def _go_on(self, chosen: np.ndarray) -> list[Partial]:
-        """Make final the whole words that are old enough; the rest is partial."""
-        path, _ = self._read(chosen)
+    def _update_utterance(self, chosen: np.ndarray) -> list[Partial]:
+        """Make complete words before the look-ahead final; the other words are partial.
+
+        Args:
+            chosen: output frames with speech, counted from `_start`.
+        """
+        path, _ = self._decode(chosen)
         old = self._start + self._size - self._look_ahead
-        count = self._settled(path, old)
+        count = self._count_final(path, old)
         if count:
             gap = path.starts[count] - path.ends[count - 1] if count < len(path.starts) else 0
-            self._committed = path.ends[count - 1] + min(CLEAR, gap // 2)
+            self._committed = path.ends[count - 1] + min(CLEARANCE, gap // 2)
         elif self._size * self.stride > self._history:
-            self._committed = max(self._committed, old)  # no word, or one without an end
+            # There is no word, or one without an end, in the whole history.
+            self._committed = max(self._committed, old)
         self._drop(max(0, self._committed - self._context - self._start))
         return self._results(path, count)
 
-    def _read(self, chosen: np.ndarray) -> tuple[ctc.Path, np.ndarray]:
-        """What is behind the last final result in the chosen output frames; and their features."""
+    def _decode(self, chosen: np.ndarray) -> tuple[ctc.Path, np.ndarray]:
+        """Run the network and the decoder.
+
+        Args:
+            chosen: output frames with speech, counted from `_start`.
+
+        Returns:
+            The labels behind the last final result, in output frames of the stream; and the
+            features of the chosen frames, not normalised.
+        """
         frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
         features = differentiate(self._static[frames[frames < len(self._static)]], self.config)
         normalised = normalise(features, self.config, self._before.moments)
@@ -186,8 +229,8 @@ class Stream:
         path = ctc.Path(path.labels, starts, ends, path.scores, path.score)
         return _part(path, first, len(starts)), features
 
-    def _settled(self, path: ctc.Path, old: int) -> int:
-        """How many of the labels are in whole words that end before output frame `old`."""
+    def _count_final(self, path: ctc.Path, old: int) -> int:
+        """The number of labels in complete words that end before output frame `old`."""
         tokenizer = self.recognizer.tokenizer
         for count in range(bisect_right(path.ends, old), 0, -1):
             following = path.labels[count] if count < len(path.labels) else None
@@ -198,33 +241,44 @@ class Stream:
         return 0
 
     def _results(self, path: ctc.Path, count: int, pause: bool = False) -> list[Partial]:
-        """The first `count` labels as a final result, the others as a partial one, if new."""
+        """Results that differ from the last ones.
+
+        Args:
+            path: the labels behind the last final result.
+            count: labels of the final result; the other labels are the partial result.
+            pause: whether a pause follows. Default False.
+        """
         duration = self._mfcc.count / self.config.sample_rate
         final, rest = (
             self.recognizer.transcript_of(part, 1, duration)
             for part in (_part(path, 0, count), _part(path, count, len(path.labels)))
         )
         results = []
-        for said, is_final in ((final, True), (rest, False)):
-            ends = is_final and pause and self._open
-            if said.text or ends if is_final else said.text != self._shown:
-                times = [t for token in said.tokens for t in (token.start, token.end)] or [duration]
-                following = is_final and pause
-                results.append(
-                    Partial(said.text, is_final, times[0], times[-1], said.tokens, following)
-                )
-                self._shown = "" if is_final else said.text
-                self._open = (self._open or is_final) and not following
+        if final.text or (pause and self._open):
+            results.append(_partial(final, duration, final=True, pause=pause))
+            self._shown = ""
+            self._open = not pause
+        if rest.text != self._shown:
+            results.append(_partial(rest, duration, final=False))
+            self._shown = rest.text
         return results
 
     def _drop(self, count: int) -> None:
+        """Forget the first `count` output frames."""
         self._static = self._static[count * self.stride :]
         self._start += count
 
 
 def _part(path: ctc.Path, first: int, last: int) -> ctc.Path:
-    """Some of a path's labels; the score of the whole path is not theirs."""
+    """Labels `first` up to but without `last` of a path, without a score of their own."""
     chosen = slice(first, last)
     return ctc.Path(
         path.labels[chosen], path.starts[chosen], path.ends[chosen], path.scores[chosen], 0.0
     )
+
+
+def _partial(transcript: Transcript, duration: float, final: bool, pause: bool = False) -> Partial:
+    """A result with the times of its tokens; one without tokens is at `duration`."""
+    tokens = transcript.tokens
+    start, end = (tokens[0].start, tokens[-1].end) if tokens else (duration, duration)
+    return Partial(transcript.text, final, start, end, tokens, pause)

@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from asr.data.manifest import read_manifest
-from asr.decoding.decoder import Decoder, Decoding
+from asr.decoding.decoder import Decoder
+from asr.decoding.options import Decoding
 from asr.recognizer import load_recognizer
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     recognizer = load_recognizer(a.model)
     utterances = read_manifest(a.manifest)
     outputs = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
-    tuned = Decoding(lm=a.lm).settle(recognizer.folder)
+    tuned = Decoding(lm=a.lm).resolve(recognizer.folder)
     seconds = sum(u.duration for u in utterances)
     settings = {
         "greedy": Decoding(),

@@ -25,7 +25,7 @@ import soundfile
 
 from asr.audio.reading import read_audio
 from asr.data.manifest import read_manifest
-from asr.decoding.longform import Windowing
+from asr.decoding.windowing import Windowing
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer

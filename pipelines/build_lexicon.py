@@ -8,7 +8,7 @@ python pipelines/build_lexicon.py MODEL/lm.arpa.gz --out MODEL/lexicon.txt.gz
 import argparse
 from pathlib import Path
 
-from asr.language.ngram import read_arpa
+from asr.language.arpa import read_arpa
 from asr.pronunciation.pronouncer import add_pronunciations, cmudict_entries, write_lexicon
 
 

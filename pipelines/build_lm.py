@@ -10,9 +10,9 @@ from pathlib import Path
 
 from asr.base.provenance import git_commit, this_command
 from asr.data.prose import HeldOut, collect_sentences
-from asr.decoding.decoder import LmRecord
-from asr.language.kneser_ney import estimate, read_counts
-from asr.language.ngram import write_arpa
+from asr.decoding.lm_record import LmRecord
+from asr.language.arpa import write_arpa
+from asr.language.kneser_ney import estimate, parse_prune_counts
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     a = parser.parse_args()
     commit = git_commit()
     sentences, sources = collect_sentences(a.cache, HeldOut.read(a.held_out))
-    model = estimate(sentences, a.order, read_counts(a.prune))
+    model = estimate(sentences, a.order, parse_prune_counts(a.prune))
     # Two digits halve the size of the file, and the rounding changes no decision.
     write_arpa(model, a.out, digits=2)
     made = {

@@ -14,7 +14,9 @@ from hypothesis.extra.numpy import arrays as arrays_of
 
 from asr.audio.reading import read_audio
 from asr.data.manifest import Utterance
-from asr.decoding.longform import Joiner, Pending, Recording, Window, batches
+from asr.decoding.window_joiner import WindowJoiner
+from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
+from asr.decoding.windowing import Window
 from asr.errors import AudioError, ConfigError, ModelError
 from asr.networks.weights import rounded
 from asr.recognizer import Recognizer
@@ -108,11 +110,10 @@ def test_odd_audio_is_transcribed(tiny: Recognizer, tmp_path: Path) -> None:
 
 
 def test_batches_are_bounded(tiny: Recognizer) -> None:
-    recording = Recording(
-        0, tiny.windower(), Joiner(tiny.decoder, None, tiny.heads), tiny.config.features
-    )
+    joiner = WindowJoiner(tiny.decoder, None, tiny.heads)
+    recording = WindowedRecording(0, tiny.windower(), joiner, tiny.config.features)
     waiting = [
-        Pending(
+        PendingWindow(
             recording,
             i,
             Window(static := np.zeros([n, 13], np.float32), np.arange(n), 0),
@@ -121,7 +122,8 @@ def test_batches_are_bounded(tiny: Recognizer) -> None:
         )
         for i, n in enumerate((2000, 400, 100, 450))
     ]
-    sizes = [[len(item.window.static) for item in batch] for batch in batches(waiting, 1000)]
+    batches = batch_by_length(waiting, max_frames=1000)
+    sizes = [[len(pending.window.static) for pending in batch] for batch in batches]
     assert sizes == [[100, 400], [450], [2000]]
 
 

@@ -13,7 +13,8 @@ import pytest
 from asr.base import downloads
 from asr.cli import demo
 from asr.data.manifest import Utterance
-from asr.decoding.decoder import Decoding, LmRecord
+from asr.decoding.lm_record import LmRecord
+from asr.decoding.options import Decoding
 from asr.models import MODELS
 from asr.recognizer import Recognizer
 

@@ -268,7 +268,7 @@ class _Run:
             {
                 "model": model / "model.json",  # contains the SHA-256 of the weights
                 "calibration": model / CALIBRATION_FILE,
-                "decoding": transcriber.decoding.settle(model),
+                "decoding": transcriber.decoding.resolve(model),
                 "lm": transcriber.decoding.lm_file(model),
                 "rnn_lm": rnn_lm and find_model(rnn_lm) / "model.json",
                 "runtime": "server" if transcriber.server else transcriber.runtime,

@@ -171,9 +171,10 @@ def evaluate(
     Prints bits per character and perplexity of an n-gram model, of a recurrent model, or of both
     and their interpolation.
     """
-    from asr.language.ngram import read_arpa, read_sentences
+    from asr.language.arpa import read_arpa
     from asr.language.perplexity import compare
     from asr.language.recurrent_lm import RecurrentLM
+    from asr.language.sentences import read_sentences
 
     if lm is None and rnn_lm is None:
         raise ConfigError("lm evaluate: give a model with --lm, --rnn-lm or both")
@@ -233,10 +234,11 @@ def generate(
 
 
 def _estimate_ngrams(texts: list[Path], out: Path, order: int, prune: str, normaliser: str) -> None:
-    from asr.language.kneser_ney import estimate, read_counts
-    from asr.language.ngram import read_sentences, write_arpa
+    from asr.language.arpa import write_arpa
+    from asr.language.kneser_ney import estimate, parse_prune_counts
+    from asr.language.sentences import read_sentences
 
-    counts = read_counts(prune)
+    counts = parse_prune_counts(prune)
     model = estimate(read_sentences(texts, normaliser), order, counts)
     write_arpa(model, out)
     typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")

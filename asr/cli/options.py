@@ -198,7 +198,8 @@ def decoding_options(*names: str) -> Callable[[Callable[..., None]], Callable[..
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def run(**values: Any) -> None:
-            from asr.decoding.decoder import Decoding, read_phrases
+            from asr.decoding.options import Decoding
+            from asr.decoding.word_lists import read_phrases
 
             settings = {name: values.pop(name) for name in names}
             if "hot_words" in settings:

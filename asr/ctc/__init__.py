@@ -7,8 +7,9 @@ May import `asr.text` and below.
 """
 
 from asr.ctc.best_path import (
-    Others,
+    Alternatives,
     Path,
+    ScoredLabels,
     frames_needed,
     greedy,
     log_likelihoods,
@@ -19,9 +20,10 @@ from asr.ctc.prefix_beam import Hypothesis, beam_search
 from asr.ctc.training_loss import loss
 
 __all__ = [
+    "Alternatives",
     "Hypothesis",
-    "Others",
     "Path",
+    "ScoredLabels",
     "align",
     "beam_search",
     "frames_needed",

@@ -5,26 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from asr.text.tokenizers import BLANK
 
-Others = tuple[tuple[tuple[int, ...], float], ...]
-"""Label sequences with their scores in nats, best first."""
+
+class ScoredLabels(NamedTuple):
+    """A label sequence and its log-probability, in nats, with the score of a language model."""
+
+    labels: tuple[int, ...]
+    score: float
+
+
+Alternatives = tuple[ScoredLabels, ...]
+"""An n-best list, by falling score."""
 
 
 @dataclass(frozen=True)
 class Path:
-    """A decoded label sequence and the frames of each label.
+    """A decoded label sequence with its frames.
 
     Attributes:
         labels: the labels, without blanks.
         starts: first frame of each label.
-        ends: frame after the last frame of each label.
+        ends: frame behind the last frame of each label.
         scores: mean log-probability of each label over its frames, in nats.
         score: log-probability of the whole path, in nats.
-        others: n-best list of a beam search, which includes `labels`; empty for greedy decoding.
+        alternatives: the n-best list of a beam search, the best hypothesis included. Empty where
+            nobody asked for it, and for greedy decoding.
     """
 
     labels: tuple[int, ...]
@@ -32,7 +42,7 @@ class Path:
     ends: tuple[int, ...]
     scores: tuple[float, ...]
     score: float
-    others: Others = ()
+    alternatives: Alternatives = ()
 
 
 def greedy(logits: np.ndarray) -> Path:

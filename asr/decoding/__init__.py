@@ -1,6 +1,9 @@
-"""From logits to words with times and confidence.
+"""Decoding: from the network's logits to words with times and confidences.
 
-Scorers for the beam search, the decoder, word times, confidence, and long recordings.
+`options` has the options and `decoder` the decoder; `word_scorer`, `lexicon_scorer`, `weighted_lm`
+and `hot_words` score words in the beam search; `lm_record` stores the weights of a language model.
+`speech_detector`, `windowing`, `windowed_recording` and `window_joiner` are for long recordings;
+`word_times` and `confidence` add times and confidences to words.
 
-May import `asr.language`, `asr.pronunciation`, `asr.ctc` and below.
+May import `asr.language`, `asr.pronunciation`, `asr.networks`, `asr.ctc` and below.
 """

@@ -1,6 +1,6 @@
-"""How likely is a word right? From its least sure label to a probability that keeps its word.
+"""Word confidence: the probability that a word is right, from the scores of its labels.
 
-docs/decisions/004-confidence.md says why it is this simple, and why it is a file of its own.
+docs/decisions/004-confidence.md gives the reasons for this simple method and for its file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic.dataclasses import dataclass
@@ -21,30 +21,46 @@ from asr.networks.model_directory import CALIBRATION_FILE
 from asr.results import Transcript
 
 BINS = 10
-"""Of equal width over 0–1, for the expected calibration error and its picture."""
+"""Number of bins of equal width over 0…1, for the expected calibration error and its plot."""
 RIDGE = 1e-2
-"""Keeps the slope finite where right and wrong words do not overlap."""
+"""Weight of the ridge penalty, which keeps the slope finite if the confidences of right and wrong
+words do not overlap."""
 
-Judged = tuple[float, bool]
-"""A word's confidence, and whether the word was right."""
+
+class JudgedWord(NamedTuple):
+    """A word's confidence, 0…1, and whether the word is right."""
+
+    confidence: float
+    correct: bool
 
 
 @dataclass(frozen=True, config=STRICT)
-class Curve:
-    """P(right) = 1 / (1 + exp(−(bias + slope × p))), with p the probability of the word's least
-    sure label: logistic calibration (Platt, 1999). The rest says what made it."""
+class ConfidenceCurve:
+    """Logistic calibration (Platt, 1999): P(right) = 1 / (1 + exp(−(bias + slope × p))).
+
+    p is the probability of the word's least probable label.
+
+    Attributes:
+        bias: of the logistic function.
+        slope: of the logistic function; 0 or more, so that a more probable label never lowers the
+            confidence.
+        words: number of words that the curve was fitted to.
+        ece_before: expected calibration error of p on these words.
+        ece_after: expected calibration error of the curve, by cross-validation over recordings
+            with ten folds.
+        decoding: options of decoding.
+        manifests: SHA-256 of each dev set by name.
+        command: command line of the fit.
+        commit: commit of the code.
+    """
 
     bias: float
     slope: float
-    """0 or more: a surer label never makes a word less sure."""
     words: int
     ece_before: float
-    """Expected calibration error of p itself, on the words that the curve was fitted to."""
     ece_after: float
-    """Of the curve, with each word's recording left out of the fit (ten folds)."""
     decoding: dict[str, Any]
     manifests: dict[str, str]
-    """Name → SHA-256."""
     command: str
     commit: str
 
@@ -55,26 +71,36 @@ class Curve:
 
 @dataclass(frozen=True, config=STRICT)
 class Calibration:
-    """The content of `calibration.json`: a curve for each kind of decoding that has been fitted.
+    """The content of `calibration.json`.
 
-    A language model makes words right whose sound was unsure, and so needs a curve of its own.
+    Decoding with a language model has a curve of its own, because the model makes words right
+    whose labels are improbable.
+
+    Attributes:
+        weights_sha256: SHA-256 of the weights that the curves are valid for.
+        plain: curve for decoding without a language model; None if it was not fitted.
+        lm: curve for decoding with a language model; None if it was not fitted.
     """
 
     weights_sha256: str
-    plain: Curve | None = None
-    lm: Curve | None = None
+    plain: ConfidenceCurve | None = None
+    lm: ConfidenceCurve | None = None
 
-    def curve(self, has_lm: bool) -> Curve | None:
-        """The curve to use with or without a language model."""
+    def curve(self, has_lm: bool) -> ConfidenceCurve | None:
+        """The curve for decoding with or without a language model."""
         return self.lm if has_lm else self.plain
 
 
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration:
-    """The curves of a model; none if there is no file, or it was made for other weights.
+    """Load the curves of a model. Without a file, or with one for other weights, there are none.
+
+    Args:
+        folder: the model directory.
+        weights_sha256: SHA-256 of the model's weights.
 
     Raises:
         ModelError: the file cannot be read.
-        ConfigError: a key of it is wrong.
+        ConfigError: the file has a wrong key.
     """
     path = folder / CALIBRATION_FILE
     try:
@@ -83,8 +109,7 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibration:
         return Calibration(weights_sha256)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{path}: cannot be read: {reason(error)}; make it again with asr calibrate, "
-            "or delete it"
+            f"{path}: cannot be read: {reason(error)}; run asr calibrate again, or delete the file"
         ) from None
     if not isinstance(values, dict):
         raise ModelError(f"{path}: expected one JSON object")
@@ -93,58 +118,99 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibration:
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> Path:
-    """Write it beside the weights; returns its path."""
+    """Write `calibration.json` into a model directory.
+
+    Returns:
+        The path of the file.
+    """
     with atomic_write(folder / CALIBRATION_FILE) as file:
         file.write(json.dumps(to_dict(calibration), indent=2, ensure_ascii=False) + "\n")
     return folder / CALIBRATION_FILE
 
 
-def word_confidence(scores: Sequence[float], curve: Curve | None) -> float:
-    """Probability (0–1) that a word is right, from its labels' scores (log-probabilities, nats).
+def word_confidence(scores: Sequence[float], curve: ConfidenceCurve | None) -> float:
+    """The probability that a word is right, 0…1.
 
-    Without a curve it is the probability of the least sure label: good for ranking, and no more.
+    Args:
+        scores: log-probabilities of the word's labels, in nats.
+        curve: calibration. Without one, the confidence is the probability of the least probable
+            label, which ranks words but is not calibrated.
     """
     least = math.exp(min(scores))
     return least if curve is None else _logistic(curve.bias + curve.slope * least)
 
 
-def judge(reference: str, transcript: Transcript, normalise: Callable[[str], str]) -> list[Judged]:
-    """Each word's confidence, and whether the alignment with `reference` has it right."""
-    import jiwer  # not for every start of a program
+def judge_words(
+    reference: str, transcript: Transcript, normalise: Callable[[str], str]
+) -> list[JudgedWord]:
+    """Align a transcript with its reference to find out which words are right.
+
+    Args:
+        reference: the text that was said.
+        transcript: the recogniser's result, with word confidences.
+        normalise: applied to both texts. The parts of a word that it splits share a confidence.
+    """
+    import jiwer  # here, because most commands need no alignment
 
     pairs = [(word, w.confidence) for w in transcript.words for word in normalise(w.text).split()]
-    right = [False] * len(pairs)
+    correct = [False] * len(pairs)
     expected = " ".join(normalise(reference).split())
-    if pairs and expected:  # jiwer refuses empty references
+    if pairs and expected:  # jiwer rejects empty references
         output = jiwer.process_words(expected, " ".join(word for word, _ in pairs))
         for chunk in output.alignments[0]:
             if chunk.type == "equal":
                 for i in range(chunk.hyp_start_idx, chunk.hyp_end_idx):
-                    right[i] = True
-    return [(confidence, ok) for (_, confidence), ok in zip(pairs, right, strict=True)]
+                    correct[i] = True
+    return [JudgedWord(confidence, ok) for (_, confidence), ok in zip(pairs, correct, strict=True)]
 
 
-def bins(judged: Sequence[Judged]) -> np.ndarray:
-    """Words, sum of confidences and right words in each bin: float64 [BINS, 3]."""
-    table = np.zeros([BINS, 3])
-    for confidence, right in judged:
-        table[min(int(confidence * BINS), BINS - 1)] += 1, confidence, right
-    return table
+class ReliabilityBins(NamedTuple):
+    """Words in bins of equal width by their confidence: float64 [BINS] each.
+
+    Attributes:
+        words: number of words.
+        confidence: sum of their confidences.
+        correct: number of right words.
+    """
+
+    words: np.ndarray
+    confidence: np.ndarray
+    correct: np.ndarray
 
 
-def expected_calibration_error(judged: Sequence[Judged]) -> float | None:
-    """Mean distance of confidence and share of right words over the bins, weighted by their words
-    (Naeini et al., 2015): a fraction; None without words."""
+def reliability_bins(judged: Sequence[JudgedWord]) -> ReliabilityBins:
+    """Count words, confidences and right words by confidence."""
+    bins = ReliabilityBins(np.zeros(BINS), np.zeros(BINS), np.zeros(BINS))
+    for confidence, correct in judged:
+        place = min(int(confidence * BINS), BINS - 1)
+        bins.words[place] += 1
+        bins.confidence[place] += confidence
+        bins.correct[place] += correct
+    return bins
+
+
+def expected_calibration_error(judged: Sequence[JudgedWord]) -> float | None:
+    """Expected calibration error (Naeini et al., 2015), a fraction; None without words.
+
+    The error is the mean difference between the confidence and the share of right words in a bin,
+    weighted by the number of words in the bin.
+    """
     if not judged:
         return None
-    return float(np.abs(np.diff(bins(judged)[:, 1:], axis=1)).sum() / len(judged))
+    bins = reliability_bins(judged)
+    return float(np.abs(bins.correct - bins.confidence).sum() / len(judged))
 
 
-def fit(judged: Sequence[Judged]) -> tuple[float, float]:
-    """Bias and slope that make the judgements likeliest, by Newton's method with a small ridge."""
+def fit_curve(judged: Sequence[JudgedWord]) -> tuple[float, float]:
+    """Fit bias and slope by maximum likelihood, with Newton's method and a small ridge penalty.
+
+    Returns:
+        Bias and slope. The slope is 0 if more confident words are more often wrong.
+    """
     x = np.array([[1.0, p] for p, _ in judged])
-    y = np.array([float(right) for _, right in judged])
-    # As if one word more were right and one wrong: a dev set without errors must not mean "never".
+    y = np.array([float(correct) for _, correct in judged])
+    # One more right word and one more wrong word, so that a dev set without errors does not give
+    # a confidence of exactly 1.
     share = (y.sum() + 1) / (len(y) + 2)
     weights = np.array([math.log(share / (1 - share)), 0.0])
     for _ in range(100):
@@ -155,20 +221,25 @@ def fit(judged: Sequence[Judged]) -> tuple[float, float]:
         weights += np.clip(step, -5, 5)
         if np.abs(step).max() < 1e-9:
             break
-    if weights[1] < 0:  # surer labels were more often wrong: the labels say nothing here
+    if weights[1] < 0:
         return math.log(share / (1 - share)), 0.0
     return float(weights[0]), float(weights[1])
 
 
-def cross_validated(recordings: Sequence[Sequence[Judged]], folds: int = 10) -> list[Judged]:
-    """Each word judged by a curve that was fitted to the other folds' recordings."""
-    found: list[Judged] = []
+def cross_validate(recordings: Sequence[Sequence[JudgedWord]], folds: int = 10) -> list[JudgedWord]:
+    """Calibrate the words of each fold with a curve that was fitted to the other folds.
+
+    Args:
+        recordings: the words of each recording. All words of a recording are in one fold.
+        folds: number of folds. Default 10.
+    """
+    calibrated: list[JudgedWord] = []
     for fold in range(folds):
-        rest = [pair for i, r in enumerate(recordings) if i % folds != fold for pair in r]
-        bias, slope = fit(rest)
-        mine = [pair for r in recordings[fold::folds] for pair in r]
-        found += [(_logistic(bias + slope * p), right) for p, right in mine]
-    return found
+        others = [word for i, r in enumerate(recordings) if i % folds != fold for word in r]
+        bias, slope = fit_curve(others)
+        held_out = [word for r in recordings[fold::folds] for word in r]
+        calibrated += [JudgedWord(_logistic(bias + slope * p), right) for p, right in held_out]
+    return calibrated
 
 
 def _logistic(value: float) -> float:

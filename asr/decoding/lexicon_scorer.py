@@ -1,7 +1,7 @@
-"""Words by their sound: what a beam search over phones is told of words.
+"""Word-level scores for beam search over phones, with a pronunciation lexicon.
 
-The lexicon says which phones make a word, the language model which words make a sentence: a search
-of words that the network has never heard (as EESEN: Miao et al., 2015, with prefixes instead of
+The lexicon maps phones to words, and the language model scores the words. The search can therefore
+find words that are not in the training data (as EESEN: Miao et al., 2015, with prefixes instead of
 transducers).
 """
 
@@ -10,43 +10,71 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from asr.decoding.word_scorer import Hot, HotWords, Vocabulary, WordModel
-from asr.decoding.word_scorer import Words as Context
+from asr.decoding.hot_words import BEFORE_WORD, HotState, HotWords
+from asr.decoding.weighted_lm import PrefixTable, WeightedLM
 from asr.errors import ConfigError
-from asr.language.ngram import WordLM
+from asr.language.word_lm import LmState, WordLM
 from asr.pronunciation.phone_speller import phone_ids
 from asr.pronunciation.pronouncer import add_pronunciations, read_entries
 from asr.text.tokenizers import Tokenizer
 
 LEXICON = "lexicon.txt.gz"
-"""A recogniser's pronunciations, in its directory."""
-Entry = tuple[str, tuple[int, ...]]
-"""A word and one way to say it, in label ids of `asr.pronunciation.phone_speller`."""
-History = tuple | None
-"""The words so far: None, or those before the last one, and it."""
-State = tuple[History, Context, Hot, str, float]
-"""The words before, what the language model and the hot words keep of them, the phones of the word
-that is being said, and its score in advance."""
+"""Name of the file with a recogniser's pronunciations, in its directory."""
+
+
+class Entry(NamedTuple):
+    """A word and one pronunciation, in label ids of `asr.pronunciation.phone_speller`."""
+
+    word: str
+    phones: tuple[int, ...]
+
+
+class History(NamedTuple):
+    """The words of a hypothesis, as a linked list that hypotheses share: the last word and the
+    history before it (None for no words)."""
+
+    before: History | None
+    word: str
+
+
+class PhoneState(NamedTuple):
+    """State of a hypothesis.
+
+    Attributes:
+        history: the complete words.
+        context: the language model's state behind them.
+        hot: progress in the hot phrases.
+        partial: phones of the word that is being said, one character per label id.
+        lookahead: score already given for `partial`, in nats.
+    """
+
+    history: History | None
+    context: LmState
+    hot: HotState
+    partial: str
+    lookahead: float
 
 
 class LexiconScorer:
-    """Scores the words that a beam search over phones may be hearing.
+    """Scores the words that the phones of a beam search can spell.
 
-    Only words of the lexicon come out. While one is being said it has, as an advance, the score of
-    the likeliest word that may become of its phones; where it ends, the next phone begins another
-    one, once for each word that sounds so.
+    Hypotheses have words of the lexicon only. While a word is being said, it has the score of the
+    likeliest word with these first phones (language model look-ahead). Where a word ends, the next
+    phone begins another word, with one continuation for each homophone.
 
     Args:
         entries: words with their pronunciations.
-        model, alpha, beta, unknown: see `fusion.WordScorer`.
-        hot_words, hot_weight: normalised phrases of these words, and what each word of them adds
-            in nats.
+        model: the language model; None for none.
+        alpha, beta, unknown: weights of the language model, see `word_scorer.WordScorer`.
+        hot_words: normalised phrases to favour, made of words of `entries`.
+        hot_weight: added for every word of a hot phrase, in nats. Default 5.
     """
 
     def __init__(
         self,
-        entries: Iterable[Entry],
+        entries: Iterable[tuple[str, tuple[int, ...]]],
         model: WordLM | None,
         alpha: float = 0.5,
         beta: float = 1.0,
@@ -60,109 +88,126 @@ class LexiconScorer:
             if phones:
                 self.homophones.setdefault("".join(map(chr, phones)), []).append(word)
         self.hot = HotWords(hot_words, hot_weight) if hot_words else None
-        self._promised = {phrase.split()[0]: hot_weight for phrase in hot_words}
-        self.language = None
+        # The look-ahead contains the weight of the first word of a hot phrase. Otherwise the
+        # search would drop an unlikely hot word before its last phone.
+        self._hot_lookahead = {phrase.split()[0]: hot_weight for phrase in hot_words}
+        self.weighted_lm = None
         if model is not None:
-            self.language = WordModel(model, model.vocabulary, alpha, beta, unknown)
-        self._ahead = self._in_advance()
+            self.weighted_lm = WeightedLM(model, model.vocabulary, alpha, beta, unknown)
+        self._lookahead = self._lookahead_table()
 
-    def weigh(self, alpha: float, beta: float, unknown: float) -> None:
-        """Change the weights of the model."""
-        if self.language is not None:
-            self.language.weigh(alpha, beta, unknown)
-            self._ahead = self._in_advance()
+    def set_weights(self, alpha: float, beta: float, unknown: float) -> None:
+        """Change the weights of the language model."""
+        if self.weighted_lm is not None:
+            self.weighted_lm.set_weights(alpha, beta, unknown)
+            self._lookahead = self._lookahead_table()
 
-    def _in_advance(self) -> Vocabulary:
-        """What the likeliest word of each sound is worth, without a context."""
-        return Vocabulary(
-            (sound, max(map(self._alone, words))) for sound, words in self.homophones.items()
-        )
-
-    def _alone(self, word: str) -> float:
-        nats = self.language.nats(self.language.alone(word)) if self.language else 0.0
-        return nats + self._promised.get(word, 0.0)
-
-    def start(self) -> State:
+    def start(self) -> PhoneState:
         """State before the first label."""
-        return None, self.model.start() if self.model else (), ("", 0.0), "", 0.0
+        return PhoneState(None, self.model.start() if self.model else (), BEFORE_WORD, "", 0.0)
 
-    def extend(self, state: State, label: int) -> list[tuple[float, State]]:
-        """Nats for one more phone and the state behind it, for each way to read it."""
-        history, context, hot, sound, ahead = state
+    def extend(self, state: PhoneState, label: int) -> list[tuple[float, PhoneState]]:
+        """Score of one more phone, in nats, and the new state, for every way to read the phone."""
+        history, context, hot, partial, lookahead = state
         phone = chr(label)
-        longer = sound + phone
+        longer = partial + phone
         ways = []
-        if (reached := self._ahead.best(longer)) > -math.inf:
-            ways.append((reached - ahead, (history, context, hot, longer, reached)))
-        first = self._ahead.best(phone)
+        if (reached := self._lookahead.best(longer)) > -math.inf:
+            ways.append((reached - lookahead, PhoneState(history, context, hot, longer, reached)))
+        first = self._lookahead.best(phone)
         if first > -math.inf:
-            for word in self.homophones.get(sound, ()):
-                gain, following, heard = self._word(context, hot, word)
-                behind = ((history, word), following, heard, phone, first)
-                ways.append((gain - ahead + first, behind))
+            for word in self.homophones.get(partial, ()):
+                score, new_context, new_hot = self._score_word(context, hot, word)
+                following = PhoneState(History(history, word), new_context, new_hot, phone, first)
+                ways.append((score - lookahead + first, following))
         return ways
 
-    def finish(self, state: State) -> float:
-        """Nats for ending here, with the likeliest last word."""
-        return max((gain for gain, _ in self._ends(state)), default=-math.inf)
+    def finish(self, state: PhoneState) -> float:
+        """Score of ending here with the likeliest last word, in nats; −inf inside a word."""
+        return max((score for score, _ in self._endings(state)), default=-math.inf)
 
-    def texts(self, state: State) -> list[tuple[float, str]]:
-        """What may have been said up to here, and the nats of ending so: by falling likelihood the
-        last words that sound alike; nothing where no word ends."""
+    def texts(self, state: PhoneState) -> list[tuple[float, str]]:
+        """Texts of a hypothesis that ends here, one for each homophone of its last word.
+
+        Returns:
+            (score of ending, text) by falling score, in nats; empty inside a word.
+        """
         found = []
-        for gain, history in sorted(self._ends(state), key=lambda end: -end[0]):
+        for score, history in sorted(self._endings(state), key=lambda ending: -ending[0]):
             words: list[str] = []
             while history is not None:
-                history, word = history
-                words.append(word)
-            found.append((gain, " ".join(reversed(words))))
+                words.append(history.word)
+                history = history.before
+            found.append((score, " ".join(reversed(words))))
         return found
 
-    def _ends(self, state: State) -> list[tuple[float, History]]:
-        history, context, hot, sound, ahead = state
-        if not sound:
-            return [(self._end(context, hot), history)]
-        ends: list[tuple[float, History]] = []
-        for word in self.homophones.get(sound, ()):
-            gain, following, heard = self._word(context, hot, word)
-            ends.append((gain - ahead + self._end(following, heard), (history, word)))
-        return ends
+    def _lookahead_table(self) -> PrefixTable:
+        """The score of the likeliest word of each pronunciation, without a context."""
+        return PrefixTable(
+            (phones, max(map(self._unigram, words))) for phones, words in self.homophones.items()
+        )
 
-    def _end(self, context: Context, hot: Hot) -> float:
-        given = self.hot.finish(hot) if self.hot else 0.0
-        return given + (self.language.end(context) if self.language else 0.0)
+    def _unigram(self, word: str) -> float:
+        lm = self.weighted_lm
+        score = 0.0 if lm is None else lm.to_nats(lm.unigram(word))
+        return score + self._hot_lookahead.get(word, 0.0)
 
-    def _word(self, context: Context, hot: Hot, word: str) -> tuple[float, Context, Hot]:
-        """Nats of a word that ends here, and what is kept of it."""
-        gain = 0.0
+    def _endings(self, state: PhoneState) -> list[tuple[float, History | None]]:
+        """(score of ending, words) for every word that can end here."""
+        history, context, hot, partial, lookahead = state
+        if not partial:
+            return [(self._score_end(context, hot), history)]
+        endings: list[tuple[float, History | None]] = []
+        for word in self.homophones.get(partial, ()):
+            score, new_context, new_hot = self._score_word(context, hot, word)
+            score = score - lookahead + self._score_end(new_context, new_hot)
+            endings.append((score, History(history, word)))
+        return endings
+
+    def _score_end(self, context: LmState, hot: HotState) -> float:
+        score = self.hot.finish(hot) if self.hot else 0.0
+        return score + (self.weighted_lm.end(context) if self.weighted_lm else 0.0)
+
+    def _score_word(
+        self, context: LmState, hot: HotState, word: str
+    ) -> tuple[float, LmState, HotState]:
+        """Score of a complete word, in nats, and the states behind it."""
+        total = 0.0
         is_hot = False
         if self.hot is not None:
             for character in word:
-                given, hot = self.hot.step(hot, character)
-                gain += given
-            is_hot = self.hot.holds(hot)
-            given, hot = self.hot.step(hot, " ")
-            gain += given
-        if self.language is None:
-            return gain, context, hot
-        more, context = self.language(context, word, is_hot)
-        return gain + more, context, hot
+                score, hot = self.hot.step(hot, character)
+                total += score
+            is_hot = self.hot.ends_hot_word(hot)
+            score, hot = self.hot.step(hot, " ")
+            total += score
+        if self.weighted_lm is None:
+            return total, context, hot
+        score, context = self.weighted_lm.score(context, word, is_hot)
+        return total + score, context, hot
 
 
 def read_pronunciations(path: Path, words: Collection[str], tokenizer: Tokenizer) -> list[Entry]:
-    """Every way that a recogniser's lexicon has to say `words`; of a word that it does not have,
-    what `Pronouncer` makes of it. Words that the tokenizer cannot spell are left out.
+    """Read every pronunciation of `words` from a recogniser's lexicon.
+
+    `asr.pronunciation.pronouncer` pronounces words that the lexicon does not have. Words that the
+    tokenizer cannot spell are left out.
+
+    Args:
+        path: the lexicon, such as `LEXICON` in the recogniser's directory.
+        words: the words to find.
+        tokenizer: the recogniser's tokenizer.
 
     Raises:
         ModelError: the lexicon cannot be read, or a line of it is wrong.
-        ConfigError: none is left.
+        ConfigError: no word is left.
     """
-    words = {word for word in words if not tokenizer.unknown(word)}
+    spellable = {word for word in words if not tokenizer.unknown(word)}
     entries = {
-        (word, phone_ids(phones.split())): None
-        for word, phones in add_pronunciations(read_entries(path), words)
-        if word in words
+        Entry(word, phone_ids(phones.split())): None
+        for word, phones in add_pronunciations(read_entries(path), spellable)
+        if word in spellable
     }
     if not entries:
-        raise ConfigError(f"{path}: says none of the words of the language model or lexicon given")
+        raise ConfigError(f"{path}: no pronunciation for any word of the language model or lexicon")
     return list(entries)

@@ -1,185 +1,57 @@
-"""What a beam search over letters is told of words: a language model, hot words, a lexicon."""
+"""Word-level scores for beam search over characters or subwords: shallow fusion with a language
+model, hot words, and a lexicon."""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Collection, Container, Iterable, Iterator
-from typing import Any
+from collections.abc import Collection
+from typing import NamedTuple
 
+from asr.decoding.hot_words import BEFORE_WORD, HotState, HotWords, normalise_hot_words
+from asr.decoding.weighted_lm import PrefixTable, WeightedLM
 from asr.errors import ConfigError
-from asr.language.ngram import END, NEVER, UNKNOWN, WordLM
+from asr.language.word_lm import LmState, WordLM
 from asr.text.tokenizers import Tokenizer
 
-NATS = math.log(10)
-REMEMBERED = 200_000
-"""Scores of words in their contexts that are kept, for the search asks for most of them often."""
 
+class WordState(NamedTuple):
+    """State of a hypothesis.
 
-Hot = tuple[str | None, float]
-"""What has been matched of a hot phrase (None: this word belongs to none), and what it has been
-given that will not be taken back."""
-Words = Any
-"""State of a `WordLM`, hashable."""
-State = tuple[Words, str, float, Hot]
-"""The words before, the letters of the word that is being spelled, its score in advance, `Hot`."""
-
-
-class Vocabulary:
-    """Sorted words; says of the beginning of a word what it may become.
-
-    Args:
-        words: each with a value.
+    Attributes:
+        context: the language model's state behind the complete words.
+        partial: letters of the word that is being spelled.
+        lookahead: score already given for `partial`, in nats.
+        hot: progress in the hot phrases.
     """
 
-    def __init__(self, words: Iterable[tuple[str, float]]) -> None:
-        ranked = sorted(words)
-        self.words = [word for word, _ in ranked]
-        self.values = [value for _, value in ranked]
-        self._known: dict[str, float] = {}
-
-    def best(self, prefix: str) -> float:
-        """The largest value of the words that begin so; −inf if there is none."""
-        found = self._known.get(prefix)
-        if found is None:
-            # Looked for when asked for: a search meets few of all prefixes.
-            first = bisect_left(self.words, prefix)
-            last = bisect_left(self.words, prefix + "\U0010ffff")
-            found = max(self.values[first:last], default=-math.inf)
-            self._known[prefix] = found
-        return found
-
-    def __contains__(self, word: str) -> bool:
-        place = bisect_left(self.words, word)
-        return place < len(self.words) and self.words[place] == word
-
-
-class HotWords:
-    """Gives hot phrases their weight letter by letter, and takes it back where they break off.
-
-    Args:
-        phrases: normalised words, or several with a space between.
-        weight: nats for each word of a phrase.
-    """
-
-    def __init__(self, phrases: Iterable[str], weight: float) -> None:
-        self.whole = set(phrases)
-        self.begun: dict[str, float] = {}
-        for phrase in self.whole:
-            full = weight * len(phrase.split())
-            for i in range(1, len(phrase) + 1):
-                share = full * i / len(phrase)
-                self.begun[phrase[:i]] = max(self.begun.get(phrase[:i], -math.inf), share)
-        # Whole, a phrase has all that it is promised and no more, also where it begins another.
-        self.begun |= {phrase: weight * len(phrase.split()) for phrase in self.whole}
-
-    def step(self, state: Hot, character: str) -> tuple[float, Hot]:
-        """Nats for one more character, and the state behind it; ("", 0) is the first."""
-        match, sure = state
-        given = self.begun.get(match or "", 0.0)
-        if character == " ":
-            if match in self.whole:
-                sure = given
-            longer = f"{match or ''} "
-            if longer in self.begun:
-                return self.begun[longer] - given, (longer, sure)
-            return sure - given, ("", 0.0)
-        if match is None:
-            return 0.0, state
-        longer = match + character
-        if longer in self.begun:
-            return self.begun[longer] - given, (longer, sure)
-        # It is another phrase; perhaps its last word begins one.
-        word = longer.rpartition(" ")[2]
-        if word in self.begun:
-            return sure + self.begun[word] - given, (word, 0.0)
-        return sure - given, (None, 0.0)
-
-    def finish(self, state: Hot) -> float:
-        """Nats for ending here, where a word has ended: what is not sure is taken back."""
-        match, sure = state
-        return sure - self.begun.get(match or "", 0.0)
-
-    def holds(self, state: Hot) -> bool:
-        """Whether the word that ends here is one of a hot phrase."""
-        match = state[0] or ""
-        return match in self.whole or f"{match} " in self.begun
-
-
-class WordModel:
-    """An n-gram model with the weights of a search, in nats; it remembers what it was asked.
-
-    Args:
-        model: the n-gram model.
-        words: those of its words that can come out.
-        alpha, beta, unknown: see `WordScorer`.
-    """
-
-    def __init__(
-        self, model: WordLM, words: Iterable[str], alpha: float, beta: float, unknown: float
-    ) -> None:
-        self.model = model
-        self.weigh(alpha, beta, unknown)
-        # A model without <unk> gives unknown words no chance at all: they are taken for as
-        # likely as the rarest word, and `unknown` says how much they are wanted.
-        self._values = model.probabilities[0].tolist()
-        self.rare = min(map(self.alone, words if UNKNOWN not in model.ids else [UNKNOWN]))
-
-    def weigh(self, alpha: float, beta: float, unknown: float) -> None:
-        """Change the weights; the model's own may have changed with them."""
-        self.alpha, self.beta, self.unknown = alpha, beta, unknown
-        self._scores: dict[tuple[Words, str], tuple[float, Words]] = {}
-
-    def alone(self, word: str) -> float:
-        """log10 of a word without a context."""
-        place = self.model.ids.get(word)
-        return self.rare if place is None else self._values[place]
-
-    def nats(self, score: float) -> float:
-        """What a score of the model, a log10, is worth."""
-        return self.alpha * NATS * score
-
-    def __call__(self, words: Words, word: str, wanted: bool) -> tuple[float, Words]:
-        """Nats of a word behind others, and the words behind it; `wanted` is never unknown."""
-        found = self._scores.get((words, word))
-        if found is None:
-            if len(self._scores) >= REMEMBERED:
-                self._scores.clear()
-            score, following = self.model.step(words, word)
-            found = self._scores[words, word] = (self.rare if score <= NEVER else score), following
-        gain = self.nats(found[0]) + self.beta
-        if word not in self.model.ids and not wanted:
-            gain += self.unknown
-        return gain, found[1]
-
-    def end(self, words: Words) -> float:
-        """Nats of nothing more behind these words."""
-        return self.nats(self.model.step(words, END)[0])
+    context: LmState
+    partial: str
+    lookahead: float
+    hot: HotState
 
 
 class WordScorer:
-    """Scores the words of a beam search over characters or subwords (shallow fusion), character by
-    character; a space ends a word.
+    """Scores the words of a beam search over characters or subwords, character by character.
 
-    While a word is being spelled it has, as an advance, the score of the likeliest word that it
-    may become; at its end the model's score in its context takes the place of that. A word that
-    the model does not know is found out at the first letter that leads nowhere.
+    A space ends a word. While a word is being spelled, it has the unigram score of the likeliest
+    word with this prefix (language model look-ahead). When the word ends, the language model's
+    score in context replaces the look-ahead. The penalty of an unknown word applies at the first
+    letter that leaves every known word.
 
     Args:
-        tokenizer: what the labels mean.
-        model: the n-gram model, if any.
-        alpha: weight of its log-probability.
-        beta: added for each word, against the model's liking for few.
-        unknown: added (negative) for a word that the model does not know.
-        hot_words: words or phrases that are likelier here than elsewhere. They are never unknown.
-        hot_weight: nats for each word of a hot phrase, letter by letter, and taken back if it
-            turns out to be another.
-        lexicon: the only words that may come out, if given.
-        name: what the model is called in errors.
+        tokenizer: the recogniser's tokenizer.
+        model: the language model; None for none.
+        alpha: weight of its log-probability. Default 0.5.
+        beta: added for every word, in nats, because a language model prefers few words. Default 1.
+        unknown: added for every word that the model does not know, in nats. Default −5.
+        hot_words: words or phrases to favour. They get no penalty as unknown words.
+        hot_weight: added for every word of a hot phrase, in nats. Default 5.
+        lexicon: the only words that hypotheses may have; None for any.
+        name: name of the model in errors.
 
     Raises:
-        ConfigError: no word of the model or the lexicon can be spelled by the tokenizer, or a hot
-            word cannot be, or is not in the lexicon; it is named.
+        ConfigError: the tokenizer can spell no word of the model or the lexicon; or a hot word
+            cannot be spelled or is not in the lexicon.
     """
 
     def __init__(
@@ -195,109 +67,94 @@ class WordScorer:
         name: str = "language model",
     ) -> None:
         self.model = model
-        self.text = tokenizer.spellings
+        self.spellings = tokenizer.spellings
         self.lexicon = None
         if lexicon is not None:
-            spelled = _spelled(lexicon, tokenizer, "lexicon")
-            self.lexicon = Vocabulary((word, 0.0) for word in spelled)
-        self.language = self.known = None
+            words = _spellable(lexicon, tokenizer, "lexicon")
+            self.lexicon = PrefixTable((word, 0.0) for word in words)
+        self.weighted_lm = self.unigrams = None
         if model is not None:
-            spelled = _spelled(model.vocabulary, tokenizer, name)
-            self.language = WordModel(model, spelled, alpha, beta, unknown)
-            self.known = Vocabulary((word, self.language.alone(word)) for word in spelled)
-        phrases = hot_phrases(hot_words, tokenizer, lexicon)
+            words = _spellable(model.vocabulary, tokenizer, name)
+            self.weighted_lm = WeightedLM(model, words, alpha, beta, unknown)
+            self.unigrams = PrefixTable((word, self.weighted_lm.unigram(word)) for word in words)
+        phrases = normalise_hot_words(hot_words, tokenizer, lexicon)
         self.hot = HotWords(phrases, hot_weight) if hot_words else None
 
-    def weigh(self, alpha: float, beta: float, unknown: float) -> None:
-        """Change the weights of the model."""
-        if self.language is not None:
-            self.language.weigh(alpha, beta, unknown)
+    def set_weights(self, alpha: float, beta: float, unknown: float) -> None:
+        """Change the weights of the language model."""
+        if self.weighted_lm is not None:
+            self.weighted_lm.set_weights(alpha, beta, unknown)
 
-    def start(self) -> State:
+    def start(self) -> WordState:
         """State before the first label."""
-        return (self.model.start() if self.model else ()), "", 0.0, ("", 0.0)
+        return WordState(self.model.start() if self.model else (), "", 0.0, BEFORE_WORD)
 
-    def extend(self, state: State, label: int) -> tuple[tuple[float, State]]:
-        """Nats for one more label, and the state behind it."""
+    def extend(self, state: WordState, label: int) -> tuple[tuple[float, WordState]]:
+        """Score of one more label, in nats, and the new state."""
         total = 0.0
-        for character in self.text[label]:
-            gain, state = self._extend(state, character)
-            total += gain
+        for character in self.spellings[label]:
+            score, state = self._extend(state, character)
+            total += score
             if total == -math.inf:
                 break
         return ((total, state),)
 
-    def _extend(self, state: State, character: str) -> tuple[float, State]:
-        words, partial, ahead, hot = state
+    def finish(self, state: WordState) -> float:
+        """Score of ending here, in nats."""
+        total = 0.0
+        if state.partial:
+            total, state = self._extend(state, " ")
+        if self.hot is not None:
+            total += self.hot.finish(state.hot)
+        if self.weighted_lm is not None and total > -math.inf:
+            total += self.weighted_lm.end(state.context)
+        return total
+
+    def _extend(self, state: WordState, character: str) -> tuple[float, WordState]:
+        context, partial, lookahead, hot = state
         if character == " " and not partial:
             return 0.0, state
-        given, following = self.hot.step(hot, character) if self.hot else (0.0, hot)
+        hot_score, new_hot = self.hot.step(hot, character) if self.hot else (0.0, hot)
         if character == " ":
-            gain, words = self._word(words, partial, hot)
-            return gain - ahead + given, (words, "", 0.0, following)
+            score, context = self._score_word(context, partial, hot)
+            return score - lookahead + hot_score, WordState(context, "", 0.0, new_hot)
         longer = partial + character
-        reached = self._ahead(longer, following)
-        return reached - ahead + given, (words, longer, reached, following)
+        reached = self._lookahead(longer, new_hot)
+        return reached - lookahead + hot_score, WordState(context, longer, reached, new_hot)
 
-    def finish(self, state: State) -> float:
-        """Nats for ending here."""
-        gain = 0.0
-        if state[1]:
-            gain, state = self._extend(state, " ")
-        if self.hot is not None:
-            gain += self.hot.finish(state[3])
-        if self.language is not None and gain > -math.inf:
-            gain += self.language.end(state[0])
-        return gain
-
-    def _ahead(self, partial: str, hot: Hot) -> float:
-        """Score in advance of a word that begins with `partial`."""
+    def _lookahead(self, partial: str, hot: HotState) -> float:
+        """Score of the likeliest word that begins with `partial`, in nats."""
         if self.lexicon is not None and self.lexicon.best(partial) == -math.inf:
             return -math.inf
-        if self.language is None or self.known is None:
+        if self.weighted_lm is None or self.unigrams is None:
             return 0.0
-        best = self.known.best(partial)
+        best = self.unigrams.best(partial)
         if best > -math.inf:
-            return self.language.nats(best)
-        unknown = 0.0 if self.hot and hot[0] else self.language.unknown
-        return self.language.nats(self.language.rare) + unknown
+            return self.weighted_lm.to_nats(best)
+        penalty = 0.0 if self.hot and hot.matched else self.weighted_lm.unknown
+        return self.weighted_lm.to_nats(self.weighted_lm.rarest) + penalty
 
-    def _word(self, words: Words, word: str, hot: Hot) -> tuple[float, Words]:
-        """Score of a word that ends here, and the words behind it."""
+    def _score_word(self, context: LmState, word: str, hot: HotState) -> tuple[float, LmState]:
+        """Score of a complete word, in nats, and the context behind it."""
         if self.lexicon is not None and word not in self.lexicon:
-            return -math.inf, words
-        if self.language is None:
-            return 0.0, words
-        return self.language(words, word, bool(self.hot and self.hot.holds(hot)))
+            return -math.inf, context
+        if self.weighted_lm is None:
+            return 0.0, context
+        is_hot = bool(self.hot and self.hot.ends_hot_word(hot))
+        return self.weighted_lm.score(context, word, is_hot)
 
 
-def hot_phrases(
-    phrases: Iterable[str], tokenizer: Tokenizer, lexicon: Container[str] | None
-) -> Iterator[str]:
-    """Hot words normalised.
+def _spellable(words: Collection[str], tokenizer: Tokenizer, name: str) -> list[str]:
+    """The words that the tokenizer's labels can spell.
 
     Raises:
-        ConfigError: one cannot be spelled, or is not in the lexicon; it is named.
+        ConfigError: there is none.
     """
-    for given in phrases:
-        phrase = " ".join(tokenizer.normalise(given).split())
-        if unknown := "".join(tokenizer.unknown(given)):
-            raise ConfigError(f"hot word {given!r}: {unknown!r} is not in the model's alphabet")
-        if not phrase:
-            raise ConfigError(f"hot word {given!r}: no letter in it")
-        for word in phrase.split():
-            if lexicon is not None and word not in lexicon:
-                raise ConfigError(f"hot word {given!r}: {word!r} is not in the lexicon")
-        yield phrase
-
-
-def _spelled(words: Collection[str], tokenizer: Tokenizer, what: str) -> list[str]:
-    """Those of the words that the tokenizer's labels can spell; at least one."""
     alphabet = set("".join(tokenizer.spellings))
-    spelled = [word for word in words if alphabet.issuperset(word)]
-    if not spelled:
+    spellable = [word for word in words if alphabet.issuperset(word)]
+    if not spellable:
         raise ConfigError(
-            f"{what}: none of its words can be spelled by the recogniser's alphabet "
+            f"{name}: the recogniser's alphabet can spell none of its words "
             f"({', '.join(sorted(words)[:3])}, …)"
         )
-    return spelled
+    return spellable

@@ -1,7 +1,7 @@
-"""Times of words: from the spikes of a CTC path to where each word begins and ends.
+"""Word times: from the spikes of a CTC path to where each word begins and ends.
 
-A CTC network shows a label for a frame or two somewhere inside its sound, and the blank around it.
-Spikes therefore say which word is where, and the energy says where it begins and ends.
+A CTC network emits each label for a frame or two somewhere inside its sound, and blanks elsewhere.
+The spikes order the words; the level of the audio says where each word begins and ends.
 benchmarks/alignment.py measures the error on recordings whose word times are known.
 """
 
@@ -13,91 +13,117 @@ import numpy as np
 
 from asr import ctc
 from asr.audio.features import DIGITAL_SILENCE_NATS
+from asr.decoding.speech_detector import Run, longest_run
 
 QUIET = 0.2
-"""Of the way from low to high energy: below is no speech."""
-LOW, HIGH = 5, 99
-"""Percentiles that stand for low and high: a recording may hold one short word."""
-AROUND = 5.0
-"""Seconds on either side that these are taken from: the level changes in a long recording."""
+"""Frames are quiet below this share of the way from the low level to the high level."""
+LOW_PERCENTILE, HIGH_PERCENTILE = 5, 99
+"""Percentiles that stand for the low and the high level: a recording may have only one short
+word."""
+NEIGHBOURHOOD = 5.0
+"""Seconds on either side of a gap that give the low and the high level, because the level changes
+in a long recording."""
 PAUSE = 0.08
-"""Seconds; a shorter dip between two words may be a stop consonant's closure."""
+"""Shortest pause, in seconds. A shorter dip may be the closure of a stop consonant."""
 REACH = 0.4
-"""Seconds; a word goes on no further from its spikes, whatever noise is around it."""
+"""Largest distance of a word's edge from its spikes, in seconds, in any noise."""
 
 
-def energy(loudness: np.ndarray, stride: int) -> np.ndarray:
-    """The mean of each frame of logits: float [frames] → float64 [frames'].
+def frame_levels(levels: np.ndarray, stride: int) -> np.ndarray:
+    """The mean level of each output frame: float [frames] → float64 [frames'].
 
     Args:
-        loudness: the first cepstrum, which is the mean of the log mel spectrum (nats).
-        stride: frames of features in one of logits.
+        levels: first cepstrum of each feature frame, the mean of the log mel spectrum, in nats.
+        stride: feature frames in an output frame.
     """
-    padded = np.pad(loudness.astype(np.float64), (0, -len(loudness) % stride), mode="edge")
+    padded = np.pad(levels.astype(np.float64), (0, -len(levels) % stride), mode="edge")
     return padded.reshape(-1, stride).mean(axis=1)
 
 
-def settle(
-    path: ctc.Path, spans: list[tuple[int, int]], energy: np.ndarray, seconds_per_frame: float
+def widen_spikes(
+    path: ctc.Path, spans: list[tuple[int, int]], levels: np.ndarray, seconds_per_frame: float
 ) -> ctc.Path:
-    """Widen the spikes of `path` until each word reaches from its beginning to its end.
+    """Widen the spikes of a path until each word reaches from its beginning to its end.
 
-    Between two words a pause belongs to neither; without one they meet behind the quietest frame.
-    Inside a word, neighbouring labels meet in the middle between their spikes. Labels that are in
-    no word (spaces) fill what is between the words.
+    A pause between two words belongs to neither. Without a pause, the words meet behind the
+    quietest frame between them. Inside a word, neighbouring labels meet half-way between their
+    spikes. Spaces fill the gaps between the words.
 
     Args:
-        spans: labels [first, behind the last) of each word, as `Tokenizer.word_spans` gives them.
-        energy: [frames], as `energy` gives it for the frames that `path` counts.
+        path: labels with the frames of their spikes.
+        spans: labels of each word, (first, behind the last), by `Tokenizer.word_spans`.
+        levels: level of each output frame, [frames], by `frame_levels`.
+        seconds_per_frame: duration of an output frame.
 
     Returns:
-        The same labels and scores; a word's frames hold all its spikes, and none of a neighbour's.
+        The same labels and scores with wider frames. A word has all of its own spikes and no spike
+        of a neighbour.
     """
     if not spans:
         return path
-    pause, reach, around = (
-        max(1, round(seconds / seconds_per_frame)) for seconds in (PAUSE, REACH, AROUND)
-    )
     starts, ends = list(path.starts), list(path.ends)
     for first, last in spans:
         for k in range(first, last - 1):
             ends[k] = starts[k + 1] = (ends[k] + starts[k + 1]) // 2
-    # Labels and frames before the first word, between each two, and behind the last.
-    labels = [0, *(edge for span in spans for edge in span), len(starts)]
-    frames = [0, *(f for a, b in spans for f in (path.starts[a], path.ends[b - 1])), len(energy)]
     for i in range(len(spans) + 1):
-        left, right = frames[2 * i : 2 * i + 2]
-        length, middle = right - left, (left + right) // 2
-        # What is heard near the words, however long nothing is said between them.
-        near = np.concatenate([energy[max(0, left - around) : min(left + around, middle)],
-                               energy[max(middle, right - around) : right + around]])  # fmt: skip
-        high = np.percentile(near, HIGH)
-        low = np.percentile(near[near >= high - DIGITAL_SILENCE_NATS], LOW)
-        quiet = energy[left:right] < low + QUIET * (high - low)
-        if 0 < i < len(spans) and length <= 2 * reach:
-            begin, end = _longest_run(quiet)
-            if end - begin < pause and length:
-                # Decay is slower than onset: what follows the quietest frame is the next word's.
-                begin = end = int(np.argmin(energy[left:right])) + 1
-        else:  # far apart, or with a word on one side only: what is beyond reach says nothing
-            ahead, behind = quiet[:reach], quiet[max(0, length - reach) :]
-            begin, found = _longest_run(ahead)
-            begin = begin if found else len(ahead)
-            end = length - len(behind) + _longest_run(behind)[1]
-        begin, end = left + min(begin, reach), max(left + end, right - reach)
+        # The gap before word i, or behind the last word.
+        first = spans[i - 1][1] if i > 0 else 0
+        last = spans[i][0] if i < len(spans) else len(starts)
+        left = path.ends[first - 1] if i > 0 else 0
+        right = path.starts[last] if i < len(spans) else len(levels)
+        between_words = 0 < i < len(spans)
+        silence = _find_silence(Run(left, right), levels, seconds_per_frame, between_words)
         if i > 0:
-            ends[labels[2 * i] - 1] = begin
+            ends[first - 1] = silence.start
         if i < len(spans):
-            starts[labels[2 * i + 1]] = end
-        between = (begin if i else 0), (end if i < len(spans) else right)
-        for k in range(*labels[2 * i : 2 * i + 2]):  # the first space takes what words have left
-            starts[k], ends[k] = between
-            between = between[1], between[1]
+            starts[last] = silence.end
+        # The first space of the gap gets all of its frames.
+        start, end = (silence.start if i else 0), (silence.end if i < len(spans) else right)
+        for k in range(first, last):
+            starts[k], ends[k] = start, end
+            start = end
     return replace(path, starts=tuple(starts), ends=tuple(ends))
 
 
-def _longest_run(mask: np.ndarray) -> tuple[int, int]:
-    """Begin and end of the longest run of true values; 0, 0 where there is none."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-    return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+def _find_silence(
+    gap: Run, levels: np.ndarray, seconds_per_frame: float, between_words: bool
+) -> Run:
+    """Where, in the gap between two words' spikes, the first word ends and the second one begins.
+
+    Args:
+        gap: frames between the spikes.
+        levels: level of each output frame.
+        seconds_per_frame: duration of an output frame.
+        between_words: False at the beginning and the end of the recording.
+    """
+    pause, reach = (max(1, round(seconds / seconds_per_frame)) for seconds in (PAUSE, REACH))
+    quiet = _is_quiet(gap, levels, seconds_per_frame)
+    if between_words and gap.length <= 2 * reach:
+        start, end = longest_run(quiet)
+        if end - start < pause and gap.length:
+            # Sounds decay more slowly than they begin, so the second word begins right behind the
+            # quietest frame.
+            start = end = int(np.argmin(levels[gap.start : gap.end])) + 1
+    else:
+        # Each word ends or begins within its reach, whatever the rest of the gap has.
+        after_first, before_second = quiet[:reach], quiet[max(0, gap.length - reach) :]
+        run = longest_run(after_first)
+        start = run.start if run.length else len(after_first)
+        end = gap.length - len(before_second) + longest_run(before_second).end
+    return Run(gap.start + min(start, reach), max(gap.start + end, gap.end - reach))
+
+
+def _is_quiet(gap: Run, levels: np.ndarray, seconds_per_frame: float) -> np.ndarray:
+    """The frames of a gap without speech: bool [gap.length]."""
+    around = max(1, round(NEIGHBOURHOOD / seconds_per_frame))
+    middle = (gap.start + gap.end) // 2
+    # The middle of a long gap has no say, only the neighbourhood of the words.
+    near = np.concatenate(
+        [
+            levels[max(0, gap.start - around) : min(gap.start + around, middle)],
+            levels[max(middle, gap.end - around) : gap.end + around],
+        ]
+    )
+    high = np.percentile(near, HIGH_PERCENTILE)
+    low = np.percentile(near[near >= high - DIGITAL_SILENCE_NATS], LOW_PERCENTILE)
+    return levels[gap.start : gap.end] < low + QUIET * (high - low)

@@ -1,6 +1,5 @@
-"""How wrong a model is, in numbers, words and pictures.
-
-Error rates, reports, plots, calibration of confidence, tuning of decoding weights, round trips.
+"""Evaluation: error rates, reports, plots, calibration of confidences, tuning of decoding weights,
+and round trips through a voice and a recogniser.
 
 May import `asr.recognizer`, `asr.tts` and below.
 """

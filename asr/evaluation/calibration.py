@@ -1,4 +1,4 @@
-"""`asr calibrate`: fit a model's confidences to how often its words are right on dev sets."""
+"""Calibration of word confidences on dev sets (`asr calibrate`)."""
 
 from __future__ import annotations
 
@@ -11,56 +11,66 @@ from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.data.manifest import read_manifest
 from asr.decoding.confidence import (
-    Curve,
-    Judged,
-    cross_validated,
+    ConfidenceCurve,
+    JudgedWord,
+    cross_validate,
     expected_calibration_error,
-    fit,
-    judge,
+    fit_curve,
+    judge_words,
     load_calibration,
     save_calibration,
 )
-from asr.decoding.decoder import Decoding
+from asr.decoding.options import Decoding
 from asr.errors import TextError
 from asr.models import find_model
 from asr.recognizer import load_recognizer
 from asr.results import Failure, in_order
 
 MIN_WORDS = 50
-"""Two parameters from fewer words say nothing."""
+"""Smallest number of words for a fit of two parameters."""
 
 
 def calibrate(
     model: str, manifests: Sequence[Path], decoding: Decoding = Decoding()
-) -> tuple[Curve, list[Failure]]:
-    """Fit the curve of this kind of decoding, with or without a language model, and store it
-    beside the weights; the other kind's curve stays.
+) -> tuple[ConfidenceCurve, list[Failure]]:
+    """Fit the confidence curve of a model and store it beside the weights.
+
+    A model has one curve for decoding with a language model and one for decoding without. The
+    curve of the other kind stays.
+
+    Args:
+        model: name of a shipped model, or path of a model directory.
+        manifests: dev sets.
+        decoding: options of decoding. Default: greedy decoding.
 
     Returns:
-        The curve, and the recordings that could not be used.
+        The curve, and the recordings that could not be read.
 
     Raises:
-        AsrError: the model or a manifest is wrong, or too few words were heard; nothing is written.
+        AsrError: the model or a manifest is broken, or the transcripts have too few words. Nothing
+            is written.
     """
     utterances = [u for manifest in manifests for u in read_manifest(manifest)]
     recognizer = load_recognizer(model, decoding)
-    recognizer.curve = None  # so that a word's confidence is its least sure label's probability
+    recognizer.curve = None  # a confidence is now the probability of the least probable label
     each = track(recognizer.transcribe_each(utterances), len(utterances), "transcribing")
-    recordings: list[list[Judged]] = []
+    recordings: list[list[JudgedWord]] = []
     failures = []
     for utterance, result in zip(utterances, in_order(each), strict=True):
         if isinstance(result, Failure):
             failures.append(result)
         else:
-            recordings.append(judge(utterance.text, result, recognizer.tokenizer.normalise))
-    judged = [pair for recording in recordings for pair in recording]
+            recordings.append(judge_words(utterance.text, result, recognizer.tokenizer.normalise))
+    judged = [word for recording in recordings for word in recording]
     if len(judged) < MIN_WORDS:
-        raise TextError(f"{model}: {len(judged)} words heard, {MIN_WORDS} needed to calibrate")
-    bias, slope = fit(judged)
+        raise TextError(
+            f"{model}: {len(judged)} words transcribed, {MIN_WORDS} needed to calibrate"
+        )
+    bias, slope = fit_curve(judged)
     before = expected_calibration_error(judged)
-    after = expected_calibration_error(cross_validated(recordings))
-    assert before is not None and after is not None
-    curve = Curve(
+    after = expected_calibration_error(cross_validate(recordings))
+    assert before is not None and after is not None  # there are words
+    curve = ConfidenceCurve(
         bias=bias,
         slope=slope,
         words=len(judged),

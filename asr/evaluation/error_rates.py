@@ -1,4 +1,4 @@
-"""How wrong is it: WER and CER with an interval, error kinds, and the worst utterances aligned."""
+"""Word and character error rates, with a confidence interval, kinds of errors and alignments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jiwer
 import numpy as np
@@ -17,16 +17,40 @@ from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.base.statistics import bootstrap_interval
 from asr.data.manifest import Utterance, read_manifest
-from asr.decoding.confidence import Judged, expected_calibration_error, judge
-from asr.decoding.decoder import Decoding
+from asr.decoding.confidence import JudgedWord, expected_calibration_error, judge_words
+from asr.decoding.options import Decoding
 from asr.networks.runtimes import Runtime
 from asr.recognizer import load_recognizer
 from asr.results import Failure, Transcript, in_order
 
 
+class Confusion(NamedTuple):
+    """A word error and how often it occurred.
+
+    Attributes:
+        reference: the word that was said; "" for an insertion.
+        hypothesis: the word in the transcript; "" for a deletion.
+        times: how often the error occurred.
+    """
+
+    reference: str
+    hypothesis: str
+    times: int
+
+
 @dataclass(frozen=True)
-class Scored:
-    """One utterance's normalised texts and word errors."""
+class ScoredUtterance:
+    """Word errors of one utterance.
+
+    Attributes:
+        name: path of the recording.
+        reference: normalised text of the manifest.
+        hypothesis: normalised text of the transcript.
+        substitutions: number of substituted words.
+        deletions: number of deleted words.
+        insertions: number of inserted words.
+        words: number of words in the reference.
+    """
 
     name: str
     reference: str
@@ -38,12 +62,13 @@ class Scored:
 
     @property
     def errors(self) -> int:
+        """Number of word errors."""
         return self.substitutions + self.deletions + self.insertions
 
-    def pairs(self) -> list[tuple[str, str]]:
-        """Reference and hypothesis word by word, aligned; "" where one has none."""
+    def aligned_words(self) -> list[tuple[str, str]]:
+        """Pairs of aligned words, (reference, hypothesis), with "" for a missing word."""
         reference, hypothesis = self.reference.split(), self.hypothesis.split()
-        if not reference:  # jiwer refuses it
+        if not reference:  # jiwer rejects empty references
             return [("", word) for word in hypothesis]
         found: list[tuple[str, str]] = []
         for chunk in jiwer.process_words(self.reference, self.hypothesis).alignments[0]:
@@ -52,11 +77,12 @@ class Scored:
             found += zip_longest(a, b, fillvalue="")
         return found
 
-    def aligned(self) -> str:
-        """Reference and hypothesis in two lines, word under word; *** where one has none."""
+    def alignment(self) -> str:
+        """Reference and hypothesis in two lines, word under word, with *** for a missing word.
+        Wrong words are in upper case."""
         top: list[str] = []
         bottom: list[str] = []
-        for a, b in self.pairs():
+        for a, b in self.aligned_words():
             x, y = (a, b) if a == b else (a.upper() or "***", b.upper() or "***")
             width = max(len(x), len(y))
             top.append(x.ljust(width))
@@ -66,14 +92,25 @@ class Scored:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Corpus-level error rates; all rates are fractions.
+    """Error rates of a corpus, as fractions.
 
-    wer: word errors over reference words; cer: character errors (spaces count) over reference
-    characters. interval: 95 % bootstrap interval of the WER. rtf: processing over audio seconds,
-    None if nothing was timed. failures: recordings that could not be read; their words count as
-    deleted, so that a broken file never makes a result look better. judged: each heard word's
-    confidence, and whether it is right. calibrated: whether the confidences claim to be
-    probabilities.
+    Attributes:
+        wer: word error rate, word errors divided by reference words.
+        cer: character error rate, character errors divided by reference characters, spaces
+            included.
+        substitutions: number of substituted words.
+        deletions: number of deleted words.
+        insertions: number of inserted words.
+        words: number of words in the references.
+        characters: number of characters in the references.
+        interval: 95 % bootstrap interval of the WER.
+        rtf: real-time factor, seconds of processing divided by seconds of audio; None if it was
+            not measured.
+        scored: errors of each utterance.
+        failures: recordings that could not be read. Their words count as deleted, so that a broken
+            file never improves a result.
+        judged: confidence of each word in the transcripts, and whether the word is right.
+        calibrated: whether the model's confidences are calibrated probabilities.
     """
 
     wer: float
@@ -85,35 +122,36 @@ class Evaluation:
     characters: int
     interval: tuple[float, float]
     rtf: float | None
-    scored: tuple[Scored, ...]
+    scored: tuple[ScoredUtterance, ...]
     failures: tuple[Failure, ...]
-    judged: tuple[Judged, ...] = ()
+    judged: tuple[JudgedWord, ...] = ()
     calibrated: bool = False
 
     @property
     def ece(self) -> float | None:
-        """Expected calibration error of the words' confidences; None if not calibrated."""
+        """Expected calibration error of the confidences; None if they are not calibrated."""
         return expected_calibration_error(self.judged) if self.calibrated else None
 
     @property
     def utterances(self) -> int:
+        """Number of utterances."""
         return len(self.scored)
 
     @property
     def hits(self) -> int:
+        """Number of right words."""
         return self.words - self.substitutions - self.deletions
 
-    def worst(self, count: int) -> list[Scored]:
-        """The utterances with most word errors, most first; none without an error."""
+    def worst(self, count: int) -> list[ScoredUtterance]:
+        """The `count` utterances with most word errors, without those that have none."""
         ranked = sorted(self.scored, key=lambda s: (-s.errors, s.words, s.name))
         return [s for s in ranked[:count] if s.errors]
 
-    def confusions(self, count: int) -> list[tuple[str, str, int]]:
-        """The most frequent word errors: reference word, what was heard instead, how often; "" for
-        a word that was inserted, or deleted."""
-        errors = Counter((a, b) for s in self.scored for a, b in s.pairs() if a != b)
+    def confusions(self, count: int) -> list[Confusion]:
+        """The `count` most frequent word errors."""
+        errors = Counter((a, b) for s in self.scored for a, b in s.aligned_words() if a != b)
         ranked = sorted(errors.items(), key=lambda item: (-item[1], item[0]))
-        return [(a, b, times) for (a, b), times in ranked[:count]]
+        return [Confusion(a, b, times) for (a, b), times in ranked[:count]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -142,22 +180,37 @@ def evaluate(
     seed: int = 1,
     calibrated: bool = False,
 ) -> Evaluation:
-    """Compare transcripts with references, both normalised.
+    """Compare transcripts with the texts of a manifest.
+
+    >>> from pathlib import Path
+    >>> from asr.data.manifest import Utterance
+    >>> from asr.results import Transcript
+    >>> utterance = Utterance("go forward ten meters", 2.8, audio_filepath=Path("a.wav"))
+    >>> result = evaluate([utterance], [Transcript("go for ten meters", -0.1, 2.8)], str.lower)
+    >>> result.wer, result.substitutions
+    (0.25, 1)
+    >>> print(result.scored[0].alignment())
+    REF: go FORWARD ten meters
+    HYP: go FOR     ten meters
 
     Args:
-        seconds: processing time of all, for the RTF.
-        seed: of the bootstrap.
-        calibrated: whether the words' confidences claim to be probabilities.
+        utterances: recordings and their texts.
+        results: a result for each utterance, in the same order.
+        normalise: applied to both texts, such as `Recognizer.tokenizer.normalise`.
+        seconds: processing time of all recordings, in seconds, for the real-time factor. Default:
+            not measured.
+        seed: seed of the bootstrap interval. Default 1.
+        calibrated: whether the confidences are calibrated probabilities. Default False.
 
     Raises:
-        ValueError: the two sequences differ in length or are empty.
+        ValueError: the sequences have different lengths or are empty.
     """
     if not utterances or len(utterances) != len(results):
         raise ValueError(f"{len(utterances)} utterances and {len(results)} results")
     scored, character_errors, characters = [], 0, 0
-    judged: list[Judged] = []
+    judged: list[JudgedWord] = []
     for utterance, result in zip(utterances, results, strict=True):
-        # One space between words: jiwer splits at nothing else, and a space counts in the CER.
+        # One space between words: jiwer splits at single spaces, and the CER counts spaces.
         reference = " ".join(normalise(utterance.text).split())
         heard = normalise(result.text) if isinstance(result, Transcript) else ""
         hypothesis = " ".join(heard.split())
@@ -165,7 +218,7 @@ def evaluate(
         character_errors += _distance(reference, hypothesis)
         characters += len(reference)
         if isinstance(result, Transcript):
-            judged += judge(reference, result, normalise)
+            judged += judge_words(reference, result, normalise)
     errors = np.array([s.errors for s in scored])
     words = np.array([s.words for s in scored])
     audio_seconds = sum(r.duration for r in results if isinstance(r, Transcript))
@@ -186,13 +239,14 @@ def evaluate(
     )
 
 
-def _score(name: str, reference: str, hypothesis: str) -> Scored:
+def _score(name: str, reference: str, hypothesis: str) -> ScoredUtterance:
     words = len(reference.split())
     if not words:
-        # jiwer refuses empty references; what was heard in silence is inserted.
-        return Scored(name, reference, hypothesis, 0, 0, len(hypothesis.split()), 0)
+        # jiwer rejects empty references. Every word of the hypothesis is an insertion.
+        inserted = len(hypothesis.split())
+        return ScoredUtterance(name, reference, hypothesis, 0, 0, inserted, 0)
     out = jiwer.process_words(reference, hypothesis)
-    return Scored(
+    return ScoredUtterance(
         name, reference, hypothesis, out.substitutions, out.deletions, out.insertions, words
     )
 
@@ -205,34 +259,43 @@ def _distance(reference: str, hypothesis: str) -> int:
 
 
 def _rate(errors: int, total: int) -> float:
-    # Errors without a single reference word are as wrong as can be, but still a number.
+    # A rate of 1 for errors without any reference word, because infinity is not valid JSON.
     return float(errors) / float(total) if total else float(errors > 0)
 
 
 def evaluate_manifest(
     model: str, manifest: Path, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """Transcribe a manifest with a model and compare; the RTF is of the warm process.
+    """Transcribe a manifest with a model and evaluate the transcripts.
+
+    Args:
+        model: name of a shipped model, or path of a model directory.
+        manifest: recordings and their texts.
+        decoding: options of decoding. Default: greedy decoding.
+        runtime: library that runs the network. Default "onnx".
 
     Returns:
-        The evaluation, and a record of plain values for JSON: its rates and what made them (model,
-        weights, training, manifest, decoding, runtime, command, commit).
+        The evaluation, and a record for JSON: the rates, and the model, weights, training,
+        manifest, decoding, runtime, command and commit that they come from.
 
     Raises:
-        AsrError: the manifest or the model is wrong.
+        AsrError: the manifest or the model is broken.
     """
     utterances = read_manifest(manifest)
     recognizer = load_recognizer(model, decoding, runtime)
-    # What the first call does beside its work is a cost of starting, not of transcribing.
+    # The real-time factor leaves out the cost of the network's first call.
     recognizer.warm_up()
     started = time.monotonic()
     each = recognizer.transcribe_each(utterances)
     results = list(in_order(track(each, len(utterances), "transcribing")))
     seconds = time.monotonic() - started
     result = evaluate(
-        utterances, results, recognizer.tokenizer.normalise, seconds,
+        utterances,
+        results,
+        recognizer.tokenizer.normalise,
+        seconds,
         calibrated=recognizer.curve is not None,
-    )  # fmt: skip
+    )
     training = recognizer.config.training
     record = {
         "model": recognizer.config.name,

@@ -1,5 +1,4 @@
-"""Pictures for where a person would rather look than read: PNG files, and, for notebooks, the parts
-that they are made of, each drawn on axes."""
+"""Plots: functions `draw_…` draw on axes, for notebooks; the other functions write PNG files."""
 
 from __future__ import annotations
 
@@ -12,51 +11,62 @@ from matplotlib.figure import Figure
 
 from asr import ctc
 from asr.base.files import atomic_write
-from asr.decoding.confidence import BINS, Judged, bins
+from asr.decoding.confidence import BINS, JudgedWord, reliability_bins
 from asr.results import Word
 from asr.text.tokenizers import BLANK
 
-SEEN = 0.1
-"""Labels that never get this probability have no row in a picture of posteriors."""
-
-RANGE = 80.0
-"""Decibels below the loudest that a spectrogram shows: what is still fainter nobody hears."""
+MIN_PROBABILITY = 0.1
+"""Labels that never reach this probability have no row in a plot of posteriors."""
+DYNAMIC_RANGE = 80.0
+"""Range of a spectrogram below its maximum, in dB. Fainter sound is inaudible."""
 
 
 def draw_waveform(axes: Axes, samples: np.ndarray, sample_rate: int) -> None:
-    """Samples [n] over seconds."""
+    """Draw samples, [n] in −1…1, over time in seconds."""
     axes.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.5)
     axes.set(ylabel="amplitude", xlim=(0, len(samples) / sample_rate))
 
 
 def draw_spectrogram(axes: Axes, samples: np.ndarray, sample_rate: int) -> None:
-    """Power of samples [n] in −1…1 over seconds and Hz, in windows of 25 ms."""
+    """Draw a spectrogram of samples, [n] in −1…1, with windows of 25 ms."""
     window = sample_rate // 40
-    # A floor far below speech: digital silence would be minus infinity.
+    # Noise far below speech, because the power of digital silence is minus infinity in dB.
     floor = np.random.default_rng(0).normal(0, 1e-5, len(samples))
     *_, image = axes.specgram(
         samples + floor, NFFT=window, Fs=sample_rate, noverlap=window * 3 // 4, cmap="Greys"
     )
     loudest = image.get_clim()[1]
-    image.set_clim(loudest - RANGE, loudest)
+    image.set_clim(loudest - DYNAMIC_RANGE, loudest)
     axes.set(ylabel="Hz", xlim=(0, len(samples) / sample_rate), ylim=(0, sample_rate / 2))
 
 
 def draw_words(axes: Axes, words: Sequence[Word]) -> None:
-    """Each word where it was said, over whatever the axes show by seconds."""
+    """Mark the times of words in axes whose x-axis has seconds."""
     for word in words:
         axes.axvspan(word.start, word.end, alpha=0.15)
         for edge in (word.start, word.end):
             axes.axvline(edge, linewidth=0.8)
         axes.text(
-            (word.start + word.end) / 2, 0.97, word.text, ha="center", va="top", parse_math=False,
+            (word.start + word.end) / 2,
+            0.97,
+            word.text,
+            ha="center",
+            va="top",
+            parse_math=False,
             transform=axes.get_xaxis_transform(),
-        )  # fmt: skip
+        )
 
 
 def draw_frames(axes: Axes, values: np.ndarray, hop_seconds: float, signed: bool = False) -> None:
-    """Values [frames, n] over seconds, such as mel bands; `signed` ones, as MFCCs, around zero."""
-    # A hundredth of the values may be off the scale, so that the others can be told apart.
+    """Draw a matrix of features over time.
+
+    Args:
+        axes: where to draw.
+        values: [frames, n], such as n mel bands.
+        hop_seconds: duration of a frame.
+        signed: whether the colours are symmetric around zero, as for MFCCs. Default False.
+    """
+    # The scale covers 99 % of the values, so that outliers do not hide the differences.
     limit = float(np.percentile(np.abs(values), 99)) or 1.0
     colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "magma"}
     extent = (0, len(values) * hop_seconds, -0.5, values.shape[1] - 0.5)
@@ -68,31 +78,47 @@ def draw_frames(axes: Axes, values: np.ndarray, hop_seconds: float, signed: bool
 def draw_posteriors(
     axes: Axes, probabilities: np.ndarray, labels: Sequence[str], frame_seconds: float
 ) -> None:
-    """Probabilities [frames, labels] over seconds; a row for each label that is ever likely."""
-    rows = [BLANK, *(i for i in range(probabilities.shape[1])
-                     if i != BLANK and probabilities[:, i].max() > SEEN)]  # fmt: skip
+    """Draw label posteriors over time, with a row for the blank and for each probable label.
+
+    Args:
+        axes: where to draw.
+        probabilities: [frames, labels].
+        labels: text of each label.
+        frame_seconds: duration of a frame.
+    """
+    probable = np.flatnonzero(probabilities.max(axis=0, initial=0) > MIN_PROBABILITY).tolist()
+    rows = [BLANK, *(label for label in probable if label != BLANK)]
     axes.imshow(
-        probabilities[:, rows].T, aspect="auto", cmap="magma", vmin=0, vmax=1,
+        probabilities[:, rows].T,
+        aspect="auto",
+        cmap="magma",
+        vmin=0,
+        vmax=1,
         interpolation="nearest",
         extent=(0, len(probabilities) * frame_seconds, len(rows) - 0.5, -0.5),
-    )  # fmt: skip
+    )
     axes.set_yticks(range(len(rows)), [_name(labels, i) for i in rows])
 
 
 def draw_lattice(
     axes: Axes, log_probabilities: np.ndarray, labels: Sequence[str], path: ctc.Path
 ) -> None:
-    """CTC's lattice of a short text: every way through it is an alignment, `path` the best one.
+    """Draw the CTC lattice of a short text.
 
-    States, from top to bottom, are a blank, the first label, a blank, …; a state's area is its
-    label's probability in that frame.
+    Every path through the lattice is an alignment; a thick line marks the best one. The states are
+    a blank, the first label, a blank, and so on from top to bottom. The area of a state is the
+    probability of its label in that frame.
 
     Args:
-        log_probabilities: [frames, labels] in nats. path: by `ctc.align`.
+        axes: where to draw.
+        log_probabilities: [frames, labels] in nats.
+        labels: text of each label.
+        path: the best alignment, by `ctc.align`.
     """
     count = len(log_probabilities)
     states = [BLANK, *(state for label in path.labels for state in (label, BLANK))]
-    # Which state may follow which: itself, the next, and over a blank if the labels differ.
+    # follows[s, r]: whether state s may follow state r, which is s itself, the one before it, or
+    # the label before it if the labels differ.
     follows = np.eye(len(states), dtype=bool) | np.eye(len(states), k=-1, dtype=bool)
     for s in range(3, len(states), 2):
         follows[s, s - 2] = states[s] != states[s - 2]
@@ -120,11 +146,14 @@ def draw_lattice(
 def draw_attention(
     axes: Axes, weights: np.ndarray, sources: Sequence[str], targets: Sequence[str]
 ) -> None:
-    """How much each target symbol looked at each source symbol.
+    """Draw the attention weights of a sequence-to-sequence model.
 
     Args:
-        weights: [targets + 1, sources], the sum of each row 1, as in `Conversion.attention`; the
-            last row is of the end.
+        axes: where to draw.
+        weights: [targets + 1, sources], as in `Conversion.attention`. The sum of each row is 1;
+            the last row belongs to the end symbol.
+        sources: source symbols.
+        targets: target symbols, without the end symbol.
     """
     axes.imshow(weights, cmap="magma", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(sources)), sources, parse_math=False)
@@ -132,8 +161,16 @@ def draw_attention(
     axes.set(xlabel="source", ylabel="target")
 
 
-def training_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
-    """Loss, dev error rates and learning rate over the epochs, as PNG."""
+def training_curves(path: Path, history: Sequence[dict[str, float]]) -> Figure:
+    """Plot loss, dev error rates and learning rate over the epochs.
+
+    Args:
+        path: PNG file to write.
+        history: values of each epoch by name, as in `history.jsonl`.
+
+    Returns:
+        The figure.
+    """
     epochs = [row["epoch"] for row in history]
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     loss, errors, rate = figure.subplots(1, 3)
@@ -146,7 +183,7 @@ def training_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
     errors.set(title="dev error", xlabel="epoch", ylim=(0, None))
     rate.plot(epochs, [row["learning_rate"] for row in history])
     rate.set(title="learning rate", xlabel="epoch")
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def recording(
@@ -159,12 +196,22 @@ def recording(
     labels: Sequence[str],
     frame_seconds: float,
     title: str,
-) -> None:
-    """Waveform, MFCCs and label posteriors of one recording over one time axis, as PNG.
+) -> Figure:
+    """Plot waveform, MFCCs and label posteriors of a recording over one time axis.
 
     Args:
-        samples: [n] in −1…1. features: [frames, coefficients]. posteriors: [frames', labels].
-        hop_seconds, frame_seconds: duration of a feature frame and of a posterior frame.
+        path: PNG file to write.
+        samples: [n] in −1…1.
+        sample_rate: in Hz.
+        features: [frames, coefficients].
+        hop_seconds: duration of a feature frame.
+        posteriors: [frames', labels].
+        labels: text of each label.
+        frame_seconds: duration of a frame of posteriors.
+        title: title of the figure.
+
+    Returns:
+        The figure.
     """
     figure = Figure(figsize=(12, 8), layout="constrained")
     wave, cepstra, lattice = figure.subplots(3, 1, sharex=True, height_ratios=[1, 1.2, 2])
@@ -176,30 +223,47 @@ def recording(
     lattice.set(
         ylabel="posterior of each label", xlabel="seconds", xlim=(0, len(samples) / sample_rate)
     )
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def alignment(
     path: Path, samples: np.ndarray, sample_rate: int, words: Sequence[Word], title: str
-) -> None:
-    """Spectrogram of a recording with each word where it was said, as PNG.
+) -> Figure:
+    """Plot a spectrogram of a recording with the times of its words.
 
     Args:
+        path: PNG file to write.
         samples: [n] in −1…1.
+        sample_rate: in Hz.
+        words: words with their times.
+        title: title of the figure.
+
+    Returns:
+        The figure.
     """
     end = len(samples) / sample_rate
-    # About as wide as needed to read the words; a long recording has its picture in pieces.
+    # Wide enough to read the words, up to the largest image that matplotlib writes.
     figure = Figure(figsize=(min(max(8.0, 2.5 * end), 300.0), 4), layout="constrained")
     axes = figure.subplots()
     draw_spectrogram(axes, samples, sample_rate)
     draw_words(axes, words)
     axes.set_title(title, parse_math=False)
     axes.set(xlabel="seconds")
-    _save(figure, path)
+    return _save(figure, path)
 
 
-def mels(path: Path, spectrograms: dict[str, np.ndarray], hop_seconds: float, title: str) -> None:
-    """Log-mel spectrograms [frames, mels] by name, below each other, as PNG."""
+def mels(path: Path, spectrograms: dict[str, np.ndarray], hop_seconds: float, title: str) -> Figure:
+    """Plot log-mel spectrograms below each other.
+
+    Args:
+        path: PNG file to write.
+        spectrograms: name → values, [frames, mels].
+        hop_seconds: duration of a frame.
+        title: title of the figure.
+
+    Returns:
+        The figure.
+    """
     figure = Figure(figsize=(12, 3 * len(spectrograms)), layout="constrained")
     rows = figure.subplots(len(spectrograms), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, frames) in zip(rows, spectrograms.items(), strict=True):
@@ -207,44 +271,66 @@ def mels(path: Path, spectrograms: dict[str, np.ndarray], hop_seconds: float, ti
         axes.set(ylabel=f"{name}: mel band")
     rows[0].set_title(title, parse_math=False)
     rows[-1].set(xlabel="seconds")
-    _save(figure, path)
+    return _save(figure, path)
 
 
-def reliability(path: Path, judged: Sequence[Judged], title: str) -> None:
-    """Share of right words over their confidence, and how many words there are, as PNG."""
-    table = bins(judged)
+def reliability(path: Path, judged: Sequence[JudgedWord], title: str) -> Figure:
+    """Plot a reliability diagram: share of right words, and number of words, by confidence.
+
+    Args:
+        path: PNG file to write.
+        judged: confidence of each word, and whether the word is right.
+        title: title of the figure.
+
+    Returns:
+        The figure.
+    """
+    bins = reliability_bins(judged)
     centres = (np.arange(BINS) + 0.5) / BINS
     figure = Figure(figsize=(6, 6), layout="constrained")
     share, count = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    share.plot([0, 1], [0, 1], linestyle="--", color="grey", label="as it should be")
-    filled = table[:, 0] > 0
-    words = table[filled]
-    share.bar(centres[filled], words[:, 2] / words[:, 0], width=0.9 / BINS, alpha=0.5)
-    share.plot(words[:, 1] / words[:, 0], words[:, 2] / words[:, 0], marker="o", label="measured")
+    share.plot([0, 1], [0, 1], linestyle="--", color="grey", label="perfectly calibrated")
+    filled = bins.words > 0
+    confidence = bins.confidence[filled] / bins.words[filled]
+    correct = bins.correct[filled] / bins.words[filled]
+    share.bar(centres[filled], correct, width=0.9 / BINS, alpha=0.5)
+    share.plot(confidence, correct, marker="o", label="measured")
     share.set(ylabel="share of right words", xlim=(0, 1), ylim=(0, 1))
     share.set_title(title, parse_math=False)
     share.legend(loc="upper left")
-    count.bar(centres, table[:, 0], width=0.9 / BINS, alpha=0.5)
+    count.bar(centres, bins.words, width=0.9 / BINS, alpha=0.5)
     count.set(xlabel="confidence", ylabel="words")
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def attention(
     path: Path, weights: np.ndarray, sources: Sequence[str], targets: Sequence[str], title: str
-) -> None:
-    """How much each target symbol looked at each source symbol, as PNG; see `draw_attention`."""
+) -> Figure:
+    """Plot attention weights, see `draw_attention`.
+
+    Args:
+        path: PNG file to write.
+        weights: [targets + 1, sources].
+        sources: source symbols.
+        targets: target symbols, without the end symbol.
+        title: title of the figure.
+
+    Returns:
+        The figure.
+    """
     size = (2.5 + 0.4 * len(sources), 2.0 + 0.35 * len(targets))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     draw_attention(axes, weights, sources, targets)
     axes.set_title(title, parse_math=False)
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def _name(labels: Sequence[str], label: int) -> str:
     return "blank" if label == BLANK else "space" if labels[label] == " " else labels[label]
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> Figure:
     with atomic_write(path, binary=True) as file:
         figure.savefig(file, format="png", dpi=110)
+    return figure

@@ -1,4 +1,4 @@
-"""PocketSphinx, an outsider that reads the same audio: for comparison only."""
+"""Transcription with PocketSphinx, for comparison."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from asr.errors import ModelError
 from asr.results import Transcript
 
 RATE = 16_000
+"""Sample rate of PocketSphinx's English model, in Hz."""
 
 
 def sphinx_installed() -> bool:
-    """Whether the package pocketsphinx, of the extra `dev`, is there."""
+    """Whether the package pocketsphinx (in the extra `dev`) is installed."""
     return find_spec("pocketsphinx") is not None
 
 
 def sphinx_transcripts(recordings: Iterable[np.ndarray]) -> Iterator[Transcript]:
-    """What PocketSphinx hears with its own English model and dictation language model.
+    """Transcribe recordings with PocketSphinx's English model and its language model.
 
     Args:
-        recordings: float samples [n] in −1…1 at RATE.
+        recordings: samples of each recording, float [n] in −1…1, with the sample rate `RATE`.
 
     Raises:
-        ModelError: it is not installed.
+        ModelError: PocketSphinx is not installed.
     """
     if not sphinx_installed():
         raise ModelError("PocketSphinx is not installed: pip install pocketsphinx==5.1.1")

@@ -1,4 +1,4 @@
-"""Results as text for people."""
+"""Reports for the terminal, and Markdown tables of results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from asr.evaluation.error_rates import Evaluation
 
 
 def evaluation_text(result: Evaluation, worst: int) -> str:
-    """Rates, counts, so many of the most frequent errors, and of the worst utterances, aligned."""
+    """Report of an evaluation.
+
+    Args:
+        result: the evaluation.
+        worst: number of frequent errors, and of utterances with most errors, that are listed.
+    """
     low, high = result.interval
     lines = [
         f"WER {result.wer:.2%} (95 % interval {low:.2%}–{high:.2%})   CER {result.cer:.2%}",
@@ -24,16 +29,20 @@ def evaluation_text(result: Evaluation, worst: int) -> str:
         lines.append(f"expected calibration error of the words' confidences {result.ece:.2%}")
     for failure in result.failures:
         lines.append(f"failed (its words count as deleted): {failure.error}")
-    often = [f"{a or '***'} → {b or '***'} {n}×" for a, b, n in result.confusions(worst) if n > 1]
-    if often:
-        lines += ["", f"most frequent errors: {', '.join(often)}"]
+    frequent = [
+        f"{error.reference or '***'} → {error.hypothesis or '***'} {error.times}×"
+        for error in result.confusions(worst)
+        if error.times > 1
+    ]
+    if frequent:
+        lines += ["", f"most frequent errors: {', '.join(frequent)}"]
     for scored in result.worst(worst):
-        lines += ["", f"{scored.errors} errors in {scored.name}", scored.aligned()]
+        lines += ["", f"{scored.errors} errors in {scored.name}", scored.alignment()]
     return "\n".join(lines)
 
 
 def check_text(report: ManifestReport) -> str:
-    """Statistics of each manifest, then all findings."""
+    """Report of a check of manifests: statistics of each manifest, then all findings."""
     lines = []
     for path, s in report.statistics.items():
         lines.append(
@@ -48,7 +57,11 @@ def check_text(report: ManifestReport) -> str:
 
 
 def results_table(records: Sequence[dict[str, Any]]) -> str:
-    """Markdown: the rates of each record of `evaluate_manifest`, then what made them."""
+    """Markdown table of error rates, and the commands that made them.
+
+    Args:
+        records: records by `evaluate_manifest`.
+    """
     rows = [
         "| model | test | decoding | utterances | WER | 95 % interval | CER | RTF |",
         "|---" * 8 + "|",
@@ -71,11 +84,11 @@ def results_table(records: Sequence[dict[str, Any]]) -> str:
 
 
 def _decoding_text(d: dict[str, Any]) -> str:
-    """Everything of `Decoding.to_dict` that can change a text."""
+    """The options in `Decoding.to_dict` that can change a text."""
     how = f"beam {d['beam']}" if d["beam"] else "greedy"
     if d["lm"]:
         how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}, unknown {d['unknown']}"
-    if d.get("spelling") is not None:  # results of before it was there have none
+    if d.get("spelling") is not None:  # older results have no such key
         how += f", spelling {d['spelling']}"
     if d.get("rnn_lm"):
         how += f", {d['rnn_lm']} ({d['fusion']}, share {d['share']})"

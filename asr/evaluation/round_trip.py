@@ -1,4 +1,4 @@
-"""How well a voice is understood: recognisers read back what it and others say."""
+"""Intelligibility of a voice: recognisers transcribe the voice, natural speech and other voices."""
 
 from __future__ import annotations
 
@@ -26,32 +26,43 @@ from asr.tts.mel import MelConfig, log_mel
 from asr.tts.synthesizer import Synthesizer
 
 PEERS = {"flite, slt": ("flite", "slt"), "espeak-ng, en-us": ("espeak-ng", "en-us")}
-"""Debian's voices, said beside ours where they are installed."""
+"""Name → engine and voice of Debian's voices, which are evaluated too where they are installed."""
 MCD_COEFFICIENTS = 24
+"""Cepstral coefficients in the mel cepstral distortion, from the second on."""
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What one recogniser read of one speaker."""
+class SpeakerResult:
+    """Error rates of one recogniser on one speaker.
+
+    Attributes:
+        speaker: name of the voice, or "natural" for recordings.
+        reader: name of the recogniser.
+        result: the error rates.
+    """
 
     speaker: str
     reader: str
     result: Evaluation
 
     def to_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """Plain values for JSON."""
         return {"speaker": self.speaker, "reader": self.reader, **self.result.to_dict()}
 
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """Of a voice on a manifest's sentences.
+    """Evaluation of a voice on the sentences of a manifest.
 
-    heard: a line for each speaker and reader. rtf: seconds of synthesis a second of speech, warm.
-    mcd: mean mel cepstral distortion to the natural recordings, dB. sentences: different ones.
+    Attributes:
+        results: error rates for each pair of a speaker and a recogniser.
+        rtf: real-time factor of synthesis after the first sentence: seconds of processing divided
+            by seconds of speech.
+        mcd: mean mel cepstral distortion to the natural recordings, in dB.
+        sentences: number of different sentences.
     """
 
-    heard: tuple[Heard, ...]
+    results: tuple[SpeakerResult, ...]
     rtf: float
     mcd: float
     sentences: int
@@ -60,69 +71,90 @@ class RoundTrip:
 def round_trip(
     voice: Synthesizer, recognizer: Recognizer, utterances: Sequence[Utterance]
 ) -> RoundTrip:
-    """Say each different text of `utterances`, and let recognisers read it beside others.
+    """Synthesise every different text of a manifest and transcribe the speech.
 
-    Readers are `recognizer`, decoding as it is set up, and PocketSphinx where it is installed.
-    Speakers are the natural recordings (each of them, of a text that was read twice both), the
-    voice, and PEERS where they are installed.
+    The speakers are the manifest's recordings, the voice, and `PEERS` where they are installed.
+    The recognisers are `recognizer`, and PocketSphinx where it is installed.
+
+    Args:
+        voice: the voice to evaluate.
+        recognizer: the recogniser, with its own options of decoding.
+        utterances: recordings and their texts.
 
     Raises:
-        AsrError: a recording cannot be read, or a text cannot be said.
+        AsrError: a recording cannot be read, or a text cannot be spoken.
     """
     rate = voice.config.mel.sample_rate
     natural = [read_audio(u.path, rate) for u in utterances]
     texts = list(dict.fromkeys(u.text for u in utterances))
     voice.speak("warm up")
-    said: list[np.ndarray] = []
+    synthetic: dict[str, np.ndarray] = {}
     started = time.monotonic()
     for text in track(texts, len(texts), "speaking"):
-        said.append(voice.speak(text))
+        synthetic[text] = voice.speak(text)
     elapsed = time.monotonic() - started
-    ours = dict(zip(texts, said, strict=True))
     distances = [
-        mcd(voice_samples, samples, voice.config.mel)
-        for voice_samples, samples in zip((ours[u.text] for u in utterances), natural, strict=True)
+        mcd(synthetic[utterance.text], samples, voice.config.mel)
+        for utterance, samples in zip(utterances, natural, strict=True)
     ]
-    # Of no file; a name is what `evaluate` calls it by.
+    # Synthetic speech has no file. `evaluate` uses the path as a name only.
     spoken = [
-        Utterance(text, len(ours[text]) / rate, audio_filepath=Path(f"sentence {i}"))
-        for i, text in enumerate(texts, 1)
+        Utterance(text, len(samples) / rate, audio_filepath=Path(f"sentence {i}"))
+        for i, (text, samples) in enumerate(synthetic.items(), 1)
     ]
-    heard = _read("natural", natural, utterances, rate, recognizer)
-    heard += _read(voice.config.voice, said, spoken, rate, recognizer)
+    results = _evaluate_speaker("natural", natural, utterances, rate, recognizer)
+    results += _evaluate_speaker(
+        voice.config.voice, list(synthetic.values()), spoken, rate, recognizer
+    )
     for peer, (engine, peer_voice) in PEERS.items():
         if shutil.which(engine):
-            samples = [speak_with(engine, peer_voice, text) for text in texts]
-            heard += _read(peer, samples, spoken, RATE, recognizer)
-    total = sum(len(s) for s in said) / rate
-    return RoundTrip(tuple(heard), elapsed / total, float(np.mean(distances)), len(texts))
+            speech = [speak_with(engine, peer_voice, text) for text in texts]
+            results += _evaluate_speaker(peer, speech, spoken, RATE, recognizer)
+    seconds = sum(len(samples) for samples in synthetic.values()) / rate
+    return RoundTrip(tuple(results), elapsed / seconds, float(np.mean(distances)), len(texts))
 
 
-def _read(
-    speaker: str, samples: list[np.ndarray], utterances: Sequence[Utterance], rate: int,
+def _evaluate_speaker(
+    speaker: str,
+    speech: list[np.ndarray],
+    utterances: Sequence[Utterance],
+    rate: int,
     recognizer: Recognizer,
-) -> list[Heard]:  # fmt: skip
-    normalise = recognizer.tokenizer.normalise
-    results = recognizer.transcribe(samples, sample_rate=rate)
-    heard = [Heard(speaker, recognizer.config.name, evaluate(utterances, results, normalise))]
-    if sphinx_installed():
-        at_rate = (resample(s, rate, RATE) for s in track(samples, len(samples), speaker))
-        transcripts = list(sphinx_transcripts(at_rate))
-        heard.append(
-            Heard(speaker, "PocketSphinx", evaluate(utterances, transcripts, normalise_english))
-        )
-    return heard
+) -> list[SpeakerResult]:
+    """Transcribe one speaker with each recogniser.
 
-
-def mcd(said: np.ndarray, natural: np.ndarray, mel: MelConfig) -> float:
-    """Mel cepstral distortion in dB along the best alignment of two recordings.
-
-    Cepstra 1 to 24 of the log-mel magnitudes, so that loudness does not count (Kubichek, 1993),
-    with dynamic time warping; silence at the ends (40 dB below the loudest) is left out.
+    Args:
+        speaker: name of the speaker.
+        speech: samples of each utterance.
+        utterances: texts of the utterances.
+        rate: sample rate, in Hz.
+        recognizer: the first recogniser; the other one is PocketSphinx.
     """
-    a, b = (_cepstra(librosa.effects.trim(x, top_db=40)[0], mel) for x in (said, natural))
+    transcripts = recognizer.transcribe(speech, sample_rate=rate)
+    result = evaluate(utterances, transcripts, recognizer.tokenizer.normalise)
+    results = [SpeakerResult(speaker, recognizer.config.name, result)]
+    if sphinx_installed():
+        resampled = (resample(s, rate, RATE) for s in track(speech, len(speech), speaker))
+        by_sphinx = list(sphinx_transcripts(resampled))
+        result = evaluate(utterances, by_sphinx, normalise_english)
+        results.append(SpeakerResult(speaker, "PocketSphinx", result))
+    return results
+
+
+def mcd(synthetic: np.ndarray, natural: np.ndarray, mel: MelConfig) -> float:
+    """Mel cepstral distortion of two recordings of a text, in dB (Kubichek, 1993).
+
+    Dynamic time warping aligns cepstra 1 to 24 of the log-mel spectrograms. Cepstrum 0 is left out,
+    so that loudness does not matter, and so is silence at the ends, 40 dB below the maximum.
+
+    Args:
+        synthetic: samples, float [n] in −1…1, at the sample rate of `mel`.
+        natural: samples, float [n] in −1…1, at the sample rate of `mel`.
+        mel: the spectrogram.
+    """
+    a, b = (_cepstra(librosa.effects.trim(x, top_db=40)[0], mel) for x in (synthetic, natural))
     cost, path = librosa.sequence.dtw(a.T, b.T)
-    # The end of the path has the sum of the Euclidean distances along it.
+    # The last cell has the sum of the Euclidean distances along the path.
     return float(10 * np.sqrt(2) / np.log(10) * cost[-1, -1] / len(path))
 
 
@@ -134,7 +166,7 @@ def _cepstra(samples: np.ndarray, mel: MelConfig) -> np.ndarray:
 def round_trip_record(
     result: RoundTrip, voice: Synthesizer, recognizer: Recognizer, manifest: Path
 ) -> dict[str, Any]:
-    """All figures, and what made them."""
+    """Record for JSON: all figures, and the models, data, command and commit they come from."""
     return {
         "voice": voice.config.voice,
         "voice_sha256": voice.config.weights_sha256,
@@ -145,7 +177,7 @@ def round_trip_record(
         "sentences": result.sentences,
         "rtf": result.rtf,
         "mcd": result.mcd,
-        "heard": [h.to_dict() for h in result.heard],
+        "heard": [r.to_dict() for r in result.results],
         "command": this_command(),
         "commit": git_commit(),
         "environment": environment(),
@@ -153,12 +185,12 @@ def round_trip_record(
 
 
 def round_trip_text(result: RoundTrip) -> str:
-    """For people."""
+    """Report of a round trip."""
     lines = [f"{result.sentences} sentences; RTF {result.rtf:.3f}, MCD {result.mcd:.2f} dB", ""]
     lines += [f"{'speaker':18} {'read by':14} {'CER':>8} {'WER':>8}  recordings"]
     lines += [
-        f"{h.speaker:18} {h.reader:14} {h.result.cer:8.2%} {h.result.wer:8.2%}  "
-        f"{h.result.utterances}"
-        for h in result.heard
+        f"{r.speaker:18} {r.reader:14} {r.result.cer:8.2%} {r.result.wer:8.2%}  "
+        f"{r.result.utterances}"
+        for r in result.results
     ]
     return "\n".join(lines)

@@ -1,8 +1,7 @@
-"""`asr tune`: language model weights that make the fewest word errors on a dev set."""
+"""Search for the language model weights with the lowest WER on a dev set (`asr tune`)."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING
 from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.data.manifest import Utterance, read_manifest
-from asr.decoding.decoder import Decoder, Decoding, LmRecord, Weights
+from asr.decoding.decoder import Decoder
+from asr.decoding.lm_record import LmRecord, LmWeights
+from asr.decoding.options import Decoding
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate
 from asr.models import find_model
@@ -30,9 +31,9 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Trial:
-    """WER and CER (fractions) of one setting."""
+    """Word and character error rate of one set of weights, as fractions."""
 
-    weights: Weights
+    weights: LmWeights
     wer: float
     cer: float
 
@@ -47,45 +48,59 @@ def tune(
     spellings: Sequence[float] = SPELLINGS,
     shares: Sequence[float] = SHARES,
 ) -> list[Trial]:
-    """Try weights, best first; the network runs once.
+    """Evaluate many sets of weights on a dev set. The network runs only once.
 
-    Every alpha with every beta, the other values of unknown with the best pair, those of spelling
-    where words are found by their sound, then the neighbours of the best, half a step away. With a
-    recurrent model, which makes every trial slow, only its shares beside what the n-gram model was
-    tuned to, then the neighbours. Of equal WER, the better CER is better.
+    The search tries every alpha with every beta, then `unknowns` with the best pair, then
+    `spellings` if the recogniser finds words by their phones, then alphas and betas half a step
+    away from the best ones. A recurrent model makes every trial slow: with one, the search tries
+    `shares` with the n-gram model's tuned weights, then alphas and betas half a step away.
 
     Args:
-        decoding: with a language model and a beam; its weights are not used.
+        model: name of a shipped model, or path of a model directory.
+        manifest: the dev set.
+        decoding: options of decoding, with a language model. Their weights are not used.
+        alphas: values of `LmWeights.alpha`.
+        betas: values of `LmWeights.beta`.
+        unknowns: values of `LmWeights.unknown`.
+        spellings: values of `LmWeights.spelling`.
+        shares: values of `LmWeights.share`.
+
+    Returns:
+        The trials, by rising WER; of equal WER, by rising CER.
 
     Raises:
-        AsrError: the model, the manifest, a recording of it or the language model is wrong.
+        AsrError: there is no language model; or the model, the manifest, a recording or the
+            language model is broken.
     """
     if decoding.lm is None:
-        raise ConfigError("what is tuned are a language model's weights: give one with --lm")
+        raise ConfigError("tuning needs a language model: give --lm")
     utterances = read_manifest(manifest)
     recognizer = load_recognizer(model, decoding)
-    beam = recognizer.decoder.decoding.beam
-    assert beam is not None
+    beam = recognizer.decoder.decoding.beam or LmWeights().beam
     logits = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
     middle = unknowns[len(unknowns) // 2]
-    trials: dict[Weights, Trial] = {}
+    trials: dict[LmWeights, Trial] = {}
 
-    def attempt(settings: Sequence[Weights], what: str) -> Weights:
+    def attempt(settings: Sequence[LmWeights], label: str) -> LmWeights:
+        """Evaluate new sets of weights; returns the best set of all so far."""
         new = [w for w in dict.fromkeys(settings) if w not in trials]
-        for weights in track(new, len(new), what):
-            trials[weights] = _trial(recognizer.decoder, weights, logits, utterances)
+        for weights in track(new, len(new), label):
+            trials[weights] = _evaluate_weights(recognizer.decoder, weights, logits, utterances)
         return _ranked(trials.values())[0].weights
 
     if decoding.rnn_lm is None:
-        best = attempt([Weights(a, b, middle, beam) for a in alphas for b in betas], "alpha, beta")
+        grid = [
+            LmWeights(alpha=a, beta=b, unknown=middle, beam=beam) for a in alphas for b in betas
+        ]
+        best = attempt(grid, "alpha, beta")
         best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
         if recognizer.config.acoustic.phones:
             best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
     else:
         lm = decoding.lm_file(find_model(model))
-        assert lm is not None
-        known = replace(LmRecord.read(lm).weights, beam=beam)
-        best = attempt([replace(known, share=s) for s in shares], "share")
+        assert lm is not None  # decoding.lm is given
+        tuned = replace(LmRecord.read(lm).weights, beam=beam)
+        best = attempt([replace(tuned, share=s) for s in shares], "share")
     a, b = _half_step(alphas), _half_step(betas)
     around = [(best.alpha + i * a, best.beta + j * b) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     attempt(
@@ -96,34 +111,50 @@ def tune(
 
 
 def save_best(trials: Sequence[Trial], model: str, manifest: Path, decoding: Decoding) -> Path:
-    """Keep the first trial's weights where `decoding` looks for them; returns the file's path.
+    """Store the weights of the first trial in the record that `decoding` reads them from.
+
+    Args:
+        trials: trials by `tune`, best first.
+        model: the recogniser of the trials.
+        manifest: the dev set of the trials.
+        decoding: options of the trials, with a language model.
+
+    Returns:
+        The path of the record.
 
     Raises:
-        ConfigError: the record that is there is broken.
+        ConfigError: there is no language model, or its existing record is broken.
     """
     path = decoding.tuned_file(find_model(model))
-    assert path is not None
+    if path is None:
+        raise ConfigError("weights need a language model: give --lm")
     best = trials[0]
     tuned = {
-        "command": this_command(), "commit": git_commit(), "model": model,
-        "manifest": str(manifest), "lm": str(decoding.lm), "wer": best.wer, "cer": best.cer,
-    }  # fmt: skip
-    record = LmRecord.read(path)
-    return dataclasses.replace(record, weights=best.weights, tuned=tuned).write(path)
+        "command": this_command(),
+        "commit": git_commit(),
+        "model": model,
+        "manifest": str(manifest),
+        "lm": str(decoding.lm),
+        "wer": best.wer,
+        "cer": best.cer,
+    }
+    return replace(LmRecord.read(path), weights=best.weights, tuned=tuned).write(path)
 
 
-def _trial(
-    decoder: Decoder, weights: Weights, logits: Sequence[np.ndarray],
+def _evaluate_weights(
+    decoder: Decoder,
+    weights: LmWeights,
+    logits: Sequence[np.ndarray],
     utterances: Sequence[Utterance],
-) -> Trial:  # fmt: skip
+) -> Trial:
     tokenizer = decoder.tokenizer
-    decoder.weigh(weights)
+    decoder.set_weights(weights)
     results = [
         Transcript(tokenizer.decode(decoder.search(row)[0].labels), 0.0, u.duration)
         for row, u in zip(logits, utterances, strict=True)
     ]
-    found = evaluate(utterances, results, tokenizer.normalise)
-    return Trial(weights, found.wer, found.cer)
+    result = evaluate(utterances, results, tokenizer.normalise)
+    return Trial(weights, result.wer, result.cer)
 
 
 def _ranked(trials: Iterable[Trial]) -> list[Trial]:

@@ -1,88 +1,94 @@
-"""Estimation of word n-gram models: interpolated modified Kneser-Ney, in numpy."""
+"""Estimation of n-gram models: interpolated modified Kneser-Ney smoothing, in numpy."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from asr.errors import ConfigError
-from asr.language.ngram import END, NEVER, START, UNKNOWN, NgramModel
+from asr.language.ngram import NgramModel
+from asr.language.word_lm import END, NEVER, START, UNKNOWN
 
 
-@dataclass(frozen=True)
-class _Grams:
-    """The n-grams of one order that occur, each by its place in these arrays.
+class _NgramTable(NamedTuple):
+    """The n-grams of one order that occur in a text.
 
-    context: place of its first n − 1 words in the order below; suffix: of its last n − 1; word:
-    number of its last word; first: of its first; raw: occurrences.
+    Attributes:
+        context: place of the n-gram's first n − 1 words in the table of the order below: [count].
+        suffix: place of its last n − 1 words in the same table: [count].
+        last: number of its last word: [count].
+        first: number of its first word: [count].
+        occurrences: how often it occurs: [count].
     """
 
     context: np.ndarray
     suffix: np.ndarray
-    word: np.ndarray
+    last: np.ndarray
     first: np.ndarray
-    raw: np.ndarray
+    occurrences: np.ndarray
 
 
 def estimate(
     sentences: Sequence[Sequence[str]], order: int, prune: Sequence[int] = ()
 ) -> NgramModel:
-    """Interpolated modified Kneser-Ney estimate (Chen & Goodman, 1998), in back-off form.
+    """Estimate a model with interpolated modified Kneser-Ney smoothing (Chen & Goodman, 1998).
 
     Args:
-        sentences: words of each.
-        order: words of the longest n-grams.
-        prune: for each order, n-grams that occur so often or less are left out, and their
-            probability goes to the back-off; words (order 1) become <unk>. The last number holds
-            for the orders behind it; (0, 1) keeps all words, and what occurs twice.
+        sentences: words of each sentence.
+        order: number of words in the longest n-grams.
+        prune: for each order, n-grams with this many occurrences or fewer are left out, and the
+            back-off gets their probability. Pruned words (order 1) become <unk>. The last number
+            applies to all higher orders: (0, 1) keeps all words, and the longer n-grams that occur
+            twice or more. Default: no pruning.
 
     Raises:
-        ConfigError: an order below 1, no words, or prune counts that are negative or fall.
+        ConfigError: the order is below 1, the text has no words, or the prune counts are negative
+            or decrease.
     """
     if order < 1:
         raise ConfigError(f"language model: order must be 1 or more, found {order}")
     limits = [*prune, *[prune[-1] if prune else 0] * order][:order]
     if any(a > b for a, b in zip([0, *limits], limits, strict=False)) or len(prune) > order:
         raise ConfigError(
-            f"language model: prune {','.join(map(str, prune))}: expected at most {order} numbers, "
-            "from 0 and none below the one before it"
+            f"language model: prune {','.join(map(str, prune))}: expected at most {order} numbers "
+            "of 0 or more that do not decrease"
         )
-    frequent = {
-        w for w, n in Counter(w for s in sentences for w in s).items() if n > limits[0]
-    } - {START, END, UNKNOWN}  # fmt: skip
+    counter = Counter(word for sentence in sentences for word in sentence)
+    frequent = {word for word, count in counter.items() if count > limits[0]}
+    frequent -= {START, END, UNKNOWN}
     if not frequent:
-        raise ConfigError("language model: the text has no words (that occur often enough)")
+        raise ConfigError("language model: the text has no words, or prune leaves none")
     words = [START, END, UNKNOWN, *sorted(frequent)]
     tables = _count(sentences, words, order)
     kept = [np.arange(len(words))]
     grams, probabilities, weights = [kept[0][:, None]], [], [np.zeros(len(words))]
     lower = np.empty(0)
     for n, table in enumerate(tables, 1):
-        counts = _adjusted(table, tables[n] if n < order else None)
+        counts = _adjusted_counts(table, tables[n] if n < order else None)
         if n == 1:
             counts[words.index(START)] = 0
         discounts = _discounts(counts)
         share = np.maximum(counts - discounts[np.minimum(counts, 3)], 0.0)
         if n > 1:
-            share[table.raw <= limits[n - 1]] = 0.0
-        contexts = len(tables[n - 2].word) if n > 1 else 1
+            share[table.occurrences <= limits[n - 1]] = 0.0
+        contexts = len(tables[n - 2].last) if n > 1 else 1
         totals = np.bincount(table.context, counts, contexts)
         share /= np.maximum(totals, 1)[table.context]
-        # What the n-grams that are kept leave over: discounts, and all of those left out.
+        # Probability left for the back-off: the discounts, and the pruned n-grams.
         rest = 1 - np.bincount(table.context, share, contexts)
         below = lower[table.suffix] if n > 1 else np.full(len(words), 1 / (len(words) - 1))
         lower = share + rest[table.context] * below
         if n > 1:
-            # Words of the context (kept wherever the n-gram is: it occurs as often) and the last.
-            chosen = np.flatnonzero(table.raw > limits[n - 1])
+            # A kept n-gram's context is kept as well: it occurs at least as often.
+            chosen = np.flatnonzero(table.occurrences > limits[n - 1])
             place = np.full(contexts, -1)
             place[kept[-1]] = np.arange(len(kept[-1]))
             weights[-1] = np.where(totals > 0, rest, 1.0)[kept[-1]]
             contexts_of = grams[-1][place[table.context[chosen]]]
-            grams.append(np.column_stack([contexts_of, table.word[chosen]]))
+            grams.append(np.column_stack([contexts_of, table.last[chosen]]))
             kept.append(chosen)
             weights.append(np.ones(len(chosen)))
         probabilities.append(lower[kept[-1]])
@@ -92,11 +98,11 @@ def estimate(
     )
 
 
-def read_counts(text: str) -> tuple[int, ...]:
-    """Numbers between commas, for `prune`.
+def parse_prune_counts(text: str) -> tuple[int, ...]:
+    """Parse the option `prune`, whole numbers separated by commas.
 
     Raises:
-        ConfigError: something else.
+        ConfigError: the text is not of this form.
     """
     try:
         return tuple(int(part) for part in text.split(","))
@@ -108,8 +114,10 @@ def _log10(values: np.ndarray) -> np.ndarray:
     return np.log10(np.maximum(values, 10.0**NEVER)).astype(np.float32)
 
 
-def _count(sentences: Sequence[Sequence[str]], words: Sequence[str], order: int) -> list[_Grams]:
-    """The n-grams of each order up to `order` in the sentences, marked by <s> and </s>."""
+def _count(
+    sentences: Sequence[Sequence[str]], words: Sequence[str], order: int
+) -> list[_NgramTable]:
+    """The n-grams of each order up to `order`, in the sentences with <s> and </s> around them."""
     ids = {word: i for i, word in enumerate(words)}
     start, end, unknown = ids[START], ids[END], ids[UNKNOWN]
     numbers: list[int] = []
@@ -119,43 +127,53 @@ def _count(sentences: Sequence[Sequence[str]], words: Sequence[str], order: int)
         numbers.append(end)
     tokens = np.array(numbers, np.int64)
     starts = np.flatnonzero(tokens == start)
-    # How many words of the sentence stand before each: an n-gram must not begin before <s>.
+    # Words of the sentence before each word: an n-gram must not begin before <s>.
     before = np.arange(len(tokens)) - np.repeat(starts, np.diff([*starts, len(tokens)]))
     size = len(words)
-    everyone = np.arange(size)
-    none = np.zeros(size, np.int64)
-    tables = [_Grams(none, none, everyone, everyone, np.bincount(tokens, minlength=size))]
-    places = tokens  # of the n-gram that ends at each token, in the table of its order
+    numbered = np.arange(size)
+    zeros = np.zeros(size, np.int64)
+    tables = [_NgramTable(zeros, zeros, numbered, numbered, np.bincount(tokens, minlength=size))]
+    places = tokens  # place of the n-gram that ends at each token, in the table of its order
     for n in range(2, order + 1):
         ends = np.flatnonzero(before >= n - 1)
-        found, one, which, raw = np.unique(
+        keys, example, inverse, occurrences = np.unique(
             places[ends - 1] * size + tokens[ends],
-            return_index=True, return_inverse=True, return_counts=True,
-        )  # fmt: skip
-        context = found // size
-        suffix = places[ends[one]]
-        tables.append(_Grams(context, suffix, found % size, tables[-1].first[context], raw))
+            return_index=True,
+            return_inverse=True,
+            return_counts=True,
+        )
+        context = keys // size
+        tables.append(
+            _NgramTable(
+                context=context,
+                suffix=places[ends[example]],
+                last=keys % size,
+                first=tables[-1].first[context],
+                occurrences=occurrences,
+            )
+        )
         places = np.full(len(tokens), -1)
-        places[ends] = which
+        places[ends] = inverse
     return tables
 
 
-def _adjusted(table: _Grams, longer: _Grams | None) -> np.ndarray:
-    """Occurrences for the highest order, for the others in how many words' company.
+def _adjusted_counts(table: _NgramTable, longer: _NgramTable | None) -> np.ndarray:
+    """Counts for Kneser-Ney: occurrences for the highest order, else continuation counts.
 
-    An n-gram at a sentence's start has nothing before it and keeps its occurrences.
+    The continuation count of an n-gram is the number of different words before it. An n-gram that
+    begins with <s> has no word before it and keeps its occurrences.
     """
     if longer is None:
-        return table.raw.copy()
-    company = np.bincount(longer.suffix, minlength=len(table.raw))
-    return np.where(table.first == 0, table.raw, company)
+        return table.occurrences.copy()
+    continuations = np.bincount(longer.suffix, minlength=len(table.occurrences))
+    return np.where(table.first == 0, table.occurrences, continuations)
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """What is taken from counts of 0, 1, 2 and 3 or more."""
+    """Discounts of counts of 0, 1, 2, and 3 or more."""
     n1, n2, n3, n4 = (int((counts == c).sum()) for c in (1, 2, 3, 4))
     if not (n1 and n2 and n3):
-        return np.array([0.0, 0.5, 1.0, 1.5])  # too little text for its counts of counts to say
+        return np.array([0.0, 0.5, 1.0, 1.5])  # too little text to estimate them
     y = n1 / (n1 + 2 * n2)
     values = [1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
     return np.array([0.0, *(min(max(value, 0.0), i + 1.0) for i, value in enumerate(values))])

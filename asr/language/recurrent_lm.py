@@ -1,16 +1,12 @@
-"""`RecurrentLM`: a trained recurrent language model in numpy, word by word or whole sentences.
-
-It answers as `asr.language.ngram.NgramModel` does (`start`, `step`), so that a search can be told of either.
-"""
+"""`RecurrentLM`: a trained recurrent language model in numpy, for words or whole sentences."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass as plain
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -19,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from asr.base.config import STRICT
 from asr.ctc.best_path import log_softmax
 from asr.errors import ConfigError
-from asr.language.ngram import END
+from asr.language.word_lm import END
 from asr.models import find_model
 from asr.networks.acoustic_config import Cell
 from asr.networks.model_directory import read_config
@@ -28,59 +24,79 @@ from asr.networks.weights import WeightArrays
 from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig
 
 BOUNDARY = BLANK
-"""Label before a sentence's first and behind its last: text never has the blank's."""
-REMEMBERED = 4096
-"""Beginnings of sentences whose states are kept: 4 kB and a distribution over the labels each."""
-BATCH = 128
-"""Sentences scored together."""
-STEPS = 128
-"""Of them, steps whose distributions are computed together."""
+"""Label before the first label of a sentence and behind its last one. Text never has the blank."""
+CACHE_SIZE = 4096
+"""Beginnings of sentences whose cell states and next-label distributions are cached, about 4 kB
+each."""
+BATCH_SIZE = 128
+"""Sentences scored in one batch."""
+STEPS_AT_ONCE = 128
+"""Steps whose distributions over all labels are computed at once: more would not fit the cache of
+the processor."""
 LOG10 = float(np.log(10))
 
-State = tuple[int, ...]
-"""The labels so far. Equal for equal words, by whichever way a search came to them."""
+LabelHistory = tuple[int, ...]
+"""The labels of a sentence so far, from `BOUNDARY` on. Equal words give equal histories."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class LanguageNetworkConfig:
-    """Shape of the network (asr/language/recurrent_network.py)."""
+    """Shape of the network (`asr.language.recurrent_network`).
+
+    Attributes:
+        cell: kind of recurrent cell. Default LSTM.
+        units: units of each layer. Default 512.
+        layers: recurrent layers. Default 1.
+        embedding: size of a label's vector, in the input and the output layer. Default 256.
+        dropout: share of inputs and outputs that training sets to 0. Default 0.1.
+    """
 
     cell: Cell = "lstm"
     units: int = Field(default=512, ge=1)
     layers: int = Field(default=1, ge=1)
     embedding: int = Field(default=256, ge=1)
-    """Size of a label's vector, in the input and in the output layer."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 @dataclass(frozen=True, config=STRICT)
 class LanguageConfig:
-    """The content of a language model's `model.json`."""
+    """The content of a language model's `model.json`.
+
+    Attributes:
+        language: name of the model.
+        tokenizer: units of text.
+        network: shape of the network.
+        training: the run that made the weights: command, seed, data, commit, scores.
+        versions: versions of the libraries in that run.
+        weights_sha256: SHA-256 of `weights.npz`.
+        format: version of this file's format.
+    """
 
     language: str
-    """Its name."""
     tokenizer: TokenizerConfig
     network: LanguageNetworkConfig
     training: dict[str, Any] = Field(default_factory=dict)
-    """Summary of the run that made the weights: command, seed, data, commit, scores."""
     versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str = ""
     format: int = 1
 
 
 class Speller:
-    """Words → labels, each with what parts it from the word before; END is `BOUNDARY`.
+    """Spells a sentence in labels, word by word. The labels of `END` are `BOUNDARY`.
 
-    Word by word also for subwords, so that a word's labels do not depend on its neighbours.
+    Subword tokenizers, too, encode each word by itself, so that a word's labels do not depend on
+    its neighbours.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self._words: dict[str, State] = {END: (BOUNDARY,)}
+        self._words: dict[str, tuple[int, ...]] = {END: (BOUNDARY,)}
 
-    def __call__(self, word: str, first: bool) -> State:
-        """Raises:
-        TextError: a character that the model does not know.
+    def word(self, word: str, first: bool) -> tuple[int, ...]:
+        """The labels of a word, with the space before it unless it is the first word.
+
+        Raises:
+            TextError: the word has a character that the model does not know.
         """
         if word not in self._words:
             self._words[word] = tuple(self.tokenizer.encode(word, "language model"))
@@ -89,30 +105,32 @@ class Speller:
             return self._words[word]
         return (space, *self._words[word])
 
-    def sentence(self, words: Sequence[str]) -> list[State]:
+    def sentence(self, words: Sequence[str]) -> list[tuple[int, ...]]:
         """The labels of each word, and of the end."""
-        return [self(word, first=i == 0) for i, word in enumerate((*words, END))]
+        return [self.word(word, first=i == 0) for i, word in enumerate((*words, END))]
 
 
-@plain(frozen=True)
-class _Known:
-    """What is known of the beginning of a sentence: the cells' state, and log-probabilities
-    [labels] of what follows, in nats."""
+class _Cached(NamedTuple):
+    """Results for the beginning of a sentence: the cells' states, and the log-probabilities of the
+    next label, in nats: [labels]."""
 
-    state: tuple[CellState, ...]
-    following: np.ndarray
+    cells: tuple[CellState, ...]
+    next_label: np.ndarray
 
 
 class RecurrentLM:
-    """A language model of characters or subwords, scored by words.
+    """A language model of characters or subwords that scores words.
 
-    Scores are log10 probabilities, as in ARPA files. The probability of a word is that of its
-    labels; a sentence's is exact.
+    `start` and `step` work as in `WordLM`. There is no vocabulary: the model scores every word of
+    its alphabet. Scores are log10 probabilities; a word's probability is the product of its
+    labels' probabilities.
     """
 
     def __init__(self, config: LanguageConfig, weights: WeightArrays) -> None:
-        """Raises:
-        ModelError: the weights are not those of this configuration.
+        """Take the weights of a model.
+
+        Raises:
+            ModelError: the weights do not fit the configuration.
         """
         self.config, network = config, config.network
         self.tokenizer = Tokenizer(config.tokenizer)
@@ -128,75 +146,85 @@ class RecurrentLM:
             weights, "language/stack", size, network.cell, network.units, network.layers
         )
         weights.finish()
-        self._known: OrderedDict[State, _Known] = OrderedDict()
+        self._cache: OrderedDict[LabelHistory, _Cached] = OrderedDict()
         self._speller = Speller(self.tokenizer)
 
     @classmethod
     def load(cls, model: str | PathLike[str]) -> RecurrentLM:
-        """A model by shipped name or directory.
+        """Load a model by shipped name or directory.
 
         Raises:
-            ModelError, ConfigError: it is missing, damaged, or of another kind.
+            ModelError: the model is missing or damaged.
+            ConfigError: the model is not a language model.
         """
         folder = find_model(model)
         config = read_config(LanguageConfig, folder)
         return cls(config, WeightArrays(Path(folder, "weights.npz"), config.weights_sha256))
 
-    def start(self) -> State:
+    def start(self) -> LabelHistory:
         """State at the start of a sentence."""
         return (BOUNDARY,)
 
-    def step(self, state: State, word: str) -> tuple[float, State]:
-        """Log10 probability of `word` in `state`, and the state behind it."""
+    def step(self, state: LabelHistory, word: str) -> tuple[float, LabelHistory]:
+        """Log10 probability of `word` in `state`, and the state behind the word.
+
+        Raises:
+            TextError: the word has a character that the model does not know.
+        """
         total = 0.0
-        for label in self._speller(word, first=len(state) == 1):
-            total += float(self._after(state).following[label])
+        for label in self._speller.word(word, first=len(state) == 1):
+            total += float(self.next_label(state)[label])
             state = (*state, label)
         return total / LOG10, state
 
-    def word_scores(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """Of each sentence the log10 probabilities of its words, and of its end: [words + 1].
+    def next_label(self, history: LabelHistory) -> np.ndarray:
+        """Log-probabilities of the next label, in nats: float32 [labels]. They are cached.
 
-        Sentences are scored in batches: much faster than `step`.
+        Args:
+            history: labels from `BOUNDARY` on.
+        """
+        return self._after(history).next_label
+
+    def word_scores(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """Log10 probabilities of the words and the end of each sentence: [words + 1] each.
+
+        Sentences are scored in batches, which is much faster than `step`.
+
+        Raises:
+            TextError: a word has a character that the model does not know.
         """
         spelled = [self._speller.sentence(words) for words in sentences]
         scores: list[np.ndarray] = [np.empty(0)] * len(spelled)
         order = sorted(range(len(spelled)), key=lambda i: sum(map(len, spelled[i])))
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            flat = [[label for word in spelled[i] for label in word] for i in batch]
-            lengths = np.array([len(labels) for labels in flat])
-            inputs = np.full((len(batch), lengths.max()), BOUNDARY)
-            for row, labels in zip(inputs, flat, strict=True):
-                row[1 : len(labels)] = labels[:-1]
-            valid = np.arange(inputs.shape[1]) < lengths[:, None]
-            with one_thread():
-                outputs = self.stack.run(self.embedding[inputs], lengths)
-                chosen = self._chosen(outputs[valid], np.concatenate(flat)) / LOG10
-            ends = np.cumsum([len(word) for i in batch for word in spelled[i]])
-            each = np.split(
-                np.add.reduceat(chosen, [0, *ends[:-1]]),
-                np.cumsum([len(spelled[i]) for i in batch])[:-1],
-            )
-            for i, row in zip(batch, each, strict=True):
+        for start in range(0, len(order), BATCH_SIZE):
+            batch = order[start : start + BATCH_SIZE]
+            rows = self._score_batch([spelled[i] for i in batch])
+            for i, row in zip(batch, rows, strict=True):
                 scores[i] = row
         return scores
 
     def sentence(self, words: Sequence[str]) -> float:
-        """Log10 probability of a whole sentence, its end included."""
+        """Log10 probability of a sentence, its end included."""
         return float(self.word_scores([words])[0].sum())
 
     def generate(
-        self, prompt: str = "", temperature: float = 1.0, top_p: float = 1.0,
-        seed: int | tuple[int, ...] = 0, most: int = 200,
-    ) -> str:  # fmt: skip
-        """A sentence that begins with `prompt`, label by label until the model ends it.
+        self,
+        prompt: str = "",
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int | tuple[int, ...] = 0,
+        max_labels: int = 200,
+    ) -> str:
+        """Continue `prompt` label by label until the model ends the sentence.
 
         Args:
-            temperature: below 1 the likely is likelier, near 0 the likeliest always.
-            top_p: only the likeliest labels that together have this probability are drawn from
-                (nucleus sampling: Holtzman et al., 2020).
-            most: labels at most.
+            prompt: beginning of the sentence. Default: none.
+            temperature: below 1, likely labels become likelier; near 0, the likeliest label always
+                follows. Default 1.
+            top_p: draw from the fewest labels that together have this probability (nucleus
+                sampling: Holtzman et al., 2020). Default 1, all labels.
+            seed: seed of the random numbers. Default 0.
+            max_labels: length at which the sentence is cut, in labels. Default 200.
 
         Raises:
             ConfigError: temperature or top_p is out of range.
@@ -208,45 +236,64 @@ class RecurrentLM:
             )
         rng = np.random.default_rng(seed)
         labels = [BOUNDARY, *self.tokenizer.encode(prompt, "prompt")]
-        while len(labels) <= most:
-            logits = self._after(tuple(labels)).following.astype(np.float64) / temperature
+        while len(labels) <= max_labels:
+            logits = self.next_label(tuple(labels)).astype(np.float64) / temperature
             label = _draw(np.exp(log_softmax(logits)), top_p, rng)
             if label == BOUNDARY:
                 break
             labels.append(label)
         return self.tokenizer.decode(labels[1:])
 
-    def _following(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs of the stack [..., units] → log-probabilities [..., labels]."""
+    def _score_batch(self, sentences: list[list[tuple[int, ...]]]) -> list[np.ndarray]:
+        """`word_scores` of sentences in labels, computed as one padded batch."""
+        flat = [[label for word in sentence for label in word] for sentence in sentences]
+        lengths = np.array([len(labels) for labels in flat])
+        inputs = np.full((len(flat), lengths.max()), BOUNDARY)
+        for row, labels in zip(inputs, flat, strict=True):
+            row[1 : len(labels)] = labels[:-1]
+        valid = np.arange(inputs.shape[1]) < lengths[:, None]
+        with one_thread():
+            outputs = self.stack.run(self.embedding[inputs], lengths)
+            chosen = self._label_scores(outputs[valid], np.concatenate(flat)) / LOG10
+        ends = np.cumsum([len(word) for sentence in sentences for word in sentence])
+        words = np.add.reduceat(chosen, [0, *ends[:-1]])
+        return np.split(words, np.cumsum([len(sentence) for sentence in sentences])[:-1])
+
+    def _label_scores(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Log-probabilities, in nats, of the labels that followed: [steps].
+
+        Args:
+            outputs: outputs of the stack, [steps, units].
+            labels: the next label of each step, [steps].
+        """
+        parts = []
+        for first in range(0, len(labels), STEPS_AT_ONCE):
+            rows = self._distributions(outputs[first : first + STEPS_AT_ONCE])
+            parts.append(rows[np.arange(len(rows)), labels[first : first + STEPS_AT_ONCE]])
+        return np.concatenate(parts)
+
+    def _distributions(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the stack [..., units] → log-probabilities of the next label [..., labels]."""
         logits = (outputs @ self.kernel + self.shift) @ self.embedding.T + self.bias
         return log_softmax(logits)
 
-    def _chosen(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Outputs [steps, units] and the labels that followed → their log-probabilities [steps]."""
-        parts = []
-        # Few at a time: distributions over all labels of all steps would not fit the cache.
-        for first in range(0, len(labels), STEPS):
-            rows = self._following(outputs[first : first + STEPS])
-            parts.append(rows[np.arange(len(rows)), labels[first : first + STEPS]])
-        return np.concatenate(parts)
-
-    def _after(self, state: State) -> _Known:
-        found = self._known.get(state)
+    def _after(self, history: LabelHistory) -> _Cached:
+        found = self._cache.get(history)
         if found is not None:
-            self._known.move_to_end(state)
+            self._cache.move_to_end(history)
             return found
-        before = self._after(state[:-1]).state if len(state) > 1 else self.stack.start(1)
+        before = self._after(history[:-1]).cells if len(history) > 1 else self.stack.start(1)
         with one_thread():
-            output, after = self.stack.step(self.embedding[[state[-1]]], before)
-            following = self._following(output)[0]
-        found = self._known[state] = _Known(after, following)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+            output, cells = self.stack.step(self.embedding[[history[-1]]], before)
+            next_label = self._distributions(output)[0]
+        found = self._cache[history] = _Cached(cells, next_label)
+        if len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
         return found
 
 
 def _draw(probabilities: np.ndarray, top_p: float, rng: np.random.Generator) -> int:
-    """A label out of the fewest, likeliest ones that have `top_p` together."""
+    """A random label among the fewest likeliest labels that together have `top_p`."""
     order = np.argsort(-probabilities, kind="stable")
     total = np.cumsum(probabilities[order])
     kept = order[: int(np.searchsorted(total, top_p * total[-1])) + 1]

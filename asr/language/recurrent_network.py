@@ -1,4 +1,4 @@
-"""The language model's network: label ids so far → logits of the next one."""
+"""`LanguageNetwork`: the network of a recurrent language model, in TensorFlow, for training."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from asr.networks.recurrent import RecurrentStack
 class LanguageNetwork(keras.Model):
     """Embedding, `RecurrentStack`, and the embedding again as the output layer.
 
-    Called with int32 ids [batch, time] and lengths [batch]; returns float32 logits
-    [batch, time, labels] of what follows each id. Sharing the embedding (Press & Wolf, 2017)
-    leaves most of a small model's weights to the recurrent layers.
+    Because input and output share the embedding (Press & Wolf, 2017), most weights of a small
+    model are in the recurrent layers.
+
+    Args:
+        config: shape of the network.
+        labels: size of the tokenizer.
     """
 
     def __init__(self, config: LanguageNetworkConfig, labels: int) -> None:
@@ -30,19 +33,30 @@ class LanguageNetwork(keras.Model):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         config = self.config
         self.embedding = self.add_weight(
-            shape=(self.labels, config.embedding), name="embedding",
+            shape=(self.labels, config.embedding),
+            name="embedding",
             initializer=keras.initializers.RandomNormal(stddev=config.embedding**-0.5),
-        )  # fmt: skip
+        )
         self.bias = self.add_weight(shape=(self.labels,), initializer="zeros", name="bias")
         self.stack.build((None, None, config.embedding))
         self.projection.build((None, None, config.units))
         self.built = True
 
     def call(self, ids: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Predict the label that follows each label.
+
+        Args:
+            ids: label ids, int32 [batch, time].
+            lengths: labels of each sentence, int32 [batch].
+            training: whether dropout is active. Default False.
+
+        Returns:
+            Logits, float32 [batch, time, labels].
+        """
         x = self.drop(tf.gather(self.embedding.value, ids), training=training)
         x = self.stack(x, mask=tf.sequence_mask(lengths, tf.shape(ids)[1]), training=training)
         return tf.matmul(self.projection(x), self.embedding.value, transpose_b=True) + self.bias
 
     def named_weights(self) -> dict[str, Any]:
-        """Every trained variable by its path."""
+        """The trainable variables by path."""
         return {variable.path: variable for variable in self.trainable_variables}

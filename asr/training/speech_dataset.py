@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from asr.networks.acoustic_config import AcousticConfig
 
 JOINED_SECONDS = 20.0
-"""Longest pair of joined utterances: the window of long recordings in `asr.decoding.longform`."""
+"""Longest pair of joined utterances: the longest window in `asr.decoding.windowing`."""
 SPARE_FRAMES = 4
 """Frames that augmentation must leave an utterance beyond the fewest that can hold its labels."""
 

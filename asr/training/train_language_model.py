@@ -18,7 +18,6 @@ from asr.base.config import STRICT
 from asr.base.progress import track
 from asr.base.tensorflow import tf
 from asr.errors import ConfigError
-from asr.language.ngram import read_sentences
 from asr.language.recurrent_lm import (
     BOUNDARY,
     LanguageConfig,
@@ -26,6 +25,7 @@ from asr.language.recurrent_lm import (
     Speller,
 )
 from asr.language.recurrent_network import LanguageNetwork
+from asr.language.sentences import read_sentences
 from asr.networks.model_directory import write_model
 from asr.networks.weights import weights_file
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords

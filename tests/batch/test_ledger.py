@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asr.batch.ledger import LEDGER, Entry, Ledger, digest, settings_key
-from asr.decoding.decoder import Decoding
+from asr.decoding.options import Decoding
 
 
 @pytest.fixture

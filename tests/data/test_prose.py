@@ -15,8 +15,8 @@ from asr.data import prose
 from asr.data.manifest import Utterance, write_manifest
 from asr.data.prose import HeldOut, collect_sentences, normalised_sentences, plain_sentences
 from asr.data.prose_sources import SOURCES, ProseSource, files_reader
-from asr.decoding.decoder import LmRecord
-from asr.language.ngram import read_arpa
+from asr.decoding.lm_record import LmRecord
+from asr.language.arpa import read_arpa
 
 BOOK = "Call me Mr. Ishmael. Some years ago -- never mind how long -- I went to sea!\n\nYes; well."
 READERS = {source.name: source.read for source in SOURCES}

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from asr.data.manifest import Utterance, write_manifest
-from asr.decoding.decoder import Decoder, Decoding, LmRecord, Weights, read_phrases
+from asr.decoding.decoder import Decoder
+from asr.decoding.lm_record import LmRecord, LmWeights
+from asr.decoding.options import Decoding
+from asr.decoding.word_lists import read_phrases
 from asr.errors import ConfigError
 from asr.evaluation.tuning import save_best, tune
+from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
-from asr.language.ngram import read_sentences, write_arpa
+from asr.language.sentences import read_sentences
 from asr.recognizer import Recognizer
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
 
@@ -36,7 +40,7 @@ def logits(text: str, confusion: tuple[str, str]) -> np.ndarray:
     return values
 
 
-def test_a_language_model_corrects_and_keeps_times(lm: Path) -> None:
+def test_language_model_corrects_the_text_and_keeps_the_times(lm: Path) -> None:
     values = logits("go forbard ten", ("b", "w"))
     greedy = Decoder(CHARACTERS, Decoding())(values)
     fused = Decoder(CHARACTERS, Decoding(8, lm))(values)
@@ -46,73 +50,71 @@ def test_a_language_model_corrects_and_keeps_times(lm: Path) -> None:
     assert Decoder(CHARACTERS, Decoding(8))(values).labels == greedy.labels
 
 
-def test_nothing_is_decoded_to_nothing(lm: Path) -> None:
+def test_silence_has_no_labels(lm: Path) -> None:
     assert Decoder(CHARACTERS, Decoding(8, lm))(np.zeros([0, 29])).labels == ()
     silence = np.zeros([10, 29])
     silence[:, 0] = 20
     assert Decoder(CHARACTERS, Decoding(8, lm))(silence).labels == ()
 
 
-def test_impossible_decodings_are_errors(lm: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"x\.arpa: a language model needs a beam"):
+def test_invalid_options_are_named(lm: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x\.arpa.*--beam"):
         Decoding(0, lm)
-    with pytest.raises(ConfigError, match="a hot word needs a beam"):
+    with pytest.raises(ConfigError, match=r"hot word.*--beam"):
         Decoding(0, hot_words=("go",))
-    with pytest.raises(ConfigError, match="n-best needs a beam"):
+    with pytest.raises(ConfigError, match=r"n-best.*--beam"):
         Decoding(0, nbest=3)
-    with pytest.raises(ConfigError, match="beam must be 0"):
+    with pytest.raises(ConfigError, match=r"beam.*-1"):
         Decoding(-1)
-    with pytest.raises(ConfigError, match="nbest must be 0"):
+    with pytest.raises(ConfigError, match=r"nbest.*-1"):
         Decoding(nbest=-1)
-    with pytest.raises(ConfigError, match="alpha must be a finite number, found nan"):
+    with pytest.raises(ConfigError, match=r"alpha.*nan"):
         Decoding(lm=lm, alpha=math.nan)
-    with pytest.raises(ConfigError, match="hot_weight must be a finite number, found inf"):
+    with pytest.raises(ConfigError, match=r"hot_weight.*inf"):
         Decoding(hot_words=("go",), hot_weight=math.inf)
     for given in ({"alpha": 0.5}, {"beta": 0.0}, {"unknown": -5.0}):
-        with pytest.raises(
-            ConfigError, match="alpha, beta, unknown, spelling weigh a language model"
-        ):
+        with pytest.raises(ConfigError, match=r"alpha, beta, unknown, spelling .*--lm"):
             Decoding(hot_words=("go",), **given)
-    with pytest.raises(ConfigError, match="this recogniser's is jamo"):
+    with pytest.raises(ConfigError, match=r"x\.arpa.*jamo"):
         Decoder(Tokenizer(TokenizerConfig("jamo", "korean", "")), Decoding(8, lm))
-    with pytest.raises(ConfigError, match="--lm general: this recogniser has no language model"):
+    with pytest.raises(ConfigError, match="--lm general"):
         Decoder(CHARACTERS, Decoding(lm="general"), tmp_path)
-    with pytest.raises(ConfigError, match=r"none\.txt: cannot be read"):
+    with pytest.raises(ConfigError, match=r"none\.txt"):
         Decoder(CHARACTERS, Decoding(lexicon=tmp_path / "none.txt"))
 
 
-def test_what_is_not_said_is_as_tuned_and_what_is_said_wins(lm: Path, tmp_path: Path) -> None:
-    assert Decoding().settle() == Decoding(0)
-    assert Decoding(nbest=3).settle().beam == 16 and Decoding(nbest=30).settle().beam == 30
-    plain = Decoding(lm=lm).settle()
+def test_options_left_open_have_the_tuned_values(lm: Path, tmp_path: Path) -> None:
+    assert Decoding().resolve() == Decoding(0)
+    assert Decoding(nbest=3).resolve().beam == 16 and Decoding(nbest=30).resolve().beam == 30
+    plain = Decoding(lm=lm).resolve()
     assert (plain.beam, plain.alpha, plain.beta, plain.unknown) == (16, 0.5, 1.0, -5.0)
-    record = LmRecord(Weights(0.8, 2.0, -9.0, 12), made={"text": "two sentences"})
+    record = LmRecord(LmWeights(0.8, 2.0, -9.0, 12), made={"text": "two sentences"})
     assert record.write(lm) == tmp_path / "x.json"
-    tuned = Decoding(lm=str(lm), beta=0.0).settle()
+    tuned = Decoding(lm=str(lm), beta=0.0).resolve()
     assert (tuned.beam, tuned.alpha, tuned.beta, tuned.unknown) == (12, 0.8, 0.0, -9.0)
     # "general" is the recogniser's own, with its own record.
     write_arpa(estimate([["go"]], 1), tmp_path / "lm.arpa.gz")
     own = Decoder(CHARACTERS, Decoding(lm="general"), tmp_path).decoding
     assert (own.lm, own.alpha) == ("general", 0.5)
     (tmp_path / "x.json").write_text('{"weights": {"gamma": 1}}')
-    with pytest.raises(ConfigError, match=r"x\.json: weights\.gamma: unknown key"):
-        Decoding(lm=lm).settle()
+    with pytest.raises(ConfigError, match=r"x\.json: weights\.gamma"):
+        Decoding(lm=lm).resolve()
 
 
-def test_n_best_are_different_texts_with_scores(lm: Path) -> None:
+def test_n_best_list_has_different_texts_by_falling_score(lm: Path) -> None:
     values = logits("go forbard ten", ("b", "w"))
     path = Decoder(CHARACTERS, Decoding(nbest=4))(values)
-    texts = [CHARACTERS.decode(labels) for labels, _ in path.others]
+    texts = [CHARACTERS.decode(labels) for labels, _ in path.alternatives]
     assert texts[:2] == ["go forbard ten", "go forward ten"] and len(set(texts)) == 4
-    scores = [score for _, score in path.others]
+    scores = [score for _, score in path.alternatives]
     assert scores == sorted(scores, reverse=True) and scores[0] < 0
-    assert Decoder(CHARACTERS, Decoding(8))(values).others == ()
+    assert Decoder(CHARACTERS, Decoding(8))(values).alternatives == ()
     fused = Decoder(CHARACTERS, Decoding(8, lm, nbest=2))(values)
-    assert CHARACTERS.decode(fused.others[0][0]) == "go forward ten"
-    assert fused.others[0][0] == fused.labels
+    assert CHARACTERS.decode(fused.alternatives[0][0]) == "go forward ten"
+    assert fused.alternatives[0][0] == fused.labels
 
 
-def test_hot_words_and_a_lexicon_correct(tmp_path: Path) -> None:
+def test_hot_words_and_lexicon_correct_the_text(tmp_path: Path) -> None:
     values = logits("go forbard ten", ("b", "w"))
     hot = Decoder(CHARACTERS, Decoding(hot_words=("forward",)))(values)
     assert CHARACTERS.decode(hot.labels) == "go forward ten"
@@ -121,16 +123,16 @@ def test_hot_words_and_a_lexicon_correct(tmp_path: Path) -> None:
     assert CHARACTERS.decode(only.labels) == "go forward ten"
 
 
-def test_hot_words_are_given_in_a_line_or_a_file(tmp_path: Path) -> None:
+def test_hot_words_come_from_a_list_or_a_file(tmp_path: Path) -> None:
     assert read_phrases(None) == ()
     assert read_phrases("Kubernetes, New York") == ("Kubernetes", "New York")
     (tmp_path / "hot.txt").write_text("New York\n\nKubernetes\n")
     assert read_phrases(str(tmp_path / "hot.txt")) == ("New York", "Kubernetes")
-    with pytest.raises(ConfigError, match="hot words ' , ': none in it"):
+    with pytest.raises(ConfigError, match="hot words ' , '"):
         read_phrases(" , ")
 
 
-def test_tuning_tries_and_ranks_and_keeps(
+def test_tuning_ranks_trials_and_saves_the_best(
     tiny: Recognizer, goforward: Path, lm: Path, tmp_path: Path
 ) -> None:
     tiny.save(tmp_path / "tiny", "")
@@ -153,19 +155,19 @@ def test_tuning_tries_and_ranks_and_keeps(
     assert record["decoding"]["alpha"] == kept.weights.alpha and record["decoding"]["beam"] == 4
 
 
-def test_sentences_come_from_text_and_manifests(tmp_path: Path) -> None:
+def test_sentences_come_from_text_files_and_manifests(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Go forward, 10 meters!\n\n...\n")
     write_manifest(tmp_path / "m.jsonl", [Utterance("Go back.", 1.0, tmp_path / "x.wav")])
     paths = [tmp_path / "a.txt", tmp_path / "m.jsonl"]
     assert read_sentences(paths, "english") == [["go", "forward", "ten", "meters"], ["go", "back"]]
-    with pytest.raises(ConfigError, match=r"b\.txt: cannot be read"):
+    with pytest.raises(ConfigError, match=r"b\.txt"):
         read_sentences([tmp_path / "b.txt"], "english")
     with pytest.raises(ConfigError, match="normaliser klingon"):
         read_sentences(paths, "klingon")
 
 
-def test_a_language_model_of_another_alphabet_is_named(tmp_path: Path) -> None:
+def test_language_model_with_another_alphabet_is_named(tmp_path: Path) -> None:
     lm = tmp_path / "korean.arpa"
     write_arpa(estimate([["안녕", "세계"]], 2), lm)
-    with pytest.raises(ConfigError, match=r"language model .*korean\.arpa: none of its words"):
+    with pytest.raises(ConfigError, match=r"korean\.arpa: .*세계"):
         Decoder(CHARACTERS, Decoding(lm=lm))

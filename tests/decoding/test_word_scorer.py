@@ -7,10 +7,12 @@ import pytest
 
 from asr import ctc
 from asr.ctc.prefix_beam import beam_search
-from asr.decoding.word_scorer import HotWords, WordScorer
+from asr.decoding.hot_words import BEFORE_WORD, HotWords
+from asr.decoding.word_scorer import WordScorer
 from asr.errors import ConfigError
 from asr.language.kneser_ney import estimate
-from asr.language.ngram import END, NEVER, START, NgramModel
+from asr.language.ngram import NgramModel
+from asr.language.word_lm import END, NEVER, START
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
 
 CHARACTERS = Tokenizer(TokenizerConfig())
@@ -114,7 +116,7 @@ def test_a_model_without_unk_takes_an_unknown_word_for_its_rarest() -> None:
 
 
 def hot_total(hot: HotWords, text: str) -> list[float]:
-    state, so_far = ("", 0.0), [0.0]
+    state, so_far = BEFORE_WORD, [0.0]
     for character in text:
         gain, state = hot.step(state, character)
         so_far.append(so_far[-1] + gain)
@@ -165,9 +167,9 @@ def test_only_words_of_the_lexicon_come_out() -> None:
 
 def test_impossible_words_are_errors() -> None:
     korean = estimate([["жук"]], 1)
-    with pytest.raises(ConfigError, match="language model: none of its words can be spelled"):
+    with pytest.raises(ConfigError, match=r"language model: .*жук"):
         WordScorer(CHARACTERS, korean)
-    with pytest.raises(ConfigError, match="lexicon: none of its words can be spelled"):
+    with pytest.raises(ConfigError, match=r"lexicon: .*жук"):
         WordScorer(CHARACTERS, lexicon={"жук"})
     with pytest.raises(ConfigError, match="hot word 'Жук': 'жук' is not in the model's alphabet"):
         WordScorer(CHARACTERS, hot_words=["Жук"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr import ctc
-from asr.decoding.word_times import PAUSE, REACH, energy, settle
+from asr.decoding.word_times import PAUSE, REACH, frame_levels, widen_spikes
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
 
 STEP = 0.02
@@ -32,7 +32,7 @@ def test_a_pause_belongs_to_no_word() -> None:
     loud = np.zeros(60)
     loud[10:20] = loud[30:45] = 1
     path, spans = spiked("ab cd", [12, 15, 24, 33, 38], 60)
-    settled = settle(path, spans, loud, STEP)
+    settled = widen_spikes(path, spans, loud, STEP)
     assert times(settled, spans) == [(10, 20), (30, 45)]
     assert (settled.starts[2], settled.ends[2]) == (20, 30)  # the space
     assert (settled.ends[0], settled.starts[1]) == (14, 14)  # half way between 13 and 15
@@ -44,34 +44,36 @@ def test_without_a_pause_words_meet_behind_the_quietest_frame() -> None:
     loud[:5] = loud[35:] = 0
     loud[19] = 0.1  # 20 ms: as long as a closure, shorter than a pause
     path, spans = spiked("ab cd", [8, 12, 17, 26, 30], 40)
-    assert times(settle(path, spans, loud, STEP), spans) == [(5, 20), (20, 35)]
+    assert times(widen_spikes(path, spans, loud, STEP), spans) == [(5, 20), (20, 35)]
 
 
 def test_speech_at_both_ends_of_the_recording() -> None:
     loud = np.ones(30)
     loud[14:19] = 0
     path, spans = spiked("a b", [3, 16, 25], 30)
-    assert times(settle(path, spans, loud, STEP), spans) == [(0, 14), (19, 30)]
+    assert times(widen_spikes(path, spans, loud, STEP), spans) == [(0, 14), (19, 30)]
 
 
 def test_noise_does_not_stretch_a_word_without_end() -> None:
     reach = round(REACH / STEP)
     path, spans = spiked("a", [500], 1000)
-    assert times(settle(path, spans, np.ones(1000), STEP), spans) == [(500 - reach, 501 + reach)]
+    assert times(widen_spikes(path, spans, np.ones(1000), STEP), spans) == [
+        (500 - reach, 501 + reach)
+    ]
 
 
 def test_a_cough_in_a_long_pause_is_in_no_word() -> None:
     loud = np.zeros(40_000)
     loud[10:20] = loud[100:110] = loud[39_900:39_910] = 1  # two words, and a cough between
     path, spans = spiked("ab", [12, 16], 40_000)
-    assert times(settle(path, spans, loud, STEP), spans) == [(10, 20)]
+    assert times(widen_spikes(path, spans, loud, STEP), spans) == [(10, 20)]
     path, spans = spiked("a b", [12, 15, 39_905], 40_000)
-    assert times(settle(path, spans, loud, STEP), spans) == [(10, 20), (39_900, 39_910)]
+    assert times(widen_spikes(path, spans, loud, STEP), spans) == [(10, 20), (39_900, 39_910)]
 
 
 def test_nothing_said_is_left_as_it_is() -> None:
     empty = ctc.Path((), (), (), (), -1.0)
-    assert settle(empty, [], np.zeros(5), STEP) == empty
+    assert widen_spikes(empty, [], np.zeros(5), STEP) == empty
 
 
 @given(st.data())
@@ -83,7 +85,7 @@ def test_order_spikes_and_bounds_hold_for_any_energy(data: st.DataObject) -> Non
     logits = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=(frames, 5))
     path = ctc.align(ctc.log_softmax(logits), ids)
     spans = ENGLISH.word_spans(ids)
-    settled = settle(path, spans, loud, STEP)
+    settled = widen_spikes(path, spans, loud, STEP)
     edges = [t for pair in zip(settled.starts, settled.ends, strict=True) for t in pair]
     assert edges == sorted(edges)
     assert all(0 <= t <= frames for t in edges)
@@ -97,8 +99,8 @@ def test_order_spikes_and_bounds_hold_for_any_energy(data: st.DataObject) -> Non
 
 def test_energy_is_the_mean_over_a_stride() -> None:
     loudness = np.array([1, 3, 5, 7, 9], np.float32)
-    np.testing.assert_allclose(energy(loudness, 2), [2, 6, 9])
-    np.testing.assert_allclose(energy(loudness, 1), loudness)
+    np.testing.assert_allclose(frame_levels(loudness, 2), [2, 6, 9])
+    np.testing.assert_allclose(frame_levels(loudness, 1), loudness)
 
 
 def test_a_loud_part_does_not_silence_a_quiet_one() -> None:
@@ -106,8 +108,8 @@ def test_a_loud_part_does_not_silence_a_quiet_one() -> None:
     quiet[100:120] = quiet[130:150] = 1
     quiet[700:] = 50
     path, spans = spiked("a b", [110, 125, 140], 1000)
-    assert times(settle(path, spans, quiet, STEP), spans)[0] == (100, 120)
-    assert times(settle(path, spans, quiet, STEP), spans)[1][0] == 130
+    assert times(widen_spikes(path, spans, quiet, STEP), spans)[0] == (100, 120)
+    assert times(widen_spikes(path, spans, quiet, STEP), spans)[1][0] == 130
 
 
 def test_a_shorter_dip_than_a_pause_is_inside_one_setting_and_outside_another() -> None:
@@ -115,9 +117,9 @@ def test_a_shorter_dip_than_a_pause_is_inside_one_setting_and_outside_another() 
     length = round(PAUSE / STEP)
     loud[18 : 18 + length] = 0
     path, spans = spiked("a b", [10, 17, 30], 40)
-    assert times(settle(path, spans, loud, STEP), spans) == [(0, 18), (18 + length, 40)]
+    assert times(widen_spikes(path, spans, loud, STEP), spans) == [(0, 18), (18 + length, 40)]
     # Frames twice as long: the same pause has half of them.
-    assert times(settle(path, spans, loud, 2 * STEP), spans)[0][1] == 18
+    assert times(widen_spikes(path, spans, loud, 2 * STEP), spans)[0][1] == 18
 
 
 @pytest.mark.parametrize("text", ["", " ", "a", "go forward", "  go   x ", "it's"])

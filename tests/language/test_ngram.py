@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from kneser_ney_by_definition import by_definition
 
 from asr.errors import ConfigError, ModelError
-from asr.language.kneser_ney import estimate, read_counts
-from asr.language.ngram import END, START, UNKNOWN, NgramModel, read_arpa, write_arpa
+from asr.language.arpa import read_arpa, write_arpa
+from asr.language.kneser_ney import estimate, parse_prune_counts
+from asr.language.ngram import NgramModel
+from asr.language.word_lm import END, START, UNKNOWN
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 ARPA = """\\data\\
@@ -42,7 +45,7 @@ def arpa(path: Path, text: str = ARPA) -> Path:
     return path
 
 
-def test_back_off_by_hand(tmp_path: Path) -> None:
+def test_scores_and_back_off_by_hand(tmp_path: Path) -> None:
     model = read_arpa(arpa(tmp_path / "x.arpa"))
     assert model.order == 2 and model.vocabulary == {"go", "ten"}
     assert model.score("go", (START,)) == pytest.approx(-0.1)
@@ -57,38 +60,38 @@ def test_back_off_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("-0.7 go -0.2", "-0.7 go -0.2 x y"), r"x\.arpa, line 8: expected a number, 1 words"),
-        (("-0.1 <s> go", "minus <s> go"), r"x\.arpa, line 12: 'minus' is not a number: 'minus <s>"),
-        (("-0.1 <s> go", "nan <s> go"), r"line 12: a log10 probability is 0 or less, and finite"),
-        (("-0.1 <s> go", "0.1 <s> go"), r"line 12: a log10 probability is 0 or less, and finite"),
-        (("-0.1 <s> go", "-0.1 <s> stop"), r"line 12: 'stop' is not among the 1-grams: '-0.1 <s>"),
-        (("-1.0 ten", "-1.0 go"), r"line 9: this 1-gram stands twice"),
-        (("-1.0 ten", "-1.0 \xff"), r"line 9: 'utf-8' codec"),
-        (("-0.4 go </s>", "-0.4 <s> go"), r"x\.arpa: the 2-gram '<s> go' stands twice"),
-        (("-0.5 </s>", "-0.5 stop"), r"x\.arpa: </s> is not among the 1-grams"),
-        (("ngram 2=2", "ngram 2=3"), r"x\.arpa: 3 2-grams promised, 2 found"),
-        (("ngram 2=2", "ngram 3=2"), r"x\.arpa, line 3: expected 'ngram 2=COUNT'"),
-        (("ngram 2=2", "ngram 2=two"), r"x\.arpa, line 3: expected 'ngram 2=COUNT'"),
-        (("\\2-grams:", "\\3-grams:"), r"x\.arpa: its sections are not \\1-grams:, \\2-grams:"),
-        (("\\end\\", ""), r"x\.arpa: not a whole ARPA file: \\end\\ is missing"),
-        (("\\data\\", ""), r"x\.arpa: not a whole ARPA file: \\data\\ is missing"),
+        (("-0.7 go -0.2", "-0.7 go -0.2 x y"), r"x\.arpa, line 8: .*'-0.7 go -0.2 x y'"),
+        (("-0.1 <s> go", "minus <s> go"), r"x\.arpa, line 12: 'minus'"),
+        (("-0.1 <s> go", "nan <s> go"), r"x\.arpa, line 12: .*'nan <s> go'"),
+        (("-0.1 <s> go", "0.1 <s> go"), r"x\.arpa, line 12: .*'0.1 <s> go'"),
+        (("-0.1 <s> go", "-0.1 <s> stop"), r"x\.arpa, line 12: 'stop'"),
+        (("-1.0 ten", "-1.0 go"), r"x\.arpa, line 9: .*'-1.0 go'"),
+        (("-1.0 ten", "-1.0 \xff"), r"x\.arpa, line 9: 'utf-8'"),
+        (("-0.4 go </s>", "-0.4 <s> go"), r"x\.arpa: .*'<s> go'"),
+        (("-0.5 </s>", "-0.5 stop"), r"x\.arpa: </s>"),
+        (("ngram 2=2", "ngram 2=3"), r"x\.arpa: expected 3 2-grams, found 2"),
+        (("ngram 2=2", "ngram 3=2"), r"x\.arpa, line 3: .*'ngram 2=COUNT'"),
+        (("ngram 2=2", "ngram 2=two"), r"x\.arpa, line 3: .*'ngram 2=COUNT'"),
+        (("\\2-grams:", "\\3-grams:"), r"x\.arpa: .*\\1-grams:, \\2-grams:"),
+        (("\\end\\", ""), r"x\.arpa: .*\\end\\"),
+        (("\\data\\", ""), r"x\.arpa: .*\\data\\"),
     ],
 )
-def test_broken_files_are_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+def test_broken_line_or_section_is_named(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
     path = arpa(tmp_path / "x.arpa", ARPA.replace(*change))
     with pytest.raises(ModelError, match=message):
         read_arpa(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        ModelError, match=r"x\.arpa: cannot be read as an ARPA file: No such file[a-z ]*$"
-    ):
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"x\.arpa: .*No such file"):
         read_arpa(tmp_path / "x.arpa")
 
 
-def test_what_stands_around_and_lines_without_back_off_are_read(tmp_path: Path) -> None:
-    # Text before \\data\\, empty lines, tabs, Windows line ends; all as the format allows.
+def test_text_before_data_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    # The format allows text before \data\, empty lines, tabs and Windows line ends.
     text = "made by hand\n\n" + ARPA.replace(" ", "\t").replace("ngram\t", "ngram ")
     read = read_arpa(arpa(tmp_path / "x.arpa", text.replace("\n", "\r\n")))
     plain = read_arpa(arpa(tmp_path / "y.arpa"))
@@ -98,8 +101,8 @@ def test_what_stands_around_and_lines_without_back_off_are_read(tmp_path: Path) 
     assert plain.back_offs[0].tolist() == pytest.approx([-0.3, 0.0, -0.2, 0.0])
 
 
-def test_scores_are_those_of_kenlm() -> None:
-    """Golden values by kenlm, which needs a compiler to install: tests/fixtures/make_lm_golden.py."""
+def test_scores_equal_kenlm() -> None:
+    """Golden values by kenlm (tests/fixtures/make_lm_golden.py)."""
     golden = json.loads((FIXTURES / "lm_golden.json").read_text())
     model = read_arpa(FIXTURES / "lm_golden.arpa.gz")
     assert model.order == 4 and len(golden) >= 150
@@ -107,20 +110,20 @@ def test_scores_are_those_of_kenlm() -> None:
         words = [*sentence["words"], END]
         context: list[str] = [START]
         for word, expected in zip(words, sentence["log10"], strict=True):
-            # Of a word that is unknown kenlm says so; both score it as <unk>.
+            # Both score an unknown word as <unk>.
             assert model.score(word, context) == pytest.approx(expected, abs=1e-4)
             context.append(word)
         assert model.sentence(sentence["words"]) == pytest.approx(sum(sentence["log10"]), abs=1e-3)
 
 
 @given(SENTENCES.filter(any), st.integers(1, 4), st.sampled_from([(0,), (0, 1), (0, 0, 1), (1, 2)]))
-def test_estimates_are_distributions(
+def test_estimates_sum_to_one(
     sentences: list[list[str]], order: int, prune: tuple[int, ...]
 ) -> None:
     try:
         model = estimate(sentences, order, prune[:order])
     except ConfigError:
-        assert prune[0] == 1  # all words are rare
+        assert prune[0] == 1  # every word was pruned
         return
     words = [*model.vocabulary, END, UNKNOWN]
     contexts = [(START,), ("never",), *((a, b) for a in WORDS[:2] for b in WORDS[:2])]
@@ -130,9 +133,9 @@ def test_estimates_are_distributions(
 
 
 @settings(max_examples=50)
-@example([[], ["go"], ["go"], ["go"], ["forward", "forward", "go"]], 3)  # discounts of nothing
+@example([[], ["go"], ["go"], ["go"], ["forward", "forward", "go"]], 3)
 @given(SENTENCES.filter(any), st.integers(1, 4))
-def test_estimates_are_what_the_formulas_say(sentences: list[list[str]], order: int) -> None:
+def test_estimates_equal_the_definition(sentences: list[list[str]], order: int) -> None:
     model, expected = estimate(sentences, order), by_definition(sentences, order)
     assert len(model) == len(expected)
     for ngram, (probability, back_off) in expected.items():
@@ -144,7 +147,7 @@ def test_estimates_are_what_the_formulas_say(sentences: list[list[str]], order: 
             assert 10 ** (unseen - shorter) == pytest.approx(10**back_off, abs=1e-4)
 
 
-def test_pruning_leaves_out_what_is_rare() -> None:
+def test_pruning_drops_rare_ngrams() -> None:
     sentences = [["go", "forward"], ["go", "forward", "ten"], ["go", "back", "stop"], ["go"]]
     full, small = estimate(sentences, 3), estimate(sentences, 3, (0, 1))
     counts = [len(grams) for grams in small.ngrams]
@@ -159,20 +162,20 @@ def test_pruning_leaves_out_what_is_rare() -> None:
     for prune, message in (((2, 1), "prune 2,1"), ((-1,), "prune -1"), ((0, 0, 0), "at most 2")):
         with pytest.raises(ConfigError, match=message):
             estimate(sentences, 2, prune)
-    assert read_counts("0,1,2") == (0, 1, 2)
-    with pytest.raises(ConfigError, match="prune 1;2: expected whole numbers"):
-        read_counts("1;2")
+    assert parse_prune_counts("0,1,2") == (0, 1, 2)
+    with pytest.raises(ConfigError, match="prune 1;2"):
+        parse_prune_counts("1;2")
 
 
-def test_a_seen_sentence_is_likelier_than_its_words_in_disorder() -> None:
+def test_seen_sentence_is_likelier_than_its_permutations() -> None:
     model = estimate([["go", "forward", "ten", "meters"], ["go", "back"]] * 3, 3)
     seen = model.sentence(["go", "forward", "ten", "meters"])
-    others = [model.sentence(p) for p in itertools.permutations(["go", "forward", "ten", "meters"])]
-    assert seen == max(others) and sorted(others)[-2] < seen - 0.5
+    orders = [model.sentence(p) for p in itertools.permutations(["go", "forward", "ten", "meters"])]
+    assert seen == max(orders) and sorted(orders)[-2] < seen - 0.5
 
 
 @pytest.mark.parametrize("name", ["x.arpa", "x.arpa.gz"])
-def test_round_trip(tmp_path: Path, name: str) -> None:
+def test_written_model_is_read_back(tmp_path: Path, name: str) -> None:
     model = estimate([["go", "forward"], ["go"], ["ten", "meters", "go"]], 3)
     write_arpa(model, tmp_path / name)
     assert (tmp_path / name).read_bytes()[:2] == (b"\x1f\x8b" if name.endswith("gz") else b"\\d")
@@ -188,11 +191,11 @@ def test_round_trip(tmp_path: Path, name: str) -> None:
     assert (tmp_path / f"again-{name}").read_bytes() == (tmp_path / name).read_bytes()
     if name.endswith("gz"):
         (tmp_path / name).write_bytes(gzip.compress(ARPA.encode())[:40])
-        with pytest.raises(ModelError, match="cannot be read"):
+        with pytest.raises(ModelError, match=re.escape(name)):
             read_arpa(tmp_path / name)
 
 
-def test_few_digits_make_a_small_file_of_nearly_the_same_scores(tmp_path: Path) -> None:
+def test_few_digits_round_the_scores(tmp_path: Path) -> None:
     model = estimate([["go", "forward"], ["go"], ["ten", "meters", "go"]], 2)
     write_arpa(model, tmp_path / "x.arpa", digits=2)
     lines = (tmp_path / "x.arpa").read_text().splitlines()
@@ -203,16 +206,16 @@ def test_few_digits_make_a_small_file_of_nearly_the_same_scores(tmp_path: Path) 
     )
 
 
-def test_impossible_models_are_errors() -> None:
-    with pytest.raises(ConfigError, match="order must be 1 or more"):
+def test_invalid_models_are_errors() -> None:
+    with pytest.raises(ConfigError, match=r"order .*0"):
         estimate([["go"]], 0)
     with pytest.raises(ConfigError, match="no words"):
         estimate([[]], 2)
     words = [START, END, "go"]
     values = [np.zeros(3, np.float32), np.zeros(2, np.float32)]
     grams = [np.arange(3)[:, None], np.array([[0, 2], [0, 2]])]
-    with pytest.raises(ModelError, match="the 2-gram '<s> go' stands twice"):
+    with pytest.raises(ModelError, match="2-gram '<s> go'"):
         NgramModel(words, grams, values, values)
-    with pytest.raises(ModelError, match="the 1-gram 'go' stands twice"):
+    with pytest.raises(ModelError, match="1-gram 'go'"):
         NgramModel([START, "go", "go"], grams[:1], values[:1], values[:1])
     assert math.isclose(NgramModel(words, grams[:1], values[:1], values[:1]).score("go", ()), 0.0)

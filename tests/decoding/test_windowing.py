@@ -16,17 +16,10 @@ from asr import ctc
 from asr.audio.features import FeatureConfig, RecentMoments, differentiate, expand, normalise
 from asr.audio.reading import read_audio
 from asr.data.manifest import Utterance
-from asr.decoding.longform import (
-    Joiner,
-    Recording,
-    SpeechDetector,
-    Window,
-    Windower,
-    Windowing,
-    audible,
-    runs,
-    seam,
-)
+from asr.decoding.speech_detector import SpeechDetector, speech_with_margin, true_runs
+from asr.decoding.window_joiner import WindowJoiner, find_cut
+from asr.decoding.windowed_recording import WindowedRecording
+from asr.decoding.windowing import Window, Windower, Windowing
 from asr.networks.head_layout import HeadLayout
 from asr.recognizer import Recognizer
 from asr.results import Transcript
@@ -92,8 +85,8 @@ def test_a_window_is_normalised_together_with_those_before_it() -> None:
     config = FeatureConfig()
     speech = np.random.default_rng(0).normal(12, 1, (2200, 13)).astype(np.float32)
     speech[600:700, 0] = speech[1300:1400, 0] = 5
-    recording = Recording(
-        0, Windower(Windowing(), 100, 2), Joiner(ctc.greedy, None, HeadLayout(29)), config
+    recording = WindowedRecording(
+        0, Windower(Windowing(), 100, 2), WindowJoiner(ctc.greedy, None, HeadLayout(29)), config
     )
     first, second, third = recording.feed(speech, 0) + recording.finish()
     np.testing.assert_array_equal(first.features, expand(first.window.static, config))
@@ -163,8 +156,8 @@ def test_windows_cover_all_speech_once_whatever_the_blocks(
 def test_what_is_dead_within_a_word_is_kept() -> None:
     for background in (-9, 5):
         static = levels((3, 12), (0.08, -9), (3, 12), (1, background))
-        keep = audible(SpeechDetector()(static), 2, 5)
-        assert runs(keep) == [(0, 304 if background == -9 else 309)]
+        keep = speech_with_margin(SpeechDetector()(static), 2, 5)
+        assert true_runs(keep) == [(0, 304 if background == -9 else 309)]
 
 
 def test_a_stretch_without_any_background_is_dead() -> None:
@@ -181,7 +174,10 @@ def test_overlapping_pieces_of_emissions_join_to_the_path_of_all(data: st.DataOb
         last = min(len(labels), first + data.draw(st.integers(12, 40)))
         pieces.append((first, last))
         first = last - data.draw(st.integers(1, 6))
-    joiners = Joiner(ctc.greedy, None, HeadLayout(29)), Joiner(ctc.greedy, SPACE, HeadLayout(29))
+    joiners = (
+        WindowJoiner(ctc.greedy, None, HeadLayout(29)),
+        WindowJoiner(ctc.greedy, SPACE, HeadLayout(29)),
+    )
     for i in data.draw(st.permutations(range(len(pieces)))):
         first, last = pieces[i]
         overlap = pieces[i - 1][1] - first if i else 0
@@ -204,18 +200,18 @@ def test_overlapping_pieces_of_emissions_join_to_the_path_of_all(data: st.DataOb
 def test_a_seam_lies_behind_a_space_else_far_from_labels() -> None:
     b, a, s = BLANK, 2, SPACE
     before = emissions([a, b, b, b, b, b, b, a, s, b, a, b])
-    assert seam(before, before, SPACE) in (9, 10)
+    assert find_cut(before, before, SPACE) in (9, 10)
     # One window hears the space a frame later: behind both.
     after = emissions([a, b, b, b, b, b, b, a, b, s, a, b])
-    assert seam(before, after, SPACE) == 10
+    assert find_cut(before, after, SPACE) == 10
     without = emissions([a, b, b, b, b, b, b, a, a, b, a, b])
-    assert seam(without, without, SPACE) == 4
-    assert seam(before[:0], before[:0], SPACE) == 0
+    assert find_cut(without, without, SPACE) == 4
+    assert find_cut(before[:0], before[:0], SPACE) == 0
 
 
 def test_words_on_both_sides_of_a_pause_have_one_space_between_them() -> None:
     def text(*pieces: list[int]) -> tuple[int, ...]:
-        joiner, start = Joiner(ctc.greedy, SPACE, HeadLayout(29)), 0
+        joiner, start = WindowJoiner(ctc.greedy, SPACE, HeadLayout(29)), 0
         for i, labels in enumerate(pieces):
             numbers = np.arange(start, start + len(labels))
             joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), emissions(labels))
@@ -241,16 +237,25 @@ def test_alternatives_of_windows_are_those_of_the_recording() -> None:
             labels, score = found[0]
             times = tuple(range(len(labels)))
             ends = tuple(t + 1 for t in times)
-            return ctc.Path(labels, times, ends, (0.0,) * len(labels), score, tuple(found))
+            return ctc.Path(
+                labels,
+                times,
+                ends,
+                (0.0,) * len(labels),
+                score,
+                tuple(ctc.ScoredLabels(*item) for item in found),
+            )
 
-        joiner = Joiner(decode, SPACE, HeadLayout(29))
+        joiner = WindowJoiner(decode, SPACE, HeadLayout(29))
         for i in range(len(pieces)):
             numbers = np.arange(i * 50, i * 50 + 9)
             joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), np.zeros([9, 4]))
         path = joiner.finish()
-        assert list(dict(path.others).values()) == sorted(dict(path.others).values(), reverse=True)
-        assert path.others[0] == (path.labels, path.score)
-        return dict(path.others)
+        assert list(dict(path.alternatives).values()) == sorted(
+            dict(path.alternatives).values(), reverse=True
+        )
+        assert path.alternatives[0] == (path.labels, path.score)
+        return dict(path.alternatives)
 
     s = SPACE
     first, second = {(2,): -1.0, (3,): -3.0, (2, s): -4.0}, {(3, 2): -1.0, (2,): -1.5}
