@@ -1,6 +1,6 @@
-"""From spoken to written form: "twenty three dollars" becomes "$23".
+"""Inverse text normalisation: "twenty three dollars" becomes "$23".
 
-The writer, the spoken forms that check it, and the pairs it is trained on.
+`NumberWriter`, the spoken forms that check its output, and its training pairs.
 
 May import `asr.seq2seq` and below.
 """

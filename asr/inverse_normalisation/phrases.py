@@ -1,11 +1,10 @@
-"""Made up written forms of numbers, and their spoken ones by `asr.inverse_normalisation.spoken_forms`, which has them
-from a normaliser.
+"""Random written forms of numbers, with their spoken forms by `spoken_forms`.
 
-The style: digits from ten on, commas from 10,000 on, and "3 million"; below ten only for money,
-percent, units, dates, times and codes. A date is in the order it was said in: 23 May 1984, or
-May 23, 1984. What may be several things stays in words ("five thirty" without a word such as "at"
-before it, "two or three hundred", "a hundred"); so do fractions, and pounds without pence have no
-sign.
+The style has digits from 10 on, commas from 10,000 on, and "3 million". Numbers below ten have
+digits only in money, percentages, units, dates, times and codes. The order of a date is the spoken
+one: 23 May 1984, or May 23, 1984. Phrases with several meanings stay in words: "five thirty"
+without a word such as "at" before it, "two or three hundred", "a hundred". Fractions stay in words
+too, and pounds without pence have no sign.
 """
 
 from __future__ import annotations
@@ -38,15 +37,15 @@ _NEAR = (
     "found works against city water told them here then again good men women world"
 )
 ANY = tuple(_NEAR.split())
-"""Neighbours; many are no symbol of their own."""
+"""Words beside a phrase. Many of them are `OTHER` to the converter."""
 NEUTRAL = tuple(
     sorted({*ANY} - TIME_CUES - CODE_CUES - DATE_CUES - {"of", "or", "and", "the", "a"})
 )
-"""Those that belong to no number and change the sense of none."""
+"""Words of `ANY` that never belong to a number or change its meaning."""
 UNCLEAR = (*sorted({*ANY} - TIME_CUES - CODE_CUES), "")
-"""Behind these, "five thirty" may be anything."""
+"""Words after which "five thirty" has several meanings."""
 NO_DATE = (*sorted({*ANY} - DATE_CUES), "")
-"""Behind these, "may" and "march" are verbs."""
+"""Words after which "may" and "march" are verbs."""
 VERBS = ("March", "May")
 HOURS = range(1, 13)
 SMALL_ORDINALS = tuple(sorted(SMALL & ORDINALS))
@@ -54,8 +53,14 @@ SMALL_ORDINALS = tuple(sorted(SMALL & ORDINALS))
 
 @dataclass(frozen=True)
 class Phrase:
-    """Words that were said, and how they are written; `before` are the words that may stand in
-    front, "" of which is a text's start."""
+    """A spoken phrase and its written form.
+
+    Attributes:
+        kind: kind of the phrase, such as "date".
+        said: the spoken form.
+        written: the written form.
+        before: words that may precede the phrase; "" is the start of the text.
+    """
 
     kind: str
     said: str
@@ -64,7 +69,7 @@ class Phrase:
 
 
 def plain(value: int) -> str:
-    """A whole number as it is written by itself: below ten in words, whole millions as such."""
+    """Written form of a whole number by itself: words below ten, and "3 million"."""
     for scale, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
         if value >= scale and value % scale == 0:
             return f"{value // scale} {name}"
@@ -72,27 +77,42 @@ def plain(value: int) -> str:
 
 
 def is_lone(said: str) -> bool:
-    """Whether it is "a hundred" or the like, which stays in words: it may be a way of speaking."""
+    """Whether a phrase is "a hundred" or the like, which stays in words as a figure of speech."""
     return said in {f"a {scale}" for scale in SCALES}
 
 
 class PhraseSampler(ValueSampler):
-    """Makes sentences whose values are all of one part of the split.
+    """Makes random sentences whose values all belong to one part of the split.
 
-    Each kind is a method: a random phrase, or None if its values belong to another part.
+    Each kind of phrase has a method, which returns a random phrase, or None if its values belong to
+    another part.
     """
 
     def __init__(self, part: str, seed: int) -> None:
         super().__init__(part, seed)
         self.kinds: dict[Callable[[], Phrase | None], float] = {
-            self.cardinal: 14, self.large: 5, self.decimal: 5, self.ordinal: 7, self.year: 9,
-            self.decade: 2, self.date: 16, self.month_word: 5, self.time: 14, self.money: 14,
-            self.percent: 5, self.unit: 6, self.digits: 8, self.code: 6, self.unclear: 7,
-            self.between: 10, self.both: 8, self.words: 8,
-        }  # fmt: skip
+            self.cardinal: 14,
+            self.large: 5,
+            self.decimal: 5,
+            self.ordinal: 7,
+            self.year: 9,
+            self.decade: 2,
+            self.date: 16,
+            self.month_word: 5,
+            self.time: 14,
+            self.money: 14,
+            self.percent: 5,
+            self.unit: 6,
+            self.digits: 8,
+            self.code: 6,
+            self.unclear: 7,
+            self.between: 10,
+            self.both: 8,
+            self.words: 8,
+        }
 
     def sentence(self) -> list[Phrase]:
-        """One to three phrases with neighbours, two of them never side by side."""
+        """One to three phrases with other words between them."""
         words: list[Phrase] = []
         for _ in range(self.one_of({1: 5, 2: 3, 3: 2})):
             phrase = self.phrase()
@@ -106,7 +126,7 @@ class PhraseSampler(ValueSampler):
         return words
 
     def phrase(self) -> Phrase:
-        """Of a random kind."""
+        """A phrase of a random kind."""
         while True:
             kind = self.one_of(self.kinds)
             for _ in range(200):
@@ -180,7 +200,7 @@ class PhraseSampler(ValueSampler):
         return Phrase("date", said, written, before)
 
     def month_word(self) -> Phrase | None:
-        """Names of months beside numbers, which make no date: "you may first", "april ten"."""
+        """Names of months beside numbers that are not dates: "you may first", "april ten"."""
         day = self.random.randrange(1, self.one((10, 40)))
         month = self.one(MONTHS).lower()
         if not self.mine(f"{day} {month}"):
@@ -278,7 +298,7 @@ class PhraseSampler(ValueSampler):
         return Phrase("code", self.one(ways), digits, sorted(CODE_CUES))
 
     def unclear(self) -> Phrase | None:
-        """Numbers of which nobody knows whether they are a time, a date, one number or several."""
+        """Numbers that may be a time, a date, one number or several."""
         first = self.one((self.one(HOURS), self.random.randrange(21, 100)))
         if first % 10 and first not in (11, 12) and self.random.random() < 0.2:
             second = str(self.random.randrange(10))
@@ -324,7 +344,7 @@ class PhraseSampler(ValueSampler):
         return Phrase("range", said, f"{least} {joined} {most}{scale}{sign}")
 
     def both(self) -> Phrase | None:
-        """Two that have nothing between them but a word."""
+        """Two phrases with at most one word between them."""
         before: Sequence[str] = (*ANY, "")
         if self.random.random() < 0.2:
             first, second, before = self.time(), self.time(), ("between", "from", "at")
@@ -335,7 +355,7 @@ class PhraseSampler(ValueSampler):
             return None
         joined = f" {self.one(('and', 'to', 'or'))} "
         if second.kind == "cardinal" and self.random.random() < 0.5:
-            # Not where the first could go on: "nineteen eighty" before "four hundred".
+            # Not where the first phrase could continue: "nineteen eighty" before "four hundred".
             open_year = first.kind == "year" and not re.search("[1-9][1-9]$", first.written)
             if open_year or first.kind == "decimal":
                 return None
@@ -344,21 +364,26 @@ class PhraseSampler(ValueSampler):
         return Phrase("both", said, written, before)
 
     def words(self) -> Phrase | None:
-        """What stays in words."""
+        """Phrases that stay in words."""
         small, scale = self.said(str(self.random.randrange(10))), self.one(sorted(SCALES))
         teen = self.random.randrange(10, 20)
         order, other = self.one(SMALL_ORDINALS), self.one(SMALL_ORDINALS)
         name = self.one(("", " dollars", " dollar", " kilometers", " euros", " pounds"))
         said, written = self.one(
             [
-                (f"{scale}{name}", ""), (f"a {scale}", ""), (f"{order} {small}", ""),
-                (f"the {order}", ""), (f"the {order} {small}", ""), (f"{order} and {other}", ""),
+                (f"{scale}{name}", ""),
+                (f"a {scale}", ""),
+                (f"{order} {small}", ""),
+                (f"the {order}", ""),
+                (f"the {order} {small}", ""),
+                (f"{order} and {other}", ""),
                 (f"one {self.one(sorted(ORDINALS - {'first'}))}", ""),
-                (self.one(sorted(DECADES)), ""), (f"{self.one(('oh', 'zero'))} {small}", ""),
+                (self.one(sorted(DECADES)), ""),
+                (f"{self.one(('oh', 'zero'))} {small}", ""),
                 (f"the {order} {self.said(str(teen))}", f"the {order} {teen}"),
                 (f"{self.said(str(teen))} second", f"{teen} second"),
             ]
-        )  # fmt: skip
+        )
         before = (*NEUTRAL, "")
         if self.random.random() < 0.1:
             said, written, before = self.one(("ten", "eleven", "twelve")), "", ("quarter to",)

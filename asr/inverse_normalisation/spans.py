@@ -1,4 +1,4 @@
-"""Where number words stand in a text, and what symbols a converter reads and writes for them."""
+"""Spans of number words in a text, and the symbols that a converter reads and writes for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _all(words: str) -> frozenset[str]:
 
 
 SMALL = frozenset(DIGITS) | _all("oh first second third fourth fifth sixth seventh eighth ninth")
-"""Stay words where they stand alone."""
+"""Numbers that stay words where they stand alone."""
 SCALES = frozenset(("hundred", "thousand", *LARGE_SCALES))
 ORDINALS = _all(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
@@ -30,43 +30,54 @@ _TENS = _all(
 NUMBERS = SMALL | SCALES | ORDINALS | DECADES | _TENS
 MONTH_WORDS = frozenset(month.lower() for month in MONTHS)
 STARTS = NUMBERS | MONTH_WORDS
-"""Where a span may start."""
+"""Words with which a span may start."""
 PHRASES = {
-    ("p", "m"): "pm", ("a", "m"): "am", ("per", "cent"): "percent", ("kilo", "hertz"): "kilohertz",
-    ("mile", "per", "hour"): "mph", ("miles", "per", "hour"): "mph",
-}  # fmt: skip
-"""Words that are one symbol."""
+    ("p", "m"): "pm",
+    ("a", "m"): "am",
+    ("per", "cent"): "percent",
+    ("kilo", "hertz"): "kilohertz",
+    ("mile", "per", "hour"): "mph",
+    ("miles", "per", "hour"): "mph",
+}
+"""Sequences of words that the converter reads as one symbol."""
 _COINS = (name for currency in CURRENCIES.values() for noun in currency for name in noun)
 _UNITS = (name for names in UNITS.values() for name in names if " " not in name)
-BEHIND = frozenset(("o'clock", "percent", "mph", *HALVES, *_COINS, *_UNITS))
-"""Belong to the number before them."""
+UNIT_WORDS = frozenset(("o'clock", "percent", "mph", *HALVES, *_COINS, *_UNITS))
+"""Words that belong to the number before them."""
 TIME_CUES = _all("at by before after until till around about since from to between past")
-"""Behind one of these, "five thirty" is a time."""
+"""After one of these words, "five thirty" is a time."""
 CODE_CUES = _all(
     "room flight number route highway bus interstate apartment gate channel code extension"
 )
-"""Behind one of these, "five thirty" is 530."""
+"""After one of these words, "five thirty" is 530."""
 DATE_CUES = _all("on by since until till before after from of through last next this in")
-"""Behind one of these, "may first" is a date."""
-_OTHERS = _all(
+"""After one of these words, "may first" is a date."""
+_CONTEXT_WORDS = _all(
     "a the and or of point past half quarter with for is was are were be i you he she it we they "
     "that who which not will would can could into over under nearly almost only than more less "
     "morning night year years people times"
 )
-KNOWN = NUMBERS | MONTH_WORDS | BEHIND | TIME_CUES | CODE_CUES | DATE_CUES | _OTHERS
-"""Symbols of sources; `OTHER` is any other word."""
+KNOWN = NUMBERS | MONTH_WORDS | UNIT_WORDS | TIME_CUES | CODE_CUES | DATE_CUES | _CONTEXT_WORDS
+"""Symbols of sources; `OTHER` stands for any other word."""
 OTHER, OPEN, CLOSE = "?", "<", ">"
 NEIGHBOURS = 2
-"""Words that the converter sees on either side of a span, which is between `OPEN` and `CLOSE`."""
-LONGEST = 40
-"""Symbols of a span; what is longer than anything in training stays in words."""
-APART = "_"
-"""In targets: between two words of the written text."""
+"""Number of words that the converter reads on either side of a span. `OPEN` and `CLOSE` mark the
+span."""
+MAX_SPAN_SYMBOLS = 40
+"""The most symbols of a span. Longer spans than in training stay in words."""
+WORD_BREAK = "_"
+"""Symbol between two words of the written text, in targets."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Words that may be written otherwise, `first` … `last` - 1, and the converter's source."""
+    """Words that may be written with digits.
+
+    Attributes:
+        first: index of the first word.
+        last: index after the last word.
+        source: source of the converter.
+    """
 
     first: int
     last: int
@@ -74,7 +85,11 @@ class Span:
 
 
 def spans(words: Sequence[str]) -> list[Span]:
-    """The number words, and what may belong to them, that could be written otherwise."""
+    """Find the number words of a text, with the words that may belong to them.
+
+    >>> [(span.first, span.last) for span in spans("he paid twenty three dollars".split())]
+    [(2, 5)]
+    """
     items = list(_items(words))
     symbols = [symbol for symbol, _, _ in items]
     found, at = [], 0
@@ -87,7 +102,7 @@ def spans(words: Sequence[str]) -> list[Span]:
         inside = symbols[start:at]
         numbers = [symbol for symbol in inside if symbol in NUMBERS]
         alone = len(inside) == 1 and inside[0] in SMALL
-        if numbers and not alone and len(inside) <= LONGEST:
+        if numbers and not alone and len(inside) <= MAX_SPAN_SYMBOLS:
             parts = symbols[max(0, start - NEIGHBOURS) : start], symbols[at : at + NEIGHBOURS]
             left, right = ([s if s in KNOWN else OTHER for s in part] for part in parts)
             source = " ".join([*left, OPEN, *inside, CLOSE, *right])
@@ -96,7 +111,7 @@ def spans(words: Sequence[str]) -> list[Span]:
 
 
 def _items(words: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Symbols, and the words that each is."""
+    """Yield each symbol, with the index of its first word and the index after its last word."""
     at = 0
     while at < len(words):
         for size in (3, 2, 1):
@@ -108,11 +123,11 @@ def _items(words: Sequence[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def _end(symbols: Sequence[str], at: int) -> int:
-    """Where the span that starts with a number or a month ends."""
+    """End of the span that starts with the number or month at an index."""
     while at < len(symbols):
         before, behind = symbols[at - 1] if at else "", symbols[at + 1 : at + 2]
         symbol = symbols[at]
-        if symbol in STARTS or symbol in BEHIND:
+        if symbol in STARTS or symbol in UNIT_WORDS:
             at += 1
         elif behind and (
             (symbol in ("and", "to", "or", "point", "past") and behind[0] in NUMBERS)
@@ -126,7 +141,7 @@ def _end(symbols: Sequence[str], at: int) -> int:
 
 
 def _before(symbols: Sequence[str], start: int, end: int) -> int:
-    """How many symbols before a span belong to it: "a" hundred, "half past" five, "the" third."""
+    """Number of symbols before a span that belong to it, such as "a" hundred, "half past" five."""
     before = symbols[max(0, start - 3) : start]
     if before[-2:] in (["half", "past"], ["quarter", "past"]):
         return 3 if before[-2] == "quarter" and before[0] == "a" else 2
@@ -138,13 +153,13 @@ def _before(symbols: Sequence[str], start: int, end: int) -> int:
 
 
 def target_of(tokens: Iterable[str]) -> str:
-    """The converter's target for a written text: digits and signs one by one, words whole."""
-    return f" {APART} ".join(
+    """Target of the converter for a written text: digits and signs one by one, words whole."""
+    return f" {WORD_BREAK} ".join(
         " ".join(re.findall(r"[0-9]|[a-z]+|.", token)) if re.search("[0-9]", token) else token
         for token in tokens
     )
 
 
 def tokens_of(target: str) -> list[str]:
-    """The words of the written text that a target is."""
-    return target.replace(" ", "").replace(APART, " ").split()
+    """Words of the written text of a target: the inverse of `target_of`."""
+    return target.replace(" ", "").replace(WORD_BREAK, " ").split()

@@ -1,6 +1,7 @@
-"""How what is written with digits is said: as `asr.text.tokenizers` reads it, and the other ways listed here.
+"""Spoken forms of written numbers: those of `asr.text.normalisers`, and further ones listed here.
 
-This is what `asr.inverse_normalisation.writer` checks its network by, which is why none of it is learnt.
+`asr.inverse_normalisation.writer` checks the output of its network with this module, so nothing
+here is learnt.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ UNITS = {
 }
 HALVES = {"pm": ("p m", "pm"), "am": ("a m", "am")}
 _WORDS = {**UNITS, **HALVES}
-"""What holds no digit, and is written otherwise than it is said."""
+"""Spoken forms of written words without digits."""
 
 _WHOLE = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40}"
 _DAY = re.compile(r"([1-9]|[12][0-9]|3[01])")
@@ -44,8 +45,13 @@ _DAY = re.compile(r"([1-9]|[12][0-9]|3[01])")
 
 @dataclass(frozen=True)
 class Piece:
-    """A word of a written text, and which of the words that were said it stands for:
-    `first` … `last` - 1."""
+    """A word of a written text, and the spoken words that it stands for.
+
+    Attributes:
+        text: the written word.
+        first: index of the first spoken word.
+        last: index after the last spoken word.
+    """
 
     text: str
     first: int
@@ -53,10 +59,15 @@ class Piece:
 
 
 def align_written(words: Sequence[str], tokens: Sequence[str]) -> list[Piece] | None:
-    """Which of the words that were said each token of the written text stands for.
+    """Find the spoken words that each token of a written text stands for.
 
-    None if the tokens, said in any of the ways of this module, are not just these words; or if they
-    take one number for two ("20 3" for "twenty three").
+    Args:
+        words: the spoken words.
+        tokens: the words of the written text.
+
+    Returns:
+        One piece for each token. None if no spoken form of the tokens is exactly `words`, or if the
+        tokens split one number in two ("20 3" for "twenty three").
     """
     same = _plain(words)
     dead: set[tuple[int, int]] = set()
@@ -83,7 +94,7 @@ def align_written(words: Sequence[str], tokens: Sequence[str]) -> list[Piece] | 
 
 
 def _ways(tokens: Sequence[str], at: int, word: Sequence[str]) -> Iterator[tuple[Words, ...]]:
-    """Words for each of the next one or two tokens; a token may be the next word itself."""
+    """Yield the spoken forms of the next one or two tokens. A token may be the next word itself."""
     first, second = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else ""
     for way in (*_together(first, second), *((said,) for said in readings(first))):
         yield tuple(_plain(said.split()) for said in way)
@@ -92,12 +103,12 @@ def _ways(tokens: Sequence[str], at: int, word: Sequence[str]) -> Iterator[tuple
 
 
 def _plain(words: Sequence[str]) -> Words:
-    """With one word for the digit that has two."""
+    """Replace "oh" by "zero", the other word for the digit."""
     return tuple("zero" if word == "oh" else word for word in words)
 
 
 def _torn(words: Words, pieces: Sequence[Piece]) -> bool:
-    """Whether two whole numbers side by side, or with "and" between, were said as one."""
+    """Whether two whole numbers, side by side or with "and" between, were spoken as one number."""
     for i, piece in enumerate(pieces):
         behind = [p for p in pieces[i + 1 : i + 3] if p.text != "and"][:1]
         if not behind or not all(re.fullmatch(_WHOLE, p.text) for p in (piece, *behind)):
@@ -109,7 +120,7 @@ def _torn(words: Words, pieces: Sequence[Piece]) -> bool:
 
 
 def _together(first: str, second: str) -> Iterator[tuple[str, str]]:
-    """Ways to say two tokens that need each other: "23 May", "May 1984", "$2.5 million"."""
+    """Yield the spoken forms of two tokens that belong together: "23 May", "$2.5 million"."""
     if _DAY.fullmatch(first) and second in MONTHS:
         month = second.lower()
         yield from product(day(first), (f"of {month}", month))
@@ -124,7 +135,7 @@ def _together(first: str, second: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def readings(token: str) -> tuple[str, ...]:
-    """All ways to say one token; none if it is not known here."""
+    """All spoken forms of one token; empty if this module does not know it."""
     if token in _WORDS:
         return _WORDS[token]
     if re.fullmatch(_WHOLE, token):
@@ -145,8 +156,11 @@ def readings(token: str) -> tuple[str, ...]:
 
 @cache
 def cardinal(digits: str) -> tuple[str, ...]:
-    """A whole number: with "and" behind hundreds or without, "a hundred" for "one hundred",
-    "nineteen hundred"; one that begins with a zero or is very long digit by digit."""
+    """Spoken forms of a whole number.
+
+    They are with and without "and" after hundreds, "a hundred" for "one hundred", and "nineteen
+    hundred". A number that begins with zero or is very long has only its digits one by one.
+    """
     said = normalise_english(digits)
     value = int(digits.replace(",", ""))
     if (digits[0] == "0" and len(digits) > 1) or value >= 10**15:
@@ -162,14 +176,17 @@ def cardinal(digits: str) -> tuple[str, ...]:
 
 
 def one_by_one(digits: str) -> tuple[str, ...]:
-    """Digits, each by itself: with "zero" or with "oh"."""
+    """Spoken forms of digits one by one, with "zero" or with "oh"."""
     said = " ".join(normalise_english(digit) for digit in digits)
     return tuple(dict.fromkeys((said, said.replace("zero", "oh"))))
 
 
 def paired(digits: str) -> str:
-    """Three or four digits with the last two together, as years are said: "nineteen eighty four",
-    "twenty oh five", "four eighty two"; "" for what has no such way."""
+    """Three or four digits with the last two together, as in years; "" for other numbers.
+
+    >>> paired("1984"), paired("2005"), paired("482")
+    ('nineteen eighty four', 'twenty oh five', 'four eighty two')
+    """
     if not re.fullmatch("[1-9][0-9]{2,3}", digits) or digits[-2:] == "00":
         return ""
     last = f"oh {digits[-1]}" if digits[-2] == "0" else digits[-2:]
@@ -177,7 +194,7 @@ def paired(digits: str) -> str:
 
 
 def number(token: str) -> tuple[str, ...]:
-    """A number, perhaps with decimals; no way to say what is none."""
+    """Spoken forms of a number with or without decimals; empty if it is not a number."""
     found = re.fullmatch(rf"({_WHOLE})(?:\.([0-9]{{1,40}}))?", token)
     if not found or not found[2]:
         return cardinal(token) if found else ()
@@ -185,33 +202,40 @@ def number(token: str) -> tuple[str, ...]:
 
 
 def ordinal(digits: str) -> tuple[str, ...]:
-    """With "and" behind hundreds or without."""
+    """Spoken forms of an ordinal number, with and without "and" after hundreds."""
     said = normalise_english(num2words(int(digits), to="ordinal"))
     return tuple(dict.fromkeys((said, said.replace(" and ", " "))))
 
 
 def day(digits: str) -> tuple[str, ...]:
-    """Of a month."""
+    """Spoken forms of a day of the month."""
     said = ordinal(digits)[0]
     return (f"the {said}", said)
 
 
 def money(sign: str, amount: str) -> tuple[str, ...]:
-    """ "Twelve dollars", "twelve dollars (and) fifty cents", "two point five dollars"."""
+    """Spoken forms of an amount of money.
+
+    Such as "twelve dollars", "twelve dollars (and) fifty cents", "two point five dollars".
+    """
     coins, parts = CURRENCIES[sign]
     ways = [f"{said} {name}" for said in number(amount) for name in coins]
     whole, _, cents = amount.partition(".")
     if ways and len(cents) == 2 and cents != "00":
+        amounts = product(cardinal(whole), cardinal(str(int(cents))))
+        names = product(coins, parts, (" ", " and "))
         ways += [
             f"{a} {coin}{joined}{b} {part}"
-            for a in cardinal(whole) for b in cardinal(str(int(cents)))
-            for coin, part in product(coins, parts) for joined in (" ", " and ")
-        ]  # fmt: skip
+            for (a, b), (coin, part, joined) in product(amounts, names)
+        ]
     return tuple(ways)
 
 
 def time(hour: int, minute: int) -> tuple[str, ...]:
-    """Of day; "quarter to six" is not known, for the hour that would be written was not said."""
+    """Spoken forms of a time of day.
+
+    "Quarter to six" is not among them: it would be written 5:45, whose hour was not spoken.
+    """
     said = normalise_english(f"{hour}:{minute:02}")
     past = {15: ("quarter", "a quarter"), 30: ("half",)}.get(minute, ())
     if minute in (5, 10, 20, 25):

@@ -1,8 +1,7 @@
-"""Pairs that the converter of `asr.inverse_normalisation.writer` learns from, and how exact it is on those whose
-values it has not seen.
+"""Training pairs for the converter of `asr.inverse_normalisation.writer`, and its evaluation.
 
-The split is by value: a number that dev or test have is in no pair of train, in whatever form. Only
-numbers that are one word ("twelve", "forty") are everywhere, for they cannot be made of others.
+The split is by value: a number of dev or test is in no pair of train, in any form. Only numbers of
+one word ("twelve", "forty") are in all parts, because all other numbers consist of them.
 """
 
 from __future__ import annotations
@@ -17,13 +16,18 @@ from asr.inverse_normalisation.phrases import Phrase, PhraseSampler
 from asr.inverse_normalisation.spans import CLOSE, OPEN, spans, target_of, tokens_of
 from asr.inverse_normalisation.writer import NumberWriter
 
-TOGETHER = 256
-"""Pairs between two moves of the progress bar."""
+PAIRS_PER_BATCH = 256
 
 
 @dataclass(frozen=True)
 class WrittenPair:
-    """A pair of the converter's; `kind` is of what it holds, or "several"."""
+    """A training pair.
+
+    Attributes:
+        kind: kind of its phrase, such as "date"; "several" if it has phrases of several kinds.
+        source: source of the converter.
+        target: target of the converter.
+    """
 
     kind: str
     source: str
@@ -31,17 +35,17 @@ class WrittenPair:
 
 
 def written_pairs(part: str, count: int, seed: int) -> list[WrittenPair]:
-    """So many pairs of a part of `SPLITS`, none twice; a function of the arguments alone."""
+    """Make `count` different pairs of a part of `SPLITS`; the arguments determine them."""
     maker = PhraseSampler(part, seed)
     found: dict[str, WrittenPair] = {}
     while len(found) < count:
-        for pair in cut(maker.sentence()):
+        for pair in pairs_of(maker.sentence()):
             found.setdefault(pair.source, pair)
     return list(found.values())[:count]
 
 
-def cut(sentence: Sequence[Phrase]) -> Iterator[WrittenPair]:
-    """A sentence's pairs: its stretches, as they will be found in transcripts."""
+def pairs_of(sentence: Sequence[Phrase]) -> Iterator[WrittenPair]:
+    """The pairs of a sentence: its spans, as `spans` finds them in transcripts."""
     words: list[str] = []
     starts = {}
     for phrase in sentence:
@@ -50,7 +54,8 @@ def cut(sentence: Sequence[Phrase]) -> Iterator[WrittenPair]:
     for span in spans(words):
         inside = [phrase for at, phrase in starts.items() if span.first <= at < span.last]
         said, target = words[span.first : span.last], " ".join(p.written for p in inside).split()
-        # What would be refused later is not to be learnt: "two hundred and" before "five percent".
+        # Leave out pairs that the check of the writer would refuse: "two hundred and" before
+        # "five percent".
         if spoken_forms.align_written(said, target) is not None:
             kinds = {phrase.kind for phrase in inside} - {""}
             kind = kinds.pop() if len(kinds) == 1 else "several"
@@ -59,11 +64,15 @@ def cut(sentence: Sequence[Phrase]) -> Iterator[WrittenPair]:
 
 @dataclass
 class Exactness:
-    """Counts of pairs.
+    """Counts of pairs by outcome.
 
-    best: the converter's first target is exactly the pair's. exact: what comes through the check
-    is. refused: left in words by the check, where digits were wanted. wrong: the rest: the check
-    let through what says the same words, but is not the pair's.
+    Attributes:
+        kind: kind of the pairs, or "all".
+        pairs: number of pairs.
+        best: the converter's best target equals the pair's target.
+        exact: the checked output equals the pair's target.
+        refused: the check left the words, where the pair's target has digits.
+        wrong: the check accepted another target with the same spoken form.
     """
 
     kind: str
@@ -77,13 +86,16 @@ class Exactness:
 def exactness(
     writer: NumberWriter, pairs: Sequence[WrittenPair]
 ) -> tuple[list[Exactness], list[tuple[WrittenPair, str]]]:
-    """Of each kind of pair, all of them first; and each pair that is not exact, with what became of
-    it."""
+    """Evaluate a writer on pairs.
+
+    Returns:
+        Counts for all pairs and for each kind; and each pair that is not exact, with the output.
+    """
     found: dict[str, Exactness] = {"all": Exactness("all")}
     missed = []
-    starts = range(0, len(pairs), TOGETHER)
+    starts = range(0, len(pairs), PAIRS_PER_BATCH)
     for start in track(starts, len(starts), "writing"):
-        part = pairs[start : start + TOGETHER]
+        part = pairs[start : start + PAIRS_PER_BATCH]
         best = writer.propose([pair.source for pair in part], 1)
         said = [(pair.source, _inside(pair.source)) for pair in part]
         settled = writer.settle(said)
@@ -103,13 +115,13 @@ def exactness(
 
 
 def _inside(source: str) -> tuple[str, ...]:
-    """The words of a source that are to be written."""
+    """The words of the span of a source."""
     symbols = source.split()
     return tuple(symbols[symbols.index(OPEN) + 1 : symbols.index(CLOSE)])
 
 
 def exactness_text(rows: Sequence[Exactness]) -> str:
-    """A table in Markdown."""
+    """The counts as a table in Markdown."""
     lines = ["| kind | pairs | network exact | exact | left in words | wrong |"]
     lines += ["|---|---|---|---|---|---|"]
     lines += [
@@ -121,5 +133,5 @@ def exactness_text(rows: Sequence[Exactness]) -> str:
 
 
 def exactness_record(rows: Sequence[Exactness]) -> dict[str, Any]:
-    """The same for a program."""
+    """The counts as plain values for JSON."""
     return {row.kind: {key: v for key, v in asdict(row).items() if key != "kind"} for row in rows}

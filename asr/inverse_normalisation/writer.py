@@ -1,8 +1,11 @@
-"""Transcripts as they would be written: "twenty three dollars" → "$23"; English.
+"""`NumberWriter`: writes numbers in English transcripts with digits.
 
-Where a text has number words (`asr.inverse_normalisation.spans`), a converter (`asr.seq2seq.converter`) says how
-they are written. What it says is taken only if that, spoken out again (`asr.inverse_normalisation.spoken_forms`), is
-what was said; all else stays in words, and text without number words never gets so far.
+"twenty three dollars" becomes "$23".
+
+Where a text has number words (`asr.inverse_normalisation.spans`), a converter
+(`asr.seq2seq.converter`) proposes how to write them. The writer accepts a proposal only if one of
+its spoken forms (`asr.inverse_normalisation.spoken_forms`) equals the words of the transcript. All
+else stays in words, and the converter never reads text without number words.
 """
 
 from __future__ import annotations
@@ -20,27 +23,27 @@ from asr.networks.model_directory import read_model
 from asr.results import Transcript, Word
 
 Propose = Callable[[Sequence[str], int], Sequence[Sequence[str]]]
-"""Sources, symbols parted by spaces, and how many of the likeliest targets → these for each source,
-the best first."""
+"""A function from sources and a number of targets to that many targets for each source, best first.
+Symbols of sources and targets have spaces between them."""
 SpanKey = tuple[str, tuple[str, ...]]
-"""A span: its source, and its words."""
+"""A span's source and words."""
 
 NBEST = 4
-"""Targets that are asked for where the likeliest does not pass."""
+"""Number of targets to try where the best one fails the check."""
 
 
 class NumberWriter:
     """Writes numbers, dates, money, times, percentages and units with digits.
 
     Args:
-        propose: the converter; whatever it says is checked.
+        propose: the converter, whose proposals are checked.
     """
 
     def __init__(self, propose: Propose) -> None:
         self.propose = propose
 
     def text(self, text: str) -> str:
-        """A normalised text as it would be written; nothing but the numbers is touched."""
+        """Write the numbers of a normalised text with digits; all else stays unchanged."""
         found = list(re.finditer(r"\S+", text))
         (pieces,) = self.pieces([[word[0] for word in found]])
         parts, at = [], 0
@@ -51,10 +54,10 @@ class NumberWriter:
         return "".join(parts) + text[at:]
 
     def transcripts(self, results: Sequence[Transcript]) -> list[Transcript]:
-        """Each with text, words and alternatives as they would be written.
+        """Write the numbers in the text, words and alternatives of transcripts with digits.
 
-        A word that stands for several said ones lasts from the first to the last of them, and is as
-        sure as the least sure. Tokens stay what was heard.
+        A written word that stands for several spoken words lasts from the first to the last of them
+        and has the lowest of their confidences. Tokens stay unchanged.
         """
         said = [_words(result) for result in results]
         alternatives = [a.text.split() for result in results for a in result.alternatives]
@@ -72,7 +75,7 @@ class NumberWriter:
         ]
 
     def pieces(self, texts: Sequence[Sequence[str]]) -> list[list[Piece]]:
-        """What becomes of the words of each text; all texts go to the converter together."""
+        """The written pieces of each text; the converter reads all texts in one batch."""
         found = [
             [(span, (span.source, tuple(words[span.first : span.last]))) for span in spans(words)]
             for words in texts
@@ -91,7 +94,7 @@ class NumberWriter:
         return written
 
     def settle(self, spans: Iterable[SpanKey]) -> dict[SpanKey, list[Piece]]:
-        """Of each span the likeliest target that says what was said, or the words as they are."""
+        """For each span, the best target that passes the check, or the unchanged words."""
         open_ones, settled = list(dict.fromkeys(spans)), {}
         for count in (1, NBEST):
             if not open_ones:
@@ -107,7 +110,7 @@ class NumberWriter:
 
 @cache
 def load_number_writer(model: str = NUMBER_WRITER) -> NumberWriter:
-    """A writer with a converter by shipped name or directory, loaded once.
+    """Load a writer with a converter by shipped name or directory; each is loaded once.
 
     Raises:
         ModelError, ConfigError: see `Converter.load`.
@@ -124,12 +127,15 @@ def load_number_writer(model: str = NUMBER_WRITER) -> NumberWriter:
 
 
 def check_language(model: str) -> None:
-    """Raise a `ConfigError` unless the recogniser, by shipped name or directory, is English."""
+    """Check that a recogniser, by shipped name or directory, is English.
+
+    Raises:
+        ConfigError: its texts are of another language.
+    """
     language = read_model(model)[1].tokenizer.normaliser
     if language != "english":
         raise ConfigError(
-            f"--written knows English numbers only: the texts of {model} are normalised as "
-            f"{language}"
+            f"--written: {model} is a model for {language}, and only English is supported"
         )
 
 

@@ -1,4 +1,4 @@
-"""How words sound: a lexicon, rules, and a trained speller for the rest.
+"""Pronunciations of words: a lexicon, rules, and a trained converter for all other words.
 
 May import `asr.seq2seq` and below.
 """

