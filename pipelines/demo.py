@@ -1,9 +1,9 @@
-"""Transcribe real recordings from a public registry beside their references; draw one of them."""
+"""Transcribe recordings from public registries, compare them with the true texts, draw one."""
 
 from pathlib import Path
 
+from asr import Utterance
 from asr.cli import demo
-from asr.data.manifest import Utterance
 
 ROOT = Path(__file__).parents[1]
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     recording = ROOT / "tests" / "fixtures" / "goforward.wav"
     fallback = Utterance("go forward ten meters", 2.786, audio_filepath=recording)
-    print(f"drawn: {demo.run(ROOT / 'demo', fallback)}")
+    print(f"picture: {demo.run(ROOT / 'demo', fallback)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Transcribe many recordings. Failures go to stderr, and the exit status is then 1.
+"""Transcribe many recordings. Failures are reported on stderr and end with exit status 1.
 
 python pipelines/transcribe_batch.py recordings/ --model en-small --out text/ --resume --workers 2
 """
@@ -15,22 +15,21 @@ from asr.formats.writers import WRITERS
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("paths", nargs="+", help="files, folders, globs, a manifest, or - for names on stdin")
-    add("--model", default="en-small", help="name or directory; default: %(default)s")
-    add("--lm", help='n-gram model: "general" or an ARPA file; default: greedy decoding')
-    add("--format", choices=WRITERS, default="jsonl", help="output; default: %(default)s")
-    add("--channel", type=int, help="channel to transcribe, from 0; default: the mix of all")
-    add("--split-channels", action="store_true", help="transcribe each channel on its own")
-    add("--out", help="output file, or folder if it ends in /; default: stdout")
-    add("--resume", action="store_true", help="skip recordings whose results are complete")
-    add("--workers", type=int, default=1, help="processes; default: %(default)s")
-    add("--errors", type=Path, help="file for failures as JSON lines; default: none")
+    parser.add_argument("paths", nargs="+", help="files, folders, globs, a manifest, - for stdin")
+    parser.add_argument("--model", default="en-small", help="shipped name or model directory")
+    parser.add_argument("--lm", help="language model: general or an ARPA file; default: none")
+    parser.add_argument("--format", choices=WRITERS, default="jsonl")
+    parser.add_argument("--channel", type=int, help="only this channel, from 0; default: mix all")
+    parser.add_argument("--split-channels", action="store_true", help="transcribe each channel")
+    parser.add_argument("--out", help="file, or folder if it ends in /; default: stdout")
+    parser.add_argument("--resume", action="store_true", help="skip complete results in the folder")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes; default: 1")
+    parser.add_argument("--errors", type=Path, help="file for failures, one JSON object per line")
     a = parser.parse_args()
     try:
         transcriber = Transcriber(a.model, Decoding(lm=a.lm), a.channel, a.split_channels)
-        batch = BatchJob(transcriber, a.format, None, a.out, a.workers, a.resume, a.errors)
-        return transcribe_files(a.paths, batch).status
+        job = BatchJob(transcriber, a.format, None, a.out, a.workers, a.resume, a.errors)
+        return transcribe_files(a.paths, job).status
     except AsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
