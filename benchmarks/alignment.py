@@ -1,13 +1,13 @@
-"""How far aligned word boundaries are from the true ones, where these are known.
+"""Errors of aligned word boundaries on recordings whose true boundaries are known.
 
     python benchmarks/alignment.py data/fsdd/dev.jsonl data/asterisk/train.jsonl [--model en-small]
 
-Joins recordings of single words by one speaker, cut at 30 dB below their loudest 5 ms: once end to
-end, once with pauses of 50 to 400 ms. With `pip install espeakng-loader` it also speaks the longer
-texts of the manifests with eSpeak NG, which tells when each word begins (a pause it makes belongs
-to no word; otherwise a word ends where the next one begins). Prints, over starts and ends, the
-median and the 90th percentile of the error in ms: of the first and last spike, and of the aligner.
-The aligner's settings were chosen on the command above, with --seed 1.
+Joins recordings of single words by one speaker, trimmed at 30 dB below their loudest 5 ms: once
+end to end, once with pauses of 50 to 400 ms. With `pip install espeakng-loader` it also speaks
+the longer texts of the manifests with eSpeak NG, which reports the start of each word. A word
+ends where the next one starts or where eSpeak NG pauses. Prints the median and the 90th
+percentile of the errors of starts and ends, in ms: of the first and last spike of each word, and
+of the aligner. The aligner's settings were chosen with the command above and --seed 1.
 """
 
 import argparse
@@ -35,7 +35,13 @@ WORD, PHONEME, SYNCHRONOUS, PHONEME_EVENTS, UTF8 = 1, 7, 2, 1, 1
 
 @dataclass(frozen=True)
 class Known:
-    """Samples at `RATE`, and for each word of the text its start and end in seconds."""
+    """A recording with known boundaries.
+
+    Attributes:
+        samples: samples at `RATE`.
+        text: its words.
+        times: start and end of each word, in seconds.
+    """
 
     samples: np.ndarray
     text: str
@@ -43,7 +49,7 @@ class Known:
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:
-    """Without what is before and behind the first and last 5 ms within 30 dB of the loudest."""
+    """Cut off both ends where no 5 ms are within 30 dB of the loudest 5 ms."""
     step = RATE // 200
     frames = samples[: len(samples) // step * step].reshape(-1, step)
     level = 10 * np.log10((frames**2).mean(axis=1) + 1e-10)
@@ -54,7 +60,7 @@ def trimmed(samples: np.ndarray) -> np.ndarray:
 def joined(
     utterances: Sequence[Utterance], count: int, pauses: tuple[float, float], seed: int
 ) -> Iterator[Known]:
-    """Three to seven words by one speaker each, in faint noise."""
+    """Recordings of three to seven words by one speaker each, in faint noise."""
     rng = np.random.default_rng(seed)
     words: dict[str | None, list[Utterance]] = {}
     for u in utterances:
@@ -83,18 +89,23 @@ class Event(ctypes.Structure):
     """espeak_EVENT of speak_lib.h."""
 
     _fields_ = (
-        ("type", ctypes.c_int), ("identifier", ctypes.c_uint), ("text", ctypes.c_int),
-        ("length", ctypes.c_int), ("milliseconds", ctypes.c_int), ("sample", ctypes.c_int),
-        ("user", ctypes.c_void_p), ("name", ctypes.c_char * 8),
-    )  # fmt: skip
+        ("type", ctypes.c_int),
+        ("identifier", ctypes.c_uint),
+        ("text", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("milliseconds", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user", ctypes.c_void_p),
+        ("name", ctypes.c_char * 8),
+    )
 
 
 def spoken(utterances: Sequence[Utterance], count: int, seed: int) -> Iterator[Known]:
-    """Texts of four words and more by eSpeak NG; nothing where it is not installed."""
+    """Texts of four or more words, spoken by eSpeak NG; none if it is not installed."""
     try:
         import espeakng_loader
     except ImportError:
-        print("eSpeak NG is left out: pip install espeakng-loader")
+        print("without eSpeak NG: pip install espeakng-loader")
         return
     espeak = ctypes.CDLL(espeakng_loader.get_library_path())
     data = espeakng_loader.get_data_path().encode()
@@ -123,7 +134,7 @@ def spoken(utterances: Sequence[Utterance], count: int, seed: int) -> Iterator[K
         espeak.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, UTF8, None, None)
         starts = [time for kind, time, _ in events if kind == WORD]
         if len(starts) != len(text.split()):
-            continue  # it has said two words as one, such as "of the"
+            continue  # eSpeak NG joins some words, such as "of the"
         samples = np.concatenate(chunks).astype(np.float32) / 32768
         times = []
         for start, following in zip(starts, [*starts[1:], len(samples) / rate], strict=True):
@@ -134,19 +145,19 @@ def spoken(utterances: Sequence[Utterance], count: int, seed: int) -> Iterator[K
 
 
 def errors(recognizer: "Recognizer", known: Known) -> tuple[list[float], list[float]]:
-    """Distances in ms of all starts and ends: of the spikes, and of the aligned words."""
+    """Errors of all starts and ends in ms: of the spikes, and of the aligned words."""
     labels = recognizer.tokenizer.encode(known.text)
     (logits,) = recognizer.logits([recognizer.features(known.samples)[0]])
     path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
     step = recognizer.seconds_per_frame
-    spikes = [(path.starts[a] * step, path.ends[b - 1] * step)
-              for a, b in recognizer.tokenizer.word_spans(labels)]  # fmt: skip
+    spans = recognizer.tokenizer.word_spans(labels)
+    spikes = [(path.starts[a] * step, path.ends[b - 1] * step) for a, b in spans]
     words = [(w.start, w.end) for w in recognizer.align(known.samples, known.text).words]
-    return tuple(
-        [1000 * abs(x - y) for pair in zip(found, known.times, strict=True)
-         for x, y in zip(*pair, strict=True)]
-        for found in (spikes, words)
-    )  # type: ignore[return-value]  # fmt: skip
+    true = np.array(known.times)
+    return (
+        list(1000 * np.abs(np.array(spikes) - true).ravel()),
+        list(1000 * np.abs(np.array(words) - true).ravel()),
+    )
 
 
 def main() -> None:

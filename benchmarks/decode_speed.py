@@ -1,11 +1,11 @@
-"""How fast decoding alone is: greedy, beam search, beam search with a language model, the last also
-with the beam that the language model was tuned with.
+"""Speed of decoding alone: greedy, beam search, and beam search with a language model.
 
     python benchmarks/decode_speed.py data/kathleen/test.jsonl [--model en-small --lm general]
 
-The network runs once, before anything is timed. The decoders then run in turn, one process, one
-thread; prints medians of the real-time factor, by the processor's time, so that another process on
-the machine counts little, and what loading the language model takes.
+The network runs once, before the measurement. The decoders then run in turn, in one process and one
+thread; the language model with the given beam and with the beam that it was tuned for. Prints the
+time for loading the language model and medians of the real-time factor. Times are processor times,
+so that other processes on the machine matter little.
 """
 
 import argparse

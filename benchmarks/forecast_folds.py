@@ -1,8 +1,9 @@
-"""Settings for the sensor's forecasts, compared in front of its test part: MASE on folds.
+"""Settings for forecasting the sensor's series, compared by MASE on folds before the test part.
 
     python benchmarks/record.py forecast_folds --as forecast_folds
 
-A fold is a shorter series: fitted, stopped and measured inside what `water_flow` does not test on.
+A fold is the beginning of the series. Fitting, early stopping and measuring happen within the fold,
+which ends before the test part of `water_flow`.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from asr.series.examples import water_flow
 from asr.series.forecasting import Forecaster, evaluate, seasonal_naive
 
 FOLDS = [(288, 384, 828), (336, 432, 588), (432, 552, 828), (552, 672, 828)]
-"""Ends of training, validation and the whole."""
+"""Indices where training, validation and the fold end."""
 SETTINGS = {
     "one network": {"members": 1, "units": 32, "dropout": 0.1, "context": 72},
     "three": {"members": 3, "units": 32, "dropout": 0.1, "context": 72},
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     seeds = range(1, parser.parse_args().seeds + 1)
     example = water_flow()
-    print("MASE a fold and seed; over that of seasonal-naive on the fold: mean, worst")
+    print("MASE per fold and seed; ratio to seasonal-naive on the same fold: mean, worst")
     for name, setting in {"seasonal-naive": {}, **SETTINGS}.items():
         lines, ratios = [], []
         for train, validation, end in FOLDS:

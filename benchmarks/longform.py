@@ -1,12 +1,13 @@
-"""What cutting long recordings costs: utterances one by one against all of them in one recording.
+"""Errors caused by cutting long recordings: single utterances against one joined recording.
 
     python benchmarks/longform.py data/kathleen/dev.jsonl [--model en-small --repeats 2]
     python benchmarks/longform.py data/kathleen/dev.jsonl --memory 1
 
-Joins the utterances of each manifest in a seeded order, with 0, 0.3 and 1 s between them of digital
-silence and of a room's noise (−60 dB), and prints the word and character error rates of both ways.
---memory HOURS instead compares the peak memory of a process that transcribes ten seconds with that
-of one that transcribes so many hours. Settings of `Windowing` are chosen with the options, on dev.
+Joins the utterances of each manifest in a seeded order, with gaps of 0, 0.3 and 1 s of digital
+silence or of room noise (−60 dB). Prints the word and character error rates of the single
+utterances and of the joined recordings. --memory HOURS compares the peak memory of a process that
+transcribes ten seconds with that of a process that transcribes HOURS. The options set
+`Windowing`; choose its values on dev sets.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 NOISE = 1e-3
 GAPS = ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (0.3, NOISE), (1.0, NOISE))
-"""Seconds between utterances, and the standard deviation of what is there."""
+"""Seconds between utterances, and the standard deviation of the noise there."""
 PEAK = """
 import resource, sys
 from asr.recognizer import Recognizer
@@ -42,7 +43,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, transcript.duration)
 
 
 def join(recordings: list[np.ndarray], rate: int, gap: float, noise: float, seed: int):
-    """All recordings in a shuffled order, `gap` seconds apart; and that order."""
+    """Join recordings in a shuffled order, `gap` seconds apart; returns samples and order."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(recordings))
     pieces = []
@@ -91,8 +92,8 @@ def memory(model: str, manifest: Path, hours: float) -> None:
             command = [sys.executable, "-c", PEAK, model, str(path)]
             out = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
             peaks.append(int(out[0]) / 1024)
-            print(f"{float(out[1]):7.1f} s of audio: peak {peaks[-1]:.0f} MiB, "
-                  f"{time.perf_counter() - started:.1f} s")  # fmt: skip
+            taken = time.perf_counter() - started
+            print(f"{float(out[1]):7.1f} s of audio: peak {peaks[-1]:.0f} MiB, {taken:.1f} s")
     print(f"difference {peaks[1] - peaks[0]:.0f} MiB")
 
 
@@ -100,8 +101,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--model", default="en-small")
-    parser.add_argument("--limit", type=int, help="the first so many utterances")
-    parser.add_argument("--repeats", type=int, default=2, help="orders to join them in")
+    parser.add_argument(
+        "--limit", type=int, help="number of utterances, the first of each manifest"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=2, help="number of orders in which to join them"
+    )
     parser.add_argument("--memory", type=float, metavar="HOURS")
     for name, value in vars(Windowing()).items():
         parser.add_argument(f"--{name}", type=float, default=value)

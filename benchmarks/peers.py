@@ -1,11 +1,12 @@
-"""How wrong and how fast, beside another recogniser on the same recordings, in one run.
+"""Error rates and speed beside PocketSphinx, on the same recordings and in one run.
 
     python benchmarks/peers.py data/kathleen/test.jsonl data/fsdd/test.jsonl [--lm general]
 
-Each system reads each manifest in a process of its own, one after the other: our model greedily,
-with the language model if one is given, and PocketSphinx 5.1.1 with its own English model and
-dictation language model (on recordings resampled to 16 kHz). RTF is of the warm process on this
-machine; memory is the process's peak. Texts of all are normalised alike.
+Each system transcribes each manifest in a process of its own, one after the other: our model with
+greedy decoding, with --lm if it is given, and PocketSphinx 5.1.1 with its own English model and
+dictation language model (on recordings resampled to 16 kHz). RTF is that of the warm process on
+this machine; memory is the peak of the process. The texts of all systems are normalised in the
+same way.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any
 
 
 def sphinx(manifest: Path) -> dict[str, Any]:
-    """PocketSphinx on a manifest's recordings: what `asr evaluate --json` says of ours."""
+    """PocketSphinx's results on a manifest, with the same keys as `asr evaluate --json`."""
     from asr.audio.reading import read_audio
     from asr.data.manifest import read_manifest
     from asr.evaluation.error_rates import evaluate
@@ -34,7 +35,7 @@ def sphinx(manifest: Path) -> dict[str, Any]:
 
 
 def measure(command: list[str]) -> dict[str, Any]:
-    """The JSON object that a command prints, and its peak memory in MB."""
+    """Run a command; the JSON object that it prints, with its peak memory in MB."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         out = process.stdout.read()
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--model", default="en-small")
     parser.add_argument("--lm", help="as for asr transcribe; default: greedy only")
-    parser.add_argument("--json", action="store_true", help="one object a row")
+    parser.add_argument("--json", action="store_true", help="one JSON object per row")
     parser.add_argument("--sphinx", action="store_true", help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.sphinx:

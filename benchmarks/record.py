@@ -1,4 +1,4 @@
-"""Run a benchmark and keep what it prints, under what made it, in docs/benchmarks/.
+"""Run a benchmark and keep its output, with command and commit above it, in docs/benchmarks/.
 
     python benchmarks/record.py longform data/kathleen/dev.jsonl
     python benchmarks/record.py longform data/kathleen/dev.jsonl --memory 1 --as memory
@@ -32,7 +32,7 @@ def main() -> None:
     command = [path, *arguments[1:]]
     commit, date = git_commit(), time.strftime("%Y-%m-%d", time.gmtime())
     script = [sys.executable, HERE.parent / path, *command[1:]]
-    # Without a terminal on stderr there is no bar between the lines.
+    # stderr is no terminal here, so no progress bar appears between the lines.
     run = subprocess.run(script, capture_output=True)
     if run.returncode:
         sys.exit(run.stderr.decode())

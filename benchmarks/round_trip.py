@@ -1,9 +1,9 @@
-"""Who understands a voice: what `asr evaluate-tts` prints, greedily and with the language model.
+"""Intelligibility of a voice: `asr evaluate-tts` with greedy decoding and with the language model.
 
     python benchmarks/round_trip.py data/kathleen/test.jsonl [--voice en-kathleen]
 
-Recognisers read what the voice says, the natural recordings, flite and eSpeak NG. RTF is of text to
-samples on this machine, warm, sentence by sentence.
+Recognisers transcribe the voice, the natural recordings, flite and eSpeak NG. RTF is the time from
+text to samples over their length: on this machine, warm, sentence by sentence.
 """
 
 import argparse

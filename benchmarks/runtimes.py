@@ -2,11 +2,11 @@
 
     python benchmarks/runtimes.py data/kathleen/dev.jsonl [--model en-small --litert]
 
-All run in turn in one process, on the same features. RTF is the network's alone (computing over
-audio seconds, median of the runs), for utterances one by one and in batches of 16; the ratio is to
-TensorFlow's in the same run. int8 is ONNX Runtime's dynamic quantisation of the weights of LSTMs
-and products. --litert (pip install ai-edge-litert) also tries LiteRT: the network as it is, which
-its converter refuses, and with the LSTM's loop rewritten for one utterance at a time.
+All runtimes run in turn in one process, on the same features. RTF is that of the network alone
+(median of the runs), for utterances one by one and in batches of 16; the ratio is to TensorFlow
+in the same run. int8 is ONNX Runtime's dynamic quantisation of the weights of LSTMs and matrix
+products. --litert (pip install ai-edge-litert) also tries LiteRT: once with the network as it is,
+which its converter refuses, and once with the LSTM's loop rewritten for one utterance at a time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from asr.recognizer import Recognizer
 
 
 def onnx_graphs(recognizer: Recognizer) -> dict[str, bytes]:
-    """Graphs with float32 weights, with those of the model's file, and with int8 weights."""
+    """Graphs with float32 weights, with weights as stored in the file, and with int8 weights."""
     config, labels = recognizer.config, len(recognizer.tokenizer)
     assert recognizer.folder is not None
     graphs = {}
@@ -44,7 +44,7 @@ def onnx_graphs(recognizer: Recognizer) -> dict[str, bytes]:
 
 
 class LiteNetwork:
-    """LiteRT, one utterance at a time."""
+    """The network in LiteRT, which computes one utterance at a time."""
 
     def __init__(self, model: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -63,7 +63,7 @@ class LiteNetwork:
 
 
 def lite_model(recognizer: Recognizer, batch: int | None) -> bytes:
-    """The network as LiteRT's converter makes it."""
+    """The network, converted for LiteRT."""
     from asr.base.tensorflow import tf
 
     network = recognizer.acoustic_model
@@ -81,7 +81,7 @@ def lite_model(recognizer: Recognizer, batch: int | None) -> bytes:
 
 
 def one_at_a_time(projected: Any, recurrent: Any, **_: Any) -> list[Any]:
-    """asr.networks.lstm's loop with every shape but the time's known: the form that LiteRT takes."""
+    """The loop of asr.networks.lstm with all sizes but the time fixed, as LiteRT requires."""
     from asr.base.tensorflow import tf
 
     units = recurrent.shape[0]
@@ -101,10 +101,10 @@ def one_at_a_time(projected: Any, recurrent: Any, **_: Any) -> list[Any]:
 
 
 def litert(recognizer: Recognizer) -> tuple[EmissionNetwork, int]:
-    """The network and its bytes; prints what the converter says of the network as it is."""
+    """The rewritten network and its size; prints the converter's error for the original one."""
     from asr.networks import lstm
 
-    recognizer.warm_up()  # traced before its loop is replaced
+    recognizer.warm_up()  # traces the network before its loop is replaced
     try:
         lite_model(recognizer, None)
     except Exception as error:
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", default="en-small")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--timed", type=int, default=40, help="utterances that are timed")
+    parser.add_argument("--timed", type=int, default=40, help="number of utterances for the timing")
     parser.add_argument("--litert", action="store_true")
     a = parser.parse_args()
     recognizer = Recognizer.load(a.model, runtime="tensorflow")
@@ -152,8 +152,8 @@ def main() -> None:
             for batch in (1, 16):
                 taken = pass_seconds(recognizer, timed, batch)
                 seconds.setdefault((name, batch), []).append(taken)
-    print(f"{a.model}, {a.manifest}: {len(utterances)} utterances; {a.runs} runs over "
-          f"{audio:.0f} s of audio")  # fmt: skip
+    runs = f"{a.runs} runs over {audio:.0f} s of audio"
+    print(f"{a.model}, {a.manifest}: {len(utterances)} utterances; {runs}")
     for name, (network, size) in networks.items():
         recognizer.network = network
         logits = [recognizer.logits([f])[0] for f in features]

@@ -1,12 +1,12 @@
-"""Requests of random shapes and values, valid and not: does a server stay up, and its memory flat?
+"""Random requests, valid and invalid, to a served model: does it stay up, and its memory constant?
 
     python benchmarks/served_fuzz.py [--requests 10000 --seed 1 --model en-small]
 
-Half by REST, half by gRPC, to tests/server.py with the exported model. A request is valid, or wrong
-in one way: a length beyond the samples or negative, values that are not finite, batch sizes that
-differ, another rank or type, an input missing or too many, no such signature or model. Each valid
-one must be answered, each wrong one refused with a reason that says what is wrong. Prints counts of
-both, and the server's resident memory after each tenth.
+Half of the requests use REST, half gRPC; tests/server.py serves the exported model. A request is
+valid or wrong in one way: a length beyond the samples or negative, values that are not finite,
+batch sizes that differ, another rank or type, a missing or additional input, an unknown signature
+or model. Valid requests must be answered, wrong ones refused with the right reason. Prints the
+counts of both, and the server's resident memory after each tenth of the requests.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ REASONS = {
     "signature": "signature 'nonsense' is not in the model",
     "model": "Servable not found for request",
 }
-"""Ways of being wrong, and what the answer must say."""
+"""Kinds of wrong requests, and patterns of the reason that the answer must give."""
 
 
 def make(rng: np.random.Generator, kind: str, coefficients: int) -> tuple[str, dict]:
-    """Signature and inputs."""
+    """The signature and the inputs of a random request of a kind."""
     signature = str(rng.choice(["serving_default", "logits", "features"]))
     name = "features" if signature == "features" else "samples"
     batch = int(rng.integers(1, 5))
@@ -74,7 +74,7 @@ def make(rng: np.random.Generator, kind: str, coefficients: int) -> tuple[str, d
 
 
 def resident(process: int) -> float:
-    """Megabytes."""
+    """Resident memory of a process in MB."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
@@ -112,7 +112,7 @@ def main() -> None:
                 counts[f"{kind}: {outcome}"] += 1
                 if (i + 1) % max(1, a.requests // 10) == 0:
                     memory.append(resident(process))
-    print(f"{a.model}: {a.requests} requests, seed {a.seed}; the server lived")
+    print(f"{a.model}: {a.requests} requests, seed {a.seed}; the server stayed up")
     for outcome, count in sorted(counts.items()):
         print(f"  {outcome:28} {count}")
     print(f"resident after each tenth, MB: {', '.join(f'{m:.0f}' for m in memory)}")

@@ -1,10 +1,11 @@
-"""Is the text the same by every way? Python in both runtimes, SavedModel, REST, gRPC.
+"""Equality of texts: Python in both runtimes, SavedModel, REST and gRPC.
 
     python benchmarks/served_strings.py data/kathleen/test.jsonl data/an4/test.jsonl
 
 Recordings go as samples to the signature `serving_default`, one by one and in mixed batches of 8;
-utterances that are cepstra only, as AN4's, go to `features`. Prints how many texts are equal to
-those of `Recognizer.transcribe` in TensorFlow, and how far the SavedModel's logits are from its.
+utterances without audio, such as AN4's, go as cepstra to `features`. Prints the number of texts
+that are equal to those of `Recognizer.transcribe` in TensorFlow, and the largest difference of
+the SavedModel's logits.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from asr.serving.client import connect
 
 
 def request_of(rows: list[np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """One padded batch."""
+    """A padded batch of samples or cepstra."""
     lengths = np.array([len(row) for row in rows], np.int32)
     padded = np.zeros([len(rows), lengths.max(), *rows[0].shape[1:]], np.float32)
     for place, row in zip(padded, rows, strict=True):

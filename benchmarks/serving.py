@@ -1,12 +1,13 @@
-"""What a server costs: requests a second and latency, against calls in this process.
+"""Throughput and latency of a served model, compared with calls in this process.
 
     python benchmarks/serving.py data/kathleen/test.jsonl [--model en-small --requests 96]
 
-Exports the model, serves it by tests/server.py (a process of its own; not TensorFlow Serving, which
-is in no registry here, so its own overhead is not in the figures) with and without batching, and
-has 1, 4 and 16 clients send one recording a request, as cepstra, to the signature `features`. Of
-each way the requests a second, percentiles of the latency, RTF, and the RTF over that of as many
-threads that call the SavedModel in this process. Warm, and in turn within one run.
+Exports the model and serves it with tests/server.py in a process of its own, with and without
+batching. (TensorFlow Serving is in no registry here, so its own overhead is not measured.) 1, 4
+and 16 clients send one recording per request, as cepstra, to the signature `features`. Prints
+requests per second, percentiles of the latency, RTF, and the ratio of the RTF to that of as many
+threads that call the SavedModel in this process. All are measured warm and in turn within one
+run.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Call = Callable[[dict[str, np.ndarray]], Any]
 
 @contextmanager
 def served(folder: Path, *options: str) -> Iterator[tuple[dict[str, str], int]]:
-    """A server of `folder`: its URLs by scheme, and its process's id."""
+    """Serve a folder of exported models; yields the URLs by scheme and the id of the process."""
     command = [sys.executable, str(SERVER), str(folder), *options]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -56,7 +57,15 @@ def served(folder: Path, *options: str) -> Iterator[tuple[dict[str, str], int]]:
 
 
 def load(makers: Sequence[Callable[[], Call]], requests: Sequence[Any]) -> tuple[float, np.ndarray]:
-    """Seconds for all requests by one thread a maker of calls, and each request's own."""
+    """Send requests from several threads.
+
+    Args:
+        makers: one per thread; each creates the thread's function for a request.
+        requests: the requests, which the threads share.
+
+    Returns:
+        Seconds for all requests, and the latency of each request in seconds.
+    """
     waiting = itertools.count()
     latencies = np.zeros(len(requests))
     calls = [make() for make in makers]

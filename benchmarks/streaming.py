@@ -1,11 +1,11 @@
-"""What latency costs: word error rate and mean latency of `Recognizer.stream` by its settings.
+"""Word error rate and mean latency of `Recognizer.stream`, by its settings.
 
     python benchmarks/streaming.py data/kathleen/dev.jsonl [--model en-small --limit 40]
 
-Streams the utterances, in a seeded order and --gap seconds of a room's noise apart, through every
-pair of chunk and look-ahead, and prints a Markdown table. The first line is the whole recording
-through `Recognizer.transcribe`. Latency is from the end of a token to the feed that made it final;
-it leaves out the time to compute, which the last column has: processing over audio seconds.
+Joins the utterances in a seeded order, with --gap seconds of room noise between them, and streams
+them with every pair of chunk and look-ahead. Prints a Markdown table, whose first row is
+`Recognizer.transcribe` of the whole recording. Latency is the time from the end of a token to the
+feed that made it final. It excludes computing, which the last column has: the real-time factor.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", default="en-small")
-    parser.add_argument("--limit", type=int, help="so many utterances, by the seed")
+    parser.add_argument("--limit", type=int, help="number of utterances, chosen by the seed")
     parser.add_argument("--gap", type=float, default=0.6)
     parser.add_argument("--chunks", type=float, nargs="+", default=CHUNKS)
     parser.add_argument("--look-aheads", type=float, nargs="+", default=LOOK_AHEADS)

@@ -1,15 +1,17 @@
-"""How fast recurrent layers train: forward and gradient of a stack, ours, Keras's and PyTorch's.
+"""Training speed of recurrent layers: forward pass and gradient of ours, Keras's and PyTorch's.
 
     pip install torch==2.13.0 --extra-index-url https://download.pytorch.org/whl/cpu
     python benchmarks/train_speed.py [--units 256 --batch 16 --layers 4 --threads 1]
 
-They run in turn in one process; prints medians, how many times as long the others take as ours, in
-float32 and in bfloat16 (products only, see asr/networks/fused.py: some processors multiply it faster), and
-seconds of audio a second at 50 frames a second. --threads are inside one operation, of TensorFlow,
-which runs operations beside each other as well; PyTorch, which does not, has all cores. Plain Keras
-is measured with TensorFlow's own choice of threads as well: run once with --threads 0. PyTorch is
-left out where it is not installed. Its backward direction knows where a sequence ends only if these
-are packed, for which it has no fast kernel; with the padding taken for speech it has one.
+All run in turn in one process, in float32 and in bfloat16 (matrix products only, see
+asr/networks/fused.py; some processors multiply bfloat16 faster). Prints the median seconds per
+step, seconds of audio per second at 50 frames per second, and the ratios of the others to ours.
+
+--threads sets the threads within one operation of TensorFlow, which also runs operations in
+parallel; PyTorch, which does not, has all cores. Use --threads 0 to measure Keras with
+TensorFlow's own choice of threads. PyTorch is left out if it is not installed. Its backward
+direction respects the lengths of sequences only if these are packed, for which it has no fast
+kernel; the fast kernel is measured as well, with padding treated as speech.
 """
 
 import argparse
@@ -34,7 +36,7 @@ STEPS, INPUT = 200, 78
 
 
 def stack(make: Callable[[], keras.layers.Layer], layers: int, batch: int) -> Callable[[], object]:
-    """A function that runs one training step of `layers` layers."""
+    """A function that runs one training step of a stack of layers."""
     x = tf.random.stateless_normal([batch, STEPS, INPUT], (1, 2))
     lengths = tf.random.stateless_uniform([batch], (3, 4), STEPS // 2, STEPS + 1, tf.int32)
     mask = tf.sequence_mask(lengths, STEPS)
@@ -59,7 +61,7 @@ def stack(make: Callable[[], keras.layers.Layer], layers: int, batch: int) -> Ca
 
 
 def torch_stacks(units: int, layers: int, batch: int) -> dict[str, Callable[[], object]]:
-    """The same by torch.nn.LSTM, which has all layers in one; nothing without PyTorch."""
+    """The same with torch.nn.LSTM, which has all layers in one; empty without PyTorch."""
     if find_spec("torch") is None:
         return {}
     import torch
@@ -113,8 +115,8 @@ def main() -> None:
         print(f"{name:26} {median:.3f} s a step, {a.batch * STEPS / 50 / median:.0f} x realtime")
     for ours, name in product(["ours", "ours, bfloat16"], [n for n in steps if "ours" not in n]):
         ratios = [other / o for other, o in zip(seconds[name], seconds[ours], strict=True)]
-        print(f"{name} over {ours}: median {statistics.median(ratios):.2f}, "
-              f"{min(ratios):.2f} to {max(ratios):.2f}")  # fmt: skip
+        low, median, high = min(ratios), statistics.median(ratios), max(ratios)
+        print(f"{name} over {ours}: median {median:.2f}, {low:.2f} to {high:.2f}")
 
 
 if __name__ == "__main__":

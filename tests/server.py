@@ -2,11 +2,11 @@
 
     python tests/server.py FOLDER [--batch 16 --timeout 0.005]
 
-FOLDER is what `asr export` writes to: NAME/VERSION; the newest version of each model is served. It
-prints {"rest": port, "grpc": port} and serves until its stdin ends. tensorflow_model_server itself
-is in no registry that this project reaches; what is here of it is what a client meets: the paths,
-JSON and messages, the statuses of wrong requests, and the batching of concurrent requests with
-padding to the longest (`pad_variable_length_inputs`).
+FOLDER contains exported models, NAME/VERSION; the newest version of each is served. Prints {"rest":
+port, "grpc": port} and serves until stdin ends. tensorflow_model_server is in no registry that this
+project reaches. This server imitates what a client sees of it: paths, JSON and gRPC messages, the
+statuses of invalid requests, and the batching of concurrent requests with padding to the longest
+(`pad_variable_length_inputs`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "INTERNAL": 500}
 
 
 class Refused(Exception):
-    """A request that cannot be served: a gRPC code's name and the reason."""
+    """A refused request: name of the gRPC code, and the reason."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -63,12 +63,13 @@ class Servable:
             for name, definition in graph.meta_graphs[0].signature_def.items()
             if not name.startswith("__")
         }
-        self.batchers = {
-            name: Batcher(self.model.signatures[name], batch, timeout) for name in self.signatures
-        } if batch > 1 else {}  # fmt: skip
+        self.batchers: dict[str, Batcher] = {}
+        if batch > 1:
+            for name in self.signatures:
+                self.batchers[name] = Batcher(self.model.signatures[name], batch, timeout)
 
     def predict(self, signature: str, inputs: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Check and run one request; `inputs` are arrays, or lists as JSON has them."""
+        """Check and run one request; `inputs` are arrays (gRPC) or nested lists (REST)."""
         name = signature or "serving_default"
         if name not in self.signatures:
             raise Refused("NOT_FOUND", f"signature {name!r} is not in the model")
@@ -86,7 +87,7 @@ class Servable:
 
 
 def convert(name: str, value: Any, spec: meta_graph_pb2.TensorInfo) -> tf.Tensor:
-    """A request's value as the tensor that the signature declares."""
+    """Convert a value of a request to the tensor that the signature declares."""
     kind = tf.dtypes.as_dtype(spec.dtype)
     try:
         array = np.asarray(value)
@@ -105,7 +106,7 @@ def convert(name: str, value: Any, spec: meta_graph_pb2.TensorInfo) -> tf.Tensor
 
 
 class Batcher:
-    """Joins concurrent requests: up to `size` rows, or what has come after `timeout` seconds."""
+    """Joins concurrent requests: up to `size` rows, or those that arrive in `timeout` seconds."""
 
     def __init__(self, call: Any, size: int, timeout: float) -> None:
         self.call, self.size, self.timeout = call, size, timeout
@@ -137,7 +138,7 @@ class Batcher:
             joined[key] = np.concatenate([pad(a, longest) for a in arrays])
         try:
             outputs = {k: v.numpy() for k, v in self.call(**map_tensors(joined)).items()}
-        except Exception as error:  # of one, but TensorFlow Serving too tells all of the batch
+        except Exception as error:  # as in TensorFlow Serving, all requests of the batch fail
             for _, future in batch:
                 future.set_exception(error)
             return
@@ -149,7 +150,7 @@ class Batcher:
 
 
 def pad(array: np.ndarray, longest: np.ndarray) -> np.ndarray:
-    """[rows, …] with zeros behind, up to `longest`."""
+    """Pad an array [rows, …] with zeros at the ends, to the sizes `longest`."""
     more = longest - array.shape[1:]
     return np.pad(array, [(0, 0), *((0, int(n)) for n in more)])
 
@@ -159,10 +160,10 @@ def map_tensors(arrays: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
 
 
 class Models:
-    """What the folder holds; loaded at the start."""
+    """The models of a folder, which are loaded at the start."""
 
     def __init__(self, folder: Path, batch: int = 1, timeout: float = 0.0) -> None:
-        # Files beside the folders are what `asr export --format onnx` puts there.
+        # Files beside the folders are ONNX models (`asr export --format onnx`).
         self.servables = {
             p.name: Servable(p, batch, timeout) for p in folder.iterdir() if p.is_dir()
         }
@@ -293,7 +294,7 @@ def find(models: Models, spec: Any) -> Servable:
 
 
 def serve(models: Models, threads: int = 16) -> tuple[ThreadingHTTPServer, grpc.Server, int, int]:
-    """Start both; returns the servers, and the ports of REST and gRPC."""
+    """Start both servers; returns them and the ports of REST and gRPC."""
     rest = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Rest,), {"models": models}))
     rest.daemon_threads = True
     threading.Thread(target=rest.serve_forever, daemon=True).start()
@@ -310,7 +311,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--batch", type=int, default=1, help="rows; 1: no batching")
-    parser.add_argument("--timeout", type=float, default=0.005, help="seconds that a batch waits")
+    parser.add_argument(
+        "--timeout", type=float, default=0.005, help="longest wait of a batch in seconds"
+    )
     a = parser.parse_args()
     _, _, rest, port = serve(Models(a.folder, a.batch, a.timeout))
     print(json.dumps({"rest": rest, "grpc": port}), flush=True)
