@@ -67,7 +67,7 @@ def test_a_wide_beam_finds_what_brute_force_finds(seed: int) -> None:
     assert best.score == pytest.approx(max(exact.values()))
 
 
-def test_pruning_changes_what_is_unlikely_only() -> None:
+def test_pruning_changes_only_improbable_hypotheses() -> None:
     log_probabilities = logs(40, 8, 3, spread=4.0)
     full = beam_search(log_probabilities, 64, -math.inf, math.inf)[0]
     pruned = beam_search(log_probabilities, 64)[0]
@@ -87,7 +87,7 @@ def test_long_recordings_do_not_underflow() -> None:
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=15))
-def test_a_sure_network_is_decoded_alike_by_beam_and_greedy(best: list[int]) -> None:
+def test_beam_and_greedy_agree_on_confident_emissions(best: list[int]) -> None:
     logits = np.zeros([len(best), 4])
     logits[np.arange(len(best)), best] = 20
     found = beam_search(ctc.log_softmax(logits), beam=1)
@@ -112,7 +112,7 @@ class OnlyLabel:
 
 @settings(max_examples=25)
 @given(st.integers(0, 1 << 30), st.integers(1, 2))
-def test_a_scorer_is_added_to_every_prefix(seed: int, liked: int) -> None:
+def test_scores_of_the_scorer_are_added(seed: int, liked: int) -> None:
     log_probabilities = logs(5, 3, seed)
     expected = {
         labels: value + sum(3.0 if c == liked else -3.0 for c in labels) - 0.5 * len(labels)
@@ -137,7 +137,7 @@ class Whole:
         return 0.0 if state % 2 == 0 else -math.inf
 
 
-def test_what_is_forbidden_never_comes_out() -> None:
+def test_prefixes_with_infinite_penalty_are_never_returned() -> None:
     sure = np.zeros([6, 4])
     sure[np.arange(6), [1, 0, 3, 0, 2, 0]] = 6
     found = beam_search(ctc.log_softmax(sure), scorer=Whole())

@@ -59,21 +59,41 @@ def saying(*targets: str) -> NumberWriter:
 @pytest.mark.parametrize(
     ("written", "also"),
     [
-        ("7", ()), ("205", ("two hundred five", "two oh five")), ("12,345", ()),
-        ("100", ("a hundred",)), ("1900", ("nineteen hundred", "one nine oh oh")),
+        ("7", ()),
+        ("205", ("two hundred five", "two oh five")),
+        ("12,345", ()),
+        ("100", ("a hundred",)),
+        ("1900", ("nineteen hundred", "one nine oh oh")),
         ("1984", ("nineteen eighty four", "a thousand nine hundred eighty four")),
-        ("2005", ("two thousand five", "twenty oh five")), ("482", ("four eighty two",)),
-        ("0042", ("oh oh four two",)), ("3.14", ()), ("0.05", ("zero point oh five",)),
-        ("23rd", ()), ("105th", ("one hundred fifth",)), ("1980s", ()), ("5%", ("five per cent",)),
-        ("$1", ()), ("$23", ("twenty three dollar",)), ("€2.5", ()), ("$3 million", ()),
-        ("$12.50", ("twelve dollars and fifty cents",)), ("£1.01", ("one pound and one penny",)),
-        ("5:00", ()), ("5:30", ("half past five",)), ("5:05", ("five oh five",)),
-        ("23 May 1984", ("twenty third of may nineteen eighty four",)), ("in May 1984", ()),
-        ("23 May", ("twenty third may",)), ("10 km", ("ten kilometre",)),
-        ("May 23", ("may the twenty third",)), ("May 23, 1984", ()), ("60 mph", ()), ("5 GB", ()),
+        ("2005", ("two thousand five", "twenty oh five")),
+        ("482", ("four eighty two",)),
+        ("0042", ("oh oh four two",)),
+        ("3.14", ()),
+        ("0.05", ("zero point oh five",)),
+        ("23rd", ()),
+        ("105th", ("one hundred fifth",)),
+        ("1980s", ()),
+        ("5%", ("five per cent",)),
+        ("$1", ()),
+        ("$23", ("twenty three dollar",)),
+        ("€2.5", ()),
+        ("$3 million", ()),
+        ("$12.50", ("twelve dollars and fifty cents",)),
+        ("£1.01", ("one pound and one penny",)),
+        ("5:00", ()),
+        ("5:30", ("half past five",)),
+        ("5:05", ("five oh five",)),
+        ("23 May 1984", ("twenty third of may nineteen eighty four",)),
+        ("in May 1984", ()),
+        ("23 May", ("twenty third may",)),
+        ("10 km", ("ten kilometre",)),
+        ("May 23", ("may the twenty third",)),
+        ("May 23, 1984", ()),
+        ("60 mph", ()),
+        ("5 GB", ()),
     ],
-)  # fmt: skip
-def test_what_is_written_is_said_as_the_normaliser_says_it_and_in_the_listed_ways(
+)
+def test_spoken_forms_include_the_normaliser_and_further_readings(
     written: str, also: Sequence[str]
 ) -> None:
     for said in (normalise_english(expand_written_forms(written)), *also):
@@ -83,21 +103,37 @@ def test_what_is_written_is_said_as_the_normaliser_says_it_and_in_the_listed_way
 @pytest.mark.parametrize(
     ("said", "written"),
     [
-        ("twenty three", "24"), ("twenty three", "20 3"), ("two hundred and five", "200 and 5"),
-        ("two hundred and five", "25"), ("five", "05"), ("twelve dollars", "$12.00"),
-        ("twenty third", "23th"), ("five percent", "5"), ("point five", "0.5"), ("five", "٥"),
-        ("quarter to six", "5:45"), ("five thirty", "17:30"), ("one of them", "1 of"),
-        ("five five", "5"), ("five", "5 5"), ("may", "March"), ("five", "six"), ("five", ""),
-        ("one", "9" * 5000), ("ten", "1e1"), ("may", "May"), ("three may", "three May"),
+        ("twenty three", "24"),
+        ("twenty three", "20 3"),
+        ("two hundred and five", "200 and 5"),
+        ("two hundred and five", "25"),
+        ("five", "05"),
+        ("twelve dollars", "$12.00"),
+        ("twenty third", "23th"),
+        ("five percent", "5"),
+        ("point five", "0.5"),
+        ("five", "٥"),
+        ("quarter to six", "5:45"),
+        ("five thirty", "17:30"),
+        ("one of them", "1 of"),
+        ("five five", "5"),
+        ("five", "5 5"),
+        ("may", "March"),
+        ("five", "six"),
+        ("five", ""),
+        ("one", "9" * 5000),
+        ("ten", "1e1"),
+        ("may", "May"),
+        ("three may", "three May"),
     ],
-)  # fmt: skip
-def test_what_was_not_said_is_refused(said: str, written: str) -> None:
+)
+def test_align_refuses_texts_that_were_not_spoken(said: str, written: str) -> None:
     assert align_written(said.split(), written.split()) is None
     assert saying(written).text(f"{said} ten") in (f"{said} ten", f"{said} 10")
 
 
 @given(st.integers(0, 10**9))
-def test_no_digit_can_change(seed: int) -> None:
+def test_changing_a_digit_is_refused(seed: int) -> None:
     chance = random.Random(seed)
     phrase = PhraseSampler("train", seed).phrase()
     places = [i for i, c in enumerate(phrase.written) if c.isdigit()]
@@ -112,7 +148,7 @@ def test_no_digit_can_change(seed: int) -> None:
 
 
 @given(SAID, st.lists(st.lists(st.sampled_from(SIGNS), max_size=9).map(" ".join), min_size=1))
-def test_whatever_is_proposed_only_numbers_that_were_said_come_out(
+def test_any_proposal_gives_only_numbers_that_were_spoken(
     words: list[str], targets: list[str]
 ) -> None:
     writer = NumberWriter(lambda sources, count: [targets[:count]] * len(sources))
@@ -134,13 +170,13 @@ def test_whatever_is_proposed_only_numbers_that_were_said_come_out(
 
 
 @given(st.text())
-def test_text_without_numbers_is_left_alone(text: str) -> None:
+def test_text_without_numbers_is_unchanged(text: str) -> None:
     assume(not NUMBERS & {*text.split()})
     assert NumberWriter(never).text(text) == text
 
 
 @given(st.text(), st.sampled_from([" one ", "\tfirst\n"]))
-def test_small_numbers_between_other_words_are_left_alone(text: str, small: str) -> None:
+def test_small_numbers_between_other_words_are_unchanged(text: str, small: str) -> None:
     # Words of `KNOWN` can make one number of two: "one or one" may be written "1 or 1".
     text = small.join(word for word in text.split() if word not in KNOWN)
     assert NumberWriter(never).text(text) == text
@@ -149,26 +185,34 @@ def test_small_numbers_between_other_words_are_left_alone(text: str, small: str)
 @pytest.mark.parametrize(
     "text",
     [
-        "one of them", "a second hand car for two", "the one i may want to buy", "you may march on",
-        "a third of a second", "no one", "oh my", "i am in may", "  spaced   out\n", "",
+        "one of them",
+        "a second hand car for two",
+        "the one i may want to buy",
+        "you may march on",
+        "a third of a second",
+        "no one",
+        "oh my",
+        "i am in may",
+        "  spaced   out\n",
+        "",
     ],
-)  # fmt: skip
-def test_ordinary_words_do_not_even_get_to_the_network(text: str) -> None:
+)
+def test_ordinary_words_never_reach_the_converter(text: str) -> None:
     assert NumberWriter(never).text(text) == text
 
 
-def test_what_is_longer_than_anything_in_training_stays_in_words() -> None:
+def test_spans_longer_than_in_training_stay_in_words() -> None:
     text = "one " * 41
     assert NumberWriter(never).text(text) == text
     assert saying("1 " * 40).text(text[4:]) == text[4:].replace("one", "1")
 
 
-def test_only_what_was_converted_is_replaced() -> None:
+def test_only_converted_spans_are_replaced() -> None:
     assert saying("23").text(" so\ttwenty  three \n of them") == " so\t23 \n of them"
     assert saying("24", "23").text("twenty three and twenty four") == "twenty three and twenty four"
 
 
-def test_a_further_proposal_is_asked_for_where_the_first_does_not_pass() -> None:
+def test_further_proposals_are_tried_where_the_first_fails() -> None:
     asked: list[tuple[tuple[str, ...], int]] = []
 
     def propose(sources: Sequence[str], count: int) -> list[list[str]]:
@@ -182,7 +226,7 @@ def test_a_further_proposal_is_asked_for_where_the_first_does_not_pass() -> None
 
 
 @given(st.lists(st.sampled_from(["$12.50", "May", "23,", "1980s", "23rd", "five", "km", "5%"])))
-def test_targets_are_symbols_of_the_written_words(tokens: list[str]) -> None:
+def test_tokens_of_inverts_target_of(tokens: list[str]) -> None:
     assert tokens_of(target_of(tokens)) == tokens
     assert {"12", "1984"}.isdisjoint(target_of(tokens).split())
 
@@ -193,18 +237,21 @@ def transcript(*said: str) -> Transcript:
     return Transcript(" ".join(said), -0.5, 10.0, letters, "a.wav", words)
 
 
-def test_a_written_word_lasts_as_long_as_what_it_stands_for() -> None:
+def test_a_written_word_spans_the_times_of_its_spoken_words() -> None:
     heard = transcript("on", "the", "twenty", "third", "of", "may", "he", "came")
     (found,) = saying("23 May").transcripts([heard])
     assert found.text == "on 23 May he came"
     assert [(w.text, w.start, w.end, round(w.confidence, 9)) for w in found.words] == [
-        ("on", 0.25, 1.0, 0.9), ("23", 1.25, 4.0, 0.6), ("May", 4.25, 6.0, 0.4),
-        ("he", 6.25, 7.0, 0.3), ("came", 7.25, 8.0, 0.2),
-    ]  # fmt: skip
+        ("on", 0.25, 1.0, 0.9),
+        ("23", 1.25, 4.0, 0.6),
+        ("May", 4.25, 6.0, 0.4),
+        ("he", 6.25, 7.0, 0.3),
+        ("came", 7.25, 8.0, 0.2),
+    ]
     assert replace(found, text=heard.text, words=heard.words) == heard
 
 
-def test_one_number_word_is_written_too_and_nothing_else_changes() -> None:
+def test_a_single_number_word_is_written_and_all_else_is_unchanged() -> None:
     ten, none = transcript("ten", "men"), transcript("the", "men")
     found, same = saying("10").transcripts([ten, none])
     assert (found.text, [w.text for w in found.words]) == ("10 men", ["10", "men"])
@@ -222,7 +269,7 @@ def test_alternatives_are_written_too() -> None:
     assert found.alternatives == (Alternative("10 men", -1.0), Alternative("then men", -2.0))
 
 
-def test_pairs_are_found_again_and_say_what_was_said() -> None:
+def test_training_pairs_pass_the_check_of_the_writer() -> None:
     for part in ("train", "dev", "test"):
         for pair in written_pairs(part, 150, 3):
             symbols = pair.source.split()
@@ -234,7 +281,7 @@ def test_pairs_are_found_again_and_say_what_was_said() -> None:
                 assert [span.source for span in spans(text)] == [pair.source]
 
 
-def test_values_of_dev_and_test_are_in_no_pair_of_train() -> None:
+def test_values_are_in_one_part_of_the_split() -> None:
     plain = {"cardinal", "year", "digits", "code", "decimal", "percent", "unit", "money", "large"}
     for part in ("train", "dev", "test"):
         written = [tokens_of(p.target) for p in written_pairs(part, 600, 5) if p.kind in plain]
@@ -245,15 +292,21 @@ def test_values_of_dev_and_test_are_in_no_pair_of_train() -> None:
         assert part == "train" or len([value for value in values if is_word(value)]) < 10
 
 
-def test_pairs_are_a_function_of_their_seed() -> None:
-    code = "from asr.inverse_normalisation.training_pairs import *; print(written_pairs('train', 300, 1))"
+def test_the_seed_determines_the_pairs() -> None:
+    code = (
+        "from asr.inverse_normalisation.training_pairs import written_pairs\n"
+        "print(written_pairs('train', 300, 1))"
+    )
     run = [
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
             env={"PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
-    ]  # fmt: skip
+    ]
     assert run[0] == run[1] == f"{written_pairs('train', 300, 1)}\n"
     assert written_pairs("train", 50, 2) != written_pairs("train", 50, 1)
 
@@ -266,56 +319,84 @@ def test_pairs_are_a_function_of_their_seed() -> None:
             "dollars and fifty cents",
             "on 23 May 1984 at 5:30 pm he paid $12.50",
         ),
-        ("it rose by two point five percent to three point one million",
-         "it rose by 2.5% to 3.1 million"),
+        (
+            "it rose by two point five percent to three point one million",
+            "it rose by 2.5% to 3.1 million",
+        ),
         ("call five five five one two one two", "call 5551212"),
-        ("he came in two thousand and five and left in twenty oh six",
-         "he came in 2005 and left in 2006"),
-        ("the nineteen eighties were not like the twenties",
-         "the 1980s were not like the twenties"),
-        ("a hundred people and a hundred and one dalmatians",
-         "a hundred people and 101 dalmatians"),
+        (
+            "he came in two thousand and five and left in twenty oh six",
+            "he came in 2005 and left in 2006",
+        ),
+        (
+            "the nineteen eighties were not like the twenties",
+            "the 1980s were not like the twenties",
+        ),
+        (
+            "a hundred people and a hundred and one dalmatians",
+            "a hundred people and 101 dalmatians",
+        ),
         ("in room four eighty two on flight nine oh one", "in room 482 on flight 901"),
-        ("the meeting is at half past ten on the fourth of july",
-         "the meeting is at 10:30 on 4 July"),
-        ("from nine a m to five p m on january first two thousand and one",
-         "from 9 am to 5 pm on January 1, 2001"),
+        (
+            "the meeting is at half past ten on the fourth of july",
+            "the meeting is at 10:30 on 4 July",
+        ),
+        (
+            "from nine a m to five p m on january first two thousand and one",
+            "from 9 am to 5 pm on January 1, 2001",
+        ),
         ("go forward ten meters at sixty miles per hour", "go forward 10 m at 60 mph"),
-        ("she is twenty three and weighs one hundred and ten pounds",
-         "she is 23 and weighs 110 pounds"),
+        (
+            "she is twenty three and weighs one hundred and ten pounds",
+            "she is 23 and weighs 110 pounds",
+        ),
         ("seventeen pounds and ninety nine pence or a million dollars", "£17.99 or $1 million"),
-        ("the twenty first century and the one hundred and first time",
-         "the 21st century and the 101st time"),
+        (
+            "the twenty first century and the one hundred and first time",
+            "the 21st century and the 101st time",
+        ),
         ("about five to ten percent of twenty thousand", "about 5 to 10% of 20,000"),
         ("zip code one five two one three", "zip code 15213"),
         # What may be several things, or no number at all.
-        *((text, text) for text in (
-            "the train leaves five thirty", "two or three hundred of them", "three quarters of it",
-            "it was a quarter to six", "you may first sit down", "seven fourteen sixty one",
-            "one and a half million", "ten eleven twelve",
-        )),
+        *(
+            (text, text)
+            for text in (
+                "the train leaves five thirty",
+                "two or three hundred of them",
+                "three quarters of it",
+                "it was a quarter to six",
+                "you may first sit down",
+                "seven fourteen sixty one",
+                "one and a half million",
+                "ten eleven twelve",
+            )
+        ),
     ],
-)  # fmt: skip
-def test_sentences_as_the_shipped_model_writes_them(said: str, written: str) -> None:
+)
+def test_shipped_model_writes_sentences(said: str, written: str) -> None:
     assert load_number_writer().text(said) == written
 
 
-def test_the_shipped_model_is_exact_on_values_it_has_not_seen() -> None:
+def test_shipped_model_is_exact_on_unseen_values() -> None:
     rows, missed = exactness(load_number_writer(), written_pairs("test", 300, 9))
     assert rows[0].pairs == 300 and rows[0].exact >= 297, missed
     assert sum(row.pairs for row in rows[1:]) == 300 and len(rows) > 10
     assert rows[0].exact + rows[0].refused + rows[0].wrong == 300
 
 
-def test_exactness_tells_the_network_from_the_check() -> None:
+def test_exactness_counts_outcomes_of_network_and_check() -> None:
     pairs = [
-        WrittenPair("a", "? < twenty three >", "2 3"), WrittenPair("a", "< twenty four >", "2 4"),
-        WrittenPair("b", "< ten > of", "1 0"), WrittenPair("b", "< one two three >", "1 2 3"),
-    ]  # fmt: skip
+        WrittenPair("a", "? < twenty three >", "2 3"),
+        WrittenPair("a", "< twenty four >", "2 4"),
+        WrittenPair("b", "< ten > of", "1 0"),
+        WrittenPair("b", "< one two three >", "1 2 3"),
+    ]
     answers = {
-        pairs[0].source: ["2 3"], pairs[1].source: ["2 5", "2 4"], pairs[2].source: ["1 1"],
+        pairs[0].source: ["2 3"],
+        pairs[1].source: ["2 5", "2 4"],
+        pairs[2].source: ["1 1"],
         pairs[3].source: ["1 _ 2 _ 3"],
-    }  # fmt: skip
+    }
     writer = NumberWriter(lambda sources, count: [answers[source][:count] for source in sources])
     rows, missed = exactness(writer, pairs)
     assert rows == [
@@ -326,11 +407,15 @@ def test_exactness_tells_the_network_from_the_check() -> None:
     assert missed == [(pairs[2], "ten"), (pairs[3], "1 2 3")]
     assert "| all | 4 | 25.00% | 50.00% | 1 | 1 |" in exactness_text(rows)
     assert exactness_record(rows)["b"] == {
-        "pairs": 2, "best": 0, "exact": 0, "refused": 1, "wrong": 1
-    }  # fmt: skip
+        "pairs": 2,
+        "best": 0,
+        "exact": 0,
+        "refused": 1,
+        "wrong": 1,
+    }
 
 
-def test_a_card_says_what_it_must() -> None:
+def test_model_card_has_the_required_content() -> None:
     folder = MODELS / "en-written"
     assert sum(p.stat().st_size for p in folder.iterdir()) < 2_000_000
     card = (folder / "README.md").read_text()
@@ -345,7 +430,7 @@ def run(*arguments: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_command_line_needs_no_tensorflow_and_gives_what_python_gives(goforward: Path) -> None:
+def test_command_line_equals_python_without_tensorflow(goforward: Path) -> None:
     heard = Recognizer.load("en-small").transcribe(goforward)
     (written,) = load_number_writer().transcripts([heard])
     assert "ten" in heard.text.split() and "10" in written.text.split()
@@ -366,7 +451,7 @@ def test_the_command_line_needs_no_tensorflow_and_gives_what_python_gives(goforw
     assert [w["start"] for w in values["words"]] == [round(w.start, 3) for w in written.words]
 
 
-def test_a_folder_of_words_is_made_again_with_digits(goforward: Path, tmp_path: Path) -> None:
+def test_written_option_redoes_a_finished_folder(goforward: Path, tmp_path: Path) -> None:
     batch = [goforward, "--out", f"{tmp_path}/out/", "--resume"]
     texts = []
     for option in ([], ["--written"], ["--written"], []):
@@ -377,7 +462,7 @@ def test_a_folder_of_words_is_made_again_with_digits(goforward: Path, tmp_path: 
     assert texts[0] == texts[3] and texts[1] == texts[2] and "10" in texts[1].split()
 
 
-def test_a_served_recogniser_writes_the_same(
+def test_a_served_recogniser_writes_the_same_numbers(
     goforward: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = WorkUnit(((0, str(goforward)),))
@@ -391,7 +476,7 @@ def test_a_served_recogniser_writes_the_same(
     assert "10" in expected[0].results[0].text.split()  # type: ignore[union-attr]
 
 
-def test_other_languages_are_told_at_the_start(tmp_path: Path) -> None:
+def test_other_languages_are_refused_at_the_start(tmp_path: Path) -> None:
     tokenizer = TokenizerConfig("jamo", "korean", "")
     write_model(tmp_path / "ko", RecognizerConfig("ko", tokenizer=tokenizer), (b"", ""), "")
     with pytest.raises(ConfigError, match=r"--written: .*/ko .*korean"):

@@ -9,7 +9,9 @@ from asr.networks.acoustic_config import AcousticConfig
 
 @pytest.mark.parametrize("front", ["stack", "conv"])
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])
-def test_alone_equals_in_a_padded_batch(front: str, stride: int) -> None:
+def test_an_utterance_has_the_same_logits_alone_and_in_a_padded_batch(
+    front: str, stride: int
+) -> None:
     config = AcousticConfig(front=front, stride=stride, filters=6, units=5, layers=2)  # type: ignore[arg-type]
     model = AcousticModel(config, dimension=4, labels=7)
     lengths = np.array([13, 6, 1], np.int32)
@@ -27,7 +29,7 @@ def test_alone_equals_in_a_padded_batch(front: str, stride: int) -> None:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("front", ["stack", "conv"])
-def test_weight_names_do_not_depend_on_what_was_built_before(cell: str, front: str) -> None:
+def test_weight_names_do_not_depend_on_models_built_before(cell: str, front: str) -> None:
     config = AcousticConfig(units=4, layers=2, cell=cell, front=front, filters=3)  # type: ignore[arg-type]
     first = AcousticModel(config, 4, 5).named_weights()
     AcousticModel(AcousticConfig(units=3, layers=1), 4, 5)
@@ -39,7 +41,7 @@ def test_weight_names_do_not_depend_on_what_was_built_before(cell: str, front: s
     assert "acoustic/head/kernel" in first
 
 
-def test_a_second_head_stands_behind_the_first() -> None:
+def test_logits_of_the_second_head_follow_those_of_the_first() -> None:
     config = AcousticConfig(units=5, layers=1)
     one = AcousticModel(config, 4, 7)
     two = AcousticModel(AcousticConfig(units=5, layers=1, phones=True), 4, 7)

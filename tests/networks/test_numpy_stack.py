@@ -1,4 +1,4 @@
-"""`RecurrentStack` in numpy against the trained one in Keras."""
+"""`NumpyStack` gives the outputs of the `RecurrentStack` in Keras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from asr.networks.weights import WeightArrays, weights_file
 LENGTHS = np.array([9, 5, 1])
 
 
-class Network(keras.Model):
+class StackModel(keras.Model):
     def __init__(self, stack: RecurrentStack) -> None:
         super().__init__(name="net")
         self.stack = stack
@@ -32,7 +32,7 @@ class Network(keras.Model):
 
 def saved(tmp_path: Path, stack: RecurrentStack) -> WeightArrays:
     """The stack's weights, none of them zero, as a model directory has them."""
-    network = Network(stack)
+    network = StackModel(stack)
     rng = np.random.default_rng(3)
     for v in network.trainable_variables:
         v.assign(v + rng.normal(0, 0.3, v.shape))
@@ -62,7 +62,7 @@ def test_equals_keras(tmp_path, cell, bidirectional, norm) -> None:  # type: ign
             np.testing.assert_allclose(y, outputs[:, t], atol=1e-6)
 
 
-def test_what_lies_beyond_a_length_changes_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_inputs_beyond_a_length_change_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
     weights = saved(tmp_path, RecurrentStack("gru", 6, 2, name="stack"))
     stack = NumpyStack(weights, "net/stack", 4, "gru", 6, 2, bidirectional=True)
     x = np.random.default_rng(1).normal(size=(3, 9, 4)).astype(np.float32)
@@ -86,7 +86,7 @@ def test_missing_weights_are_named(tmp_path) -> None:  # type: ignore[no-untyped
         weights.finish()
 
 
-def test_one_thread_while_it_lasts() -> None:
+def test_one_thread_limits_blas_within_its_context() -> None:
     def threads() -> set[int]:
         found = ThreadpoolController().select(user_api="blas").info()
         return {library["num_threads"] for library in found}
@@ -94,6 +94,6 @@ def test_one_thread_while_it_lasts() -> None:
     with threadpool_limits(2, user_api="blas"):
         before = threads()
         with numpy_stack.one_thread(), numpy_stack.one_thread():
-            # Where numpy has a library that this knows nothing of, there is none to tell.
+            # The set is empty where threadpoolctl does not know the library of NumPy.
             assert threads() <= {1}
         assert threads() == before

@@ -23,7 +23,9 @@ def batch() -> tuple[tf.Tensor, tf.Tensor]:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("norm", ["layer", "none"])
-def test_alone_equals_in_a_padded_batch(batch, cell, bidirectional, norm) -> None:  # type: ignore[no-untyped-def]
+def test_a_sequence_has_the_same_outputs_alone_and_in_a_padded_batch(
+    batch, cell, bidirectional, norm
+) -> None:  # type: ignore[no-untyped-def]
     x, mask = batch
     stack = RecurrentStack(cell, 6, 2, bidirectional, norm=norm)
     together = stack(x, mask=mask)
@@ -68,7 +70,7 @@ def test_gradients_reach_every_weight(batch, cell, bidirectional) -> None:  # ty
     np.testing.assert_array_equal(np.abs(dx).max(axis=2) > 0, mask)
 
 
-def test_dropout_is_for_training_only(batch) -> None:  # type: ignore[no-untyped-def]
+def test_dropout_applies_in_training_only(batch) -> None:  # type: ignore[no-untyped-def]
     x, mask = batch
     stack = RecurrentStack("lstm", 8, 1, dropout=0.5, norm="none")
     np.testing.assert_array_equal(stack(x, mask=mask), stack(x, mask=mask))
@@ -129,7 +131,7 @@ def test_fused_layer_equals_keras_in_outputs_and_gradients(
 
 @pytest.mark.parametrize("fused", [FusedLSTM, FusedGRU])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_is_near_float32(batch, fused, policy) -> None:  # type: ignore[no-untyped-def]
+def test_mixed_precision_is_close_to_float32(batch, fused, policy) -> None:  # type: ignore[no-untyped-def]
     x, mask = batch
     exact, mixed = fused(6), fused(6, dtype=policy)
     exact(x)
@@ -153,7 +155,7 @@ def test_mixed_precision_is_near_float32(batch, fused, policy) -> None:  # type:
 
 
 @pytest.mark.parametrize("fused", [FusedLSTM, FusedGRU])
-def test_fused_gradient_is_the_numerical_one(fused: type[FusedLayer]) -> None:
+def test_fused_gradient_equals_the_numerical_gradient(fused: type[FusedLayer]) -> None:
     layer = fused(3)
     x = np.random.default_rng(8).normal(size=[2, 4, 3]).astype(np.float32)
     layer(x)

@@ -11,12 +11,15 @@ from asr.seq2seq.pairs import Pair, read_pairs
 from asr.text.phones import PHONES, Phones
 
 PAIRS = [
-    Pair("read", "R EH1 D"), Pair("read", "R IY1 D"), Pair("record", "R EH1 K ER0 D"),
-    Pair("cab", "K AE1 B"), Pair("go", "G OW1"),
-]  # fmt: skip
+    Pair("read", "R EH1 D"),
+    Pair("read", "R IY1 D"),
+    Pair("record", "R EH1 K ER0 D"),
+    Pair("cab", "K AE1 B"),
+    Pair("go", "G OW1"),
+]
 
 
-def test_error_rates_are_those_of_the_closest_way() -> None:
+def test_error_rates_use_the_closest_pronunciation() -> None:
     def say(words: list[str]) -> list[Phones]:
         assert words == ["read", "record", "cab", "go"]
         return [tuple(x.split()) for x in ("R IY1 D", "R EH0 K ER0 D", "K AE1 P S", "")]
@@ -28,25 +31,29 @@ def test_error_rates_are_those_of_the_closest_way() -> None:
     assert heard.interval[0] <= heard.wer <= heard.interval[1]
 
 
-def test_the_dictionary_is_split_by_word(tmp_path: Path) -> None:
+def test_cmudict_is_split_by_word(tmp_path: Path) -> None:
     counts = write_cmudict_splits(tmp_path)
     parts = {name: read_pairs(tmp_path / f"{name}.tsv") for name in counts}
     assert counts == {"train": 120578, "dev": 6615, "test": 6733}
     words = [{pair.source for pair in part} for part in parts.values()]
     assert len(set().union(*words)) == sum(map(len, words))
     assert [p.target for p in parts["train"] if p.source == "tomato"] == [
-        "T AH0 M EY1 T OW1", "T AH0 M AA1 T OW1"
-    ]  # fmt: skip
+        "T AH0 M EY1 T OW1",
+        "T AH0 M AA1 T OW1",
+    ]
     assert {phone for part in parts.values() for p in part for phone in p.target.split()} == set(
         PHONES
     )
 
 
-def test_the_shipped_converter_says_words_that_no_one_has_written_yet() -> None:
+def test_shipped_converter_pronounces_invented_words() -> None:
     model = find_model("en-g2p")
     assert sum(file.stat().st_size for file in model.iterdir()) < 5e6
     assert set(Converter.load("en-g2p").config.target_symbols) == set(PHONES)
     words = ["blorf", "snazzification", "phlump", "quibbler"]
     assert [" ".join(phones) for phones in converter_pronounce("en-g2p", 4)(words)] == [
-        "B L AO1 R F", "S N AE1 Z AH0 F AH0 K EY1 SH AH0 N", "F L AH1 M P", "K W IH1 B L ER0",
-    ]  # fmt: skip
+        "B L AO1 R F",
+        "S N AE1 Z AH0 F AH0 K EY1 SH AH0 N",
+        "F L AH1 M P",
+        "K W IH1 B L ER0",
+    ]

@@ -12,10 +12,16 @@ from asr.pronunciation.pronouncer import Pronouncer, add_pronunciations, read_le
 from asr.text.phones import PHONES
 
 LEXICON = {
-    "walk": "W AO1 K", "hop": "HH AA1 P", "hope": "HH OW1 P", "box": "B AA1 K S",
-    "night": "N AY1 T", "glow": "G L OW1", "kind": "K AY1 N D", "add": "AE1 D",
+    "walk": "W AO1 K",
+    "hop": "HH AA1 P",
+    "hope": "HH OW1 P",
+    "box": "B AA1 K S",
+    "night": "N AY1 T",
+    "glow": "G L OW1",
+    "kind": "K AY1 N D",
+    "add": "AE1 D",
     "o'clock": "AH0 K L AA1 K",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -37,14 +43,16 @@ LEXICON = {
         ("hopes", "HH OW1 P S", "rule"),
     ],
 )
-def test_words_known_derived_and_guessed(word: str, phones: str, source: str) -> None:
+def test_phones_come_from_lexicon_rule_spelling_or_converter(
+    word: str, phones: str, source: str
+) -> None:
     said = Pronouncer(LEXICON)(word)
     assert (" ".join(said.phones), said.source) == (phones, source)
 
 
 @settings(max_examples=30)
 @given(st.lists(st.text("abcdefghijklmnopqrstuvwxyz'", min_size=1, max_size=28), min_size=1))
-def test_every_word_has_phones_that_a_voice_knows(words: list[str]) -> None:
+def test_phones_are_always_known_to_a_voice(words: list[str]) -> None:
     pronounce = Pronouncer(LEXICON)
     together = pronounce.many(words)
     for word, said in zip(words, together, strict=True):
@@ -52,21 +60,27 @@ def test_every_word_has_phones_that_a_voice_knows(words: list[str]) -> None:
     assert pronounce(words[0]) == together[0]
 
 
-def test_a_lexicon_is_completed_by_the_words_it_lacks() -> None:
+def test_add_pronunciations_appends_missing_words() -> None:
     entries = [("walk", "W AO1 K"), ("walk", "W AA1 K")]
     assert add_pronunciations(entries, {"walk", "walks", "snape", "7", "'"}) == [
-        *entries, ("snape", "S N EY1 P"), ("walks", "W AO1 K S")
-    ]  # fmt: skip
+        *entries,
+        ("snape", "S N EY1 P"),
+        ("walks", "W AO1 K S"),
+    ]
 
 
 def test_known_words_and_plurals_need_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asr.pronunciation.pronouncer.G2P_MODEL", "none")
     assert [p.source for p in Pronouncer(LEXICON).many(["walk", "walks", "brrr"])] == [
-        "lexicon", "rule", "spelled"
-    ]  # fmt: skip
+        "lexicon",
+        "rule",
+        "spelled",
+    ]
 
 
-def test_a_lexicon_comes_back_as_it_was_and_the_file_is_the_same_each_time(tmp_path: Path) -> None:
+def test_a_lexicon_survives_writing_and_reading_and_its_file_is_reproducible(
+    tmp_path: Path,
+) -> None:
     one, two = tmp_path / "one.gz", tmp_path / "two.gz"
     write_lexicon(one, LEXICON.items())
     write_lexicon(two, LEXICON.items())
@@ -90,7 +104,7 @@ def test_a_lexicon_comes_back_as_it_was_and_the_file_is_the_same_each_time(tmp_p
         (gzip.compress(b"walk W AO1 K\n", mtime=0)[:10] + b"\xff" * 20, "cannot be read"),
     ],
 )
-def test_what_is_wrong_in_a_lexicon_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_errors_in_a_lexicon_name_the_line(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "lexicon.txt"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=message):

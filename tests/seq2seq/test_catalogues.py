@@ -44,11 +44,13 @@ def catalogue(tmp_path: Path) -> Path:
     return tmp_path / "package"
 
 
-def test_messages_are_those_of_korean_catalogues(catalogue: Path) -> None:
+def test_messages_come_from_korean_catalogues_only(catalogue: Path) -> None:
     found = list(read_messages(catalogue))
     assert dict(found) == {
-        **{e: k for e, k in MESSAGES.items() if k}, "Page": "쪽", "One day": "하루",
-    }  # fmt: skip
+        **{e: k for e, k in MESSAGES.items() if k},
+        "Page": "쪽",
+        "One day": "하루",
+    }
     assert len(found) == 7
 
 
@@ -72,8 +74,8 @@ def test_messages_are_those_of_korean_catalogues(catalogue: Path) -> None:
         ("long", "가" * 61, None),
         ("", "", None),
     ],
-)  # fmt: skip
-def test_short_phrases_of_words_are_kept_without_marks(
+)
+def test_clean_message_keeps_short_phrases_without_marks(
     english: str, korean: str, pair: tuple[str, str] | None
 ) -> None:
     assert clean_message(english, korean) == pair
@@ -97,13 +99,18 @@ def test_splits_have_their_shares() -> None:
     assert [found.count(split) for split in ("train", "dev", "test")] == [606, 36, 34]
 
 
-def test_the_most_frequent_translation_stays() -> None:
-    pairs = [("open", "열린"), ("open", "열기"), ("close", "닫기"), ("open", "열기"),
-             ("close", "닫음")]  # fmt: skip
+def test_most_frequent_translation_is_kept() -> None:
+    pairs = [
+        ("open", "열린"),
+        ("open", "열기"),
+        ("close", "닫기"),
+        ("open", "열기"),
+        ("close", "닫음"),
+    ]
     assert most_frequent_translations(pairs) == [("open", "열기"), ("close", "닫기")]
 
 
-def test_packages_become_splits_and_records(catalogue: Path, tmp_path: Path) -> None:
+def test_gather_phrases_splits_and_records_packages(catalogue: Path, tmp_path: Path) -> None:
     control = catalogue / "DEBIAN" / "control"
     control.parent.mkdir()
     control.write_text(
@@ -116,8 +123,10 @@ def test_packages_become_splits_and_records(catalogue: Path, tmp_path: Path) -> 
     subprocess.run(build, check=True, capture_output=True)
     splits, records = gather_phrases(tmp_path / "cache", [Catalogue("program", "GPL-2+")])
     assert sorted(pair for pairs in splits.values() for pair in pairs) == [
-        ("one day", "하루"), ("open file", "파일 열기"), ("page", "쪽"),
-    ]  # fmt: skip
+        ("one day", "하루"),
+        ("open file", "파일 열기"),
+        ("page", "쪽"),
+    ]
     assert all(split_of(english) == split for split in splits for english, _ in splits[split])
     (record,) = records
     assert record["messages"] == 7 and record["phrases"] == 4 and record["licence"] == "GPL-2+"

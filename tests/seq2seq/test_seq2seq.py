@@ -1,4 +1,4 @@
-"""Pairs, the networks in numpy and in Keras, and the search."""
+"""Pairs, the networks in NumPy and in Keras, and the beam search."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PHONES = ("AA1", "B", "K", "D")
 words = st.text(LETTERS, min_size=1, max_size=9)
 
 
-def test_pairs_come_back_as_they_were(tmp_path: Path) -> None:
+def test_pairs_survive_writing_and_reading(tmp_path: Path) -> None:
     pairs = [Pair("résumé", "R EH1"), Pair("twenty three", "23"), Pair("a", "가")]
     write_pairs(tmp_path / "pairs.tsv", pairs)
     assert (tmp_path / "pairs.tsv").read_text(encoding="utf-8").startswith("résumé\tR EH1\n")
@@ -53,7 +53,7 @@ def test_pairs_come_back_as_they_were(tmp_path: Path) -> None:
         (None, "cannot be read"),
     ],
 )
-def test_what_is_wrong_in_a_file_of_pairs_is_named(
+def test_errors_in_a_pair_file_name_the_line(
     tmp_path: Path, content: str | None, message: str
 ) -> None:
     if content is not None:
@@ -63,7 +63,7 @@ def test_what_is_wrong_in_a_file_of_pairs_is_named(
 
 
 @given(st.lists(st.tuples(words, words)), st.lists(words), st.integers(0, 3))
-def test_a_source_is_in_one_part_whatever_else_there_is(
+def test_a_source_stays_in_one_part_when_others_are_added(
     pairs: list[tuple[str, str]], more: list[str], seed: int
 ) -> None:
     def place(given: list[Pair]) -> dict[str, str]:
@@ -78,7 +78,7 @@ def test_a_source_is_in_one_part_whatever_else_there_is(
     assert {word: both[word] for word in place(first)} == place(first)
 
 
-def test_the_split_has_the_shares_it_says_and_stays() -> None:
+def test_split_has_the_shares_of_splits() -> None:
     parts = split_pairs(Pair(f"word{i}", "x") for i in range(20000))
     assert [len(parts[name]) / 20000 for name in ("train", "dev", "test")] == pytest.approx(
         [0.9, 0.05, 0.05], abs=0.005
@@ -86,7 +86,7 @@ def test_the_split_has_the_shares_it_says_and_stays() -> None:
     assert [pair.source for pair in parts["test"][:3]] == ["word0", "word39", "word62"]
 
 
-def test_ids_and_symbols() -> None:
+def test_vocabulary_maps_symbols_to_ids_and_back() -> None:
     vocabulary = SymbolVocabulary.of(
         [split_symbols("ba", "characters"), split_symbols("c b", "words")]
     )
@@ -107,7 +107,7 @@ def dataset(pairs: list[Pair], **options: float) -> PairDataset:
     )  # type: ignore[arg-type]
 
 
-def test_a_batch_has_ends_behind_its_targets_and_lengths_without_them() -> None:
+def test_batches_have_ends_after_targets_and_lengths_without_ends() -> None:
     batch = dataset([Pair("ab", "B"), Pair("cax", "K AA1 B")]).batch([0, 1], 0)
     assert batch["sources"].tolist() == [[3, 4, 0], [5, 3, UNKNOWN]]
     assert batch["targets"].tolist() == [[4, END, 0, 0], [5, 3, 4, END]]
@@ -133,7 +133,7 @@ def test_hidden_symbols_differ_by_epoch_only() -> None:
     assert (data.batch(range(40), None)["sources"] != UNKNOWN).all()
 
 
-def test_ctc_leaves_out_what_its_frames_cannot_hold() -> None:
+def test_ctc_skips_pairs_with_too_few_frames() -> None:
     pairs = [Pair("a", "B K"), Pair("a", "B B"), Pair("ab", "B B K"), Pair("a", "B K D")]
     data = dataset(pairs, frames=2)
     assert [pair.target for pair in data.pairs] == ["B K", "B B K"]
@@ -164,7 +164,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 PAIRS = [Pair("abcdefg", "AA1 B K D"), Pair("g", "B"), Pair("aaca", "D D"), Pair("cx", "K B K")]
 
 
-def test_numpy_and_keras_say_the_same(both) -> None:  # type: ignore[no-untyped-def]
+def test_numpy_and_keras_give_the_same_outputs(both) -> None:  # type: ignore[no-untyped-def]
     network, converter = both
     batch = dataset(PAIRS).batch(range(len(PAIRS)), None)
     outputs, second = (np.array(x) for x in network(batch))
@@ -212,7 +212,7 @@ def likelihood(converter: Converter, source: str, target: tuple[str, ...]) -> fl
 @pytest.mark.parametrize("both", ["gru"], indirect=True)
 @settings(max_examples=20)
 @given(source=words, beam=st.integers(1, 6))
-def test_what_the_search_returns(both, source: str, beam: int) -> None:  # type: ignore[no-untyped-def]
+def test_results_of_the_search_are_consistent(both, source: str, beam: int) -> None:  # type: ignore[no-untyped-def]
     _, converter = both
     (found,) = converter.convert([source], beam, nbest=beam)
     assert 1 <= len(found) <= beam
@@ -260,9 +260,11 @@ class Chain:
 
 @settings(max_examples=40)
 @given(
-    seed=st.integers(0, 10**6), kinds=st.integers(1, 3), longest=st.integers(1, 4),
+    seed=st.integers(0, 10**6),
+    kinds=st.integers(1, 3),
+    longest=st.integers(1, 4),
     penalty=st.sampled_from([0.0, 1.0]),
-)  # fmt: skip
+)
 def test_a_beam_that_holds_everything_finds_the_best(
     seed: int, kinds: int, longest: int, penalty: float
 ) -> None:
@@ -283,7 +285,7 @@ def test_a_beam_that_holds_everything_finds_the_best(
     assert one[0].score == pytest.approx(score(best))
 
 
-def test_unlikely_targets_that_end_early_do_not_end_the_search() -> None:
+def test_improbable_short_targets_do_not_end_the_search() -> None:
     # Every symbol is followed by the next one, nearly always; else by the end.
     logs = np.full((FIRST + 6, FIRST + 6), -np.inf)
     logs[0, FIRST], logs[0, END] = np.log([0.99, 0.01])
@@ -297,7 +299,7 @@ def test_unlikely_targets_that_end_early_do_not_end_the_search() -> None:
 
 
 @pytest.mark.parametrize("both", ["ctc"], indirect=True)
-def test_a_wider_beam_of_ctc_adds_up_the_alignments(both) -> None:  # type: ignore[no-untyped-def]
+def test_ctc_beam_search_sums_alignments(both) -> None:  # type: ignore[no-untyped-def]
     _, converter = both
     (found,) = converter.convert(["ag"], beam=50, nbest=3)
     ids = np.array([converter.sources.ids("ag")])
@@ -310,7 +312,7 @@ def test_a_wider_beam_of_ctc_adds_up_the_alignments(both) -> None:  # type: igno
 
 
 @pytest.mark.parametrize("both", ["gru"], indirect=True)
-def test_what_cannot_be_converted_or_read_is_an_error(both, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_sources_and_models_are_errors(both, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     _, converter = both
     with pytest.raises(TextError, match="''"):
         converter.convert(["a", ""])

@@ -30,10 +30,17 @@ def settings(kind: str = "attention", **training: object) -> dict[str, object]:
     return {
         "converter": "toy",
         "data": {"train": ["train.tsv"], "dev": ["dev.tsv"], "target": "words"},
-        "network": {"kind": kind, "embedding": 8, "encoder_units": 16, "encoder_layers": 1,
-                    "decoder_units": 24, "dropout": 0.0, "frames": 3},
+        "network": {
+            "kind": kind,
+            "embedding": 8,
+            "encoder_units": 16,
+            "encoder_layers": 1,
+            "decoder_units": 24,
+            "dropout": 0.0,
+            "frames": 3,
+        },
         "training": {"epochs": 2, "batch_size": 16, "threads": 0, **training},
-    }  # fmt: skip
+    }
 
 
 def experiment(kind: str = "attention", **training: object) -> ConverterExperimentConfig:
@@ -41,7 +48,7 @@ def experiment(kind: str = "attention", **training: object) -> ConverterExperime
 
 
 @pytest.mark.parametrize("kind", ["attention", "ctc"])
-def test_a_rule_is_learnt_for_words_not_seen(kind: str, tmp_path: Path) -> None:
+def test_training_generalises_to_unseen_words(kind: str, tmp_path: Path) -> None:
     # Attention: backwards. CTC: as it stands there, but a "b" is said twice.
     def target(source: str) -> str:
         if kind == "attention":
@@ -54,8 +61,10 @@ def test_a_rule_is_learnt_for_words_not_seen(kind: str, tmp_path: Path) -> None:
     data = corpus(tmp_path, [p for p in fitting for _ in range(12)], fitting)
     folder = train_converter(
         experiment(kind, epochs=30, learning_rate=1e-2, warmup_epochs=1, average=0.9),
-        data, tmp_path / "out", say=lambda _: None,
-    )  # fmt: skip
+        data,
+        tmp_path / "out",
+        say=lambda _: None,
+    )
     rows = [json.loads(x) for x in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
     assert rows[-1]["dev_ser"] == 0.0
     converter = Converter.load(folder)
@@ -68,7 +77,7 @@ def test_a_rule_is_learnt_for_words_not_seen(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["attention", "ctc"])
-def test_the_dev_score_is_that_of_the_converter(kind: str, tmp_path: Path) -> None:
+def test_dev_score_equals_that_of_the_converter(kind: str, tmp_path: Path) -> None:
     # Half learnt, so that there is right and wrong; the second target of a source counts, too.
     train = [Pair(s, " ".join(s)) for s in SOURCES]
     dev = [Pair(s, t) for s in SOURCES for t in (" ".join(s), " ".join(s[:2]))]
@@ -76,8 +85,9 @@ def test_the_dev_score_is_that_of_the_converter(kind: str, tmp_path: Path) -> No
     folder = train_converter(config, corpus(tmp_path, train * 4, dev), tmp_path / "out")
     converter = Converter.load(folder)
     wanted = {(pair.source, pair.target) for pair in dev}
-    right = [(s, f[0].text) in wanted for s, f in zip(SOURCES, converter.convert(SOURCES),
-                                                      strict=True)]  # fmt: skip
+    right = [
+        (s, f[0].text) in wanted for s, f in zip(SOURCES, converter.convert(SOURCES), strict=True)
+    ]
     best = converter.config.training["best"]
     # Weights are saved in half precision: what is nearly even may turn.
     assert best["dev_ser"] == pytest.approx(1 - np.mean(right), abs=1.1 / len(SOURCES))
@@ -89,7 +99,7 @@ def state(folder: Path) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files if name != "position"}
 
 
-def test_training_resumes_exactly_and_not_with_other_pairs(tmp_path: Path) -> None:
+def test_training_resumes_exactly_and_refuses_other_pairs(tmp_path: Path) -> None:
     values = settings()
     values["data"]["hidden"] = 0.2  # type: ignore[index]
     values["network"]["dropout"] = 0.3  # type: ignore[index]
@@ -109,7 +119,7 @@ def test_training_resumes_exactly_and_not_with_other_pairs(tmp_path: Path) -> No
         train_converter(config, data, parts)
 
 
-def test_a_config_with_the_key_converter_trains_one(tmp_path: Path) -> None:
+def test_key_converter_in_a_config_trains_a_converter(tmp_path: Path) -> None:
     pairs = [Pair(s, s.upper()) for s in SOURCES]
     corpus(tmp_path, pairs, pairs)
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(settings(epochs=1)))
@@ -126,12 +136,12 @@ def test_a_config_with_the_key_converter_trains_one(tmp_path: Path) -> None:
         ({"training": {"precision": "mixed_bfloat16"}}, "training.precision: "),
     ],
 )
-def test_what_is_wrong_in_a_config_is_named(change: dict[str, object], message: str) -> None:
+def test_errors_in_a_config_name_the_key(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(ConverterExperimentConfig, {**settings(), **change}, "test")
 
 
-def test_targets_that_no_frames_can_hold_are_named(tmp_path: Path) -> None:
+def test_targets_with_too_few_frames_are_named(tmp_path: Path) -> None:
     data = corpus(tmp_path, [Pair("a", "w x y z")], [Pair("a", "x")])
     said: list[str] = []
     with pytest.raises(ConfigError, match=r"network.frames: 3 "):

@@ -51,15 +51,30 @@ def translator(data: Path) -> Translator:
         ConverterExperimentConfig,
         {
             "converter": "toy",
-            "data": {"train": ["pieces/train.tsv"], "dev": ["pieces/dev.tsv"], "source": "words",
-                     "target": "words"},
-            "network": {"embedding": 16, "encoder_units": 24, "encoder_layers": 1,
-                        "decoder_units": 32, "dropout": 0.0},
-            "training": {"epochs": 15, "batch_size": 16, "learning_rate": 1e-2, "average": 0.9,
-                         "warmup_epochs": 1, "threads": 0},
+            "data": {
+                "train": ["pieces/train.tsv"],
+                "dev": ["pieces/dev.tsv"],
+                "source": "words",
+                "target": "words",
+            },
+            "network": {
+                "embedding": 16,
+                "encoder_units": 24,
+                "encoder_layers": 1,
+                "decoder_units": 32,
+                "dropout": 0.0,
+            },
+            "training": {
+                "epochs": 15,
+                "batch_size": 16,
+                "learning_rate": 1e-2,
+                "average": 0.9,
+                "warmup_epochs": 1,
+                "threads": 0,
+            },
         },
         "test",
-    )  # fmt: skip
+    )
     model = train_converter(config, data, data.parent / "run", say=lambda _: None)
     return Translator(model, data / "pieces")
 
@@ -74,12 +89,12 @@ def test_splits_are_written_plain_and_in_pieces(data: Path) -> None:
 
 
 @given(st.lists(st.text("abcdezyx파일열기,.1", min_size=1, max_size=8), min_size=1, max_size=5))
-def test_joining_undoes_taking_apart(words: list[str]) -> None:
+def test_from_pieces_inverts_to_pieces(words: list[str]) -> None:
     model = _train_pieces([english for english, _ in PHRASES], 24)
     assert from_pieces(to_pieces(model, " ".join(words))) == " ".join(words)
 
 
-def test_too_few_phrases_are_said(tmp_path: Path) -> None:
+def test_too_few_phrases_for_the_pieces_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="pieces: "):
         write_splits(tmp_path, {"train": PHRASES, "dev": PHRASES}, 4000)
 
@@ -90,17 +105,20 @@ def test_phrases_are_translated(translator: Translator) -> None:
     assert translator([PHRASES[0][0]]) == said[:1]
 
 
-def test_pieces_that_are_missing_are_named(translator: Translator, data: Path) -> None:
+def test_missing_sentencepiece_model_is_named(translator: Translator, data: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere/english\.model: cannot be read"):
         Translator(data.parent / "run" / "model", Path("nowhere"))
 
 
-def test_scores_are_sacrebleu_s() -> None:
+def test_scores_equal_those_of_sacrebleu() -> None:
     wanted = ["파일 열기", "창을 모두 닫기"]
     same = score_translations(wanted, wanted)
     assert (same.bleu, same.chrf, same.exact, same.interval) == (
-        pytest.approx(100), pytest.approx(100), 100, (100, 100)
-    )  # fmt: skip
+        pytest.approx(100),
+        pytest.approx(100),
+        100,
+        (100, 100),
+    )
     half = score_translations(["파일 열기", "창 닫기"], wanted)
     # By characters, spaces are none: 4 + 3 of 10, so a brevity penalty of exp(1 - 10/7).
     assert half.bleu == pytest.approx(55.6, abs=0.1)
@@ -123,9 +141,12 @@ def test_systems_are_compared(translator: Translator, data: Path) -> None:
     train, test = read_pairs(data / "train.tsv"), read_pairs(data / "test.tsv")
     found = compare_systems(translator, train, test, beam=2, length_penalty=1.0)
     assert list(found.scores) == [
-        "the English as it is", "nearest phrase of train", "network, greedy", "network, beam 2",
+        "the English as it is",
+        "nearest phrase of train",
+        "network, greedy",
+        "network, beam 2",
         "  2 to 4 words (4)",
-    ]  # fmt: skip
+    ]
     assert [score.exact for score in found.scores.values()] == [0, 100, 100, 100, 100]
     assert found.translations == [pair.target for pair in test]
     assert found.to_dict()["scores"]["network, greedy"]["exact"] == 100
@@ -133,9 +154,12 @@ def test_systems_are_compared(translator: Translator, data: Path) -> None:
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_the_pipeline_prints_table_and_examples(
-    as_json: bool, translator: Translator, data: Path, monkeypatch: pytest.MonkeyPatch,
+    as_json: bool,
+    translator: Translator,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     script = PIPELINES / "evaluate_translation.py"
     arguments = [data.parent / "run" / "model", "--pairs", data, "--examples", 2]
     command = [str(script), *map(str, arguments), *(["--json"] if as_json else [])]
@@ -149,7 +173,9 @@ def test_the_pipeline_prints_table_and_examples(
         assert out.splitlines()[-2:] == [f"{e} | {k} | {k}" for e, k in PHRASES[::10]]
 
 
-def test_packages_become_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipeline_writes_pairs_from_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import polib
 
     from asr.seq2seq import catalogues
