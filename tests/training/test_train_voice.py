@@ -14,7 +14,8 @@ from asr.data.manifest import Utterance, write_manifest
 from asr.errors import ConfigError, TextError
 from asr.training.from_yaml import train_from_yaml
 from asr.training.train_voice import VoiceExperimentConfig, train_voice
-from asr.training.voice_dataset import VoiceDataset, symbol_pitch
+from asr.training.voice_dataset import VoiceDataset
+from asr.training.voice_measurements import symbol_pitch
 from asr.tts.mel import MelConfig
 from asr.tts.sentences import SILENT
 from asr.tts.synthesizer import Synthesizer
@@ -61,7 +62,7 @@ def test_training_resumes_exactly_and_leaves_a_voice(
     assert "goforward.wav: nothing in '...' can be spoken" in left_out
     train_voice(experiment(corpus), corpus, parts, max_steps=3, say=said.append)
     # The second call must read durations and pitch from the file of the first one.
-    monkeypatch.setattr("asr.training.voice_dataset._prepare", _fails)
+    monkeypatch.setattr("asr.training.voice_dataset.measure_recordings", _fails)
     train_voice(experiment(corpus), corpus, parts, say=said.append)
     assert said[-1] == "resumed at epoch 2, batch 2"
     first, second = state(whole), state(parts)
@@ -92,7 +93,7 @@ def test_a_changed_lexicon_invalidates_the_cached_durations(
     train_voice(experiment(corpus), corpus, tmp_path / "out", max_steps=1, say=lambda _: None)
     lexicon = corpus.parent / "lexicon.txt"
     lexicon.write_text(lexicon.read_text().replace("G OW1", "G OW1 OW0"))
-    monkeypatch.setattr("asr.training.voice_dataset._prepare", _fails)
+    monkeypatch.setattr("asr.training.voice_dataset.measure_recordings", _fails)
     with pytest.raises(AssertionError, match="measured again"):
         train_voice(experiment(corpus), corpus, tmp_path / "out", say=lambda _: None)
 

@@ -1,0 +1,241 @@
+"""`measure_recordings`: times, durations and pitch of recordings, for training a voice.
+
+The measurement takes minutes, so that `read_cache` and `write_cache` keep its results in a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import librosa
+import numpy as np
+
+from asr.audio.reading import read_audio
+from asr.base.config import to_dict
+from asr.base.files import atomic_write
+from asr.base.progress import track
+from asr.data.manifest import Utterance
+from asr.errors import AsrError, TextError
+from asr.pronunciation.pronouncer import Pronouncer
+from asr.recognizer import Recognizer
+from asr.text.phones import VOWELS
+from asr.training.phone_durations import ROUNDS, TOLERANCE, SpokenSentence, align_symbols
+from asr.tts.mel import MelConfig, log_mel
+from asr.tts.sentences import SILENT, Sentence, one_sentence
+from asr.tts.voice_network import FRAMES_PER_STEP, PITCH_POINTS
+
+BEFORE, AFTER = 0.1, 0.25
+"""Silence kept before and after a sentence, in seconds."""
+VOICED = frozenset((*(v + s for v in VOWELS for s in "01"), "L", "M", "N", "NG", "R", "W", "Y"))
+"""Voiced symbols. The pitch of all other symbols is interpolated between them."""
+LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0
+"""Range in which the pitch is searched, in Hz."""
+
+
+@dataclass(frozen=True)
+class RecordingMeasures:
+    """Measurements of a recording that take long.
+
+    Attributes:
+        first, last: range of the recording's samples that is used; `last` is exclusive.
+        durations, pitch: see `VoiceExample`.
+    """
+
+    first: int
+    last: int
+    durations: np.ndarray
+    pitch: np.ndarray
+
+
+@dataclass(frozen=True)
+class DatasetMeasures:
+    """Measurements of all usable recordings.
+
+    Attributes:
+        kept: indices of the usable recordings.
+        measures: their measurements.
+        skipped: one message for each recording that is left out.
+    """
+
+    kept: tuple[int, ...]
+    measures: tuple[RecordingMeasures, ...]
+    skipped: tuple[str, ...]
+
+
+def measure_recordings(
+    utterances: Sequence[Utterance], recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
+) -> DatasetMeasures:
+    """Align the recordings, and measure durations and pitch of their symbols.
+
+    Args:
+        utterances: the recordings.
+        recognizer: aligns the words.
+        pronounce: word → phones.
+        mel: how mel frames are computed.
+    """
+    kept, skipped, alignments, spoken = [], [], [], []
+    for i, utterance in enumerate(track(utterances, len(utterances), "aligning words")):
+        try:
+            aligned = _align_words(utterance, recognizer, pronounce, mel)
+            frames = read_frames(utterance, mel, aligned.first, aligned.last)
+            phones = sum(symbol not in SILENT for symbol in aligned.sentence.symbols)
+            if len(frames) < FRAMES_PER_STEP * phones:
+                raise TextError(
+                    f"{utterance.path}: {len(frames)} frames are too few for {phones} phones"
+                )
+        except AsrError as error:
+            skipped.append(str(error))
+            continue
+        kept.append(i)
+        alignments.append(aligned)
+        spoken.append(SpokenSentence(aligned.sentence, frames, aligned.words))
+    durations = align_symbols(spoken, mel.hop / mel.sample_rate) if spoken else []
+    measures = []
+    for i, aligned, frames in zip(
+        track(kept, len(kept), "measuring pitch"), alignments, durations, strict=True
+    ):
+        steps = np.diff((np.cumsum(frames) + 1) // FRAMES_PER_STEP, prepend=0)
+        samples = read_audio(utterances[i].path, mel.sample_rate)
+        samples = samples[aligned.first : aligned.last]
+        pitch = symbol_pitch(samples, aligned.sentence.symbols, steps, mel)
+        measures.append(RecordingMeasures(aligned.first, aligned.last, steps, pitch))
+    return DatasetMeasures(tuple(kept), tuple(measures), tuple(skipped))
+
+
+class _AlignedSentence(NamedTuple):
+    """A sentence, its range of samples, and the times of its words in that range, in seconds."""
+
+    sentence: Sentence
+    first: int
+    last: int
+    words: tuple[tuple[float, float], ...]
+
+
+def _align_words(
+    utterance: Utterance, recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
+) -> _AlignedSentence:
+    if utterance.audio_filepath is None:
+        raise TextError(f"{utterance.path}: a voice needs audio, but this has only features")
+    try:
+        sentence = one_sentence(utterance.text, pronounce)
+    except TextError as error:
+        raise TextError(f"{utterance.path}: {error}") from None
+    aligned = recognizer.align(utterance, sentence.text).words
+    if [w.text for w in aligned] != [w.text for w in sentence.words]:
+        raise TextError(
+            f"{utterance.path}: the voice reads {sentence.text!r}, but the recogniser "
+            f"{' '.join(w.text for w in aligned)!r}"
+        )
+    first = int(max(0.0, aligned[0].start - BEFORE) * mel.sample_rate)
+    last = int((aligned[-1].end + AFTER) * mel.sample_rate)
+    start = first / mel.sample_rate
+    times = tuple((w.start - start, w.end - start) for w in aligned)
+    return _AlignedSentence(sentence, first, last, times)
+
+
+def read_frames(utterance: Utterance, mel: MelConfig, first: int, last: int) -> np.ndarray:
+    """Log-mel frames of the samples from `first` to `last` of a recording."""
+    return log_mel(read_audio(utterance.path, mel.sample_rate)[first:last], mel)
+
+
+def symbol_pitch(
+    samples: np.ndarray, symbols: Sequence[str], steps: np.ndarray, mel: MelConfig
+) -> np.ndarray:
+    """Mean log pitch of the first and the second half of each symbol.
+
+    The pitch of voiced symbols is found by YIN (de Cheveigné & Kawahara, 2002). Between them it is
+    interpolated linearly.
+
+    Args:
+        samples: mono samples of the sentence, float32 [n].
+        symbols: the symbols of the sentence.
+        steps: decoder steps of each symbol, int [symbols].
+        mel: sample rate and frame lengths.
+
+    Returns:
+        Natural logarithm of the pitch in Hz, float32 [symbols, PITCH_POINTS].
+    """
+    hop = FRAMES_PER_STEP * mel.hop
+    hertz = librosa.yin(
+        samples,
+        fmin=LOWEST_PITCH,
+        fmax=HIGHEST_PITCH,
+        sr=mel.sample_rate,
+        frame_length=2 * mel.fft,
+        hop_length=hop,
+    )
+    owners = np.repeat(np.arange(len(symbols)), steps)
+    hertz = hertz[: len(owners)]
+    voiced = np.array([s in VOICED for s in symbols])[owners[: len(hertz)]]
+    median = np.median(hertz[voiced]) if voiced.any() else np.sqrt(LOWEST_PITCH * HIGHEST_PITCH)
+    # YIN is sometimes wrong by an octave: drop values far from the median.
+    trusted = np.flatnonzero(voiced & (hertz > median / 1.6) & (hertz < median * 1.6))
+    if not len(trusted):
+        return np.full([len(symbols), PITCH_POINTS], np.log(median), np.float32)
+    curve = np.interp(np.arange(len(owners) + 1), trusted, np.log(hertz[trusted]))
+    pitch = np.empty([len(symbols), PITCH_POINTS], np.float32)
+    ends = np.cumsum(steps)
+    for i, (first, last) in enumerate(zip(ends - steps, ends, strict=True)):
+        middle = (first + last) // 2
+        pitch[i, 0] = curve[first : max(middle, first + 1)].mean()
+        pitch[i, 1] = curve[middle : max(last, middle + 1)].mean()
+    return pitch
+
+
+def cache_key(
+    utterances: Sequence[Utterance], recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
+) -> str:
+    """Digest of everything that the measurements depend on."""
+    total = hashlib.sha256()
+    settings = (BEFORE, AFTER, LOWEST_PITCH, HIGHEST_PITCH, ROUNDS, TOLERANCE, FRAMES_PER_STEP)
+    for part in (to_dict(mel), recognizer.config.weights_sha256, settings):
+        total.update(json.dumps(part).encode())
+    for utterance in utterances:
+        # Durations belong to symbols, and the front end may change which symbols a text has.
+        try:
+            total.update(" ".join(one_sentence(utterance.text, pronounce).symbols).encode())
+        except TextError as error:
+            total.update(str(error).encode())
+        if utterance.audio_filepath is not None and utterance.audio_filepath.is_file():
+            total.update(hashlib.sha256(utterance.audio_filepath.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def write_cache(path: Path, key: str, measured: DatasetMeasures) -> None:
+    """Write the measurements to a file, with the key of their data."""
+    arrays: dict[str, Any] = {}
+    for i, m in zip(measured.kept, measured.measures, strict=True):
+        arrays |= {
+            f"span_{i}": np.array([m.first, m.last]),
+            f"durations_{i}": m.durations,
+            f"pitch_{i}": m.pitch,
+        }
+    buffer = io.BytesIO()
+    about = {"key": key, "kept": measured.kept, "skipped": measured.skipped}
+    arrays["about"] = np.array(json.dumps(about))
+    np.savez(buffer, **arrays)
+    with atomic_write(path, binary=True) as file:
+        file.write(buffer.getvalue())
+
+
+def read_cache(path: Path, key: str) -> DatasetMeasures | None:
+    """The cached measurements; None if there are none, or if they are of other data."""
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        about = json.loads(str(arrays["about"]))
+        if about["key"] != key:
+            return None
+        measures = []
+        for i in about["kept"]:
+            first, last = arrays[f"span_{i}"].tolist()
+            measures.append(
+                RecordingMeasures(first, last, arrays[f"durations_{i}"], arrays[f"pitch_{i}"])
+            )
+    return DatasetMeasures(tuple(about["kept"]), tuple(measures), tuple(about["skipped"]))
