@@ -30,8 +30,7 @@ def main() -> None:
         made = {"command": this_command(), "commit": git_commit(), "metrics": metric_signatures()}
         return print(json.dumps({**made, **found.to_dict()}))
     print(f"{len(pairs)} phrases of {a.part}, {len(train)} of train")
-    print(*metric_signatures(), "", sep="\n")
-    print(*(f"{name:26} {score}" for name, score in found.scores.items()), sep="\n")
+    print(*metric_signatures(), "", *(f"{n:26} {s}" for n, s in found.scores.items()), sep="\n")
     print("\nEnglish | reference | network")
     for i in range(0, len(pairs), -(-len(pairs) // a.examples)):
         print(pairs[i].source, pairs[i].target, found.translations[i], sep=" | ")
