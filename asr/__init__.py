@@ -1,10 +1,10 @@
 """A Keras speech toolkit: train, understand and ship a recogniser and a voice of your own.
 
-The names below are the front door. Each is imported from its own module when it is first used, so
-`import asr` costs nothing and TensorFlow is imported only by what needs it.
-
     from asr import Recognizer
     print(Recognizer.load("en-small").transcribe("call.wav").text)
+
+`__all__` lists the public names. Python imports the module of a name when the name is first used,
+so `import asr` is quick, and only the names that need TensorFlow import it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from asr.data.manifest import write_manifest as write_manifest
     from asr.decoding.options import Decoding as Decoding
     from asr.errors import AsrError as AsrError
+    from asr.evaluation.error_rates import Evaluation as Evaluation
     from asr.evaluation.error_rates import evaluate as evaluate
     from asr.evaluation.error_rates import evaluate_manifest as evaluate_manifest
     from asr.formats.writers import find_writer as find_writer
@@ -51,6 +52,7 @@ _HOME = {
     "AsrError": "asr.errors",
     "Converter": "asr.seq2seq.converter",
     "Decoding": "asr.decoding.options",
+    "Evaluation": "asr.evaluation.error_rates",
     "Failure": "asr.results",
     "FeatureConfig": "asr.audio.features",
     "Partial": "asr.results",

@@ -45,9 +45,9 @@ class Recognizer:
     >>> recognizer = Recognizer.load("en-small")
     >>> transcript = recognizer.transcribe("tests/fixtures/goforward.wav")
     >>> print(transcript.text)
-    TEXT_HERE
-    >>> round(transcript.duration, 3)
-    2.786
+    oh furwor ten meaters
+    >>> round(transcript.duration, 2)
+    2.79
 
     Attributes:
         config: the content of `model.json`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,15 +47,21 @@ class PhoneState(NamedTuple):
         history: the complete words.
         context: the language model's state behind them.
         hot: progress in the hot phrases.
-        partial: phones of the word that is being said, one character per label id.
-        lookahead: score already given for `partial`, in nats.
+        spoken: phones of the word that is being said, one character per label id.
+        lookahead: score already given for `spoken`, in nats.
     """
 
     history: History | None
     context: LmState
     hot: HotState
-    partial: str
+    spoken: str
     lookahead: float
+
+
+# The search makes a state for every new prefix. From a tuple of its fields, a named tuple is made
+# several times faster than by its constructor.
+_new_history = partial(tuple.__new__, History)
+_new_state = partial(tuple.__new__, PhoneState)
 
 
 class LexiconScorer:
@@ -108,18 +115,19 @@ class LexiconScorer:
 
     def extend(self, state: PhoneState, label: int) -> list[tuple[float, PhoneState]]:
         """Score of one more phone, in nats, and the new state, for every way to read the phone."""
-        history, context, hot, partial, lookahead = state
+        history, context, hot, spoken, lookahead = state
         phone = chr(label)
-        longer = partial + phone
+        longer = spoken + phone
         ways = []
         if (reached := self._lookahead.best(longer)) > -math.inf:
-            ways.append((reached - lookahead, PhoneState(history, context, hot, longer, reached)))
+            ways.append((reached - lookahead, _new_state((history, context, hot, longer, reached))))
         first = self._lookahead.best(phone)
         if first > -math.inf:
-            for word in self.homophones.get(partial, ()):
+            for word in self.homophones.get(spoken, ()):
                 score, new_context, new_hot = self._score_word(context, hot, word)
-                following = PhoneState(History(history, word), new_context, new_hot, phone, first)
-                ways.append((score - lookahead + first, following))
+                words = _new_history((history, word))
+                new_state = _new_state((words, new_context, new_hot, phone, first))
+                ways.append((score - lookahead + first, new_state))
         return ways
 
     def finish(self, state: PhoneState) -> float:
@@ -154,14 +162,14 @@ class LexiconScorer:
 
     def _endings(self, state: PhoneState) -> list[tuple[float, History | None]]:
         """(score of ending, words) for every word that can end here."""
-        history, context, hot, partial, lookahead = state
-        if not partial:
+        history, context, hot, spoken, lookahead = state
+        if not spoken:
             return [(self._score_end(context, hot), history)]
         endings: list[tuple[float, History | None]] = []
-        for word in self.homophones.get(partial, ()):
+        for word in self.homophones.get(spoken, ()):
             score, new_context, new_hot = self._score_word(context, hot, word)
             score = score - lookahead + self._score_end(new_context, new_hot)
-            endings.append((score, History(history, word)))
+            endings.append((score, _new_history((history, word))))
         return endings
 
     def _score_end(self, context: LmState, hot: HotState) -> float:
