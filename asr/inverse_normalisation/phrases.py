@@ -57,13 +57,13 @@ class Phrase:
 
     Attributes:
         kind: kind of the phrase, such as "date".
-        said: the spoken form.
+        spoken: the spoken form.
         written: the written form.
         before: words that may precede the phrase; "" is the start of the text.
     """
 
     kind: str
-    said: str
+    spoken: str
     written: str
     before: Sequence[str] = (*ANY, "", "")
 
@@ -76,9 +76,9 @@ def plain(value: int) -> str:
     return normalise_english(str(value)) if value < 10 else grouped(value)
 
 
-def is_lone(said: str) -> bool:
+def is_lone(spoken: str) -> bool:
     """Whether a phrase is "a hundred" or the like, which stays in words as a figure of speech."""
-    return said in {f"a {scale}" for scale in SCALES}
+    return spoken in {f"a {scale}" for scale in SCALES}
 
 
 class PhraseSampler(ValueSampler):
@@ -144,25 +144,25 @@ class PhraseSampler(ValueSampler):
         digits, scale = self.amount(1000), self.one(LARGE_SCALES)
         if not self.mine(digits):
             return None
-        return Phrase("large", f"{self.said(digits)} {scale}", f"{digits} {scale}")
+        return Phrase("large", f"{self.spoken(digits)} {scale}", f"{digits} {scale}")
 
     def decimal(self) -> Phrase | None:
         digits = self.amount(2)
         if "." not in digits or not self.mine(digits):
             return None
-        return Phrase("decimal", self.said(digits), digits)
+        return Phrase("decimal", self.spoken(digits), digits)
 
     def ordinal(self) -> Phrase | None:
         value = self.whole(10, 3000)
         if value in (100, 1000) or not self.mine(str(value)):
             return None
         before = self.one((("the",), ANY))
-        said = self.one(spoken_forms.ordinal(str(value)))
-        return Phrase("ordinal", said, num2words(value, to="ordinal_num"), before)
+        spoken = self.one(spoken_forms.ordinal(str(value)))
+        return Phrase("ordinal", spoken, num2words(value, to="ordinal_num"), before)
 
     def year(self) -> Phrase | None:
-        digits, said = self.a_year()
-        return Phrase("year", said, digits) if self.mine(digits) else None
+        digits, spoken = self.a_year()
+        return Phrase("year", spoken, digits) if self.mine(digits) else None
 
     def a_year(self) -> tuple[str, str]:
         year = self.random.randrange(*self.one(((1300, 2100), (1800, 2030), (1980, 2030))))
@@ -189,7 +189,7 @@ class PhraseSampler(ValueSampler):
         name, said_day = month.lower(), self.one(spoken_forms.day(day))
         of = "of " if month in VERBS or self.random.random() < 0.7 else ""
         verb = month in VERBS and form == "md" and int(day) < 10
-        said, written = {
+        spoken, written = {
             "md": (f"{name} {said_day}", f"{month} {day}"),
             "mdy": (f"{name} {said_day} {said_year}", f"{month} {day}, {year}"),
             "dm": (f"{said_day} {of}{name}", f"{day} {month}"),
@@ -197,7 +197,7 @@ class PhraseSampler(ValueSampler):
             "my": (f"{name} {said_year}", f"{month} {year}"),
         }[form]
         before = sorted(DATE_CUES) if verb else [*ANY, "", *sorted(DATE_CUES)]
-        return Phrase("date", said, written, before)
+        return Phrase("date", spoken, written, before)
 
     def month_word(self) -> Phrase | None:
         """Names of months beside numbers that are not dates: "you may first", "april ten"."""
@@ -206,28 +206,28 @@ class PhraseSampler(ValueSampler):
         if not self.mine(f"{day} {month}"):
             return None
         if self.random.random() < 0.4:
-            said, written = self.said(str(day)), plain(day)
+            spoken, written = self.spoken(str(day)), plain(day)
             if self.random.random() < 0.5:
-                return Phrase("month word", f"{month} {said}", f"{month} {written}")
+                return Phrase("month word", f"{month} {spoken}", f"{month} {written}")
             verb = self.one(VERBS).lower()
-            return Phrase("month word", f"{said} {verb}", f"{written} {verb}")
+            return Phrase("month word", f"{spoken} {verb}", f"{written} {verb}")
         days = [num2words(n, to="ordinal_num") for n in (day, day % 31 + 1)]
         names = [self.one(spoken_forms.ordinal(written[:-2])) for written in days]
         forms = [d if len(d) > len("9th") else name for d, name in zip(days, names, strict=True)]
         if self.random.random() < 0.3:
-            said, written = (f"the {' and '.join(both)} of {month}" for both in (names, forms))
-            return Phrase("month word", said, written)
+            spoken, written = (f"the {' and '.join(both)} of {month}" for both in (names, forms))
+            return Phrase("month word", spoken, written)
         verb = self.one(VERBS).lower()
         if self.random.random() < 0.5:
             return Phrase("month word", f"the {names[0]} {verb}", f"the {forms[0]} {verb}")
-        said = f"{verb} {names[0]}"
-        return Phrase("month word", said, said, NO_DATE) if day < 10 else None
+        spoken = f"{verb} {names[0]}"
+        return Phrase("month word", spoken, spoken, NO_DATE) if day < 10 else None
 
     def time(self) -> Phrase | None:
         hour, minute = self.one(HOURS), self.random.randrange(60)
         if self.random.random() < 0.5:
             minute -= minute % 15
-        said, *past = spoken_forms.time(hour, minute)
+        spoken, *past = spoken_forms.time(hour, minute)
         written, half = f"{hour}:{minute:02}", self.one(("pm", "am"))
         if not (self.mine(written) if minute else self.part == "train"):
             return None
@@ -235,10 +235,10 @@ class PhraseSampler(ValueSampler):
         if past and self.random.random() < 0.4:
             return Phrase("time", self.one(past), written)
         if not minute and self.random.random() < 0.6:
-            said, written = normalise_english(str(hour)), str(hour)
+            spoken, written = normalise_english(str(hour)), str(hour)
         elif not minute or self.random.random() < 0.5:
-            return Phrase("time", said, written, [*ANY] if not minute else sorted(TIME_CUES))
-        return Phrase("time", f"{said} {said_half}", f"{written} {half}")
+            return Phrase("time", spoken, written, [*ANY] if not minute else sorted(TIME_CUES))
+        return Phrase("time", f"{spoken} {said_half}", f"{written} {half}")
 
     def money(self) -> Phrase | None:
         sign = self.one_of({"$": 6, "€": 2, "£": 2})
@@ -253,40 +253,40 @@ class PhraseSampler(ValueSampler):
         name = one if digits.split(".")[0] == "1" else many
         if form == "large":
             scale = self.one(LARGE_SCALES)
-            said = "a" if digits == "1" and sign != "£" else self.said(digits)
+            spoken = "a" if digits == "1" and sign != "£" else self.spoken(digits)
             written = f"{digits} {scale} {many}" if sign == "£" else f"{sign}{digits} {scale}"
-            return Phrase("money", f"{said} {scale} {many}", written)
+            return Phrase("money", f"{spoken} {scale} {many}", written)
         if form == "cents":
             whole, cents = digits.split(".")
-            part = f"{self.said(str(int(cents)))} {coins[cents != '01']}"
+            part = f"{self.spoken(str(int(cents)))} {coins[cents != '01']}"
             joined = self.one((" ", " and "))
-            return Phrase("money", f"{self.said(whole)} {name}{joined}{part}", f"{sign}{digits}")
+            return Phrase("money", f"{self.spoken(whole)} {name}{joined}{part}", f"{sign}{digits}")
         if form == "coins" or sign == "£":  # pounds without pence may be a weight, and have no sign
             name = coins[digits != "1"] if form == "coins" else name
             written = f"{plain(int(digits.replace(',', '')))} {name}"
-            return Phrase("money", f"{self.said(digits)} {name}", written)
-        return Phrase("money", f"{self.said(digits)} {name}", f"{sign}{digits}")
+            return Phrase("money", f"{self.spoken(digits)} {name}", written)
+        return Phrase("money", f"{self.spoken(digits)} {name}", f"{sign}{digits}")
 
     def percent(self) -> Phrase | None:
         digits, name = self.amount(1000), self.one(("percent", "percent", "per cent"))
         if not self.mine(digits):
             return None
-        return Phrase("percent", f"{self.said(digits)} {name}", f"{digits}%")
+        return Phrase("percent", f"{self.spoken(digits)} {name}", f"{digits}%")
 
     def unit(self) -> Phrase | None:
         digits, unit = self.amount(10_000), self.one([*spoken_forms.UNITS])
         if not self.mine(digits):
             return None
         name = self.one(spoken_forms.UNITS[unit])
-        return Phrase("unit", f"{self.said(digits)} {name}", f"{digits} {unit}")
+        return Phrase("unit", f"{self.spoken(digits)} {name}", f"{digits} {unit}")
 
     def digits(self) -> Phrase | None:
         size = self.one((3, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11, 12, 13, 16))
         digits = f"{self.random.randrange(10**size):0{size}}"
-        said = self.one(spoken_forms.one_by_one(digits))
-        clock = size == 3 and digits[0] != "0" and " oh " in said
+        spoken = self.one(spoken_forms.one_by_one(digits))
+        clock = size == 3 and digits[0] != "0" and " oh " in spoken
         before = UNCLEAR if clock else (*ANY, "")
-        return Phrase("digits", said, digits, before) if self.mine(digits) else None
+        return Phrase("digits", spoken, digits, before) if self.mine(digits) else None
 
     def code(self) -> Phrase | None:
         digits = str(self.random.randrange(100, 10_000 if self.random.random() < 0.5 else 1000))
@@ -315,8 +315,8 @@ class PhraseSampler(ValueSampler):
             first, second = max(many[0], 10), " ".join(map(str, many[1:]))
         if not self.mine(f"{first} {second}"):
             return None
-        said = normalise_english(f"{first} {second}")
-        return Phrase("unclear", said, said, UNCLEAR)
+        spoken = normalise_english(f"{first} {second}")
+        return Phrase("unclear", spoken, spoken, UNCLEAR)
 
     def between(self) -> Phrase | None:
         """ "Five to ten", "two or three hundred", "between twenty and thirty thousand"."""
@@ -325,12 +325,12 @@ class PhraseSampler(ValueSampler):
         composed = [str(v) for v in (least, most) if not is_word(str(v))]
         if least == most or not self.mine(*(composed or [f"{least}-{most}"])):
             return None
-        a, b = self.said(str(least)), self.said(str(most))
+        a, b = self.spoken(str(least)), self.spoken(str(most))
         joined, scale = self.one(("to", "or", "and")), ""
         if self.random.random() < 0.2:  # "ten to five" may be a time, or a score
             words = most < 10 or (least < 10 and joined == "to")
-            said = f"{b} {joined} {a}"
-            return Phrase("range", said, said if words else f"{most} {joined} {least}")
+            spoken = f"{b} {joined} {a}"
+            return Phrase("range", spoken, spoken if words else f"{most} {joined} {least}")
         coins = ("", "", " dollars", " euros", " pounds")
         signs = {" percent": "%", " kilometers": " km"} | ({" p m": " pm"} if most < 13 else {})
         name = self.one((*coins, *signs))
@@ -338,10 +338,10 @@ class PhraseSampler(ValueSampler):
         if name == sign and self.random.random() < 0.5:
             scales = ("thousand", "million", *(("hundred",) if most < 10 else ()))
             scale = f" {self.one(scales)}"
-        said = f"{a} {joined} {b}{scale}{name}"
+        spoken = f"{a} {joined} {b}{scale}{name}"
         if most < 10 and (scale or sign in ("", name)):
-            return Phrase("range", said, said)
-        return Phrase("range", said, f"{least} {joined} {most}{scale}{sign}")
+            return Phrase("range", spoken, spoken)
+        return Phrase("range", spoken, f"{least} {joined} {most}{scale}{sign}")
 
     def both(self) -> Phrase | None:
         """Two phrases with at most one word between them."""
@@ -360,16 +360,19 @@ class PhraseSampler(ValueSampler):
             if open_year or first.kind == "decimal":
                 return None
             joined = " "
-        said, written = first.said + joined + second.said, first.written + joined + second.written
-        return Phrase("both", said, written, before)
+        spoken, written = (
+            first.spoken + joined + second.spoken,
+            first.written + joined + second.written,
+        )
+        return Phrase("both", spoken, written, before)
 
     def words(self) -> Phrase | None:
         """Phrases that stay in words."""
-        small, scale = self.said(str(self.random.randrange(10))), self.one(sorted(SCALES))
+        small, scale = self.spoken(str(self.random.randrange(10))), self.one(sorted(SCALES))
         teen = self.random.randrange(10, 20)
         order, other = self.one(SMALL_ORDINALS), self.one(SMALL_ORDINALS)
         name = self.one(("", " dollars", " dollar", " kilometers", " euros", " pounds"))
-        said, written = self.one(
+        spoken, written = self.one(
             [
                 (f"{scale}{name}", ""),
                 (f"a {scale}", ""),
@@ -380,13 +383,13 @@ class PhraseSampler(ValueSampler):
                 (f"one {self.one(sorted(ORDINALS - {'first'}))}", ""),
                 (self.one(sorted(DECADES)), ""),
                 (f"{self.one(('oh', 'zero'))} {small}", ""),
-                (f"the {order} {self.said(str(teen))}", f"the {order} {teen}"),
-                (f"{self.said(str(teen))} second", f"{teen} second"),
+                (f"the {order} {self.spoken(str(teen))}", f"the {order} {teen}"),
+                (f"{self.spoken(str(teen))} second", f"{teen} second"),
             ]
         )
         before = (*NEUTRAL, "")
         if self.random.random() < 0.1:
-            said, written, before = self.one(("ten", "eleven", "twelve")), "", ("quarter to",)
-        alone = len(said.split()) == 1 or said.startswith(("a ", "one "))
-        mine = self.mine(*(() if alone else (said,)))
-        return Phrase("words", said, written or said, before) if mine else None
+            spoken, written, before = self.one(("ten", "eleven", "twelve")), "", ("quarter to",)
+        alone = len(spoken.split()) == 1 or spoken.startswith(("a ", "one "))
+        mine = self.mine(*(() if alone else (spoken,)))
+        return Phrase("words", spoken, written or spoken, before) if mine else None

@@ -79,9 +79,9 @@ def align_written(words: Sequence[str], tokens: Sequence[str]) -> list[Piece] | 
             return None
         for way in _ways(tokens, token, words[word : word + 1]):
             ends = [word]
-            for said in way:
-                ends.append(ends[-1] + len(said))
-            if same[word : ends[-1]] == tuple(w for said in way for w in said):
+            for spoken in way:
+                ends.append(ends[-1] + len(spoken))
+            if same[word : ends[-1]] == tuple(w for spoken in way for w in spoken):
                 behind = rest(ends[-1], token + len(way))
                 if behind is not None:
                     spans = zip(tokens[token:], pairwise(ends), strict=False)
@@ -96,8 +96,8 @@ def align_written(words: Sequence[str], tokens: Sequence[str]) -> list[Piece] | 
 def _ways(tokens: Sequence[str], at: int, word: Sequence[str]) -> Iterator[tuple[Words, ...]]:
     """Yield the spoken forms of the next one or two tokens. A token may be the next word itself."""
     first, second = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else ""
-    for way in (*_together(first, second), *((said,) for said in readings(first))):
-        yield tuple(_plain(said.split()) for said in way)
+    for way in (*_together(first, second), *((spoken,) for spoken in readings(first))):
+        yield tuple(_plain(spoken.split()) for spoken in way)
     if word and word[0] == first:
         yield (_plain(word),)
 
@@ -125,12 +125,12 @@ def _together(first: str, second: str) -> Iterator[tuple[str, str]]:
         month = second.lower()
         yield from product(day(first), (f"of {month}", month))
     if first in MONTHS and _DAY.fullmatch(second.rstrip(",")):
-        yield from ((first.lower(), said) for said in day(second.rstrip(",")))
+        yield from ((first.lower(), spoken) for spoken in day(second.rstrip(",")))
     if first in MONTHS and re.fullmatch("[12][0-9]{3}", second):
-        yield from ((first.lower(), said) for said in readings(second))
+        yield from ((first.lower(), spoken) for spoken in readings(second))
     if first[:1] in CURRENCIES and second in LARGE_SCALES:
-        for said in (*number(first[1:]), *(["a"] if first[1:] == "1" else [])):
-            yield from ((said, f"{second} {name}") for name in CURRENCIES[first[0]].unit)
+        for spoken in (*number(first[1:]), *(["a"] if first[1:] == "1" else [])):
+            yield from ((spoken, f"{second} {name}") for name in CURRENCIES[first[0]].unit)
 
 
 @cache
@@ -161,11 +161,11 @@ def cardinal(digits: str) -> tuple[str, ...]:
     They are with and without "and" after hundreds, "a hundred" for "one hundred", and "nineteen
     hundred". A number that begins with zero or is very long has only its digits one by one.
     """
-    said = normalise_english(digits)
+    spoken = normalise_english(digits)
     value = int(digits.replace(",", ""))
     if (digits[0] == "0" and len(digits) > 1) or value >= 10**15:
-        return (said,)
-    ways = [said, said.replace(" and ", " ")]
+        return (spoken,)
+    ways = [spoken, spoken.replace(" and ", " ")]
     if 1100 <= value < 10_000 and value % 1000 >= 100:
         hundreds = f"{normalise_english(str(value // 100))} hundred"
         below = normalise_english(str(value % 100)) if value % 100 else ""
@@ -177,8 +177,8 @@ def cardinal(digits: str) -> tuple[str, ...]:
 
 def one_by_one(digits: str) -> tuple[str, ...]:
     """Spoken forms of digits one by one, with "zero" or with "oh"."""
-    said = " ".join(normalise_english(digit) for digit in digits)
-    return tuple(dict.fromkeys((said, said.replace("zero", "oh"))))
+    spoken = " ".join(normalise_english(digit) for digit in digits)
+    return tuple(dict.fromkeys((spoken, spoken.replace("zero", "oh"))))
 
 
 def paired(digits: str) -> str:
@@ -203,14 +203,14 @@ def number(token: str) -> tuple[str, ...]:
 
 def ordinal(digits: str) -> tuple[str, ...]:
     """Spoken forms of an ordinal number, with and without "and" after hundreds."""
-    said = normalise_english(num2words(int(digits), to="ordinal"))
-    return tuple(dict.fromkeys((said, said.replace(" and ", " "))))
+    spoken = normalise_english(num2words(int(digits), to="ordinal"))
+    return tuple(dict.fromkeys((spoken, spoken.replace(" and ", " "))))
 
 
 def day(digits: str) -> tuple[str, ...]:
     """Spoken forms of a day of the month."""
-    said = ordinal(digits)[0]
-    return (f"the {said}", said)
+    spoken = ordinal(digits)[0]
+    return (f"the {spoken}", spoken)
 
 
 def money(sign: str, amount: str) -> tuple[str, ...]:
@@ -219,7 +219,7 @@ def money(sign: str, amount: str) -> tuple[str, ...]:
     Such as "twelve dollars", "twelve dollars (and) fifty cents", "two point five dollars".
     """
     coins, parts = CURRENCIES[sign]
-    ways = [f"{said} {name}" for said in number(amount) for name in coins]
+    ways = [f"{spoken} {name}" for spoken in number(amount) for name in coins]
     whole, _, cents = amount.partition(".")
     if ways and len(cents) == 2 and cents != "00":
         amounts = product(cardinal(whole), cardinal(str(int(cents))))
@@ -236,8 +236,8 @@ def time(hour: int, minute: int) -> tuple[str, ...]:
 
     "Quarter to six" is not among them: it would be written 5:45, whose hour was not spoken.
     """
-    said = normalise_english(f"{hour}:{minute:02}")
+    spoken = normalise_english(f"{hour}:{minute:02}")
     past = {15: ("quarter", "a quarter"), 30: ("half",)}.get(minute, ())
     if minute in (5, 10, 20, 25):
         past = (normalise_english(str(minute)),)
-    return (said, *(f"{part} past {normalise_english(str(hour))}" for part in past))
+    return (spoken, *(f"{part} past {normalise_english(str(hour))}" for part in past))

@@ -50,13 +50,13 @@ def pairs_of(sentence: Sequence[Phrase]) -> Iterator[WrittenPair]:
     starts = {}
     for phrase in sentence:
         starts[len(words)] = phrase
-        words += phrase.said.split()
+        words += phrase.spoken.split()
     for span in spans(words):
         inside = [phrase for at, phrase in starts.items() if span.first <= at < span.last]
-        said, target = words[span.first : span.last], " ".join(p.written for p in inside).split()
+        spoken, target = words[span.first : span.last], " ".join(p.written for p in inside).split()
         # Leave out pairs that the check of the writer would refuse: "two hundred and" before
         # "five percent".
-        if spoken_forms.align_written(said, target) is not None:
+        if spoken_forms.align_written(spoken, target) is not None:
             kinds = {phrase.kind for phrase in inside} - {""}
             kind = kinds.pop() if len(kinds) == 1 else "several"
             yield WrittenPair(kind, span.source, target_of(target))
@@ -97,9 +97,9 @@ def exactness(
     for start in track(starts, len(starts), "writing"):
         part = pairs[start : start + PAIRS_PER_BATCH]
         best = writer.propose([pair.source for pair in part], 1)
-        said = [(pair.source, _inside(pair.source)) for pair in part]
-        settled = writer.settle(said)
-        for pair, (likeliest, *_), key in zip(part, best, said, strict=True):
+        spoken = [(pair.source, _inside(pair.source)) for pair in part]
+        settled = writer.settle(spoken)
+        for pair, (likeliest, *_), key in zip(part, best, spoken, strict=True):
             written, wanted = [piece.text for piece in settled[key]], tokens_of(pair.target)
             outcome = (
                 "exact" if written == wanted else "refused" if (*written,) == key[1] else "wrong"

@@ -72,6 +72,6 @@ class ValueSampler:
             return f"{self.whole(1, 1000) - 1}.{self.random.randrange(10**places):0{places}}"
         return grouped(self.whole(1, below))
 
-    def said(self, digits: str) -> str:
+    def spoken(self, digits: str) -> str:
         """One of the spoken forms of a number."""
         return self.one(spoken_forms.number(digits))

@@ -59,9 +59,9 @@ class NumberWriter:
         A written word that stands for several spoken words lasts from the first to the last of them
         and has the lowest of their confidences. Tokens stay unchanged.
         """
-        said = [_words(result) for result in results]
+        spoken = [_words(result) for result in results]
         alternatives = [a.text.split() for result in results for a in result.alternatives]
-        pieces = iter(self.pieces([*said, *alternatives]))
+        pieces = iter(self.pieces([*spoken, *alternatives]))
         written = [_rewritten(result, next(pieces)) for result in results]
         return [
             replace(
@@ -80,14 +80,15 @@ class NumberWriter:
             [(span, (span.source, tuple(words[span.first : span.last]))) for span in spans(words)]
             for words in texts
         ]
-        settled = self.settle([said for of_one in found for _, said in of_one])
+        settled = self.settle([spoken for of_one in found for _, spoken in of_one])
         written = []
         for words, of_one in zip(texts, found, strict=True):
             pieces, at = [], 0
-            for span, said in of_one:
+            for span, spoken in of_one:
                 pieces += _unchanged(words, at, span.first)
                 pieces += [
-                    Piece(p.text, span.first + p.first, span.first + p.last) for p in settled[said]
+                    Piece(p.text, span.first + p.first, span.first + p.last)
+                    for p in settled[spoken]
                 ]
                 at = span.last
             written.append(pieces + _unchanged(words, at, len(words)))
@@ -100,12 +101,12 @@ class NumberWriter:
             if not open_ones:
                 break
             targets = self.propose([source for source, _ in open_ones], count)
-            for said, of_one in zip(open_ones, targets, strict=True):
-                aligned = (align_written(said[1], tokens_of(target)) for target in of_one)
+            for spoken, of_one in zip(open_ones, targets, strict=True):
+                aligned = (align_written(spoken[1], tokens_of(target)) for target in of_one)
                 if pieces := next((p for p in aligned if p is not None), None):
-                    settled[said] = pieces
-            open_ones = [said for said in open_ones if said not in settled]
-        return settled | {said: _unchanged(said[1], 0, len(said[1])) for said in open_ones}
+                    settled[spoken] = pieces
+            open_ones = [spoken for spoken in open_ones if spoken not in settled]
+        return settled | {spoken: _unchanged(spoken[1], 0, len(spoken[1])) for spoken in open_ones}
 
 
 @cache
@@ -153,7 +154,7 @@ def _rewritten(result: Transcript, pieces: Sequence[Piece]) -> Transcript:
         return result
     words = []
     for piece in pieces if result.words else ():
-        said = result.words[piece.first : piece.last]
-        sure = min(word.confidence for word in said)
-        words.append(Word(piece.text, said[0].start, said[-1].end, sure))
+        spoken = result.words[piece.first : piece.last]
+        sure = min(word.confidence for word in spoken)
+        words.append(Word(piece.text, spoken[0].start, spoken[-1].end, sure))
     return replace(result, text=" ".join(texts), words=tuple(words))

@@ -85,10 +85,10 @@ def evaluate_pronunciations(
         ways.setdefault(pair.source, []).append(
             _phones_to_compare(tuple(pair.target.split()), stress)
         )
-    said = [_phones_to_compare(phones, stress) for phones in say(list(ways))]
+    predicted = [_phones_to_compare(phones, stress) for phones in say(list(ways))]
     closest = [
         min((_distance(way, phones), len(way)) for way in known)
-        for known, phones in zip(ways.values(), said, strict=True)
+        for known, phones in zip(ways.values(), predicted, strict=True)
     ]
     errors, lengths = np.array(closest).T
     wrong = (errors > 0).astype(float)

@@ -101,9 +101,9 @@ class Pronouncer:
         """Pronounce several words; faster than one by one if the lexicon lacks many of them."""
         found = [self._without_model(word) for word in words]
         unknown = [word for word, known in zip(words, found, strict=True) if known is None]
-        said = dict(zip(unknown, _learned(tuple(unknown)), strict=True))
+        made = dict(zip(unknown, _learned(tuple(unknown)), strict=True))
         return [
-            known or Pronunciation(*said[word]) for word, known in zip(words, found, strict=True)
+            known or Pronunciation(*made[word]) for word, known in zip(words, found, strict=True)
         ]
 
     def _without_model(self, word: str) -> Pronunciation | None:
@@ -225,10 +225,10 @@ def add_pronunciations(
         for word in words
         if word not in pronounce.lexicon and re.fullmatch("[a-z']*[a-z][a-z']*", word)
     )
-    said: list[Pronunciation] = []
+    made: list[Pronunciation] = []
     for i in track(range(0, len(new), 64), -(-len(new) // 64), "new words"):
-        said += pronounce.many(new[i : i + 64])
-    return entries + [(word, " ".join(found.phones)) for word, found in zip(new, said, strict=True)]
+        made += pronounce.many(new[i : i + 64])
+    return entries + [(word, " ".join(found.phones)) for word, found in zip(new, made, strict=True)]
 
 
 def read_entries(path: Path) -> list[tuple[str, str]]:

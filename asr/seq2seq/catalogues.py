@@ -141,10 +141,15 @@ def most_frequent_translations(pairs: Iterable[tuple[str, str]]) -> list[tuple[s
 def gather_phrases(
     folder: Path, catalogues: Collection[Catalogue] = CATALOGUES
 ) -> tuple[dict[str, list[tuple[str, str]]], list[dict[str, str | int]]]:
-    """Pairs of each split, and of each package what was fetched and how much came of it.
+    """Download the catalogues and collect their phrases.
 
     Args:
-        folder: where downloads are kept.
+        folder: folder for the downloads.
+        catalogues: the packages to use.
+
+    Returns:
+        Pairs of English and Korean by split; and a record of each package, with the numbers of
+        messages and phrases.
 
     Raises:
         OSError, subprocess.SubprocessError: apt-get or dpkg is missing or failed.

@@ -122,8 +122,8 @@ class AttentionNetwork(EncoderNetwork):
         last = tf.gather(encoded, lengths - 1, batch_dims=1)
         ends = tf.concat([last[:, :units], encoded[:, 0, units:]], axis=1)
         before = self.drop(self.target_embedding(batch["targets"][:, :-1]), training=training)
-        said = tf.concat([self.summary(ends)[:, None], before], axis=1)
-        queries = self.reader(said, training=training)
+        inputs = tf.concat([self.summary(ends)[:, None], before], axis=1)
+        queries = self.reader(inputs, training=training)
         scores = tf.matmul(queries, self.keys(encoded), transpose_b=True)
         scores *= self.config.decoder_units**-0.5
         inside = tf.sequence_mask(lengths, tf.shape(encoded)[1])[:, None]
@@ -185,12 +185,14 @@ class CTCNetwork(EncoderNetwork):
         frames = tf.shape(logits)[1]
         new = tf.concat([tf.ones_like(best[:, :1], tf.bool), best[:, 1:] != best[:, :-1]], axis=1)
         labels = new & (best != PADDING) & tf.sequence_mask(lengths, frames)
-        said = tf.ragged.boolean_mask(best, labels).to_tensor(shape=[None, None])
+        predicted = tf.ragged.boolean_mask(best, labels).to_tensor(shape=[None, None])
         wanted = tf.where(tf.cast(_valid(batch), tf.bool), batch["targets"], PADDING)
         wanted = tf.where(wanted == END, PADDING, wanted)
-        width = tf.maximum(tf.shape(said)[1], tf.shape(wanted)[1])
-        said, wanted = (tf.pad(x, [[0, 0], [0, width - tf.shape(x)[1]]]) for x in (said, wanted))
-        return tf.reduce_all(said == wanted, axis=1)
+        width = tf.maximum(tf.shape(predicted)[1], tf.shape(wanted)[1])
+        predicted, wanted = (
+            tf.pad(x, [[0, 0], [0, width - tf.shape(x)[1]]]) for x in (predicted, wanted)
+        )
+        return tf.reduce_all(predicted == wanted, axis=1)
 
 
 def make_network(config: Seq2SeqConfig, sources: int, targets: int) -> EncoderNetwork:

@@ -62,9 +62,15 @@ def _train_pieces(texts: Iterable[str], size: int) -> Any:
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.Train(
-            sentence_iterator=iter(texts), model_writer=model, vocab_size=size,
-            model_type="unigram", character_coverage=1.0, bos_id=-1, eos_id=-1, minloglevel=2,
-        )  # fmt: skip
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            vocab_size=size,
+            model_type="unigram",
+            character_coverage=1.0,
+            bos_id=-1,
+            eos_id=-1,
+            minloglevel=2,
+        )
     except RuntimeError as error:
         raise ConfigError(f"pieces: {error}") from None
     return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())

@@ -137,14 +137,14 @@ def test_changing_a_digit_is_refused(seed: int) -> None:
     chance = random.Random(seed)
     phrase = PhraseSampler("train", seed).phrase()
     places = [i for i, c in enumerate(phrase.written) if c.isdigit()]
-    if not places or align_written(phrase.said.split(), phrase.written.split()) is None:
+    if not places or align_written(phrase.spoken.split(), phrase.written.split()) is None:
         return
     at = chance.choice(places)
     digit = chance.choice([d for d in "0123456789" if d != phrase.written[at]])
     for middle in (digit, digit + phrase.written[at], ""):
         changed = phrase.written[:at] + middle + phrase.written[at + 1 :]
         if changed.split() != phrase.written.split() and changed.strip():
-            assert align_written(phrase.said.split(), changed.split()) is None, (phrase, changed)
+            assert align_written(phrase.spoken.split(), changed.split()) is None, (phrase, changed)
 
 
 @given(SAID, st.lists(st.lists(st.sampled_from(SIGNS), max_size=9).map(" ".join), min_size=1))
