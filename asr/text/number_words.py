@@ -1,7 +1,7 @@
 """Words for digits, large numbers, months and currencies.
 
-`asr.text` uses the tables to read written numbers aloud, `asr.inverse_normalisation` to write spoken
-numbers with digits.
+`asr.text` uses the tables to read written numbers aloud, `asr.inverse_normalisation` to write
+spoken numbers with digits.
 """
 
 from __future__ import annotations
