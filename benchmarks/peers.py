@@ -24,7 +24,7 @@ def sphinx(manifest: Path) -> dict[str, Any]:
     from asr.audio.reading import read_audio
     from asr.data.manifest import read_manifest
     from asr.evaluation.error_rates import evaluate
-    from asr.evaluation.pocketsphinx import RATE, sphinx_transcripts
+    from asr.evaluation.sphinx_decoder import RATE, sphinx_transcripts
     from asr.text.normalisers import normalise_english
 
     utterances = read_manifest(manifest)

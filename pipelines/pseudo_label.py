@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr.data.inputs import find_recordings
 from asr.data.manifest import write_manifest
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError
 from asr.recognizer import load_recognizer
 from asr.training.self_training import pseudo_labels

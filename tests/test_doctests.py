@@ -16,7 +16,7 @@ MODULES = (
     "asr.ctc.forced_alignment",
     "asr.ctc.prefix_beam",
     "asr.data.manifest",
-    "asr.decoding.options",
+    "asr.decoding.decoding_options",
     "asr.evaluation.error_rates",
     "asr.inverse_normalisation.spans",
     "asr.inverse_normalisation.spoken_forms",

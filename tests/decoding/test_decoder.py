@@ -8,14 +8,14 @@ import pytest
 
 from asr.data.manifest import Utterance, write_manifest
 from asr.decoding.decoder import Decoder
+from asr.decoding.decoding_options import Decoding
 from asr.decoding.lm_record import LmRecord, LmWeights
-from asr.decoding.options import Decoding
 from asr.decoding.word_lists import read_phrases
 from asr.errors import ConfigError
 from asr.evaluation.tuning import save_best, tune
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
-from asr.language.sentences import read_sentences
+from asr.language.text_corpus import read_sentences
 from asr.recognizer import Recognizer
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
 

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asr.decoding.options import Decoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr import ctc
 from asr.ctc.prefix_beam import Hypothesis, beam_search
 from asr.decoding.decoder import Decoder
-from asr.decoding.lexicon_scorer import LEXICON, LexiconScorer, read_pronunciations
-from asr.decoding.options import Decoding
+from asr.decoding.lexicon_scorer import LexiconScorer, read_pronunciations
 from asr.errors import ConfigError, ModelError
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
 from asr.networks.head_layout import HeadLayout
+from asr.networks.model_directory import LEXICON_FILE
 from asr.pronunciation.phone_speller import PhoneSpeller, phone_ids
 from asr.pronunciation.pronouncer import Pronouncer
 from asr.text.phones import PHONE_LABELS, UNSTRESSED
@@ -132,23 +133,23 @@ def test_lexicon_works_without_a_language_model() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     lines = [f"{word} {phones}" for word, ways in PRONUNCIATIONS.items() for phones in ways]
-    (tmp_path / LEXICON).write_bytes(gzip.compress("\n".join(lines).encode()))
+    (tmp_path / LEXICON_FILE).write_bytes(gzip.compress("\n".join(lines).encode()))
     write_arpa(MODEL, tmp_path / "lm.arpa.gz")
     return tmp_path
 
 
 def test_all_pronunciations_are_read_and_new_words_pronounced(folder: Path) -> None:
-    found = read_pronunciations(folder / LEXICON, {"to", "goats", "жук"}, CHARACTERS)
+    found = read_pronunciations(folder / LEXICON_FILE, {"to", "goats", "жук"}, CHARACTERS)
     assert set(found) == {
         ("to", phone_ids(("T", "UW"))),
         ("to", phone_ids(("T", "AH"))),
         ("goats", phone_ids(("G", "OW", "T", "S"))),
     }
     with pytest.raises(ConfigError, match=r"lexicon\.txt\.gz"):
-        read_pronunciations(folder / LEXICON, {"жук"}, CHARACTERS)
-    (folder / LEXICON).write_text("go G XX\n")
+        read_pronunciations(folder / LEXICON_FILE, {"жук"}, CHARACTERS)
+    (folder / LEXICON_FILE).write_text("go G XX\n")
     with pytest.raises(ModelError, match=r"lexicon\.txt\.gz.*line 1: .*XX"):
-        read_pronunciations(folder / LEXICON, {"go"}, CHARACTERS)
+        read_pronunciations(folder / LEXICON_FILE, {"go"}, CHARACTERS)
 
 
 def both(letters: str, phones: str, frames: int = 1) -> np.ndarray:

@@ -25,7 +25,7 @@ from asr.audio.reading import read_audio
 from asr.batch.transcribe_files import BatchJob, transcribe_files
 from asr.batch.workers import Transcriber
 from asr.data.manifest import Utterance
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, ServerError
 from asr.recognizer import Recognizer
 from asr.serving import client
