@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
