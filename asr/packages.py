@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 TIMEOUT = 180
@@ -29,6 +31,13 @@ def debian(package: str) -> tuple[tuple[str, ...], str]:
     return ("apt-get", "download", "--quiet=2", package), f"{package}_*.deb"
 
 
+def pypi(requirement: str) -> tuple[tuple[str, ...], str]:
+    """The command that downloads a wheel, NAME==VERSION, and the pattern of its archive's name."""
+    name, _, version = requirement.partition("==")
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", requirement)
+    return pip, f"{name.replace('-', '_')}-{version}-*.whl"
+
+
 def unpacked(command: tuple[str, ...], pattern: str, folder: Path) -> tuple[Path, dict[str, str]]:
     """The folder of a package's files, and its archive's name and SHA-256.
 
@@ -48,6 +57,9 @@ def unpacked(command: tuple[str, ...], pattern: str, folder: Path) -> tuple[Path
     files = here / "unpacked"
     if archive.suffix == ".deb":
         run("dpkg", "--extract", str(archive), str(files))
+    elif archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            wheel.extractall(files)
     else:
         with tarfile.open(archive) as file:
             file.extractall(files, filter="data")
