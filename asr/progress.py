@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:  # without a terminal there is nothing to show, and no need of rich
     from rich.console import Console
 
 T = TypeVar("T")
+LOG_SECONDS = 600
+"""Seconds between two lines of progress in a log."""
 
 
 def _console() -> Console:
@@ -104,6 +107,29 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
         console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
         yield from bar.track(items, total, description=what)
+
+
+class _Lasting(Protocol):
+    @property
+    def duration(self) -> float: ...
+
+
+U = TypeVar("U", bound=_Lasting)
+
+
+def track_hours(items: Iterable[U], hours: float, what: str) -> Iterator[U]:
+    """Pass utterances through, with a bar of their hours, or a line every ten minutes in a log."""
+    spoken, began = 0.0, time.monotonic()
+    reported = began
+    with seconds_bar(3600 * hours, what) as advance:
+        for item in items:
+            yield item
+            spoken += item.duration
+            advance(item.duration)
+            if not sys.stderr.isatty() and (now := time.monotonic()) - reported >= LOG_SECONDS:
+                reported = now
+                done = f"{what}: {spoken / 3600:.2f} of {hours:g} h in {(now - began) / 3600:.2f} h"
+                print(f"{time.strftime('%F %T')} {done}", file=sys.stderr, flush=True)
 
 
 @contextmanager

