@@ -29,6 +29,11 @@ def model_card(config: RecognizerConfig) -> str:
             f"- {name} (SHA-256 {digests.get(name, '')[:12]}…)" for name in data.get(part, [])
         )
 
+    labelled = "".join(
+        f"\n{count['utterances']} of them, {count['hours']:.2f} hours, have texts by {teacher}.\n"
+        for teacher, count in training.get("taught", {}).items()
+    )
+
     return f"""# {config.name}
 
 Recogniser of the `asr` toolkit:
@@ -40,7 +45,7 @@ Recogniser of the `asr` toolkit:
 an epoch (a manifest that is repeated counts as often):
 
 {manifests("train")}
-
+{labelled}
 Settings and the epoch were chosen on:
 
 {manifests("dev")}

@@ -30,7 +30,7 @@ from asr.evaluation import evaluate as evaluate_results
 from asr.features import FeatureConfig
 from asr.files import atomic_write
 from asr.lexicon import LEXICON
-from asr.manifest import Utterance, read_manifest
+from asr.manifest import Utterance, read_manifest, taught
 from asr.model_directory import RecognizerConfig
 from asr.phones import PhoneSpeller
 from asr.recognizer import Recognizer
@@ -319,6 +319,8 @@ def _run_record(
     config: Any, hashes: dict[str, str], dataset: Any, hours: float | None
 ) -> dict[str, Any]:
     """What makes a training what it is; travels in the model that it makes."""
+    speech = isinstance(dataset, SpeechDataset)
+    labelled = taught(e.utterance for e in dataset.examples) if speech else {}
     return {
         "command": this_command(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -331,6 +333,7 @@ def _run_record(
             if hours is None
             else {"train_utterances": len(dataset), "train_hours": hours}
         ),
+        **({"taught": labelled} if labelled else {}),
         "left_out": list(dataset.skipped),
         "environment": {
             **environment(),

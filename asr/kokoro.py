@@ -163,6 +163,7 @@ def phonemes(text: str, british: bool) -> str:
         if place % 2:
             symbols += part
         elif part.strip():
+            part = part.replace(" A M", " a.m.")  # or A is read as the article
             said = subprocess.run(
                 command, input=part, text=True, check=True, capture_output=True, timeout=30
             )

@@ -1,7 +1,8 @@
 """JSONL manifests in NVIDIA NeMo's field names: reading and writing.
 
 One object a line: `audio_filepath` and/or `feature_filepath` (relative to the manifest's folder, or
-absolute), `duration` in seconds, `text`, and optionally `speaker`.
+absolute), `duration` in seconds, `text`, and optionally `speaker`, and `teacher`: the name of the
+model that wrote the text.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ class Utterance:
     audio_filepath: Path | None = None
     speaker: str | None = None
     feature_filepath: Path | None = None
+    teacher: str | None = None
+    """Name of the model that wrote the text; None where a person did."""
 
     @property
     def path(self) -> Path:
@@ -69,9 +72,25 @@ def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
                     target = Path(target).parent.resolve() / Path(target).name
                     values[key] = os.path.relpath(target, folder)
             values |= {"duration": round(u.duration, 3), "text": u.text}
-            if u.speaker is not None:
-                values["speaker"] = u.speaker
+            for key in ("speaker", "teacher"):
+                if (value := getattr(u, key)) is not None:
+                    values[key] = value
             file.write(json_line(values))
+
+
+def taught(utterances: Iterable[Utterance]) -> dict[str, dict[str, float]]:
+    """Utterances and hours by the teacher that labelled them; those with texts by people left out.
+
+    >>> taught([Utterance("a", 36.0, teacher="whisper-base"), Utterance("b", 5.0)])
+    {'whisper-base': {'utterances': 1, 'hours': 0.01}}
+    """
+    counts: dict[str, dict[str, float]] = {}
+    for u in utterances:
+        if u.teacher is not None:
+            count = counts.setdefault(u.teacher, {"utterances": 0, "hours": 0.0})
+            count["utterances"] += 1
+            count["hours"] += u.duration / 3600
+    return counts
 
 
 def _utterance(line: str, path: Path, number: int) -> Utterance:
@@ -83,7 +102,7 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
     if not isinstance(values, dict):
         raise ManifestError(f"{where}: expected an object, found {type(values).__name__}")
     values = {key: value for key, value in values.items() if value is not None}
-    for key in ("audio_filepath", "feature_filepath", "text", "speaker"):
+    for key in ("audio_filepath", "feature_filepath", "text", "speaker", "teacher"):
         if not isinstance(values.get(key, ""), str):
             raise ManifestError(f"{where}: {key}: expected a string, found {values[key]!r}")
         if key.endswith("filepath") and "\0" in values.get(key, ""):
@@ -106,4 +125,5 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
         feature_filepath=(
             folder / values["feature_filepath"] if values.get("feature_filepath") else None
         ),
+        teacher=values.get("teacher"),
     )

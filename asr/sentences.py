@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from asr.prose import SOURCES, HeldOut, fetch, read_lines, speakable
-from asr.text import normalise_english, spell_out
+from asr.text import TITLES, normalise_english, spell_out
 
 PROSE = Path("prose")
 """Stands for the packaged prose among text files."""
@@ -17,15 +17,17 @@ PROSE = Path("prose")
 _TYPOGRAPHY = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "–": "—", "…": "...", "\u2060": "", "\ufeff": ""}
 )
-_TITLES = {"Mr": "Mister", "Mrs": "Missus", "Dr": "Doctor"}
-_TITLE = re.compile(r"\b(Mr|Mrs|Dr)\.(?= [A-Z])")
+_TITLE = re.compile(rf"\b({'|'.join(TITLES)})\.(?= [A-Z])")
 _NUMBER = re.compile(
     r"[$€£]?\d[\d,.:]*(?:(?:st|nd|rd|th|'?s)\b)?%?"
     r"(?: (?:hundred|thousand|million|billion|trillion)\b)?"
 )
-_UNNATURAL = re.compile(r"\d{4}|\d-\d|/|\d[A-Za-z]*\d|\b[IVX]{2,}\b|\b[A-Z]{5,}\b")
+_CLOCK = re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=[ ,?!;:]+[^A-Z ]))?")
+_UNNATURAL = re.compile(r"\d{4}|\d-\d|/|\d[A-Za-z]+\d|\b[IVX]{2,}\b|\b[A-Z]{5,}\b")
 """Years, telephone numbers, dates in digits, codes, Roman numerals and headings: a voice reads
 these otherwise than `normalise_english` spells them."""
+_CONSONANTS = re.compile(r"(?<![\w'])(?!(?:hm+|mm+|sh+|[a-z])\b)[bcdfghj-np-tv-xz]+\b")
+"""Abbreviations in small letters, such as gb."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Dr|etc|vs|viz|Messrs|Capt|Col|Rev|Gen|Lt|Hon|Esq|No)\.")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _PLAIN = re.compile(r"[A-Za-z' ,.;:!?—-]+")
@@ -39,13 +41,15 @@ def as_spoken(line: str) -> str | None:
     None where the line holds what a voice may read in another way than it is spelled here.
     """
     line = line.translate(_TYPOGRAPHY).replace("--", "—")
+    line = _CLOCK.sub(lambda half: f" {half[1].upper()} M", line)  # "am" is another word
     if _UNNATURAL.search(line):
         return None
-    line = _TITLE.sub(lambda title: _TITLES[title[1]], line)
+    line = _TITLE.sub(lambda title: TITLES[title[1]], line)
     line = _NUMBER.sub(_number, line)
     line = re.sub(r'["“”()_*]+', " ", line)
     line = " ".join(re.sub(r"\s+([,.;:!?])", r"\1", line).split())
-    if not _PLAIN.fullmatch(line) or _INSIDE.search(line) or _ABBREVIATION.search(line):
+    unclear = (_INSIDE, _ABBREVIATION, _CONSONANTS)
+    if not _PLAIN.fullmatch(line) or any(pattern.search(line) for pattern in unclear):
         return None
     return line.lstrip(",.;:!?—- ")
 
@@ -59,13 +63,17 @@ def _number(match: re.Match[str]) -> str:
 def sentences_of(lines: Iterable[str], fewest: int, most: int) -> Iterator[str]:
     """Sentences of `fewest` to `most` words, as spoken.
 
-    Longer lines are cut where sentences end.
+    A line that is longer, or that holds what cannot be read, is cut where its sentences end.
     """
     for line in lines:
-        for part in [line] if len(line.split()) <= most else _SENTENCE_END.split(line):
-            spoken = as_spoken(part)
-            if spoken is not None and fewest <= len(normalise_english(spoken).split()) <= most:
-                yield spoken
+        whole = as_spoken(line)
+        if whole is not None and len(normalise_english(whole).split()) <= most:
+            parts = [whole]
+        else:
+            parts = [part for part in map(as_spoken, _SENTENCE_END.split(line)) if part]
+        yield from (
+            part for part in parts if fewest <= len(normalise_english(part).split()) <= most
+        )
 
 
 def sentences_to_read(

@@ -33,6 +33,8 @@ _COINS = {
     "£": ("pound", "pounds", "penny", "pence"),
 }
 _SYMBOLS = {"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "°": "degrees"}
+TITLES = {"Mr": "Mister", "Mrs": "Missus", "Dr": "Doctor"}
+"""Titles as they are said: LibriSpeech's texts have them so. `normalise_english` keeps "mr"."""
 _LONGEST = 15
 """Digits; a longer number is a code, that is read digit by digit."""
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})

@@ -42,6 +42,8 @@ FORMATS = {"flac": "PCM_16", "ogg": "OPUS"}
 """Endings of the files written, and libsndfile's name of their encoding."""
 TIMEOUT = 60
 """Seconds an engine may take for one sentence."""
+DEBIAN = ("flite", "espeak-ng", "festival")
+"""Engines that Debian's packages bring."""
 AHEAD = 64
 """Sentences that are being spoken, or wait to be."""
 

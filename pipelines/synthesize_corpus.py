@@ -9,18 +9,16 @@ from pathlib import Path
 from asr.manifest import write_manifest
 from asr.progress import track_hours
 from asr.prose import HeldOut
-from asr.sentences import sentences_to_read
-from asr.voices import ENGINES, FORMATS, spoken_before, synthesize
+from asr.sentences import PROSE, sentences_to_read
+from asr.voices import DEBIAN, ENGINES, FORMATS, spoken_before, synthesize
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add, debian = parser.add_argument, ["flite", "espeak-ng", "festival"]
+    add = (parser := argparse.ArgumentParser(description=__doc__)).add_argument
     add("--out", type=Path, required=True, help="folder for train.jsonl and audio/")
     add("--hours", type=float, default=6.0, help="hours of speech; default: 6")
-    add("--engines", nargs="+", choices=ENGINES, default=debian, help="default: Debian's three")
-    texts_help = "prose (packaged, the default) or text files (.txt, .xz), one sentence per line"
-    add("--text", nargs="+", type=Path, default=[Path("prose")], help=texts_help)
+    add("--engines", nargs="+", choices=ENGINES, default=DEBIAN, help="default: Debian's three")
+    add("--text", nargs="+", type=Path, default=[PROSE], help="prose (packaged) or .txt, .xz files")
     add("--words", type=int, nargs=2, default=(4, 14), help="fewest and most; default: 4 14")
     add("--held-out", nargs="*", type=Path, default=[], help="manifests or texts to leave out")
     add("--cache", type=Path, default=Path("data/prose"), help="prose; default: data/prose")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import soundfile
 
 from asr import voices
 from asr.errors import AudioError
+from asr.kokoro import choose_style
 from asr.recognizer import Recognizer
-from asr.voices import VOICES, synthesize
+from asr.voices import VOICES, spoken_before, synthesize
 
 THREE = ("flite", "espeak-ng", "festival")
 
@@ -86,3 +88,60 @@ def test_every_engine_that_is_missing_is_named(
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(AudioError, match="not installed: espeak-ng, festival, flite; apt-get"):
         list(synthesize(["a"], tmp_path, 1, (*THREE, "asr")))
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kokoro's pool in this process, which has the engines of the tests, and without packages."""
+    monkeypatch.setattr(voices.kokoro, "fetch", lambda: Path("unused"))
+    monkeypatch.setattr(
+        voices, "ProcessPoolExecutor", lambda jobs, *_, **__: voices.ThreadPoolExecutor(jobs)
+    )
+
+
+def test_kokoro_speaks_a_text_in_its_own_style(
+    engines: list[str], threads: None, tmp_path: Path
+) -> None:
+    """The long corpus is resumed by these names and styles: neither may change."""
+    text = "That doesn't matter."
+    (utterance,) = synthesize([text], tmp_path, 100, ["kokoro"], format="ogg")
+    assert utterance.path.name == "da6f7a35e9a9ca31.ogg"
+    assert utterance.speaker == "kokoro-af_alloy:0.5+zm_yunxia"
+    assert utterance.speaker == f"kokoro-{choose_style(0xDA6F7A35E9A9CA31).name}"
+    info = soundfile.info(utterance.path)
+    assert (info.format, info.subtype, info.samplerate) == ("OGG", "OPUS", 24_000)
+    assert utterance.duration == pytest.approx(1.0, abs=0.01)
+
+
+def test_opus_goes_on_where_it_was_stopped(
+    engines: list[str], threads: None, tmp_path: Path
+) -> None:
+    texts = [*"abcdef", "bad", "g"]
+    options = {"seed": 3, "format": "ogg"}
+    first = list(synthesize(texts, tmp_path, 100, ["kokoro"], **options))  # type: ignore[arg-type]
+    first[1].path.unlink()
+    engines.clear()
+    before = list(spoken_before(texts, tmp_path, ["kokoro"], **options))  # type: ignore[arg-type]
+    assert before == [first[0], *first[2:]] and engines == []
+    again = list(synthesize(texts, tmp_path, 100, ["kokoro"], **options))  # type: ignore[arg-type]
+    assert again == first and sorted(engines) == ["b", "bad"]
+    # Another seed is another corpus.
+    assert not list(spoken_before(texts, tmp_path, ["kokoro"], seed=4, format="ogg"))
+
+
+def test_a_format_that_nobody_knows_is_named(engines: list[str], tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="format 'mp3' is not known; one of flac, ogg"):
+        list(synthesize(["a"], tmp_path, 1, THREE, format="mp3"))
+
+
+def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    """A parent that is killed outright leaves no process behind."""
+    code = (
+        "import os, time, sys\nfrom asr.voices import _end_with\n"
+        "parent = os.getpid()\n"
+        "if os.fork():\n    time.sleep(0.5); os.kill(parent, 9)\n"
+        "_end_with(parent)\nprint(os.getpid(), flush=True)\ntime.sleep(60)\n"
+    )
+    # The pipe closes once both have ended.
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30)
+    assert ended.returncode == -9 and ended.stdout.strip().isdigit()
