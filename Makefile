@@ -8,7 +8,7 @@ demo: .venv/ready
 	$(BIN)/python pipelines/demo.py
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
@@ -17,7 +17,7 @@ test-notebooks: .venv/ready
 	$(BIN)/python -m pytest -m "" tests/test_notebooks.py
 
 lint: .venv/ready
-	$(BIN)/ruff check . && $(BIN)/ruff format --check asr benchmarks pipelines tests && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check asr benchmarks pipelines tests && $(BIN)/mypy && $(BIN)/lint-imports
 
 clean:
 	rm -rf .venv demo build *.egg-info

@@ -1,1 +1,88 @@
-"""A Keras speech toolkit: recognition with recurrent networks and CTC."""
+"""A Keras speech toolkit: train, understand and ship a recogniser and a voice of your own.
+
+The names below are the front door. Each is imported from its own module when it is first used, so
+`import asr` costs nothing and TensorFlow is imported only by what needs it.
+
+    from asr import Recognizer
+    print(Recognizer.load("en-small").transcribe("call.wav").text)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asr.audio.features import FeatureConfig as FeatureConfig, mfcc as mfcc
+    from asr.audio.reading import read_audio as read_audio
+    from asr.data.manifest import Utterance as Utterance, read_manifest as read_manifest, write_manifest as write_manifest
+    from asr.decoding.decoder import Decoding as Decoding
+    from asr.errors import AsrError as AsrError
+    from asr.evaluation.error_rates import evaluate as evaluate, evaluate_manifest as evaluate_manifest
+    from asr.formats.writers import find_writer as find_writer
+    from asr.inverse_normalisation.writer import load_writer as load_writer
+    from asr.language.ngram import read_arpa as read_arpa
+    from asr.language.recurrent_lm import RecurrentLM as RecurrentLM
+    from asr.models import find_model as find_model
+    from asr.networks.recurrent import RecurrentStack as RecurrentStack
+    from asr.recognizer import Recognizer as Recognizer
+    from asr.results import Alternative as Alternative, Failure as Failure, Partial as Partial, Token as Token, Transcript as Transcript, Word as Word
+    from asr.seq2seq.converter import Converter as Converter
+    from asr.serving.client import connect as connect
+    from asr.streaming import Stream as Stream
+    from asr.text.normalisers import normalise_english as normalise_english
+    from asr.text.tokenizers import Tokenizer as Tokenizer, TokenizerConfig as TokenizerConfig
+    from asr.training.from_yaml import train_from_yaml as train_from_yaml
+    from asr.tts.synthesizer import Synthesizer as Synthesizer
+
+__version__ = "0.2.0"
+
+_HOME = {
+    "Alternative": "asr.results",
+    "AsrError": "asr.errors",
+    "Converter": "asr.seq2seq.converter",
+    "Decoding": "asr.decoding.decoder",
+    "Failure": "asr.results",
+    "FeatureConfig": "asr.audio.features",
+    "Partial": "asr.results",
+    "Recognizer": "asr.recognizer",
+    "RecurrentLM": "asr.language.recurrent_lm",
+    "RecurrentStack": "asr.networks.recurrent",
+    "Stream": "asr.streaming",
+    "Synthesizer": "asr.tts.synthesizer",
+    "Token": "asr.results",
+    "Tokenizer": "asr.text.tokenizers",
+    "TokenizerConfig": "asr.text.tokenizers",
+    "Transcript": "asr.results",
+    "Utterance": "asr.data.manifest",
+    "Word": "asr.results",
+    "connect": "asr.serving.client",
+    "evaluate": "asr.evaluation.error_rates",
+    "evaluate_manifest": "asr.evaluation.error_rates",
+    "find_model": "asr.models",
+    "find_writer": "asr.formats.writers",
+    "load_writer": "asr.inverse_normalisation.writer",
+    "mfcc": "asr.audio.features",
+    "normalise_english": "asr.text.normalisers",
+    "read_arpa": "asr.language.ngram",
+    "read_audio": "asr.audio.reading",
+    "read_manifest": "asr.data.manifest",
+    "train_from_yaml": "asr.training.from_yaml",
+    "write_manifest": "asr.data.manifest",
+}
+"""The module of each public name; tests/test_front_door.py holds it equal to the imports above."""
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

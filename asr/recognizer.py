@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from asr import boundaries, ctc
-from asr.confidence import Curve, load_calibration, word_confidence
-from asr.decoding import Decoder, Decoding
+from asr import ctc
+from asr.audio.features import expand
+from asr.base.progress import spinner
+from asr.data.inputs import AudioLike, feature_blocks, name_of
+from asr.data.manifest import Utterance
+from asr.decoding import word_times
+from asr.decoding.confidence import Curve, load_calibration, word_confidence
+from asr.decoding.decoder import Decoder, Decoding
+from asr.decoding.longform import Joiner, Pending, Recording, Windower, Windowing, batches
 from asr.errors import AsrError, ConfigError, TextError
-from asr.features import expand
-from asr.inputs import AudioLike, feature_blocks, name_of
-from asr.longform import Joiner, Pending, Recording, Windower, Windowing, batches
-from asr.manifest import Utterance
-from asr.model_directory import RecognizerConfig, read_model, write_model
-from asr.progress import spinner
+from asr.networks.model_directory import RecognizerConfig, read_model, write_model
+from asr.networks.runtimes import Network, Runtime, load_network
+from asr.networks.weights import weights_file
 from asr.results import Alternative, Failure, Token, Transcript, Word
-from asr.runtimes import Network, Runtime, load_network
 from asr.streaming import Stream
-from asr.text import Tokenizer
-from asr.weights import weights_file
+from asr.text.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
-    from asr.acoustic import AcousticModel
+    from asr.networks.acoustic import AcousticModel
 
 BATCH_SECONDS = 60.0
 """Padded audio in one batch: bounds memory (each second takes a megabyte), and is where more no
@@ -106,7 +107,7 @@ class Recognizer:
         Raises:
             ConfigError: it runs in another runtime.
         """
-        from asr.acoustic import AcousticModel
+        from asr.networks.acoustic import AcousticModel
 
         if not isinstance(self.network, AcousticModel):
             raise ConfigError("this needs the runtime tensorflow: only there it has variables")
@@ -116,12 +117,25 @@ class Recognizer:
         """Write the model directory; weights rounded to float16 when `half`, else float32."""
         write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
 
+    @overload
+    def transcribe(  # type: ignore[overload-overlap]  # a str is an Iterable of str, too
+        self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
+    ) -> Transcript: ...
+
+    @overload
+    def transcribe(
+        self,
+        audio: Iterable[AudioLike],
+        sample_rate: int | None = None,
+        channel: int | None = None,
+    ) -> list[Transcript | Failure]: ...
+
     def transcribe(
         self,
         audio: AudioLike | Iterable[AudioLike],
         sample_rate: int | None = None,
         channel: int | None = None,
-    ) -> Any:
+    ) -> Transcript | list[Transcript | Failure]:
         """Transcribe one recording, or many.
 
         Args:
@@ -221,7 +235,7 @@ class Recognizer:
                 f"{name or 'samples'}: the text is longer than the recording can hold: {error}"
             ) from None
         path = self._settle(path, static[:, 0])
-        return self._transcript(path, len(logits), duration, name, channel)
+        return self.transcript_of(path, len(logits), duration, name, channel)
 
     def stream(
         self, chunk: float = 0.5, look_ahead: float = 2.0, sample_rate: int | None = None
@@ -305,18 +319,22 @@ class Recognizer:
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._settle(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        return self._transcript(path, frames, duration, name_of(audio), recording.channel)
+        return self.transcript_of(path, frames, duration, name_of(audio), recording.channel)
 
     def _settle(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
         """Labels with the frames of logits that each lasts for, instead of its spike."""
-        loudness = boundaries.energy(levels, self.config.acoustic.stride)
+        loudness = word_times.energy(levels, self.config.acoustic.stride)
         spans = self.tokenizer.word_spans(path.labels)
-        return boundaries.settle(path, spans, loudness, self.seconds_per_frame)
+        return word_times.settle(path, spans, loudness, self.seconds_per_frame)
 
-    def _transcript(
-        self, path: ctc.Path, frames: int, duration: float, name: str | None,
+    def transcript_of(
+        self,
+        path: ctc.Path,
+        frames: int,
+        duration: float,
+        name: str | None = None,
         channel: int | None = None,
-    ) -> Transcript:  # fmt: skip
+    ) -> Transcript:
         """The one place where a path, that `frames` output frames gave, becomes a result."""
         step, rate = self._samples_per_frame, self.config.features.sample_rate
         # Times from whole sample counts: accumulated floats drift.

@@ -7,25 +7,41 @@ result is final when a pause follows, or when so much has followed that more wil
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from asr import ctc
-from asr.audio import MonoStream
+from asr.audio.features import Memory, MfccStream, differentiate, normalise
+from asr.audio.reading import MonoStream
+from asr.decoding.decoder import Decoder
+from asr.decoding.longform import CLEAR, SpeechDetector, Windowing, audible, runs
 from asr.errors import ConfigError
-from asr.features import Memory, MfccStream, differentiate, normalise
-from asr.longform import CLEAR, SpeechDetector, audible, runs
-from asr.results import Partial
-from asr.text import PIECE_SPACE
-
-if TYPE_CHECKING:
-    from asr.recognizer import Recognizer
+from asr.networks.model_directory import RecognizerConfig
+from asr.results import Partial, Transcript
+from asr.text.tokenizers import PIECE_SPACE, Tokenizer
 
 CONTEXT = 4.0
 """Seconds before the last final result that are read again, for they say what follows."""
 HISTORY = 20.0
 """Seconds whose levels tell speech from background."""
+
+
+class StreamingRecognizer(Protocol):
+    """The part of a `Recognizer` that a `Stream` uses."""
+
+    config: RecognizerConfig
+    tokenizer: Tokenizer
+    windowing: Windowing
+    decoder: Decoder
+
+    @property
+    def seconds_per_frame(self) -> float: ...
+
+    def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+
+    def transcript_of(self, path: ctc.Path, frames: int, duration: float) -> Transcript: ...
 
 
 class Stream:
@@ -36,7 +52,11 @@ class Stream:
     """
 
     def __init__(
-        self, recognizer: Recognizer, chunk: float, look_ahead: float, sample_rate: int | None
+        self,
+        recognizer: StreamingRecognizer,
+        chunk: float,
+        look_ahead: float,
+        sample_rate: int | None,
     ) -> None:
         config = recognizer.config
         if not 0.05 <= chunk <= HISTORY:
@@ -181,7 +201,7 @@ class Stream:
         """The first `count` labels as a final result, the others as a partial one, if new."""
         duration = self._mfcc.count / self.config.sample_rate
         final, rest = (
-            self.recognizer._transcript(part, 1, duration, None)
+            self.recognizer.transcript_of(part, 1, duration)
             for part in (_part(path, 0, count), _part(path, count, len(path.labels)))
         )
         results = []

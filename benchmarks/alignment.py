@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr import ctc
-from asr.audio import read_audio, resample
-from asr.manifest import Utterance, read_manifest
+from asr.audio.reading import read_audio, resample
+from asr.data.manifest import Utterance, read_manifest
 from asr.recognizer import load_recognizer
-from asr.text import normalise_english
+from asr.text.normalisers import normalise_english
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer

@@ -21,8 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from asr.manifest import read_manifest, write_manifest
-from asr.record import environment, git_commit
+from asr.base.provenance import environment, git_commit
+from asr.data.manifest import read_manifest, write_manifest
 
 
 def measure(manifest: Path, model: str, workers: int, options: list[str]) -> tuple[float, ...]:

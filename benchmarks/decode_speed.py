@@ -13,8 +13,8 @@ import statistics
 import time
 from pathlib import Path
 
-from asr.decoding import Decoder, Decoding
-from asr.manifest import read_manifest
+from asr.data.manifest import read_manifest
+from asr.decoding.decoder import Decoder, Decoding
 from asr.recognizer import load_recognizer
 
 

@@ -7,14 +7,11 @@ A fold is a shorter series: fitted, stopped and measured inside what `water_flow
 
 import argparse
 
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
 import numpy as np
 
-from asr.config import replace
-from asr.series import Forecaster, evaluate, seasonal_naive
-from asr.series_examples import water_flow
+from asr.base.config import replace
+from asr.series.examples import water_flow
+from asr.series.forecasting import Forecaster, evaluate, seasonal_naive
 
 FOLDS = [(288, 384, 828), (336, 432, 588), (432, 552, 828), (552, 672, 828)]
 """Ends of training, validation and the whole."""

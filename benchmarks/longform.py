@@ -23,10 +23,9 @@ import jiwer
 import numpy as np
 import soundfile
 
-from asr.audio import read_audio
-from asr.longform import Windowing
-from asr.manifest import read_manifest
-from asr.quiet import import_tensorflow
+from asr.audio.reading import read_audio
+from asr.data.manifest import read_manifest
+from asr.decoding.longform import Windowing
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
@@ -107,7 +106,6 @@ def main() -> None:
     for name, value in vars(Windowing()).items():
         parser.add_argument(f"--{name}", type=float, default=value)
     a = parser.parse_args()
-    import_tensorflow()
     from asr.recognizer import Recognizer
 
     if a.memory:

@@ -20,11 +20,11 @@ from typing import Any
 
 def sphinx(manifest: Path) -> dict[str, Any]:
     """PocketSphinx on a manifest's recordings: what `asr evaluate --json` says of ours."""
-    from asr.audio import read_audio
-    from asr.evaluation import evaluate
-    from asr.manifest import read_manifest
-    from asr.sphinx import RATE, sphinx_transcripts
-    from asr.text import normalise_english
+    from asr.audio.reading import read_audio
+    from asr.data.manifest import read_manifest
+    from asr.evaluation.error_rates import evaluate
+    from asr.evaluation.pocketsphinx import RATE, sphinx_transcripts
+    from asr.text.normalisers import normalise_english
 
     utterances = read_manifest(manifest)
     started = time.monotonic()
@@ -57,7 +57,7 @@ def main() -> None:
         print(json.dumps(sphinx(a.manifests[0])))
         return
     for manifest in a.manifests:
-        ours = [sys.executable, "-m", "asr.cli", "evaluate", a.model, str(manifest), "--json"]
+        ours = [sys.executable, "-m", "asr", "evaluate", a.model, str(manifest), "--json"]
         systems = {f"{a.model}, greedy": ours}
         if a.lm:
             systems[f"{a.model}, {a.lm}"] = [*ours, "--lm", a.lm]

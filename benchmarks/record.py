@@ -15,8 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from asr.files import atomic_write
-from asr.record import git_commit
+from asr.base.files import atomic_write
+from asr.base.provenance import git_commit
 
 HERE = Path(__file__).parent
 

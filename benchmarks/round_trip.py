@@ -9,14 +9,10 @@ samples on this machine, warm, sentence by sentence.
 import argparse
 from pathlib import Path
 
-from asr.decoding import Decoding
-from asr.manifest import read_manifest
-from asr.quiet import import_tensorflow
+from asr.data.manifest import read_manifest
+from asr.decoding.decoder import Decoding
+from asr.evaluation.round_trip import round_trip, round_trip_text
 from asr.recognizer import load_recognizer
-
-import_tensorflow()
-
-from asr.tts.roundtrip import round_trip, round_trip_text
 from asr.tts.synthesizer import Synthesizer
 
 

@@ -21,13 +21,12 @@ from unittest.mock import patch
 
 import numpy as np
 
-from asr.evaluation import evaluate
-from asr.manifest import read_manifest
-from asr.onnx_model import OnnxNetwork, build, quantise
-from asr.quiet import import_tensorflow
+from asr.data.manifest import read_manifest
+from asr.evaluation.error_rates import evaluate
+from asr.networks.onnx_model import OnnxNetwork, build, quantise
+from asr.networks.runtimes import Network
+from asr.networks.weights import Weights
 from asr.recognizer import Recognizer
-from asr.runtimes import Network
-from asr.weights import Weights
 
 
 def onnx_graphs(recognizer: Recognizer) -> dict[str, bytes]:
@@ -63,7 +62,7 @@ class LiteNetwork:
 
 def lite_model(recognizer: Recognizer, batch: int | None) -> bytes:
     """The network as LiteRT's converter makes it."""
-    import tensorflow as tf
+    from asr.base.tensorflow import tf
 
     network = recognizer.acoustic_model
     holder = tf.Module()
@@ -80,8 +79,8 @@ def lite_model(recognizer: Recognizer, batch: int | None) -> bytes:
 
 
 def one_at_a_time(projected: Any, recurrent: Any, **_: Any) -> list[Any]:
-    """asr.lstm's loop with every shape but the time's known: the form that LiteRT takes."""
-    import tensorflow as tf
+    """asr.networks.lstm's loop with every shape but the time's known: the form that LiteRT takes."""
+    from asr.base.tensorflow import tf
 
     units = recurrent.shape[0]
     steps = tf.reshape(projected, [-1, 1, 4 * units])
@@ -101,7 +100,7 @@ def one_at_a_time(projected: Any, recurrent: Any, **_: Any) -> list[Any]:
 
 def litert(recognizer: Recognizer) -> tuple[Network, int]:
     """The network and its bytes; prints what the converter says of the network as it is."""
-    from asr import lstm
+    from asr.networks import lstm
 
     recognizer.warm_up()  # traced before its loop is replaced
     try:
@@ -131,7 +130,6 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=40, help="utterances that are timed")
     parser.add_argument("--litert", action="store_true")
     a = parser.parse_args()
-    import_tensorflow()
     recognizer = Recognizer.load(a.model, runtime="tensorflow")
     assert recognizer.folder is not None
     utterances = read_manifest(a.manifest)

@@ -21,9 +21,8 @@ import numpy as np
 from serving import served
 
 from asr.errors import ServerError
-from asr.quiet import import_tensorflow
 from asr.recognizer import Recognizer
-from asr.serving import Client, connect
+from asr.serving.client import Client, connect
 
 REASONS = {
     "length beyond": r"a length is beyond the (samples|features)",
@@ -86,8 +85,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", default="en-small")
     a = parser.parse_args()
-    import_tensorflow()
-    from asr.export import export_recognizer
+    from asr.serving.savedmodel import export_recognizer
 
     config = Recognizer.load(a.model).config
     rng = np.random.default_rng(a.seed)

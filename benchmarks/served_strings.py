@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 from serving import served
 
-from asr.audio import read_audio
-from asr.features import load_features
-from asr.manifest import Utterance, read_manifest
-from asr.quiet import import_tensorflow
+from asr.audio.features import load_features
+from asr.audio.reading import read_audio
+from asr.data.manifest import Utterance, read_manifest
 from asr.recognizer import Recognizer
-from asr.serving import connect
+from asr.serving.client import connect
 
 
 def request_of(rows: list[np.ndarray], name: str) -> dict[str, np.ndarray]:
@@ -44,10 +43,8 @@ def main() -> None:
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--model", default="en-small")
     a = parser.parse_args()
-    import_tensorflow()
-    import tensorflow as tf
-
-    from asr.export import export_recognizer
+    from asr.base.tensorflow import tf
+    from asr.serving.savedmodel import export_recognizer
 
     python = Recognizer.load(a.model, runtime="tensorflow")
     light = Recognizer.load(a.model)

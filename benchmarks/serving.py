@@ -26,10 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from asr.manifest import read_manifest
-from asr.quiet import import_tensorflow
+from asr.data.manifest import read_manifest
 from asr.recognizer import Recognizer
-from asr.serving import connect
+from asr.serving.client import connect
 
 SERVER = Path(__file__).parents[1] / "tests" / "server.py"
 CLIENTS = (1, 4, 16)
@@ -83,10 +82,8 @@ def main() -> None:
     parser.add_argument("--model", default="en-small")
     parser.add_argument("--requests", type=int, default=96)
     a = parser.parse_args()
-    import_tensorflow()
-    import tensorflow as tf
-
-    from asr.export import export_recognizer
+    from asr.base.tensorflow import tf
+    from asr.serving.savedmodel import export_recognizer
 
     recognizer = Recognizer.load(a.model)
     utterances = itertools.islice(itertools.cycle(read_manifest(a.manifest)), a.requests)

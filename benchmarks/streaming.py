@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 import jiwer
 import numpy as np
 
-from asr.audio import read_audio
-from asr.manifest import read_manifest
-from asr.quiet import import_tensorflow
+from asr.audio.reading import read_audio
+from asr.data.manifest import read_manifest
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
@@ -57,7 +56,6 @@ def main() -> None:
     parser.add_argument("--look-aheads", type=float, nargs="+", default=LOOK_AHEADS)
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()
-    import_tensorflow()
     from asr.recognizer import Recognizer
 
     recognizer = Recognizer.load(a.model)

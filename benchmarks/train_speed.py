@@ -4,7 +4,7 @@
     python benchmarks/train_speed.py [--units 256 --batch 16 --layers 4 --threads 1]
 
 They run in turn in one process; prints medians, how many times as long the others take as ours, in
-float32 and in bfloat16 (products only, see asr/fused.py: some processors multiply it faster), and
+float32 and in bfloat16 (products only, see asr/networks/fused.py: some processors multiply it faster), and
 seconds of audio a second at 50 frames a second. --threads are inside one operation, of TensorFlow,
 which runs operations beside each other as well; PyTorch, which does not, has all cores. Plain Keras
 is measured with TensorFlow's own choice of threads as well: run once with --threads 0. PyTorch is
@@ -27,8 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from asr.lstm import FusedLSTM
-from asr.training import set_threads
+from asr.networks.lstm import FusedLSTM
+from asr.training.trainer import set_threads
 
 STEPS, INPUT = 200, 78
 

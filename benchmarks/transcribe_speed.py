@@ -21,13 +21,13 @@ import sys
 import time
 from pathlib import Path
 
-from asr.audio import read_audio
-from asr.manifest import Utterance, read_manifest
+from asr.audio.reading import read_audio
+from asr.data.manifest import Utterance, read_manifest
 
 SPHINX = """
 import sys
 import pocketsphinx
-from asr.audio import read_audio
+from asr.audio.reading import read_audio
 decoder = pocketsphinx.Decoder(loglevel="FATAL")
 decoder.start_utt()
 samples = read_audio(sys.argv[1], 16_000)

@@ -1,4 +1,4 @@
-"""Train a model for each condition of a file, measure all, and print a table (asr/ablation.py).
+"""Train a model for each condition of a file, measure all, and print a table (asr/training/ablation.py).
 
 python pipelines/ablate.py pipelines/ablations/helps.yaml --jobs 2
 """
@@ -8,13 +8,9 @@ import json
 import sys
 from pathlib import Path
 
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
-
-from asr.ablation import AblationConfig, ablate, finished, table
-from asr.config import load_yaml
+from asr.base.config import load_yaml
 from asr.errors import AsrError
+from asr.training.ablation import AblationConfig, ablate, finished, table
 
 
 def main() -> None:

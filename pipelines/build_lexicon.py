@@ -6,8 +6,8 @@ python pipelines/build_lexicon.py MODEL/lm.arpa.gz --out MODEL/lexicon.txt.gz
 import argparse
 from pathlib import Path
 
-from asr.lm import read_arpa
-from asr.tts.pronunciation import cmudict_entries, completed, write_lexicon
+from asr.language.ngram import read_arpa
+from asr.pronunciation.pronouncer import cmudict_entries, completed, write_lexicon
 
 
 def main() -> None:

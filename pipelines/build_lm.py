@@ -1,4 +1,4 @@
-"""Make a recogniser's general language model out of freely licensed prose (asr/prose.py).
+"""Make a recogniser's general language model out of freely licensed prose (asr/data/prose.py).
 
 python pipelines/build_lm.py --out asr/models/en-small/lm.arpa.gz --held-out data/kathleen/*.jsonl
 """
@@ -8,11 +8,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from asr.decoding import LmRecord
-from asr.kneser_ney import estimate, read_counts
-from asr.lm import write_arpa
-from asr.prose import HeldOut, gather
-from asr.record import git_commit, this_command
+from asr.base.provenance import git_commit, this_command
+from asr.data.prose import HeldOut, gather
+from asr.decoding.decoder import LmRecord
+from asr.language.kneser_ney import estimate, read_counts
+from asr.language.ngram import write_arpa
 
 
 def main() -> None:

@@ -7,11 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from asr.base.progress import track
+from asr.data.manifest import read_manifest
 from asr.errors import AsrError
-from asr.manifest import read_manifest
-from asr.progress import track
-from asr.read_back import read_back, sample, write_misread
-from asr.whisper import Whisper
+from asr.evaluation.read_back import read_back, sample, write_misread
+from asr.evaluation.whisper import Whisper
 
 
 def main() -> None:

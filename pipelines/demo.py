@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from asr import demo
-from asr.manifest import Utterance
+from asr.cli import demo
+from asr.data.manifest import Utterance
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    recording = ROOT / "tests" / "data" / "goforward.wav"
+    recording = ROOT / "tests" / "fixtures" / "goforward.wav"
     fallback = Utterance("go forward ten meters", 2.786, audio_filepath=recording)
     print(f"drawn: {demo.run(ROOT / 'demo', fallback)}")
 

@@ -7,8 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from asr.decoding import Decoding
-from asr.evaluation import evaluate_manifest
+from asr.decoding.decoder import Decoding
+from asr.evaluation.error_rates import evaluate_manifest
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from asr.record import git_commit, this_command
-from asr.seq2seq.g2p import by_lexicon, evaluate, learned
+from asr.base.provenance import git_commit, this_command
+from asr.pronunciation.g2p import by_lexicon, evaluate, learned
+from asr.pronunciation.pronouncer import BEAM
 from asr.seq2seq.pairs import read_pairs
-from asr.tts.pronunciation import BEAM
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from asr.record import git_commit, this_command
+from asr.base.provenance import git_commit, this_command
 from asr.seq2seq.pairs import read_pairs
 from asr.seq2seq.translation import Translator, compare, signatures
 

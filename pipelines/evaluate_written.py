@@ -6,14 +6,14 @@ python pipelines/evaluate_written.py en-written [--json] [--missed 20]
 import argparse
 import json
 
-from asr.record import git_commit, this_command
-from asr.seq2seq.written import load_writer
-from asr.seq2seq.written_pairs import (
+from asr.base.provenance import git_commit, this_command
+from asr.inverse_normalisation.training_pairs import (
     exactness,
     exactness_record,
     exactness_text,
     written_pairs,
 )
+from asr.inverse_normalisation.writer import load_writer
 
 
 def main() -> None:

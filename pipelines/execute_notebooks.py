@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 
-from asr.files import atomic_write
-from asr.notebooks import execute
+from asr.base.files import atomic_write
+from asr.base.notebooks import execute
 
 
 def main() -> None:

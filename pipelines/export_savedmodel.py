@@ -6,11 +6,7 @@ python pipelines/export_savedmodel.py en-small served/
 import argparse
 from pathlib import Path
 
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
-
-from asr.tts.export import export_model
+from asr.serving.voice_savedmodel import export_model
 
 
 def main() -> None:

@@ -7,13 +7,10 @@ import itertools
 import json
 from dataclasses import asdict
 
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
-from asr.anomalies import trials
-from asr.config import replace
-from asr.series import evaluate, methods
-from asr.series_examples import EXAMPLES
+from asr.base.config import replace
+from asr.series.anomalies import trials
+from asr.series.examples import EXAMPLES
+from asr.series.forecasting import evaluate, methods
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The general language model's text (asr/prose.py) as lines of train, dev and test.txt.
+"""The general language model's text (asr/data/prose.py) as lines of train, dev and test.txt.
 
 python pipelines/general_text.py --out data/general --held-out data/kathleen/*.jsonl
 """
@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 from zlib import crc32
 
-from asr.files import atomic_write
-from asr.prose import HeldOut, gather
+from asr.base.files import atomic_write
+from asr.data.prose import HeldOut, gather
 
 PERCENT = {"test": (0, 1), "dev": (1, 2), "train": (2, 100)}
 

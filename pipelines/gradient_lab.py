@@ -9,14 +9,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
-
 from asr.errors import AsrError
-from asr.gradient_report import draw, table
-from asr.horizons import LabConfig, measure
-from asr.training import set_threads
+from asr.gradient_lab.horizon_report import draw, table
+from asr.gradient_lab.horizons import LabConfig, measure
+from asr.training.trainer import set_threads
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from asr.files import atomic_write
-from asr.record import git_commit, this_command
+from asr.base.files import atomic_write
+from asr.base.provenance import git_commit, this_command
 from asr.seq2seq.catalogues import gather
 from asr.seq2seq.translation import write_splits
 

@@ -6,8 +6,8 @@ python pipelines/make_written_pairs.py --out data/written
 import argparse
 from pathlib import Path
 
+from asr.inverse_normalisation.training_pairs import written_pairs
 from asr.seq2seq.pairs import Pair, write_pairs
-from asr.seq2seq.written_pairs import written_pairs
 
 
 def main() -> None:

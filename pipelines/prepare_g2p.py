@@ -6,7 +6,7 @@ python pipelines/prepare_g2p.py --out data/g2p
 import argparse
 from pathlib import Path
 
-from asr.seq2seq.g2p import prepare
+from asr.pronunciation.g2p import prepare
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from asr.decoding import Decoding
+from asr.data.inputs import gather
+from asr.data.manifest import write_manifest
+from asr.decoding.decoder import Decoding
 from asr.errors import AsrError
-from asr.inputs import gather
-from asr.manifest import write_manifest
 from asr.recognizer import load_recognizer
-from asr.self_training import label
+from asr.training.self_training import label
 
 
 def main() -> None:

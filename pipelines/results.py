@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from asr.files import atomic_write
-from asr.report import results_table
+from asr.base.files import atomic_write
+from asr.evaluation.report import results_table
 
 BEGIN, END = "<!-- made by pipelines/results.py -->", "<!-- end -->"
 

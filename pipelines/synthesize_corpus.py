@@ -6,11 +6,11 @@ python pipelines/synthesize_corpus.py --out data/synthetic --hours 6 --held-out 
 import argparse
 from pathlib import Path
 
-from asr.manifest import write_manifest
-from asr.progress import track_hours
-from asr.prose import HeldOut
-from asr.sentences import PROSE, sentences_to_read
-from asr.voices import DEBIAN, ENGINES, FORMATS, spoken_before, synthesize
+from asr.base.progress import track_hours
+from asr.data.manifest import write_manifest
+from asr.data.prose import HeldOut
+from asr.data.read_aloud import PROSE, sentences_to_read
+from asr.tts.engines import DEBIAN, ENGINES, FORMATS, spoken_before, synthesize
 
 
 def main() -> None:

@@ -6,11 +6,7 @@ python pipelines/train_tts.py pipelines/configs/tts-kathleen.yaml --data data --
 import argparse
 from pathlib import Path
 
-from asr.quiet import import_tensorflow
-
-import_tensorflow()
-
-from asr.train import train_from
+from asr.training.from_yaml import train_from_yaml
 
 
 def main() -> None:
@@ -19,7 +15,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    print(train_from(arguments.config, arguments.data, arguments.out))
+    print(train_from_yaml(arguments.config, arguments.data, arguments.out))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from asr.batch import Batch, transcribe_files
-from asr.decoding import Decoding
+from asr.batch.transcribe_files import Batch, transcribe_files
+from asr.batch.workers import Transcriber
+from asr.decoding.decoder import Decoding
 from asr.errors import AsrError
-from asr.workers import Transcriber
-from asr.writers import WRITERS
+from asr.formats.writers import WRITERS
 
 
 def main() -> int:

@@ -17,13 +17,13 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-DATA = Path(__file__).parent / "data"
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 @pytest.fixture(scope="session")
 def goforward() -> Path:
     """A real recording: "go forward ten meters", 16 kHz."""
-    return DATA / "goforward.wav"
+    return FIXTURES / "goforward.wav"
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +31,9 @@ def tiny():  # type: ignore[no-untyped-def]
     """A small recogniser with random weights."""
     import keras
 
-    from asr.acoustic import AcousticModel
-    from asr.architecture import AcousticConfig
-    from asr.model_directory import RecognizerConfig
+    from asr.networks.acoustic import AcousticModel
+    from asr.networks.acoustic_config import AcousticConfig
+    from asr.networks.model_directory import RecognizerConfig
     from asr.recognizer import Recognizer
 
     keras.utils.set_random_seed(7)

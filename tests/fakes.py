@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.audio import read_audio
-from asr.batch import Batch, transcribe_files
+from asr.audio.reading import read_audio
+from asr.batch.transcribe_files import Batch, transcribe_files
+from asr.batch.workers import Transcriber, file_of
 from asr.errors import AsrError, ModelError
 from asr.results import Failure, Transcript
-from asr.workers import Transcriber, file_of
 
 
 class FakeRecognizer:

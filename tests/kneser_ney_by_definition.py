@@ -1,6 +1,6 @@
 """Modified Kneser-Ney as its formulas say, in dictionaries of tuples of words: slow and plain.
 
-What `asr.kneser_ney` does in arrays is checked against this.
+What `asr.language.kneser_ney` does in arrays is checked against this.
 """
 
 from __future__ import annotations

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as arrays_of
 
-from asr.audio import read_audio
+from asr.audio.reading import read_audio
+from asr.data.manifest import Utterance
+from asr.decoding.longform import Joiner, Pending, Recording, Window, batches
 from asr.errors import AudioError, ConfigError, ModelError
-from asr.longform import Joiner, Pending, Recording, Window, batches
-from asr.manifest import Utterance
+from asr.networks.weights import rounded
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript
-from asr.weights import rounded
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from pathlib import Path
 import jiwer
 import pytest
 
-from asr import demo
-from asr.decoding import Decoding, LmRecord
-from asr.manifest import Utterance
+from asr.cli import demo
+from asr.data.manifest import Utterance
+from asr.decoding.decoder import Decoding, LmRecord
 from asr.models import MODELS
 from asr.recognizer import Recognizer
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.audio import MonoStream, read_audio
+from asr.audio.features import FeatureConfig, MfccStream, Moments, mfcc, normalise
+from asr.audio.reading import MonoStream, read_audio
+from asr.cli.listen import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, printer
 from asr.errors import AudioError, ConfigError
-from asr.features import FeatureConfig, MfccStream, Moments, mfcc, normalise
-from asr.listen import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, printer
 from asr.recognizer import Recognizer
 from asr.results import Partial
 
@@ -138,7 +138,7 @@ def test_any_pieces_give_the_same_results(
 
 
 def test_another_sample_rate_is_resampled(en_small: Recognizer, goforward: Path) -> None:
-    from asr.audio import resample
+    from asr.audio.reading import resample
 
     samples = speech(goforward, 1)
     texts = [
@@ -258,7 +258,7 @@ def test_an_error_comes_after_the_last_results(en_small: Recognizer, goforward: 
 
 
 def test_ctrl_c_ends_with_the_last_result_and_status_0(goforward: Path) -> None:
-    command = [sys.executable, "-m", "asr.cli", "listen", "--json", "--chunk", "0.5"]
+    command = [sys.executable, "-m", "asr", "listen", "--json", "--chunk", "0.5"]
     data = (read_audio(goforward) * 32768).astype("<i2").tobytes()
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
@@ -314,7 +314,7 @@ def test_the_microphone_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_listening_to_a_terminal_says_what_to_do() -> None:
     leader, follower = os.openpty()
     ended = subprocess.run(
-        [sys.executable, "-m", "asr.cli", "listen"], stdin=follower, capture_output=True, text=True
+        [sys.executable, "-m", "asr", "listen"], stdin=follower, capture_output=True, text=True
     )
     os.close(leader)
     os.close(follower)

@@ -1,1 +1,4 @@
-"""Recurrent language models: trained on text, mixed with an n-gram model in the search."""
+"""Language models: n-grams, recurrent networks, and mixtures of the two.
+
+May import `asr.data`, `asr.ctc`, `asr.networks` and below.
+"""

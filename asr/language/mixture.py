@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asr.language.recurrent import RecurrentLM
-from asr.language.recurrent import State as Labels
-from asr.lm import NEVER, NgramModel
-from asr.lm import State as Words
+from asr.language.ngram import NEVER, NgramModel
+from asr.language.ngram import State as Words
+from asr.language.recurrent_lm import RecurrentLM
+from asr.language.recurrent_lm import State as Labels
 
 State = tuple[Words, Labels]
 

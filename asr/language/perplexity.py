@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asr.base.progress import track
 from asr.language.mixture import Mixture
-from asr.language.recurrent import RecurrentLM
-from asr.lm import NgramModel
-from asr.progress import track
+from asr.language.ngram import NgramModel
+from asr.language.recurrent_lm import RecurrentLM
 
 CHUNK = 512
 """Sentences between two moves of the progress bar."""

@@ -1,1 +1,6 @@
-"""From one sequence of symbols to another: spelling to phones, words to numbers, translation."""
+"""Converters from one sequence of symbols to another, with attention or CTC.
+
+Pairs, networks, search, the numpy converter, and translation between languages.
+
+May import `asr.ctc`, `asr.networks` and below.
+"""

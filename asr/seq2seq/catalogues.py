@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.base.downloads import debian, unpacked
+from asr.base.progress import track
 from asr.errors import ModelError
-from asr.packages import debian, unpacked
-from asr.progress import track
 
 WORDS = 12
 """Of a longer English message no more is known than that it is no short phrase."""

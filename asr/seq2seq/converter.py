@@ -9,16 +9,16 @@ from os import PathLike
 import numpy as np
 
 from asr import ctc
-from asr.beam import beam_search
-from asr.cells import Stack, State, one_thread
-from asr.dataset import pad
+from asr.base.batching import pad
+from asr.ctc.prefix_beam import beam_search
 from asr.errors import TextError
-from asr.model_directory import read_config
 from asr.models import find_model
-from asr.seq2seq.architecture import ConverterConfig
+from asr.networks.model_directory import read_config
+from asr.networks.numpy_stack import Stack, State, one_thread
+from asr.networks.weights import Weights
+from asr.seq2seq.converter_config import ConverterConfig
 from asr.seq2seq.pairs import END, PADDING, UNKNOWN, Vocabulary, joined, symbols
 from asr.seq2seq.search import search
-from asr.weights import Weights
 
 BATCH = 64
 """Sources computed together."""
@@ -39,7 +39,7 @@ class Conversion:
 
 
 class Converter:
-    """Sources → targets, by `AttentionNetwork` or `CTCNetwork` (asr.seq2seq.network), in float32.
+    """Sources → targets, by `AttentionNetwork` or `CTCNetwork` (asr.seq2seq.encoder_decoder), in float32.
 
     Args:
         config: what its model.json says.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from asr.base.files import atomic_write
 from asr.errors import ManifestError, reason
-from asr.files import atomic_write
-from asr.text import BLANK
+from asr.text.tokenizers import BLANK
 
 Symbols = Literal["characters", "words"]
 """What a side's text is a sequence of; words, or pieces of them, are parted by spaces."""

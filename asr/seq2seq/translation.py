@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from asr.base.files import atomic_write
+from asr.base.progress import track
+from asr.base.statistics import bootstrap_interval
 from asr.errors import ConfigError, ModelError, reason
-from asr.evaluation import bootstrap_interval
-from asr.files import atomic_write
-from asr.progress import track
 from asr.seq2seq.converter import Converter
 from asr.seq2seq.pairs import Pair, write_pairs
-from asr.text import PIECE_SPACE
+from asr.text.tokenizers import PIECE_SPACE
 
 ENGLISH = "english.model"
 """Sentencepiece's model of the English pieces, beside the files of pairs in pieces."""

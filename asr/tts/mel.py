@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from asr.config import STRICT
+from asr.base.config import STRICT
 from asr.errors import ConfigError
 
 

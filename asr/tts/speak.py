@@ -11,9 +11,9 @@ from typing import IO
 import numpy as np
 import soundfile
 
+from asr.base.files import atomic_write, json_line
+from asr.base.progress import track
 from asr.errors import AsrError, ConfigError, TextError
-from asr.files import atomic_write, json_line
-from asr.progress import track
 from asr.tts.synthesizer import Synthesizer, joined
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}

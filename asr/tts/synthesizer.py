@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from pydantic import Field
 from pydantic.dataclasses import dataclass as strict_dataclass
 
-from asr.config import STRICT
+from asr.base.config import STRICT
+from asr.base.tensorflow import tf
 from asr.errors import ConfigError, ModelError, TextError
-from asr.model_directory import read_config, write_model
 from asr.models import find_model
-from asr.tts.acoustic import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
+from asr.networks.model_directory import read_config, write_model
+from asr.networks.weights import load_weights, weights_file
+from asr.pronunciation.pronouncer import Pronouncer, read_lexicon, write_lexicon
 from asr.tts.mel import MelConfig
-from asr.tts.pronunciation import Pronouncer, read_lexicon, write_lexicon
-from asr.tts.text import SILENT, SYMBOLS, Sentence, sentences, unspeakable
+from asr.tts.sentences import SILENT, SYMBOLS, Sentence, sentences, unspeakable
 from asr.tts.vocoder import GriffinLim, Vocoder, finish
-from asr.weights import load_weights, weights_file
+from asr.tts.voice_network import FRAMES_A_STEP, VoiceAcousticConfig, VoiceModel
 
 LEXICON = "lexicon.txt.gz"
 PAUSE = 0.25

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
+from asr.base.tensorflow import tf
 from asr.tts.mel import MelConfig, mel_filters
 
 Vocoder = Callable[[tf.Tensor], tf.Tensor]

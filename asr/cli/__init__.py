@@ -1,0 +1,4 @@
+"""The `asr` command. Nothing else imports this folder.
+
+May import everything.
+"""

@@ -1,0 +1,29 @@
+"""Any folder of recordings, each with its text in a .txt file of the same name; your licence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asr.audio.reading import find_audio
+from asr.data.corpora.common import audio_utterance, held_out
+from asr.data.manifest import Utterance
+
+
+def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utterance]]:
+    """Searched to any depth; subfolders are taken for speakers; split 90/5/5 by name."""
+    splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
+    for number, path in enumerate(find_audio([str(source)])):
+        transcript = path.with_suffix(".txt")
+        if not transcript.is_file():
+            skipped.append(f"{path}: no {transcript.name} beside it")
+            continue
+        try:
+            text = " ".join(transcript.read_text(encoding="utf-8-sig").split())
+        except (OSError, UnicodeDecodeError) as error:
+            skipped.append(f"{transcript}: cannot be read as UTF-8 text: {error}")
+            continue
+        parts = path.relative_to(source).parts
+        speaker = parts[0] if len(parts) > 1 else None
+        if utterance := audio_utterance(path, text, speaker, skipped):
+            splits[held_out(number)].append(utterance)
+    return splits

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import zoo
+
+from asr.audio.reading import find_audio, prepare, probe, read_audio, read_blocks, resample
+from asr.errors import AudioError
+
+
+def test_each_bad_file_is_an_error_with_its_name_and_reason(tmp_path: Path) -> None:
+    for name, reason in zoo.bad(tmp_path).items():
+        with pytest.raises(AudioError) as caught:
+            read_audio(tmp_path / name)
+        assert name in str(caught.value)
+        assert reason in str(caught.value)
+
+
+def test_each_odd_file_gives_the_same_samples(tmp_path: Path) -> None:
+    expected = zoo.speech().astype(np.float32)
+    tolerance = {"8bit.wav": 0.01, "ulaw.wav": 0.03, "ogg.ogg": 0.05}
+    for name, seconds in zoo.odd(tmp_path).items():
+        samples = read_audio(tmp_path / name)
+        assert samples.dtype == np.float32
+        assert len(samples) == pytest.approx(seconds * 16_000, abs=1)
+        if name == "silence.wav":
+            assert not samples.any()
+        else:
+            inside = slice(200, 15_800)  # resampling rings at the ends
+            np.testing.assert_allclose(
+                samples[inside], expected[inside], atol=tolerance.get(name, 1e-3), err_msg=name
+            )
+
+
+def test_resampling_keeps_frequency_and_amplitude() -> None:
+    time = np.arange(44_100) / 44_100
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * time)).astype(np.float32)
+    samples = resample(tone, 44_100, 16_000)
+    assert len(samples) == 16_000
+    spectrum = np.abs(np.fft.rfft(samples)) / 8000
+    assert spectrum.argmax() == 1000
+    assert spectrum.max() == pytest.approx(0.5, abs=0.005)
+
+
+def test_channels_are_mixed_or_picked() -> None:
+    left, right = np.full(1600, 0.2), np.full(1600, -0.6)
+    both = np.stack([left, right], axis=1)
+    np.testing.assert_allclose(prepare(both, 16_000, 16_000, None, "x"), -0.2, atol=1e-6)
+    np.testing.assert_allclose(prepare(both, 16_000, 16_000, 1, "x"), -0.6, atol=1e-6)
+    with pytest.raises(AudioError, match=r"call\.wav: no channel 2: it has 2"):
+        prepare(both, 16_000, 16_000, 2, "call.wav")
+
+
+def test_integer_samples_are_scaled_by_their_type() -> None:
+    samples = np.full(1600, -(2**14), np.int16)
+    np.testing.assert_array_equal(prepare(samples, 16_000, 16_000, None, "x"), np.full(1600, -0.5))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int8", "int32"])
+def test_every_integer_type_has_its_own_range(kind: str) -> None:
+    info = np.iinfo(kind)
+    samples = np.tile(np.array([info.min, info.max], kind), 800)
+    scaled = prepare(samples, 16_000, 16_000, None, "x")
+    assert scaled[0] == -1 and scaled[1] == pytest.approx(1, abs=0.01)
+    assert 0 <= scaled[1] <= 1
+
+
+@pytest.mark.parametrize("kind", ["int64", "complex64", "bool", "object"])
+def test_samples_of_no_sample_type_are_refused(kind: str) -> None:
+    with pytest.raises(AudioError, match=f"x: samples are {kind}"):
+        prepare(np.ones(1600, kind), 16_000, 16_000, None, "x")
+
+
+def test_samples_the_wrong_way_round_are_hinted_at() -> None:
+    with pytest.raises(
+        AudioError, match=r"too short: .*\[n, channels\] was expected, not \(2, 1600"
+    ):
+        prepare(np.zeros([2, 1600]), 16_000, 16_000, None, "x")
+
+
+def test_a_header_tells_truncation_without_reading(tmp_path: Path) -> None:
+    zoo.bad(tmp_path)
+    for name in ("cut.wav", "cut.aiff", "cut.au", "cut.rf64.wav"):
+        with pytest.raises(AudioError, match=rf"{name}: truncated: its header promises 320"):
+            probe(tmp_path / name)
+
+
+def test_thirty_minutes_are_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.zeros(30 * 60 * 8000, np.int16), 8000)
+    assert probe(path).duration == 1800
+    assert len(read_audio(path)) == 30 * 60 * 16_000
+
+
+def test_blocks_are_short_and_join_to_what_is_read_at_once(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, (441_000, 2)).astype(np.float32)
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, samples, 44_100, subtype="FLOAT")
+    for channel, mono in ((None, samples.mean(axis=1)), (1, samples[:, 1])):
+        blocks = list(read_blocks(path, 16_000, channel))
+        assert len(blocks) >= 7 and max(map(len, blocks)) <= 30_000
+        expected = resample(np.ascontiguousarray(mono), 44_100, 16_000)
+        np.testing.assert_array_equal(np.concatenate(blocks), expected)
+        np.testing.assert_array_equal(read_audio(path, 16_000, channel), expected)
+
+
+def test_what_is_wrong_late_in_a_recording_is_found_there(tmp_path: Path) -> None:
+    samples = np.zeros(441_000, np.float32)
+    samples[352_800] = np.inf
+    soundfile.write(tmp_path / "inf.wav", samples, 44_100, subtype="FLOAT")
+    blocks = read_blocks(tmp_path / "inf.wav")
+    assert len(next(blocks))
+    with pytest.raises(AudioError, match=r"inf\.wav: samples that are not finite.* at 8\.000 s"):
+        list(blocks)
+
+
+def test_find_audio_expands_folders_and_globs(tmp_path: Path) -> None:
+    names = ("a.wav", "b/c.FLAC", "b/d.txt")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_audio([str(tmp_path)]) == [tmp_path / "a.wav", tmp_path / "b/c.FLAC"]
+    assert find_audio([str(tmp_path / "*.wav")]) == [tmp_path / "a.wav"]
+    assert find_audio([str(tmp_path / "x.wav")]) == [tmp_path / "x.wav"]
+    with pytest.raises(AudioError, match=r"\*\.mp3: matches no file"):
+        find_audio([str(tmp_path / "*.mp3")])
+    (tmp_path / "b/._c.flac").touch()  # what macOS leaves beside a file
+    (tmp_path / "b/back").symlink_to(tmp_path)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/e.ogg").touch()
+    (tmp_path / "b/more").symlink_to(tmp_path / "more")
+    # Each file once, though links lead to it by other ways too.
+    assert [p.name for p in find_audio([str(tmp_path / "b")])] == ["a.wav", "e.ogg", "c.FLAC"]
+    assert find_audio([str(tmp_path / "m*")]) == [tmp_path / "more/e.ogg"]
+    with pytest.raises(AudioError, match="an empty path"):
+        find_audio([""])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(AudioError, match="no recordings in this folder"):
+        find_audio([str(tmp_path / "none")])
+
+
+def test_a_folder_that_cannot_be_listed_fails_by_name_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open").mkdir()
+    soundfile.write(tmp_path / "open" / "a.wav", zoo.speech(), zoo.RATE)
+
+    # Permissions do not stop root, as which tests may run: the system call is what refuses.
+    def refuse(function):  # type: ignore[no-untyped-def]
+        def call(path="."):  # type: ignore[no-untyped-def]
+            if Path(path).name == "closed":
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path)
+
+        return call
+
+    monkeypatch.setattr("os.scandir", refuse(os.scandir))
+    monkeypatch.setattr("os.listdir", refuse(os.listdir))
+    found = find_audio([str(tmp_path)])
+    assert found == [tmp_path / "closed", tmp_path / "open" / "a.wav"]
+    with pytest.raises(AudioError, match=r"closed: cannot be read \(Permission denied\)"):
+        read_audio(found[0])
+    assert len(read_audio(found[1])) == 16_000

@@ -1,0 +1,197 @@
+"""Each corpus from a tiny tree of its shape."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.data.corpora import CORPORA, Prepared, prepare
+from asr.data.manifest import read_manifest
+from asr.errors import ManifestError
+
+
+def audio(path: Path, seconds: float = 0.5, rate: int = 8000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(round(seconds * rate)), rate)
+    return path
+
+
+def write(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def found(prepared: Prepared) -> dict[str, list[tuple[str, str, str | None]]]:
+    return {
+        split: [(u.path.name, u.text, u.speaker) for u in read_manifest(path)]
+        for split, path in prepared.manifests.items()
+    }
+
+
+def test_an4(tmp_path: Path) -> None:
+    files = {
+        "train": ("an4_clstk/fash/an1", "an4_clstk/fejs/an2"),
+        "test": tuple(f"an4test_clstk/fcaw/an{i}" for i in (3, 4, 5)),
+    }
+    for part, names in files.items():
+        write(tmp_path / f"etc/an4_{part}.fileids", *names)
+        lines = [f"<s> A(2) YES <sil> </s> ({Path(n).name})" for n in names]
+        write(tmp_path / f"etc/an4_{part}.transcription", *lines)
+        for name in names:
+            path = tmp_path / "feat" / f"{name}.mfc"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(np.array([26], ">i4").tobytes() + np.zeros(26, ">f4").tobytes())
+    (tmp_path / "feat/an4test_clstk/fcaw/an4.mfc").unlink()
+    (tmp_path / "feat/an4test_clstk/fcaw/an5.mfc").write_bytes(b"")
+    prepared = prepare("an4", tmp_path, tmp_path / "out")
+    assert found(prepared) == {
+        "train": [("an1.mfc", "A YES", "fash")],
+        "dev": [("an2.mfc", "A YES", "fejs")],
+        "test": [("an3.mfc", "A YES", "fcaw")],
+    }
+    assert read_manifest(prepared.manifests["dev"])[0].duration == 0.02
+    assert [s.rsplit("/", 1)[1] for s in prepared.skipped] == [
+        "an4.mfc: missing or empty", "an5.mfc: missing or empty",
+    ]  # fmt: skip
+
+
+def test_kathleen(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        audio(tmp_path / f"flac/{split}.flac", 0.5)
+        write(tmp_path / f"{split}.jsonl", f'{{"audio_filepath": "flac/{split}.flac", '
+              '"text": "Author of it.", "duration": 9, "speaker": "kathleen"}')  # fmt: skip
+    prepared = prepare("kathleen", tmp_path, tmp_path / "out")
+    assert found(prepared)["dev"] == [("dev.flac", "Author of it.", "kathleen")]
+    assert read_manifest(prepared.manifests["test"])[0].duration == 0.5  # the header's, not 9
+
+
+def test_fsdd(tmp_path: Path) -> None:
+    for name in ("0_george_4", "3_theo_5", "9_theo_8", "12_theo_8"):
+        audio(tmp_path / f"recordings/{name}.wav")
+    prepared = prepare("fsdd", tmp_path, tmp_path / "out")
+    assert found(prepared) == {
+        "test": [("0_george_4.wav", "zero", "george")],
+        "dev": [("3_theo_5.wav", "three", "theo")],
+        "train": [("9_theo_8.wav", "nine", "theo")],
+    }
+    assert "12_theo_8.wav: name is not" in prepared.skipped[0]
+
+
+def test_asterisk(tmp_path: Path) -> None:
+    tmp_path /= "sounds"  # a name of the user's own, not the folder of the packages
+    voice = tmp_path / "usr/share/asterisk/sounds/en_US_f_Allison"
+    lines = ["; Core sounds"]
+    for i in range(11):
+        audio(voice / f"p{i:02}.wav")
+        lines.append(f"p{i:02}: Prompt number: {i}. (a tone plays)")
+    audio(voice / "letters/at.wav")
+    lines += ["letters/at: at [@]", "p03: [beep]"]
+    audio(voice / "unknown.wav")
+    path = tmp_path / "usr/share/doc/core-sounds-en.txt.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    prepared = prepare("asterisk", tmp_path, tmp_path / "out")
+    splits = found(prepared)
+    # letters/at sorts first, so that p08 is the tenth.
+    assert splits["test"] == [("p08.wav", "Prompt number: 8", "allison")]
+    assert len(splits["train"]) == 10 and splits["train"][0] == ("at.wav", "at", "allison")
+    assert sorted(s.split(": ", 1)[1] for s in prepared.skipped) == [
+        "no speech in it: [beep]", "no transcript",
+    ]  # fmt: skip
+
+
+def test_librispeech(tmp_path: Path) -> None:
+    for split in ("train-clean-100", "test-other"):
+        folder = tmp_path / "LibriSpeech" / split / "19" / "198"
+        audio(folder / "19-198-0000.flac", rate=16_000)
+        write(folder / "19-198.trans.txt", "19-198-0000 NORTHANGER ABBEY", "19-198-0001 GONE")
+    prepared = prepare("librispeech", tmp_path, tmp_path / "out")
+    assert found(prepared) == {
+        split: [("19-198-0000.flac", "NORTHANGER ABBEY", "19")] for split in ("train", "test")
+    }
+    assert len(prepared.skipped) == 2 and "no such file" in prepared.skipped[0]
+
+
+def test_librispeech_by_part_and_by_line(tmp_path: Path) -> None:
+    names = [f"19-198-{i:04}" for i in range(20)]
+    for part in ("dev-clean", "extra"):
+        folder = tmp_path / part / "19" / "198"
+        for name in names:
+            audio(folder / f"{name}.flac", 0.1)
+        write(folder / "19-198.trans.txt", *(f"{name} A" for name in names))
+    assert prepare("librispeech", tmp_path / "dev-clean", tmp_path / "a").counts == {"dev": 20}
+    splits = found(prepare("librispeech", tmp_path / "extra", tmp_path / "b"))
+    assert splits["test"] == [("19-198-0009.flac", "A", "19")]
+    assert [s[0] for s in splits["dev"]] == ["19-198-0019.flac"] and len(splits["train"]) == 18
+
+
+def test_ljspeech(tmp_path: Path) -> None:
+    names = [f"LJ001-{i:04}" for i in range(20)]
+    write(tmp_path / "metadata.csv", *(f"{n}|in 1455|in fourteen fifty-five" for n in names))
+    for name in names:
+        audio(tmp_path / f"wavs/{name}.wav")
+    splits = found(prepare("ljspeech", tmp_path, tmp_path / "out"))
+    assert splits["test"] == [("LJ001-0009.wav", "in fourteen fifty-five", "ljspeech")]
+    assert [s[0] for s in splits["dev"]] == ["LJ001-0019.wav"] and len(splits["train"]) == 18
+
+
+def test_commonvoice(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        audio(tmp_path / f"clips/{split}.mp3", 1.0, 32_000)
+        write(tmp_path / f"{split}.tsv", "client_id\tpath\tsentence",
+              f'{"c" * 64}\t{split}.mp3\tShe said "go.')  # fmt: skip
+    splits = found(prepare("commonvoice", tmp_path, tmp_path / "out"))
+    assert splits["dev"] == [("dev.mp3", 'She said "go.', "c" * 16)]
+    write(tmp_path / "dev.tsv", "client_id\tfile\tsentence", "c\tdev.mp3\tGo.")
+    with pytest.raises(ManifestError, match=r"dev\.tsv: no column path"):
+        prepare("commonvoice", tmp_path, tmp_path / "out")
+
+
+def test_folder(tmp_path: Path) -> None:
+    audio(tmp_path / "source/anna/1.wav")
+    write(tmp_path / "source/anna/1.txt", "Go", "forward.")
+    audio(tmp_path / "source/2.flac")
+    (tmp_path / "source/3.wav").write_bytes(b"")
+    write(tmp_path / "source/3.txt", "x")
+    prepared = prepare("folder", tmp_path / "source", tmp_path / "out")
+    assert found(prepared) == {"train": [("1.wav", "Go forward.", "anna")]}
+    assert sorted(Path(s.split(": ")[0]).name for s in prepared.skipped) == ["2.flac", "3.wav"]
+
+
+def test_pocketsphinx(tmp_path: Path) -> None:
+    data = tmp_path / "pocketsphinx-5.1.1/test/data"
+    audio(data / "librivox/x-1.wav", rate=16_000)
+    write(data / "librivox/transcription", "<s> he was not </s> (x-1)", "nonsense")
+    audio(data / "cards/001.wav", rate=16_000)
+    write(data / "cards/cards.transcription", "<s> ten of clubs  </s> (001)")
+    (data / "goforward.raw").write_bytes(np.arange(16_000, dtype="<i2").tobytes())
+    prepared = prepare("pocketsphinx", tmp_path, tmp_path / "out")
+    assert found(prepared) == {
+        "test": [
+            ("x-1.wav", "he was not", "librivox"),
+            ("001.wav", "ten of clubs", "cards"),
+            ("goforward.wav", "go forward ten meters", "goforward"),
+        ]
+    }
+    samples, rate = soundfile.read(tmp_path / "out/goforward.wav", dtype="int16")
+    assert rate == 16_000 and samples.tolist() == list(range(16_000))
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_a_folder_that_is_not_the_corpus_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Exception, match="empty") as caught:
+        prepare(name, tmp_path / "empty", tmp_path / "out")
+    assert type(caught.value).__module__ == "asr.errors"
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_corpora_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="tedlium: no such corpus; known: an4, asterisk"):
+        prepare("tedlium", tmp_path, tmp_path)
+    with pytest.raises(ManifestError, match="nowhere: no such folder"):
+        prepare("an4", tmp_path / "nowhere", tmp_path)

@@ -1,0 +1,72 @@
+"""The shipped voice, read back: the gate of its quality, and the measures by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr.audio.reading import read_audio
+from asr.data.manifest import Utterance
+from asr.evaluation.round_trip import mcd, round_trip, round_trip_text
+from asr.models import MODELS
+from asr.recognizer import Recognizer
+from asr.tts.mel import MelConfig
+from asr.tts.synthesizer import Synthesizer
+
+SENTENCES = (
+    "The boat was ready by the morning.",
+    "Nobody had seen her since the summer.",
+    "He took the letter and walked away.",
+    "There were seven houses on the hill.",
+    "We shall wait until the rain is over.",
+)
+"""None of them in any corpus that something here was trained on."""
+
+
+@pytest.fixture(scope="module")
+def voice() -> Synthesizer:
+    return Synthesizer.load("en-kathleen")
+
+
+def test_distortion(goforward: Path) -> None:
+    mel = MelConfig()
+    samples = read_audio(goforward, mel.sample_rate)
+    assert mcd(samples, samples, mel) == 0
+    # Neither loudness, nor silence around it, nor speed is a distortion.
+    around = np.concatenate([np.zeros(9000, np.float32), 0.5 * samples, np.zeros(500, np.float32)])
+    assert mcd(around, samples, mel) < 1
+    noise = np.random.default_rng(1).normal(0, 0.1, len(samples)).astype(np.float32)
+    assert mcd(noise, samples, mel) > 10
+
+
+def test_our_recogniser_understands_our_voice(
+    voice: Synthesizer, goforward: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asr.evaluation.round_trip.sphinx_installed", lambda: False)
+    monkeypatch.setattr("asr.evaluation.round_trip.PEERS", {})
+    # Any recording does: how far it is from the voice is not this test's question.
+    utterances = [Utterance(text, 2.786, audio_filepath=goforward) for text in SENTENCES]
+    result = round_trip(voice, Recognizer.load("en-small"), utterances)
+    natural, ours = result.heard
+    assert (natural.speaker, ours.speaker) == ("natural", "en-kathleen")
+    assert result.sentences == len(SENTENCES) and result.rtf > 0 and result.mcd > 3
+    assert ours.result.cer <= GATE
+    assert natural.result.cer > 0.5
+    text = round_trip_text(result)
+    assert f"en-kathleen        en-small       {ours.result.cer:8.2%}" in text
+
+
+GATE = 0.2
+"""Of the characters of SENTENCES; chosen once the voice was, above what it reached."""
+
+
+def test_what_is_shipped_of_the_voice(voice: Synthesizer) -> None:
+    folder = MODELS / "en-kathleen"
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 20e6
+    training = voice.config.training
+    assert training["commit"] and "dirty" not in training["commit"]
+    assert training["command"] in (folder / "README.md").read_text()
+    assert voice.network.count_params() < 10e6
+    assert len(voice.pronounce.lexicon) > 120_000

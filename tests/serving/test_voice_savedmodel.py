@@ -1,0 +1,110 @@
+"""A served voice says what Python says, in a process that knows nothing of this project."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from asr.errors import ModelError
+from asr.serving.voice_savedmodel import export_model, export_voice
+from asr.tts.mel import log_mel
+from asr.tts.sentences import SYMBOLS, one_sentence
+from asr.tts.synthesizer import Synthesizer
+
+TEXTS = ("The danger trail.", "The end?", "Go on, go on, go on.")
+
+
+@pytest.fixture(scope="module")
+def voice() -> Synthesizer:
+    return Synthesizer.load("en-kathleen")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_model("en-kathleen", tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def served(exported: Path) -> Any:
+    return tf.saved_model.load(str(exported)).signatures["serving_default"]
+
+
+def batch(voice: Synthesizer) -> dict[str, np.ndarray]:
+    """With padding of ids that do not exist, which must not be read."""
+    ids = [one_sentence(text, voice.pronounce).ids for text in TEXTS]
+    padded = np.full([len(ids), max(map(len, ids)) + 3], 999, np.int32)
+    for row, x in zip(padded, ids, strict=True):
+        row[: len(x)] = x
+    return {"symbols": padded, "lengths": np.array([len(x) for x in ids], np.int32)}
+
+
+def test_samples_are_pythons_alone_and_in_a_batch(voice: Synthesizer, served: Any) -> None:
+    requests = batch(voice)
+    together = served(**requests)
+    for i, text in enumerate(TEXTS):
+        expected = voice.say(one_sentence(text, voice.pronounce)).samples
+        n = requests["lengths"][i]
+        alone = served(symbols=requests["symbols"][i : i + 1, :n], lengths=np.array([n], np.int32))
+        np.testing.assert_allclose(alone["audio"][0], expected, atol=1e-3)
+        assert together["lengths"][i] == alone["lengths"][0] == len(expected)
+        audio = together["audio"][i].numpy()
+        assert not audio[len(expected) :].any()
+        # Sixty times back and forth make another phase of the last bit of a frame, but no other
+        # sound.
+        heard, wanted = (log_mel(x, voice.config.mel) for x in (audio[: len(expected)], expected))
+        assert np.abs(heard - wanted)[wanted > -4].mean() < 0.1
+
+
+def test_what_is_in_the_directory(exported: Path) -> None:
+    assert exported.parts[-2:] == ("en-kathleen", "1")
+    assert (exported / "assets" / "symbols.txt").read_text().split("\n")[:-1] == list(SYMBOLS)
+    assert (exported / "assets" / "lexicon.txt").read_text().count("\n") > 120_000
+    assert (exported / "assets" / "model.json").is_file()
+    assert (exported / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 100
+
+
+def test_only_standard_operations(served: Any) -> None:
+    graph = served.graph.as_graph_def()
+    names = {node.op for node in graph.node}
+    names |= {node.op for f in graph.library.function for node in f.node_def}
+    assert not {n for n in names if "Cudnn" in n or "PyFunc" in n or "EagerPy" in n}
+    assert {"RFFT", "IRFFT"} <= names
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"lengths": np.array([99, 1, 1], np.int32)}, "a length is beyond the symbols"),
+        ({"lengths": np.array([-1, 1, 1], np.int32)}, "a length is negative"),
+        ({"symbols": np.full([3, 40], 999, np.int32)}, "an id is that of no symbol"),
+    ],
+)
+def test_a_wrong_request_is_named(
+    voice: Synthesizer, served: Any, change: dict[str, np.ndarray], message: str
+) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served(**{**batch(voice), **change})
+
+
+def test_it_needs_nothing_of_this_project(exported: Path) -> None:
+    code = f"""
+import sys
+sys.modules["asr"] = sys.modules["keras"] = None
+import tensorflow as tf
+s = tf.saved_model.load({str(exported)!r}).signatures["serving_default"]
+out = s(symbols=tf.constant([[0, 6, 2]]), lengths=tf.constant([3]))
+print(int(out["lengths"][0]) > 1000, float(tf.reduce_max(tf.abs(out["audio"]))) > 0.01)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True"], done.stderr[-500:]
+
+
+def test_a_recogniser_is_no_voice(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="this is a recogniser"):
+        export_voice("en-small", tmp_path)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES
+
+from asr.base.config import load_yaml, parse
+from asr.data.manifest import Utterance, write_manifest
+from asr.errors import ConfigError, TrainingError
+from asr.training.ablation import AblationConfig, Finding, ablate, finished, table
+
+SHIPPED = sorted((Path(__file__).parents[2] / "pipelines" / "ablations").glob("*.yaml"))
+TINY = {
+    "base": {
+        "data": {"train": ["train.jsonl"], "dev": ["train.jsonl"], "epoch_hours": 0.001},
+        "acoustic": {"units": 4, "layers": 1, "stride": 4},
+        "training": {"epochs": 2, "warmup_epochs": 1},
+    },
+    "tests": {"dev": {"manifest": "train.jsonl"}},
+    "conditions": {
+        "first": {},
+        "+ masks": {"after": "first", "augment": {"time_masks": 3}, "training": {"epochs": 1}},
+    },
+}
+
+
+def config(**changes: object) -> AblationConfig:
+    return parse(AblationConfig, {**TINY, **changes}, "ablation.yaml")
+
+
+def test_a_condition_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    first, masks = config(seeds=[7]).runs(tmp_path)
+    assert (first.config.name, first.seed, first.config.training.seed) == ("first", 7, 7)
+    assert masks.config.initial_model == str(first.folder / "model")
+    assert masks.config.augment.time_masks == 3
+    assert masks.config.training.epochs == 1 and masks.config.training.warmup_epochs == 1
+    assert masks.config.acoustic == first.config.acoustic
+    assert masks.folder.name == "masks-7"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_ablations_are_valid(path: Path) -> None:
+    runs = list(load_yaml(AblationConfig, path).runs(Path("runs")))
+    assert len({run.folder for run in runs}) == len(runs) > 1
+
+
+def test_a_condition_has_seeds_of_its_own(tmp_path: Path) -> None:
+    conditions = {"a": {}, "b": {"seeds": [1, 2]}}
+    runs = config(conditions=conditions).runs(tmp_path)
+    assert [(r.condition, r.seed) for r in runs] == [("a", 1), ("b", 1), ("b", 2)]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ({"a": {"after": "b"}, "b": {}}, "a: after 'b': none above it"),
+        ({"a": {}, "b": {"after": "a", "seeds": [2]}}, "b: after 'a': none above it has seed 2"),
+        ({"a": {"augment": {"mask": 1}}}, "conditions: a: augment.mask: unknown key"),
+    ],
+)
+def test_a_wrong_condition_is_named(
+    tmp_path: Path, conditions: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        list(config(conditions=conditions).runs(tmp_path))
+
+
+def test_conditions_are_trained_measured_and_kept(tmp_path: Path) -> None:
+    utterance = Utterance("go forward ten meters", 2.8, audio_filepath=FIXTURES / "goforward.wav")
+    write_manifest(tmp_path / "train.jsonl", [utterance] * 3)
+    out = tmp_path / "runs"
+    findings = ablate(config(), tmp_path, out, jobs=2)
+    assert [(f.condition, f.seed) for f in findings] == [("first", 1), ("+ masks", 1)]
+    assert findings[0].hours == pytest.approx(2 * 0.001)
+    assert findings[1].hours == pytest.approx(3 * 0.001)
+    wer, cer = findings[0].scores["dev"]
+    assert cer > 0 and wer > 0
+    # Again: what is there is taken, a condition that was added is trained.
+    history = (out / "first-1" / "history.jsonl").stat().st_mtime_ns
+    more = {**TINY["conditions"], "jitter": {"after": "first", "augment": {"jitter": 0.5},  # type: ignore[dict-item]
+                                             "training": {"epochs": 1}}}  # fmt: skip
+    again = ablate(config(conditions=more), tmp_path, out, jobs=1)
+    assert again[:2] == findings and again[2].condition == "jitter"
+    assert finished(config(), out) == findings
+    (out / "first-1" / "finding.json").unlink()
+    assert not finished(config(), out)  # its hours are not known without those before it
+    assert not finished(config(base={**TINY["base"], "label_smoothing": 0.1}), out)  # type: ignore[dict-item]
+    assert (out / "first-1" / "history.jsonl").stat().st_mtime_ns == history
+
+
+def test_a_training_that_fails_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+    utterance = Utterance("go forward ten meters", 2.8, audio_filepath=FIXTURES / "goforward.wav")
+    write_manifest(tmp_path / "train.jsonl", [utterance])
+    conditions = {
+        "lost": {"data": {"train": ["gone.jsonl"]}},
+        "found": {"training": {"epochs": 1}},
+    }
+    with pytest.raises(TrainingError, match=r"lost: see .*lost-1/log\.txt"):
+        ablate(config(conditions=conditions), tmp_path, tmp_path / "runs", jobs=1)
+    assert "gone.jsonl" in (tmp_path / "runs" / "lost-1" / "log.txt").read_text()
+    kept = json.loads((tmp_path / "runs" / "found-1" / "finding.json").read_text())
+    assert kept["finding"]["condition"] == "found"
+
+
+def test_the_table_has_means_and_ranges() -> None:
+    def finding(name: str, seed: int, wer: float) -> Finding:
+        return Finding(name, seed, 12.0, "abc", {"dev": (wer, wer / 2)})
+
+    rows = table([finding("a", 1, 0.2), finding("a", 2, 0.3), finding("b", 1, 0.5)]).splitlines()
+    assert rows[0] == "| condition | seeds | hours heard | dev WER | CER |"
+    assert rows[2] == "| a | 1, 2 | 12.0 | 25.0% (20.0%–30.0%) | 12.5% (10.0%–15.0%) |"
+    assert rows[3] == "| b | 1 | 12.0 | 50.0% | 25.0% |"
+    assert rows[-1] == "trained at commit abc"
+    assert table([]) == "nothing is finished yet"

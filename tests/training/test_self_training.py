@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.data.inputs import file_of
+from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.errors import ConfigError
+from asr.evaluation.whisper import Heard
+from asr.recognizer import Recognizer
+from asr.results import Failure, Transcript, Word
+from asr.training.self_training import label, pseudo_labels, teacher_labels
+
+
+class Hears:
+    """A recogniser of recordings by their names: NAME → its words' confidences, or seconds."""
+
+    def __init__(self, **sure: Sequence[float]) -> None:
+        self.sure = sure
+
+    def transcribe_each(self, audio: Sequence[Any]) -> Iterator[tuple[int, Transcript | Failure]]:
+        for i in reversed(range(len(audio))):
+            name = file_of(audio[i]).stem
+            if name == "broken":
+                yield i, Failure(str(file_of(audio[i])), "broken.wav: no sound")
+                continue
+            words = tuple(Word("w", 0, 1, c) for c in self.sure[name])
+            seconds = 25.0 if name == "long" else 2.0
+            yield i, Transcript(f"heard {name}", 0.0, seconds, words=words)
+
+
+def test_the_surest_are_kept_in_their_order() -> None:
+    recognizer = Hears(a=[0.9, 0.5], b=[0.2], c=[0.8], d=[], e=[0.6, 0.6, 0.6])
+    files = [f"{name}.wav" for name in "abcde"]
+    kept, failures = pseudo_labels(recognizer, files, 0.75)  # type: ignore[arg-type]
+    assert not failures
+    # d is silent: of the four others, three; a's mean is 0.7.
+    assert [u.text for u in kept] == ["heard a", "heard c", "heard e"]
+    assert kept[0] == Utterance("heard a", 2.0, audio_filepath=Path("a.wav"))
+    for share, count in ((0.1, 0), (0.25, 1), (1.0, 4)):
+        assert len(pseudo_labels(recognizer, files, share)[0]) == count  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, 50.0, float("nan")])
+def test_a_share_that_cannot_be_kept_is_refused(share: float) -> None:
+    with pytest.raises(ConfigError, match=f"share of {share:g} cannot be kept: give one above 0"):
+        pseudo_labels(Hears(a=[0.9]), ["a.wav"], share)  # type: ignore[arg-type]
+
+
+def test_an_utterance_keeps_all_but_its_text() -> None:
+    utterance = Utterance("secret", 1.5, speaker="anna", feature_filepath=Path("a.mfc"))
+    kept, _ = pseudo_labels(Hears(a=[0.9]), [utterance], 1.0)  # type: ignore[arg-type]
+    assert kept == [replace(utterance, text="heard a")]
+
+
+def test_what_cannot_be_used_is_named_and_the_others_are_kept() -> None:
+    recognizer = Hears(a=[0.9], long=[0.9])
+    files = ["broken.wav", "a.wav", "long.wav"]
+    kept, failures = pseudo_labels(recognizer, files, 1.0)  # type: ignore[arg-type]
+    assert [u.text for u in kept] == ["heard a"]
+    assert [f.error for f in failures] == [
+        "broken.wav: no sound",
+        "long.wav: 25 s are too long for an utterance: cut it first",
+    ]
+
+
+def test_the_pipeline_labels_recordings(
+    goforward: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    broken, out = tmp_path / "broken.wav", tmp_path / "out" / "train.jsonl"
+    broken.write_text("no sound")
+    listed = tmp_path / "listed.jsonl"
+    write_manifest(listed, [Utterance("?", 2.8, audio_filepath=goforward, speaker="x")])
+    pipeline = Path(__file__).parents[2] / "pipelines" / "pseudo_label.py"
+    options = ["--share", "1", "--out", str(out)]
+    monkeypatch.setattr("sys.argv", [str(pipeline), "en-small", str(listed), str(broken), *options])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(pipeline), run_name="__main__")
+    assert ended.value.code == 1
+    (utterance,) = read_manifest(out)
+    assert utterance.speaker == "x" and utterance.path.resolve() == goforward.resolve()
+    assert utterance.text == Recognizer.load("en-small").transcribe(goforward).text != "?"
+    said = capsys.readouterr()
+    assert "broken.wav" in said.err and "1 of 2 recordings kept" in said.out
+
+
+class Teaches:
+    """A teacher of recordings by their samples' number: text and log-probability."""
+
+    name = "whisper-base"
+
+    def __init__(self, *heard: tuple[str, float]) -> None:
+        self.heard = heard
+
+    def hear(self, samples: np.ndarray) -> Heard:
+        assert samples.dtype == np.float32
+        return Heard(*self.heard[len(samples) // 16_000 - 1])
+
+
+class Says(Hears):
+    """A recogniser who hears one text in each recording."""
+
+    def __init__(self, **texts: str) -> None:
+        self.texts = texts
+
+    def transcribe_each(self, audio: Sequence[Any]) -> Iterator[tuple[int, Transcript | Failure]]:
+        for i in range(len(audio)):
+            text = self.texts[file_of(audio[i]).stem]
+            words = tuple(Word(word, 0, 1, 0.5) for word in text.split())
+            yield i, Transcript(text, 0.0, 2.0, words=words)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[str | Path | Utterance]:
+    """Recordings a to f, of one to six seconds."""
+    for i, name in enumerate("abcdef", 1):
+        noise = np.random.default_rng(i).normal(0, 0.1, 16_000 * i)
+        soundfile.write(tmp_path / f"{name}.wav", noise, 16_000)
+    return [str(tmp_path / f"{name}.wav") for name in "abcdef"]
+
+
+def test_a_teacher_is_believed_where_it_is_sure_and_the_recogniser_agrees(
+    recordings: list[str | Path | Utterance],
+) -> None:
+    teacher = Teaches(
+        ("In 1990, Mr. Smith.", -0.2),  # the recogniser says how the year was read
+        ("The sea was calm.", -0.61),
+        ("Thank you for watching!", -0.1),
+        ("...", -0.1),
+        ("The sea was calm.", -0.6),
+        ("The sea was calm.", -0.1),
+    )
+    own = Says(
+        a="in nineteen ninty mister smith", b="the sea was calm", c="go forward ten meters",
+        d="so", e="the see was clam", f="",
+    )  # fmt: skip
+    kept, failures = teacher_labels(teacher, own, recordings)  # type: ignore[arg-type]
+    assert not failures
+    assert [(u.text, u.path.stem) for u in kept] == [
+        ("in nineteen ninety mister smith", "a"),
+        ("the sea was calm", "e"),
+    ]
+    assert {u.teacher for u in kept} == {"whisper-base"} and kept[0].duration == 2.0
+    few, _ = teacher_labels(teacher, own, recordings, most_cer=0.05)  # type: ignore[arg-type]
+    assert [u.path.stem for u in few] == ["a"]
+    all_sure, _ = teacher_labels(teacher, own, recordings, -9.0)  # type: ignore[arg-type]
+    assert [u.path.stem for u in all_sure] == ["a", "b", "e"]
+
+
+def test_a_teacher_needs_audio(tmp_path: Path) -> None:
+    utterance = Utterance("?", 1.0, speaker="x", feature_filepath=tmp_path / "a.mfc")
+    own = Says(a="so")
+    kept, (failure,) = teacher_labels(Teaches(), own, [utterance])  # type: ignore[arg-type]
+    assert kept == [] and failure.error.endswith("a.mfc: a teacher needs audio, not features")
+
+
+def test_labels_say_whose_they_are(
+    recordings: list[str | Path | Utterance], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    teacher = Teaches(("The sea was calm.", -0.1))
+    monkeypatch.setattr("asr.training.self_training.Whisper", lambda: teacher)
+    own = Says(a="the sea was calm")
+    kept, _ = label(own, recordings[:1], "whisper")  # type: ignore[arg-type]
+    write_manifest(tmp_path / "taught.jsonl", kept)
+    assert '"teacher": "whisper-base"' in (tmp_path / "taught.jsonl").read_text()
+    assert read_manifest(tmp_path / "taught.jsonl")[0].teacher == "whisper-base"
+    (by_itself,), _ = label(own, recordings[:1], share=1.0)  # type: ignore[arg-type]
+    assert by_itself.teacher is None and by_itself.text == "the sea was calm"
+    with pytest.raises(ConfigError, match="teacher 'siri' is not known"):
+        label(own, recordings[:1], "siri")  # type: ignore[arg-type]

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import FIXTURES
+from no_augmentation import NO_AUGMENTATION
+
+from asr.audio.augmentation import AugmentConfig
+from asr.audio.features import FeatureConfig
+from asr.data.manifest import Utterance
+from asr.errors import TextError
+from asr.networks.acoustic_config import AcousticConfig
+from asr.pronunciation.phone_speller import PhoneSpeller
+from asr.pronunciation.pronouncer import Pronouncer
+from asr.text.tokenizers import Tokenizer, TokenizerConfig
+from asr.training.speech_dataset import SpeechDataset
+
+FEATURES = FeatureConfig()
+
+
+def dataset(
+    count: int = 1, augment: AugmentConfig | None = NO_AUGMENTATION, seed: int = 1
+) -> SpeechDataset:
+    durations = np.random.default_rng(0).uniform(1, 9, count)
+    utterances = [
+        Utterance("go", d, audio_filepath=FIXTURES / "goforward.wav", speaker=str(i))
+        for i, d in enumerate(durations)
+    ]
+    tokenizer = Tokenizer(TokenizerConfig())
+    return SpeechDataset(utterances, tokenizer, FEATURES, AcousticConfig(), augment, seed)
+
+
+def test_an_epoch_has_each_utterance_once_in_batches_of_like_length() -> None:
+    data = dataset(1000)
+    durations = np.array([e.utterance.duration for e in data.examples])
+    plan = data.plan(3, 16)
+    assert sorted(np.concatenate(plan).tolist()) == list(range(1000))
+    spread = np.mean([np.ptp(durations[b]) for b in plan])
+    assert spread < 0.1 * np.ptp(durations)
+    assert max(len(b) for b in plan) == 16
+    again, other = data.plan(3, 16), data.plan(4, 16)
+    assert all(np.array_equal(a, b) for a, b in zip(plan, again, strict=True))
+    assert not np.array_equal(plan[0], other[0])
+
+
+def drawn(hours: float, balance: float, epoch: int = 0) -> tuple[SpeechDataset, list[int]]:
+    """Ten utterances of a second by "many" to each one of "few"."""
+    speakers = ["few" if i % 11 == 0 else "many" for i in range(1100)]
+    utterances = [
+        Utterance("go", 1.0, audio_filepath=FIXTURES / "goforward.wav", speaker=s) for s in speakers
+    ]
+    data = SpeechDataset(
+        utterances, Tokenizer(TokenizerConfig()), FEATURES, AcousticConfig(), NO_AUGMENTATION, 1, None,
+        hours, balance,
+    )  # fmt: skip
+    return data, [int(i) for batch in data.plan(epoch, 16) for i in batch]
+
+
+def test_an_epoch_draws_its_hours_without_replacement() -> None:
+    data, first = drawn(200 / 3600, 0.0)
+    assert len(first) == len(set(first)) == 200
+    assert first == [int(i) for batch in data.plan(0, 16) for i in batch]
+    second = [int(i) for batch in data.plan(1, 16) for i in batch]
+    assert 20 < len(set(first) & set(second)) < 55  # by chance 36
+    assert len(drawn(1.0, 0.0)[1]) == 1100  # no more than there are
+
+
+def test_a_balanced_draw_has_as_much_of_each_speaker() -> None:
+    share = [np.mean([i % 11 == 0 for i in drawn(100 / 3600, b)[1]]) for b in (0.0, 1.0)]
+    assert share[0] == pytest.approx(1 / 11, abs=0.06)
+    assert share[1] == pytest.approx(1 / 2, abs=0.12)
+
+
+def test_a_batch_is_bounded_by_its_padded_length() -> None:
+    data = dataset(100)
+    durations = np.array([e.utterance.duration for e in data.examples])
+    for batch in data.plan(0, 64):
+        assert durations[batch].max() * len(batch) <= 240
+
+
+def test_a_pipeline_goes_on_from_any_batch() -> None:
+    data = dataset(30, AugmentConfig(copies=1))
+    whole = [batch["indices"].numpy().tolist() for batch in data.tf_dataset(2, 8)]
+    assert whole == [b.tolist() for b in data.plan(2, 8)] and len(whole) == 4
+    (last,) = data.tf_dataset(2, 8, skip=3)
+    assert last["indices"].numpy().tolist() == whole[3]
+    np.testing.assert_array_equal(last["features"], data.batch(whole[3], 2).features)
+
+
+def test_the_digest_is_of_what_is_trained_on() -> None:
+    assert dataset(2).digest() == dataset(2, AugmentConfig(), seed=5).digest()
+    assert dataset(2).digest() != dataset(1).digest()
+
+
+def test_what_augmentation_makes_too_short_stays_as_it_was(tone) -> None:  # type: ignore[no-untyped-def]
+    # 29 frames, 15 after stacking, for 11 labels and SLACK: not one fewer will do.
+    path = tone("short.wav", 0.315)
+    utterance = Utterance("a dcb dcb a", 0.315, audio_filepath=path)
+    augment = AugmentConfig(copies=2, speed=0.4, stretch=0.4)
+    data = SpeechDataset(
+        [utterance], Tokenizer(TokenizerConfig()), FEATURES, AcousticConfig(), augment, 1
+    )
+    lengths = [len(data.example_features(0, epoch)) for epoch in range(30)]
+    assert min(lengths) >= 29 and max(lengths) > 30
+
+
+def test_batches_are_padded_and_weighted() -> None:
+    batch = dataset(3).batch([2, 0], 0)
+    assert batch.features.shape == (2, 277, 39) and batch.features.dtype == np.float32
+    assert batch.lengths.tolist() == [277, 277] and batch.label_lengths.tolist() == [2, 2]
+    assert batch.indices.tolist() == [2, 0] and batch.weights.tolist() == [0.5, 0.5]
+    np.testing.assert_array_equal(batch.labels[0], Tokenizer(TokenizerConfig()).encode("go"))
+
+
+def test_augmentation_is_a_function_of_seed_epoch_and_utterance() -> None:
+    augment = AugmentConfig(copies=2)
+    one, two = dataset(2, augment), dataset(2, augment)
+    two.example_features(0, 7)  # what was read before must not matter
+    np.testing.assert_array_equal(one.example_features(1, 1), two.example_features(1, 1))
+    assert not np.array_equal(one.example_features(1, 1)[:50], one.example_features(1, 4)[:50])
+    other = dataset(2, augment, seed=2).example_features(1, 1)
+    assert not np.array_equal(one.example_features(1, 1)[:50], other[:50])
+
+
+def test_no_augmentation_is_the_recording_itself() -> None:
+    np.testing.assert_allclose(
+        dataset(1, NO_AUGMENTATION).example_features(0, 5),
+        dataset(1, None).example_features(0, 0),
+        atol=1e-5,
+    )
+
+
+def test_unusable_utterances_are_listed_not_dropped_in_silence() -> None:
+    path = FIXTURES / "goforward.wav"
+    utterances = [
+        Utterance("go forward", 2.8, audio_filepath=path),
+        Utterance("жук", 2.8, audio_filepath=path),
+        Utterance("a" * 80, 2.8, audio_filepath=path),
+        Utterance("?!", 2.8, audio_filepath=path),
+        Utterance("go", 2.8, audio_filepath=FIXTURES / "gone.wav"),
+    ]
+    tokenizer = Tokenizer(TokenizerConfig())
+    data = SpeechDataset(utterances, tokenizer, FEATURES, AcousticConfig(), None, 1)
+    assert len(data) == 1
+    unknown, short, empty, gone = data.skipped
+    assert "goforward.wav" in unknown and "'ж' (U+0436) × 1" in unknown
+    assert "139 frames of 2 features, its 80 labels need 159" in short
+    assert "no text is left" in empty
+    assert "gone.wav: no such file" in gone
+    with pytest.raises(TextError, match="no utterance can be trained on"):
+        SpeechDataset(utterances[1:], tokenizer, FEATURES, AcousticConfig(), None, 1)
+
+
+def test_utterances_of_a_speaker_are_joined() -> None:
+    durations = np.random.default_rng(0).uniform(1, 9, 40)
+    utterances = [
+        Utterance("go" if i % 2 else "ten", d, FIXTURES / "goforward.wav", speaker=str(i % 2))
+        for i, d in enumerate(durations)
+    ]
+    tokenizer = Tokenizer(TokenizerConfig())
+    phones = PhoneSpeller(Pronouncer({"go": "G OW1", "ten": "T EH1 N"}))
+    augment = replace(NO_AUGMENTATION, join=0.5)
+    data = SpeechDataset(
+        utterances, tokenizer, FEATURES, AcousticConfig(phones=True), augment, 1, phones
+    )
+    every = [data.joined(i, 3) for i in range(40)]
+    two = [joined for joined in every if len(joined) == 2]
+    assert 10 <= len(two) <= 30 and all(a % 2 == b % 2 for a, b in two)
+    assert all(durations[list(joined)].sum() <= 20 for joined in two)
+    assert every == [data.joined(i, 3) for i in range(40)] != [data.joined(i, 4) for i in range(40)]
+    index = next(i for i in range(40) if len(every[i]) == 2)
+    batch = data.batch([index, next(i for i in range(40) if len(every[i]) == 1)], 3)
+    word = "go" if index % 2 else "ten"
+    assert tokenizer.decode(batch.labels[0, : batch.label_lengths[0]]) == f"{word} {word}"
+    assert batch.phones[0, : batch.phone_lengths[0]].tolist() == 2 * list(phones(word))
+    assert batch.lengths[0] == 2 * batch.lengths[1]
+    seconds = [sum(durations[i] for i in joined) for joined in every]
+    assert max(len(b) * max(seconds[i] for i in b) for b in data.plan(3, 64)) <= 240
+
+
+def test_a_text_whose_phones_do_not_fit_is_left_out() -> None:
+    # 277 frames of 10 ms; a W is one letter, and seven phones.
+    utterances = [Utterance("w" * n, 2.8, FIXTURES / "goforward.wav") for n in (10, 45)]
+    tokenizer, config = Tokenizer(TokenizerConfig()), AcousticConfig(phones=True)
+    speller = PhoneSpeller(Pronouncer({}))
+    data = SpeechDataset(utterances, tokenizer, FEATURES, config, NO_AUGMENTATION, 1, speller)
+    assert len(data) == 1 and "139 frames" in data.skipped[0]

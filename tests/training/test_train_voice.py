@@ -1,0 +1,157 @@
+"""Training a voice: on one real recording, resumed, and where it goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.base.config import parse
+from asr.data.manifest import Utterance, write_manifest
+from asr.errors import ConfigError, TextError
+from asr.training.from_yaml import train_from_yaml
+from asr.training.train_voice import VoiceExperimentConfig, train_voice
+from asr.training.voice_dataset import VoiceDataset, symbol_pitch
+from asr.tts.mel import MelConfig
+from asr.tts.sentences import SILENT
+from asr.tts.synthesizer import Synthesizer
+
+TEXT = "go forward ten meters"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, goforward: Path) -> Path:
+    folder = tmp_path / "data"
+    (tmp_path / "lexicon.txt").write_text(
+        "go G OW1\nforward F AO1 R W ER0 D\nten T EH1 N\nmeters M IY1 T ER0 Z\n"
+    )
+    spoken = Utterance(TEXT, 2.786, audio_filepath=goforward)
+    nothing = Utterance("...", 2.786, audio_filepath=goforward)
+    write_manifest(folder / "train.jsonl", [spoken, spoken, nothing, spoken])
+    write_manifest(folder / "dev.jsonl", [spoken])
+    return folder
+
+
+def experiment(corpus: Path, **training: object) -> VoiceExperimentConfig:
+    values = {
+        "voice": "tiny",
+        "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
+        "lexicon": str(corpus.parent / "lexicon.txt"),
+        "acoustic": {"embedding": 6, "encoder_units": 5, "decoder_units": 8, "decoder_layers": 1},
+        "training": {"epochs": 2, "batch_size": 2, "threads": 0, **training},
+    }
+    return parse(VoiceExperimentConfig, values, "test")
+
+
+def state(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "checkpoint.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "position"}
+
+
+def test_training_resumes_exactly_and_leaves_a_voice(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    said: list[str] = []
+    train_voice(experiment(corpus), corpus, whole, say=said.append)
+    (left_out,) = said
+    assert "goforward.wav: nothing in '...' can be said" in left_out
+    train_voice(experiment(corpus), corpus, parts, max_steps=3, say=said.append)
+    # The second time durations and pitch come from the file that the first time left.
+    monkeypatch.setattr("asr.training.voice_dataset._prepare", _fails)
+    train_voice(experiment(corpus), corpus, parts, say=said.append)
+    assert said[-1] == "resumed at epoch 2, batch 2"
+    first, second = state(whole), state(parts)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+    history = [json.loads(line) for line in (whole / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert history[1]["dev_mel"] < history[0]["dev_mel"]
+    samples, rate = soundfile.read(whole / "sample-0.wav")
+    assert rate == 22_050 and len(samples) > 2000
+    for name in ("curves.png", "alignment-0.png", "sample-0.png", "model/README.md"):
+        assert (whole / name).stat().st_size > 500, name
+    voice = Synthesizer.load(whole / "model")
+    assert voice.config.training["seed"] == 1
+    assert voice.config.training["best"]["epoch"] == 2
+    assert len(voice.config.training["left_out"]) == 1
+
+
+def _fails(*_: object) -> None:
+    raise AssertionError("measured again")
+
+
+def test_durations_of_another_reading_are_not_used(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_voice(experiment(corpus), corpus, tmp_path / "out", max_steps=1, say=lambda _: None)
+    lexicon = corpus.parent / "lexicon.txt"
+    lexicon.write_text(lexicon.read_text().replace("G OW1", "G OW1 OW0"))
+    monkeypatch.setattr("asr.training.voice_dataset._prepare", _fails)
+    with pytest.raises(AssertionError, match="measured again"):
+        train_voice(experiment(corpus), corpus, tmp_path / "out", say=lambda _: None)
+
+
+def test_a_voice_is_trained_in_float32(corpus: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training.precision: a voice is trained in float32"):
+        experiment(corpus, precision="mixed_float16")
+
+
+def test_durations_and_pitch_of_a_real_recording(corpus: Path, tmp_path: Path) -> None:
+    from asr.data.manifest import read_manifest
+    from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
+    from asr.recognizer import Recognizer
+
+    utterances = read_manifest(corpus / "dev.jsonl")
+    pronounce = Pronouncer(read_lexicon(corpus.parent / "lexicon.txt"))
+    recognizer = Recognizer.load("en-small")
+    # Twice: a Gaussian needs more than one frame.
+    dataset = VoiceDataset(
+        utterances * 2, utterances, recognizer, pronounce, MelConfig(), 1, tmp_path / "d.npz"
+    )
+    example = dataset.examples[0]
+    spans = {}
+    ends = np.cumsum(example.durations) * dataset.seconds_per_step + example.start
+    starts = ends - example.durations * dataset.seconds_per_step
+    for word in example.sentence.words:
+        spans[word.text] = (starts[word.first], ends[word.last - 1])
+    # As read off the spectrogram (test_shipped.py).
+    for text, times in (("go", (0.49, 0.66)), ("ten", (1.24, 1.55)), ("meters", (1.55, 2.15))):
+        assert spans[text] == pytest.approx(times, abs=0.1), text
+    # A man's voice.
+    assert np.exp(example.pitch).min() > 70 and np.exp(example.pitch).max() < 200
+    assert len(example.frames) == 2 * example.durations.sum()
+
+
+def test_pitch_of_a_gliding_tone() -> None:
+    mel = MelConfig()
+    time = np.arange(mel.sample_rate) / mel.sample_rate
+    hertz = 120 * 2 ** (time / 1.0)
+    phase = 2 * np.pi * np.cumsum(hertz) / mel.sample_rate
+    samples = sum(np.sin(k * phase) / k for k in range(1, 6)).astype(np.float32)
+    steps = np.array([4, 10, 5, 20, 4])
+    pitch = np.exp(symbol_pitch(samples, ["^", "AA1", "S", "IY1", "."], steps, mel))
+    step = 2 * mel.hop / mel.sample_rate
+    assert pitch[1, 0] == pytest.approx(120 * 2 ** (6.5 * step), rel=0.03)
+    assert pitch[3, 1] == pytest.approx(120 * 2 ** (34 * step), rel=0.03)
+    # Unvoiced: between what is before and behind it.
+    assert pitch[1, 1] < pitch[2, 0] < pitch[3, 0]
+    assert "S" not in SILENT
+
+
+def test_nothing_to_learn_from(corpus: Path, tmp_path: Path, goforward: Path) -> None:
+    write_manifest(corpus / "train.jsonl", [Utterance("?!", 2.786, audio_filepath=goforward)])
+    with pytest.raises(TextError, match="no recording is left"):
+        train_voice(experiment(corpus), corpus, tmp_path / "out", say=lambda _: None)
+
+
+def test_a_config_with_a_voice_trains_one_and_its_wrong_keys_are_named(tmp_path: Path) -> None:
+    config = tmp_path / "voice.yaml"
+    config.write_text("voice: v\ndata: {train: [a.jsonl], dev: [b.jsonl], repeat: {}}\n")
+    with pytest.raises(ConfigError, match=r"data.repeat: unknown key"):
+        train_from_yaml(config, tmp_path, tmp_path / "out")

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from asr.base.config import parse, to_dict
+from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.errors import ConfigError, TrainingError
+from asr.recognizer import Recognizer
+from asr.training.from_yaml import train_from_yaml
+from asr.training.train_recognizer import ExperimentConfig, train_recognizer
+from asr.training.trainer import Trainer
+
+WORDS = ("go", "forward", "ten", "meters", "stop", "left")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, tone) -> Path:  # type: ignore[no-untyped-def]
+    """Six words, each a tone of its own."""
+    folder = tmp_path / "data"
+    utterances = [
+        Utterance(word, 0.6, audio_filepath=tone(f"data/{word}.wav", 0.6, 200 + 150 * i, seed=i))
+        for i, word in enumerate(WORDS)
+    ]
+    write_manifest(folder / "train.jsonl", utterances)
+    write_manifest(folder / "dev.jsonl", utterances[:2])
+    return folder
+
+
+def experiment(**training: object) -> ExperimentConfig:
+    values = {
+        "name": "tiny",
+        "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
+        "acoustic": {"units": 6, "layers": 2, "dropout": 0.3},
+        "augment": {"copies": 1},
+        "training": {"epochs": 2, "batch_size": 2, "threads": 0, **training},
+    }
+    return parse(ExperimentConfig, values, "test")
+
+
+def checkpoint(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "checkpoint.npz") as arrays:
+        state = {name: arrays[name] for name in arrays.files}
+    position = json.loads(str(state.pop("position")))
+    assert {"epoch", "step", "history", "fingerprint"} <= set(position)
+    return state
+
+
+def test_resume_is_exact(corpus: Path, tmp_path: Path) -> None:
+    """4 steps in one go are 2, a new process's state, and 2 more: bit for bit, across an epoch."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_recognizer(experiment(), corpus, whole, max_steps=4, say=lambda _: None)
+    said: list[str] = []
+    train_recognizer(experiment(), corpus, parts, max_steps=2, say=said.append)
+    train_recognizer(experiment(), corpus, parts, max_steps=2, say=said.append)
+    assert said == ["resumed at epoch 1, batch 3"]
+    expected, found = checkpoint(whole), checkpoint(parts)
+    assert len(expected) > 30
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_if_it_had_not_been(corpus: Path, tmp_path: Path) -> None:
+    """kill -9 of the real command after its first epoch, at whatever it is doing then."""
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump(to_dict(experiment(epochs=6))))
+
+    def train(out: Path) -> list[str | Path]:
+        command = [sys.executable, "-m", "asr", "train"]
+        return [*command, config, "--data", corpus, "--out", out]
+
+    subprocess.run(train(tmp_path / "whole"), check=True, capture_output=True)
+    killed = subprocess.Popen(
+        train(tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (tmp_path / "killed" / "history.jsonl").exists():
+        time.sleep(0.05)
+        assert killed.poll() is None
+    killed.kill()
+    assert killed.wait() == -9
+    assert len((tmp_path / "killed" / "history.jsonl").read_text().splitlines()) < 6
+    again = subprocess.run(train(tmp_path / "killed"), check=True, capture_output=True, text=True)
+    assert "resumed at epoch" in again.stderr
+    expected, found = checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "killed")
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    weights = [(tmp_path / n / "model" / "weights.npz").read_bytes() for n in ("whole", "killed")]
+    assert weights[0] == weights[1]
+
+
+def test_a_run_leaves_a_model_a_record_and_curves(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    (out).mkdir()
+    (out / ".checkpoint.npz.abc.tmp").write_bytes(b"half a checkpoint of a killed run")
+    rows = []
+    model = train_recognizer(
+        experiment(), corpus, out, progress=lambda **e: rows.append(e["row"]) if "row" in e else 0
+    )
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert all(row["x_realtime"] > 0 and np.isfinite(row["loss"]) for row in rows)
+    record = json.loads((out / "run.json").read_text())
+    assert record["seed"] == 1 and record["train_utterances"] == 6
+    assert set(record["data_sha256"]) == {"train.jsonl", "dev.jsonl", "features and labels"}
+    assert record["environment"]["tensorflow"] and record["commit"]
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert [row["loss"] for row in history] == [row["loss"] for row in rows]
+    assert (out / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert list((out / "tensorboard").iterdir())
+    recognizer = Recognizer.load(model)
+    assert recognizer.config.training["best"]["epoch"] in (1, 2)
+    assert "6 utterances" in (model / "README.md").read_text()
+    # Finished: the same command again trains nothing and leaves the same model.
+    weights = (model / "weights.npz").read_bytes()
+    train_recognizer(experiment(), corpus, out, say=lambda _: None)
+    assert (model / "weights.npz").read_bytes() == weights
+
+
+def test_texts_by_a_teacher_are_counted_apart(corpus: Path, tmp_path: Path) -> None:
+    """In the record and the card; a corpus without a teacher's texts says nothing of teachers."""
+    rows = read_manifest(corpus / "train.jsonl")
+    taught = [replace(u, teacher="whisper-base") if i < 2 else u for i, u in enumerate(rows)]
+    for name, utterances in (("plain", rows), ("taught", taught)):
+        write_manifest(corpus / "train.jsonl", utterances)
+        out = tmp_path / name
+        model = train_recognizer(experiment(epochs=1), corpus, out, say=lambda _: None)
+        record = json.loads((out / "run.json").read_text())
+        card = (model / "README.md").read_text()
+        if name == "plain":
+            assert "taught" not in record and "have texts by" not in card
+        else:
+            assert record["taught"]["whisper-base"]["utterances"] == 2
+            assert record["taught"]["whisper-base"]["hours"] == pytest.approx(1.2 / 3600)
+            said = "2 utterances of these manifests, 0.00 hours, have texts by whisper-base."
+            assert said in card
+
+
+def test_another_configuration_cannot_resume(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train_recognizer(experiment(), corpus, out, max_steps=1)
+    with pytest.raises(ConfigError, match="another configuration or other data"):
+        train_recognizer(experiment(learning_rate=1e-4), corpus, out, max_steps=1)
+    manifest = read_manifest(corpus / "train.jsonl")
+    write_manifest(corpus / "train.jsonl", manifest[:-1])
+    with pytest.raises(ConfigError, match="another configuration or other data"):
+        train_recognizer(experiment(), corpus, out, max_steps=1)
+
+
+def test_a_loss_that_is_not_finite_names_its_files(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asr.training.speech_dataset import SpeechDataset
+
+    original = SpeechDataset.example_features
+
+    def spoil(self: SpeechDataset, index: int, epoch: int) -> np.ndarray:
+        features = original(self, index, epoch)
+        stop = self.examples[index].utterance.path.name == "stop.wav"
+        return features * np.nan if stop else features
+
+    monkeypatch.setattr(SpeechDataset, "example_features", spoil)
+    with pytest.raises(TrainingError, match=r"not finite for \S*stop\.wav; the last") as caught:
+        train_recognizer(experiment(), corpus, tmp_path / "run")
+    assert "left.wav" not in str(caught.value)
+
+
+def test_a_run_may_end_before_its_schedule(corpus: Path, tmp_path: Path) -> None:
+    config = experiment(epochs=3, stop_epoch=1)
+    model = train_recognizer(config, corpus, tmp_path / "run")
+    rows = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    assert len(rows) == 1 and json.loads(rows[0])["learning_rate"] > 0
+    assert Recognizer.load(model).config.training["best"]["epoch"] == 1
+
+
+def test_patience_ends_a_run() -> None:
+    trainer = Trainer.__new__(Trainer)
+    trainer.config = experiment(patience=2).training
+    for errors, exhausted in (([], False), ([3, 2, 2.5], False), ([3, 2, 2.5, 2.1], True)):
+        trainer.history = [{"error": e} for e in errors]
+        assert trainer.exhausted is exhausted
+
+
+def test_a_run_that_gets_no_better_ends(corpus: Path, tmp_path: Path) -> None:
+    config = experiment(epochs=9, patience=2, learning_rate=1e-9, batch_size=6)
+    train_recognizer(config, corpus, tmp_path / "run")
+    rows = [json.loads(r) for r in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    # The first epoch was as good as the two after it.
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert len({row["error"] for row in rows}) == 1
+
+
+TWO_REPLICAS = """
+import sys
+from pathlib import Path
+import tensorflow as tf
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from asr.base import config
+from asr.training.trainer import train_recognizer
+train_recognizer.make_strategy = lambda name: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+corpus, out, settings = map(Path, sys.argv[1:])
+settings = config.load_yaml(train_recognizer.ExperimentConfig, settings)
+train_recognizer.train_recognizer(settings, corpus, out, max_steps=4)
+"""
+
+
+def test_two_replicas_take_the_steps_of_one(corpus: Path, tmp_path: Path) -> None:
+    """Unequal shares of a batch, and a gradient that is clipped."""
+    config = experiment(batch_size=5, clip_norm=0.5)
+    config = replace(config, acoustic=replace(config.acoustic, dropout=0.0))
+    train_recognizer(config, corpus, tmp_path / "one", max_steps=4)
+    mirrored = replace(config, training=replace(config.training, strategy="mirrored"))
+    settings = tmp_path / "two.yaml"
+    settings.write_text(yaml.safe_dump(to_dict(mirrored)))
+    command = [sys.executable, "-c", TWO_REPLICAS, corpus, tmp_path / "two", settings]
+    subprocess.run(command, check=True, capture_output=True)
+    expected, found = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_starts_where_float32_does(
+    corpus: Path, tmp_path: Path, precision: str
+) -> None:
+    first = {}
+    for name in ("float32", precision):
+        losses: list[float] = []
+        train_recognizer(
+            experiment(precision=name), corpus, tmp_path / name, max_steps=3,
+            progress=lambda losses=losses, **e: losses.append(e["loss"]),
+        )  # fmt: skip
+        first[name] = losses[0]
+        assert np.isfinite(losses).all()
+    assert first[precision] == pytest.approx(first["float32"], rel=0.05)
+
+
+def test_one_utterance_can_be_learnt(goforward: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    utterance = Utterance("go forward ten meters", 2.786, audio_filepath=goforward)
+    write_manifest(data / "train.jsonl", [utterance])
+    write_manifest(data / "dev.jsonl", [utterance])
+    # Ten times an epoch, so that little time goes into evaluating and saving.
+    config = experiment(epochs=8, batch_size=1, learning_rate=1e-2, average=0.5)
+    still = dict.fromkeys(("copies", "stretch", "warp", "frame_noise", "time_masks", "jitter"), 0)
+    config = replace(
+        config,
+        data=replace(config.data, repeat={"train.jsonl": 10}),
+        acoustic=replace(config.acoustic, units=32, layers=1, dropout=0.0),
+        augment=replace(config.augment, **still),
+    )
+    model = Recognizer.load(train_recognizer(config, data, tmp_path / "run"))
+    assert model.transcribe(goforward).text == "go forward ten meters"
+
+
+def test_starting_from_a_model_needs_the_same_shapes(
+    corpus: Path, tmp_path: Path, tiny: Recognizer
+) -> None:
+    tiny.save(tmp_path / "tiny", "")
+    config = replace(experiment(), initial_model=str(tmp_path / "tiny"))
+    with pytest.raises(ConfigError, match=r"initial_model: .* does not fit"):
+        train_recognizer(config, corpus, tmp_path / "run")
+
+
+def test_a_file_takes_the_shape_of_the_model_that_it_starts_from(
+    corpus: Path, tmp_path: Path, tiny: Recognizer
+) -> None:
+    tiny.save(tmp_path / "tiny", "")
+    file = tmp_path / "mine.yaml"
+    values = {
+        "name": "mine",
+        "initial_model": str(tmp_path / "tiny"),
+        "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
+        "acoustic": {"dropout": 0.1},
+    }
+    file.write_text(yaml.safe_dump(values | {"training": {"epochs": 1, "threads": 0}}))
+    acoustic = Recognizer.load(train_from_yaml(file, corpus, tmp_path / "run")).config.acoustic
+    assert acoustic == replace(tiny.config.acoustic, dropout=0.1)
+    # What the file says still counts, and what does not fit is named.
+    file.write_text(yaml.safe_dump(values | {"acoustic": {"units": 9}}))
+    with pytest.raises(ConfigError, match=r"initial_model: .* does not fit"):
+        train_from_yaml(file, corpus, tmp_path / "other")
