@@ -12,7 +12,7 @@ import numpy as np
 from asr import ctc
 from asr.audio.features import expand
 from asr.base.progress import spinner
-from asr.data.inputs import AudioLike, feature_blocks, name_of
+from asr.data.inputs import AudioLike, display_name, feature_blocks
 from asr.data.manifest import Utterance
 from asr.decoding import word_times
 from asr.decoding.confidence import Curve, load_calibration, word_confidence
@@ -172,7 +172,7 @@ class Recognizer:
         """
         for i, result in self._transcribe(audio, sample_rate, channel, progress):
             if isinstance(result, AsrError):
-                yield i, Failure(name_of(audio[i]) or f"input {i}", str(result))
+                yield i, Failure(display_name(audio[i]) or f"input {i}", str(result))
             else:
                 yield i, result
 
@@ -222,7 +222,7 @@ class Recognizer:
             TextError: the text is empty, has characters outside the alphabet, or is longer than
                 the recording can hold; the message has the recording's name.
         """
-        name = name_of(audio)
+        name = display_name(audio)
         labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
@@ -319,7 +319,7 @@ class Recognizer:
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._settle(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        return self.transcript_of(path, frames, duration, name_of(audio), recording.channel)
+        return self.transcript_of(path, frames, duration, display_name(audio), recording.channel)
 
     def _settle(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
         """Labels with the frames of logits that each lasts for, instead of its spike."""

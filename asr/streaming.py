@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from asr import ctc
-from asr.audio.features import Memory, MfccStream, differentiate, normalise
+from asr.audio.features import MfccStream, RecentMoments, differentiate, normalise
 from asr.audio.reading import MonoStream
 from asr.decoding.decoder import Decoder
 from asr.decoding.longform import CLEAR, SpeechDetector, Windowing, audible, runs
@@ -84,7 +84,7 @@ class Stream:
         self._static = self._fresh  # of these, what is still needed, from output frame _start on
         self._start = 0
         self._committed = 0
-        self._before = Memory(config.features)
+        self._before = RecentMoments(config.features)
         self._shown = ""
         self._open = False  # something is final since the last pause
 

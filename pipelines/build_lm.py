@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from asr.base.provenance import git_commit, this_command
-from asr.data.prose import HeldOut, gather
+from asr.data.prose import HeldOut, collect_sentences
 from asr.decoding.decoder import LmRecord
 from asr.language.kneser_ney import estimate, read_counts
 from asr.language.ngram import write_arpa
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--prune", default="1,1,2", help="as in asr lm train")
     a = parser.parse_args()
     commit = git_commit()
-    text, sources = gather(a.cache, HeldOut.read(a.held_out))
+    text, sources = collect_sentences(a.cache, HeldOut.read(a.held_out))
     model = estimate(text, a.order, read_counts(a.prune))
     # Two digits: no decision hangs on what rounding changes, and the file is half as large.
     write_arpa(model, a.out, digits=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 from zlib import crc32
 
 from asr.base.files import atomic_write
-from asr.data.prose import HeldOut, gather
+from asr.data.prose import HeldOut, collect_sentences
 
 PERCENT = {"test": (0, 1), "dev": (1, 2), "train": (2, 100)}
 
@@ -20,7 +20,7 @@ def main() -> None:
                         help="manifests whose sentences are left out")  # fmt: skip
     parser.add_argument("--cache", type=Path, default=Path("data/prose"), help="downloads")
     a = parser.parse_args()
-    text, _ = gather(a.cache, HeldOut.read(a.held_out))
+    text, _ = collect_sentences(a.cache, HeldOut.read(a.held_out))
     lines = [" ".join(words) for words in text]
     for split, (first, last) in PERCENT.items():
         # By its words: a sentence that stands twice is in one split only.

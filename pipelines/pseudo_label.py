@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from asr.data.inputs import gather
+from asr.data.inputs import find_recordings
 from asr.data.manifest import write_manifest
 from asr.decoding.decoder import Decoding
 from asr.errors import AsrError
@@ -24,7 +24,7 @@ def main() -> None:
     add("--most-cer", type=float, default=0.5, help="of model and teacher; default: 0.5")
     add("--out", type=Path, required=True, help="manifest to write")
     a = parser.parse_args()
-    recordings, failures = gather(a.recordings)
+    recordings, failures = find_recordings(a.recordings)
     try:
         model = load_recognizer(a.model, Decoding(lm=a.lm))
         kept, more = label(model, recordings, a.teacher, a.share, a.most_cer)

@@ -17,7 +17,8 @@ from typing import Any
 
 from asr.audio.reading import read_audio
 from asr.batch.transcribe_files import Batch, transcribe_files
-from asr.batch.workers import Transcriber, file_of
+from asr.batch.workers import Transcriber
+from asr.data.inputs import recording_path
 from asr.errors import AsrError, ModelError
 from asr.results import Failure, Transcript
 
@@ -35,9 +36,9 @@ class FakeRecognizer:
         channel: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | Failure]]:
-        company = float(len(audio)) + sum(len(str(file_of(a))) for a in audio)
+        company = float(len(audio)) + sum(len(str(recording_path(a))) for a in audio)
         for i in reversed(range(len(audio))):
-            path = file_of(audio[i])
+            path = recording_path(audio[i])
             if self.log is not None:
                 with self.log.open("a") as file:
                     file.write(json.dumps(str(path)) + "\n")

@@ -60,11 +60,11 @@ def test_any_pieces_give_the_same_samples_and_features(
 def test_moments_of_two_parts_are_those_of_both() -> None:
     features = np.random.default_rng(0).normal(3, 2, (300, 4)).astype(np.float32)
     features[100:] += 5
-    joined = Moments.of(features[:100]).joined(Moments.of(features[100:]))
+    combined = Moments.of(features[:100]).combined(Moments.of(features[100:]))
     both = Moments.of(features)
-    assert joined.count == both.count == 300
-    np.testing.assert_allclose(joined.mean, both.mean, rtol=1e-5)
-    np.testing.assert_allclose(joined.std, both.std, rtol=1e-5)
+    assert combined.count == both.count == 300
+    np.testing.assert_allclose(combined.mean, both.mean, rtol=1e-5)
+    np.testing.assert_allclose(combined.std, both.std, rtol=1e-5)
     config = FeatureConfig()
     alone = normalise(features, config)[:100]
     np.testing.assert_allclose(

@@ -1,6 +1,6 @@
 """Augmentation: what a recording might also have sounded like.
 
-Two kinds. `perturb` changes samples (speed, noise, gain, telephone band). `Warper` changes static
+Two kinds. `perturb` changes samples (speed, noise, gain, telephone band). `CepstralAugmenter` changes static
 cepstra, so it is cheap enough to be new in every epoch and also serves corpora that come as
 features only: the cosine transform is linear, hence its pseudo-inverse gives a smooth log-mel
 spectrum that can be warped, masked, band-limited and made noisy, and transformed back.
@@ -109,7 +109,7 @@ def telephone(samples: np.ndarray, sample_rate: int, companding: bool) -> np.nda
     return resample(narrow.astype(np.float32), 8000, sample_rate)
 
 
-class Warper:
+class CepstralAugmenter:
     """Random changes to static cepstra, in the smooth log-mel domain behind them."""
 
     def __init__(self, features: FeatureConfig, config: AugmentConfig) -> None:

@@ -24,7 +24,7 @@ STD_FLOOR = 1e-3
 """Silence has no variance: below this it is left small instead of being blown up."""
 
 
-DEAD = 10.0
+DIGITAL_SILENCE_NATS = 10.0
 """Nats of the first cepstrum below speech where nothing was recorded, as between joined files. Even
 a little of such silence beside speech would spoil the normalisation, and it is no background."""
 
@@ -221,7 +221,7 @@ class Moments:
         mean = features.mean(axis=0, dtype=np.float64)
         return cls(len(features), mean, (features - mean).std(axis=0))
 
-    def joined(self, other: Moments) -> Moments:
+    def combined(self, other: Moments) -> Moments:
         """Of both together (Chan, Golub & LeVeque, 1983)."""
         count = self.count + other.count
         share = other.count / count
@@ -230,7 +230,7 @@ class Moments:
         return Moments(count, self.mean + share * shift, np.sqrt(variance))
 
 
-class Memory:
+class RecentMoments:
     """Moments of what was heard before, which count in the normalisation of what follows: a few
     seconds say little of a voice and a room by themselves."""
 
@@ -244,7 +244,7 @@ class Memory:
         """Take float32 [frames, dimension]; the last ones count most."""
         moments = Moments.of(features)
         if self.moments is not None:
-            moments = moments.joined(self.moments)
+            moments = moments.combined(self.moments)
         self.moments = replace(moments, count=min(moments.count, self._limit))
 
 
@@ -267,7 +267,7 @@ def normalise(
         return features
     moments = Moments.of(features)
     if before is not None:
-        moments = moments.joined(before)
+        moments = moments.combined(before)
     features = features - moments.mean
     if config.normalise == "mean_variance":
         features = features / np.maximum(moments.std, STD_FLOOR)

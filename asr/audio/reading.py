@@ -111,14 +111,14 @@ def read_blocks(
         yield mono.finish()
 
 
-def prepare(
+def to_mono(
     samples: np.ndarray, source_rate: int, target_rate: int, channel: int | None, name: str
 ) -> np.ndarray:
-    """Samples of any rate as mono float32 [samples] at `target_rate`; see `prepare_blocks`."""
-    return np.concatenate(list(prepare_blocks(samples, source_rate, target_rate, channel, name)))
+    """Samples of any rate as mono float32 [samples] at `target_rate`; see `to_mono_blocks`."""
+    return np.concatenate(list(to_mono_blocks(samples, source_rate, target_rate, channel, name)))
 
 
-def prepare_blocks(
+def to_mono_blocks(
     samples: np.ndarray, source_rate: int, target_rate: int, channel: int | None, name: str
 ) -> Iterator[np.ndarray]:
     """Check samples [n] or [n, channels] and give them as `read_blocks` does.

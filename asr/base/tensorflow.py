@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from asr.base.garbage import uncollected
+from asr.base.garbage import garbage_collection_paused
 
 __all__ = ["keras", "tf"]
 
@@ -29,7 +29,7 @@ def _silent_stderr() -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silent_stderr(), uncollected():
+with _silent_stderr(), garbage_collection_paused():
     import keras
     import tensorflow as tf
 

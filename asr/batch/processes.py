@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from asr.base.garbage import uncollected
+from asr.base.garbage import garbage_collection_paused
 from asr.errors import WorkerError
 
 PRELOADED = ("asr.networks.onnx_model", "asr.recognizer", "asr.batch.workers")
@@ -96,7 +96,7 @@ def _start(count: int) -> tuple[Connection, BaseProcess]:
 
 def _wait(connection: Connection, threads: int) -> None:
     """A worker process: imports what a batch takes, and then does the work that it is told."""
-    with uncollected():
+    with garbage_collection_paused():
         for module in PRELOADED:
             import_module(module)
 

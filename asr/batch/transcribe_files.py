@@ -27,11 +27,17 @@ from asr.batch.outputs import (
     writing,
 )
 from asr.batch.workers import Job, Outcome, Transcriber, make_jobs, run_workers
-from asr.data.inputs import Recording, file_of, gather, measure, missing
+from asr.data.inputs import (
+    RecordingRef,
+    duration_and_channels,
+    find_recordings,
+    missing_file,
+    recording_path,
+)
 from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.formats.subtitles import Captions
 from asr.formats.writers import find_writer, several
-from asr.models import WRITTEN, find_model
+from asr.models import NUMBER_WRITER, find_model
 from asr.networks.model_directory import CALIBRATION_FILE
 from asr.results import Failure, Transcript, in_order
 
@@ -173,12 +179,12 @@ class _Run:
 
     def all(self, paths: Sequence[str], stopper: Stopper) -> None:
         batch = self.batch
-        recordings, failures = gather(paths)
+        recordings, failures = find_recordings(paths)
         # Not in the list from which results have their names: a typo would change all of them.
-        failures += [missing(r) for r in recordings if not file_of(r).exists()]
-        recordings = [r for r in recordings if file_of(r).exists()]
+        failures += [missing_file(r) for r in recordings if not recording_path(r).exists()]
+        recordings = [r for r in recordings if recording_path(r).exists()]
         self.totals.recordings = len(recordings) + len(failures)
-        measured = [measure(recording) for recording in recordings]
+        measured = [duration_and_channels(recording) for recording in recordings]
         jobs = make_jobs((r, seconds) for r, (seconds, _) in zip(recordings, measured, strict=True))
         results = sum(
             channels if batch.transcriber.split_channels else 1 for _, channels in measured
@@ -225,12 +231,12 @@ class _Run:
         self,
         folder: Path,
         paths: Sequence[str],
-        recordings: Sequence[Recording],
+        recordings: Sequence[RecordingRef],
         measured: Sequence[tuple[float, int]],
     ) -> Folder | None:
         if not recordings:
             return None
-        files = [file_of(recording) for recording in recordings]
+        files = [recording_path(recording) for recording in recordings]
         how = self.batch.transcriber
         model, rnn_lm = find_model(how.model), how.decoding.rnn_lm
         key = settings_key(
@@ -243,7 +249,7 @@ class _Run:
                 "runtime": "server" if how.server else how.runtime,
                 "channel": how.channel,
                 "split_channels": how.split_channels,
-                "written": how.written and find_model(WRITTEN) / "model.json",
+                "written": how.written and find_model(NUMBER_WRITER) / "model.json",
                 "format": self.batch.format,
                 "captions": self.batch.captions,
             }

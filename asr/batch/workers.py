@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from asr.audio.reading import probe
 from asr.batch.ledger import digest
 from asr.batch.processes import end, end_ahead, take
-from asr.data.inputs import Recording, file_of
+from asr.data.inputs import RecordingRef, recording_path
 from asr.data.manifest import Utterance
 from asr.decoding.decoder import Decoding
 from asr.errors import AsrError, AudioError, ConfigError, ServerError, WorkerError
@@ -38,7 +38,7 @@ class Job:
     `retried` after a worker died of the recordings: if it happens again, they have failed.
     """
 
-    recordings: tuple[tuple[int, Recording], ...]
+    recordings: tuple[tuple[int, RecordingRef], ...]
     retried: bool = False
 
 
@@ -120,14 +120,14 @@ class Transcriber:
         except Exception as error:
             if len(job.recordings) == 1:
                 ((index, recording),) = job.recordings
-                return [Outcome(index, (unexpected(str(file_of(recording)), error),))]
+                return [Outcome(index, (unexpected(str(recording_path(recording)), error),))]
         alone = (Job((recording,)) for recording in job.recordings)
         return [self.transcribe(recognizer, one, progress)[0] for one in alone]
 
     def _together(
         self, recognizer: Recognizer, job: Job, progress: Callable[[float], object] | None
     ) -> list[Outcome]:
-        digests = [digest(file_of(r)) if self.digests else "" for _, r in job.recordings]
+        digests = [digest(recording_path(r)) if self.digests else "" for _, r in job.recordings]
         channels = [self._channels(recording) for _, recording in job.recordings]
         results: list[dict[int | None, Transcript | Failure]] = [{} for _ in channels]
         for channel in dict.fromkeys(c for of_one in channels for c in of_one):
@@ -143,13 +143,13 @@ class Transcriber:
             )
         ]
 
-    def _channels(self, recording: Recording) -> list[int | None]:
+    def _channels(self, recording: RecordingRef) -> list[int | None]:
         if not self.split_channels:
             return [self.channel]
         if isinstance(recording, Utterance) and recording.audio_filepath is None:
             return [None]  # features have no channels
         try:
-            return [*range(probe(file_of(recording)).channels)]
+            return [*range(probe(recording_path(recording)).channels)]
         except AudioError:
             return [0]  # and reading it says what is wrong
 
@@ -174,10 +174,10 @@ def unexpected(name: str, error: Exception) -> Failure:
     )
 
 
-def make_jobs(recordings: Iterable[tuple[Recording, float]]) -> list[Job]:
+def make_jobs(recordings: Iterable[tuple[RecordingRef, float]]) -> list[Job]:
     """Put (recording, seconds) pairs together in their order. A pure function of its argument:
     what is resumed is computed in the same company, and so to the same bits."""
-    jobs: list[list[tuple[int, Recording]]] = []
+    jobs: list[list[tuple[int, RecordingRef]]] = []
     total = 0.0
     for index, (recording, seconds) in enumerate(recordings):
         if not jobs or len(jobs[-1]) == JOB_FILES or total + seconds > JOB_SECONDS:
@@ -266,7 +266,7 @@ def _take_back(job: Job, process: BaseProcess, queue: deque[Job]) -> list[Outcom
         queue.extendleft(Job((recording,), retried=True) for recording in reversed(job.recordings))
         return []
     ((index, recording),) = job.recordings
-    name = str(file_of(recording))
+    name = str(recording_path(recording))
     return [
         Outcome(index, (Failure(name, f"{name}: two worker processes died of it, the second by "
                                       f"{_death(process)}; not enough memory?"),))

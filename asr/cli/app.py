@@ -302,7 +302,7 @@ def data_check(
 ) -> None:
     """Validate manifests and print their statistics; errors end with exit status 1."""
     from asr.audio.features import FeatureConfig
-    from asr.data.manifest_check import check
+    from asr.data.manifest_check import check_manifests
     from asr.evaluation.report import check_text
     from asr.text.tokenizers import Tokenizer, TokenizerConfig
 
@@ -313,7 +313,7 @@ def data_check(
         _, config = read_model(model)
         features, tokenizer = config.features, Tokenizer(config.tokenizer)
         stride = config.acoustic.stride
-    report = check(
+    report = check_manifests(
         manifests,
         tokenizer.encode,
         lambda seconds: int(seconds * features.frames_per_second) // stride,

@@ -11,23 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from asr.audio.features import FeatureConfig, MfccStream, load_features
-from asr.audio.reading import find_audio, prepare_blocks, probe, read_blocks
+from asr.audio.reading import find_audio, probe, read_blocks, to_mono_blocks
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AsrError, AudioError
 from asr.results import Failure
 
-Recording = str | Path | Utterance
+RecordingRef = str | Path | Utterance
 AudioLike = str | PathLike[str] | np.ndarray | Utterance
 """A recording, or samples ([n] or [n, channels] in −1…1)."""
 
 
-def gather(paths: Iterable[str]) -> tuple[list[Recording], list[Failure]]:
+def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Failure]]:
     """What the arguments of `asr transcribe` name: files, folders, globs, manifests, - for stdin.
 
     A list on stdin has a name a line, or names that end in NUL, as `find -print0` writes them.
     What names nothing is a `Failure`, so that it cannot stop the others.
     """
-    found: list[Recording] = []
+    found: list[RecordingRef] = []
     failures: list[Failure] = []
     for item in paths:
         try:
@@ -47,23 +47,23 @@ def gather(paths: Iterable[str]) -> tuple[list[Recording], list[Failure]]:
     return found, failures
 
 
-def file_of(recording: Recording) -> Path:
+def recording_path(recording: RecordingRef) -> Path:
     """The file that holds a recording or its features."""
     return recording.path if isinstance(recording, Utterance) else Path(recording)
 
 
-def missing(recording: Recording) -> Failure:
+def missing_file(recording: RecordingRef) -> Failure:
     """What a recording is that does not exist."""
-    name = str(file_of(recording))
+    name = str(recording_path(recording))
     return Failure(name, f"{name}: no such file")
 
 
-def measure(recording: Recording) -> tuple[float, int]:
+def duration_and_channels(recording: RecordingRef) -> tuple[float, int]:
     """Seconds and channels, by the header; what cannot be read will say so in its turn."""
     if isinstance(recording, Utterance) and recording.audio_filepath is None:
         return recording.duration, 1
     try:
-        info = probe(file_of(recording))
+        info = probe(recording_path(recording))
     except AudioError:
         return 0.0, 1
     return info.duration, info.channels
@@ -82,7 +82,7 @@ def feature_blocks(
         return
     if isinstance(audio, np.ndarray):
         name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
-        blocks = prepare_blocks(audio, rate, config.sample_rate, channel, name)
+        blocks = to_mono_blocks(audio, rate, config.sample_rate, channel, name)
     else:
         path = audio.audio_filepath if isinstance(audio, Utterance) else Path(audio)
         assert path is not None
@@ -93,7 +93,7 @@ def feature_blocks(
     stream.check_length(name)
 
 
-def name_of(audio: AudioLike) -> str | None:
+def display_name(audio: AudioLike) -> str | None:
     """What a recording is called in results; None for samples."""
     if isinstance(audio, np.ndarray):
         return None

@@ -19,7 +19,7 @@ DURATION_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
-class Finding:
+class ManifestFinding:
     """Something to look at: an error makes an utterance useless, a warning a result doubtful."""
 
     level: Literal["error", "warning"]
@@ -28,7 +28,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class ManifestStatistics:
     """Of one manifest; `shortest`, `median` and `longest` are seconds."""
 
     utterances: int
@@ -42,16 +42,16 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Report:
-    statistics: dict[Path, Statistics]
-    findings: tuple[Finding, ...]
+class ManifestReport:
+    statistics: dict[Path, ManifestStatistics]
+    findings: tuple[ManifestFinding, ...]
 
 
-def check(
+def check_manifests(
     paths: Sequence[Path],
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[float], int],
-) -> Report:
+) -> ManifestReport:
     """Check manifests one by one, and for what they share.
 
     Args:
@@ -62,7 +62,7 @@ def check(
         ManifestError: a manifest cannot be read, or has a broken line.
     """
     manifests = {path: read_manifest(path) for path in paths}
-    findings: list[Finding] = []
+    findings: list[ManifestFinding] = []
     for path, utterances in manifests.items():
         for utterance in utterances:
             findings += _file_findings(utterance)
@@ -71,22 +71,22 @@ def check(
     findings += _leaks(manifests, "file", lambda u: str(u.path.resolve()))
     findings += _leaks(manifests, "sentence", lambda u: u.text.lower())
     findings += _leaks(manifests, "speaker", lambda u: u.speaker)
-    return Report({path: _statistics(u) for path, u in manifests.items()}, tuple(findings))
+    return ManifestReport({path: _statistics(u) for path, u in manifests.items()}, tuple(findings))
 
 
-def _file_findings(utterance: Utterance) -> list[Finding]:
+def _file_findings(utterance: Utterance) -> list[ManifestFinding]:
     where = str(utterance.path)
     if utterance.audio_filepath is None:
         if utterance.path.is_file() and utterance.path.stat().st_size > 4:
             return []
-        return [Finding("error", where, "feature file is missing or empty")]
+        return [ManifestFinding("error", where, "feature file is missing or empty")]
     try:
         duration = probe(utterance.audio_filepath).duration
     except AudioError as error:
-        return [Finding("error", where, str(error).removeprefix(f"{where}: "))]
+        return [ManifestFinding("error", where, str(error).removeprefix(f"{where}: "))]
     if abs(duration - utterance.duration) > DURATION_TOLERANCE:
         message = f"manifest says {utterance.duration:.2f} s, its header {duration:.2f} s"
-        return [Finding("error", where, message)]
+        return [ManifestFinding("error", where, message)]
     return []
 
 
@@ -94,27 +94,27 @@ def _text_findings(
     utterance: Utterance,
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[float], int],
-) -> list[Finding]:
+) -> list[ManifestFinding]:
     where = str(utterance.path)
     try:
         labels = encode(utterance.text)
     except TextError as error:
-        return [Finding("error", where, str(error).removeprefix("text: "))]
+        return [ManifestFinding("error", where, str(error).removeprefix("text: "))]
     if not labels:
-        return [Finding("error", where, "no text is left after normalising")]
+        return [ManifestFinding("error", where, "no text is left after normalising")]
     available, needed = frames(utterance.duration), frames_needed(labels)
     if available < needed:
         message = f"{available} frames, its {len(labels)} labels need {needed}"
-        return [Finding("error", where, message)]
+        return [ManifestFinding("error", where, message)]
     return []
 
 
-def _repeated(path: Path, utterances: Sequence[Utterance]) -> list[Finding]:
+def _repeated(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:
     seen: dict[Path, int] = defaultdict(int)
     for utterance in utterances:
         seen[utterance.path.resolve()] += 1
     return [
-        Finding("error", str(path), f"{file} stands {count} times")
+        ManifestFinding("error", str(path), f"{file} stands {count} times")
         for file, count in seen.items()
         if count > 1
     ]
@@ -122,7 +122,7 @@ def _repeated(path: Path, utterances: Sequence[Utterance]) -> list[Finding]:
 
 def _leaks(
     manifests: dict[Path, list[Utterance]], what: str, key: Callable[[Utterance], str | None]
-) -> list[Finding]:
+) -> list[ManifestFinding]:
     keys = {p: {k for u in us if (k := key(u)) is not None} for p, us in manifests.items()}
     paths = list(keys)
     findings = []
@@ -130,13 +130,13 @@ def _leaks(
         for b in paths[i + 1 :]:
             if shared := sorted(keys[a] & keys[b]):
                 message = f"{len(shared)} {what}(s) in both, such as {shared[0]!r}"
-                findings.append(Finding("warning", f"{a} and {b}", message))
+                findings.append(ManifestFinding("warning", f"{a} and {b}", message))
     return findings
 
 
-def _statistics(utterances: Sequence[Utterance]) -> Statistics:
+def _statistics(utterances: Sequence[Utterance]) -> ManifestStatistics:
     durations = [u.duration for u in utterances]
-    return Statistics(
+    return ManifestStatistics(
         utterances=len(utterances),
         hours=sum(durations) / 3600,
         speakers=len({u.speaker for u in utterances if u.speaker is not None}),

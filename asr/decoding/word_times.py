@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from asr import ctc
-from asr.audio.features import DEAD
+from asr.audio.features import DIGITAL_SILENCE_NATS
 
 QUIET = 0.2
 """Of the way from low to high energy: below is no speech."""
@@ -72,7 +72,7 @@ def settle(
         near = np.concatenate([energy[max(0, left - around) : min(left + around, middle)],
                                energy[max(middle, right - around) : right + around]])  # fmt: skip
         high = np.percentile(near, HIGH)
-        low = np.percentile(near[near >= high - DEAD], LOW)
+        low = np.percentile(near[near >= high - DIGITAL_SILENCE_NATS], LOW)
         quiet = energy[left:right] < low + QUIET * (high - low)
         if 0 < i < len(spans) and length <= 2 * reach:
             begin, end = _longest_run(quiet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asr.data.manifest_check import Report
+from asr.data.manifest_check import ManifestReport
 from asr.evaluation.error_rates import Evaluation
 
 
@@ -32,7 +32,7 @@ def evaluation_text(result: Evaluation, worst: int) -> str:
     return "\n".join(lines)
 
 
-def check_text(report: Report) -> str:
+def check_text(report: ManifestReport) -> str:
     """Statistics of each manifest, then all findings."""
     lines = []
     for path, s in report.statistics.items():

@@ -15,7 +15,7 @@ from functools import cache
 from asr.errors import ConfigError
 from asr.inverse_normalisation.spans import spans, tokens_of
 from asr.inverse_normalisation.spoken_forms import Piece, align
-from asr.models import WRITTEN
+from asr.models import NUMBER_WRITER
 from asr.networks.model_directory import read_model
 from asr.results import Transcript, Word
 
@@ -106,7 +106,7 @@ class Writer:
 
 
 @cache
-def load_writer(model: str = WRITTEN) -> Writer:
+def load_writer(model: str = NUMBER_WRITER) -> Writer:
     """A writer with a converter by shipped name or directory, loaded once.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from asr.errors import ModelError
 
 MODELS = Path(__file__).parent
-WRITTEN = "en-written"
+NUMBER_WRITER = "en-written"
 """What `asr transcribe --written` writes numbers by."""
 
 

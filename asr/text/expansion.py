@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from num2words import num2words
 
-LETTER = 0xE000
+LETTER_NAME_OFFSET = 0xE000
 """A letter that is to be said by its name is moved on by this much, to where Unicode has nothing:
 "a" is a word."""
 
@@ -52,7 +52,7 @@ _CARDINAL = r"World War|War|Chapter|Part|Volume|Act|Scene|Phase|Type|Book|Sectio
 _ROMAN = r"(?:X{0,2}(?:IX|IV|V?I{1,3}|VI{0,3})|X{1,2})"
 
 
-def written_out(text: str, known: Collection[str] = ()) -> str:
+def expand_written_forms(text: str, known: Collection[str] = ()) -> str:
     """All that this module knows, in words; capitals and punctuation stay where they are.
 
     Args:
@@ -205,7 +205,9 @@ def _letters(text: str, known: Collection[str]) -> str:
     """What is said letter by letter: U.S.A., BBC, a.m., and initials."""
 
     def spelled(letters: str) -> str:
-        return " ".join(chr(ord(c) + LETTER) for c in letters.lower() if "a" <= c <= "z")
+        return " ".join(
+            chr(ord(c) + LETTER_NAME_OFFSET) for c in letters.lower() if "a" <= c <= "z"
+        )
 
     text = re.sub(
         r"\b(?:[A-Za-z]\.){2,}",

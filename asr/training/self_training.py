@@ -17,7 +17,7 @@ import numpy as np
 
 from asr.audio.reading import read_audio
 from asr.base.progress import track
-from asr.data.inputs import Recording, file_of
+from asr.data.inputs import RecordingRef, recording_path
 from asr.data.manifest import Utterance
 from asr.errors import AudioError, ConfigError
 from asr.evaluation.whisper import Heard, Whisper, ways_to_say
@@ -39,7 +39,7 @@ LONGEST = 20.0
 
 def label(
     recognizer: Recognizer,
-    recordings: Sequence[Recording],
+    recordings: Sequence[RecordingRef],
     teacher: str | None = None,
     share: float = 0.5,
     most_cer: float = 0.5,
@@ -63,7 +63,7 @@ def label(
 
 
 def pseudo_labels(
-    recognizer: Recognizer, recordings: Sequence[Recording], share: float
+    recognizer: Recognizer, recordings: Sequence[RecordingRef], share: float
 ) -> tuple[list[Utterance], list[Failure]]:
     """Transcribe recordings, and keep the surest.
 
@@ -94,7 +94,7 @@ def pseudo_labels(
 def teacher_labels(
     teacher: Teacher,
     recognizer: Recognizer,
-    recordings: Sequence[Recording],
+    recordings: Sequence[RecordingRef],
     least_log_probability: float = -0.6,
     most_cer: float = 0.5,
 ) -> tuple[list[Utterance], list[Failure]]:
@@ -120,9 +120,9 @@ def teacher_labels(
         try:
             if isinstance(recording, Utterance) and recording.audio_filepath is None:
                 raise AudioError(f"{recording.path}: a teacher needs audio, not features")
-            heard = teacher.hear(read_audio(file_of(recording)))
+            heard = teacher.hear(read_audio(recording_path(recording)))
         except AudioError as error:
-            failures.append(Failure(str(file_of(recording)), str(error)))
+            failures.append(Failure(str(recording_path(recording)), str(error)))
             continue
         ways = [way for way in ways_to_say(heard.text) if way]
         if not ways or heard.log_probability < least_log_probability:
@@ -135,8 +135,8 @@ def teacher_labels(
 
 
 def _heard(
-    recognizer: Recognizer, recordings: Sequence[Recording], failures: list[Failure]
-) -> Iterator[tuple[Recording, Transcript]]:
+    recognizer: Recognizer, recordings: Sequence[RecordingRef], failures: list[Failure]
+) -> Iterator[tuple[RecordingRef, Transcript]]:
     """Recordings in which words are heard; `failures` gets what cannot be used, and why."""
     each = recognizer.transcribe_each(recordings)
     results = in_order(track(each, len(recordings), "transcribing"))
@@ -145,12 +145,14 @@ def _heard(
             failures.append(result)
         elif result.duration > LONGEST:
             what = f"{result.duration:.0f} s are too long for an utterance: cut it first"
-            failures.append(Failure(str(file_of(recording)), f"{file_of(recording)}: {what}"))
+            failures.append(
+                Failure(str(recording_path(recording)), f"{recording_path(recording)}: {what}")
+            )
         elif result.words:
             yield recording, result
 
 
-def _utterance(recording: Recording, heard: Transcript) -> Utterance:
+def _utterance(recording: RecordingRef, heard: Transcript) -> Utterance:
     if isinstance(recording, Utterance):
         return replace(recording, text=heard.text)
     return Utterance(heard.text, heard.duration, audio_filepath=Path(recording))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr import ctc
-from asr.audio.augmentation import AugmentConfig, Warper, perturb
+from asr.audio.augmentation import AugmentConfig, CepstralAugmenter, perturb
 from asr.audio.feature_cache import FeatureCache
 from asr.audio.features import FeatureConfig, expand, load_features, mfcc
 from asr.audio.reading import read_audio
@@ -102,7 +102,7 @@ class SpeechDataset:
         self.epoch_hours, self.balance = epoch_hours, balance
         self.space, self.phones = tokenizer.space, phones
         self.augment, self.seed = augment, seed
-        self.warper = Warper(features, augment) if augment else None
+        self.warper = CepstralAugmenter(features, augment) if augment else None
         self.examples: list[Example] = []
         self._cache: dict[tuple[int, int], np.ndarray] = {}
         self._recordings = FeatureCache(cache, features)

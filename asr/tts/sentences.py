@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from asr.errors import TextError
 from asr.pronunciation.pronouncer import Pronouncer, spell
-from asr.text.expansion import LETTER, written_out
+from asr.text.expansion import LETTER_NAME_OFFSET, expand_written_forms
 from asr.text.normalisers import spell_out
 from asr.text.phones import PHONES
 
@@ -80,7 +80,7 @@ def sentences(text: str, pronounce: Pronouncer) -> Iterator[Sentence]:
     """
     pending: list[str] = []
     held: Sentence | None = None
-    written = written_out(_clean(text), pronounce.lexicon)
+    written = expand_written_forms(_clean(text), pronounce.lexicon)
     # A small letter goes on with the sentence: "p. 45 and", "he said so! and left".
     for piece in re.split(r"(?<=[.?!…])[\"'”’)\]]*\s+(?![a-z])|\n\s*\n", written):
         symbols, words, warnings = _symbols(spell_out(piece), pronounce)
@@ -141,7 +141,7 @@ def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[Word], 
                 symbols.append(_PAUSE[token])
             continue
         if "\ue061" <= token <= "\ue07a":
-            letter = chr(ord(token) - LETTER)
+            letter = chr(ord(token) - LETTER_NAME_OFFSET)
             _add(letter, spell(letter), symbols, words)
             continue
         said = token if token in pronounce.lexicon else token.strip("'")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from asr.audio.augmentation import (
     AugmentConfig,
-    Warper,
+    CepstralAugmenter,
     add_noise,
     perturb,
     reverberate,
@@ -69,8 +69,10 @@ def test_speed_changes_duration_and_pitch() -> None:
 def test_warper_changes_what_it_is_asked_to() -> None:
     static = load_features(FIXTURES / "goforward.mfc", FEATURES)
     rng = np.random.default_rng(0)
-    np.testing.assert_allclose(Warper(FEATURES, NO_AUGMENTATION)(static, rng), static, atol=1e-5)
-    masked = Warper(FEATURES, only(time_masks=1, time_mask_frames=40))(
+    np.testing.assert_allclose(
+        CepstralAugmenter(FEATURES, NO_AUGMENTATION)(static, rng), static, atol=1e-5
+    )
+    masked = CepstralAugmenter(FEATURES, only(time_masks=1, time_mask_frames=40))(
         static, np.random.default_rng(1)
     )
     changed = np.abs(masked - static).max(axis=1) > 1e-3
@@ -78,7 +80,7 @@ def test_warper_changes_what_it_is_asked_to() -> None:
     assert np.flatnonzero(changed).tolist() == list(
         range(changed.argmax(), changed.argmax() + changed.sum())
     )
-    narrow = Warper(FEATURES, only(band_limit=1.0))(static, rng)
+    narrow = CepstralAugmenter(FEATURES, only(band_limit=1.0))(static, rng)
     assert narrow[:, 0].mean() < static[:, 0].mean() - 1
 
 
@@ -120,7 +122,7 @@ def test_the_same_seed_makes_the_same_version() -> None:
 
 def test_a_factor_of_one_is_the_identity() -> None:
     static = load_features(FIXTURES / "goforward.mfc", FEATURES)
-    warper = Warper(FEATURES, NO_AUGMENTATION)
+    warper = CepstralAugmenter(FEATURES, NO_AUGMENTATION)
     energies = static @ warper.inverse
     np.testing.assert_allclose(warper._vocal_tract(energies, 1.0), energies, atol=1e-6)
     np.testing.assert_array_equal(stretch(static, 1.0), static)
@@ -128,7 +130,7 @@ def test_a_factor_of_one_is_the_identity() -> None:
 
 
 def test_a_warped_vocal_tract_moves_a_peak() -> None:
-    warper = Warper(FEATURES, NO_AUGMENTATION)
+    warper = CepstralAugmenter(FEATURES, NO_AUGMENTATION)
     peak = np.exp(-(((warper.centres - 1500) / 200) ** 2))[None]
     for factor in (0.9, 1.1):
         moved = warper._vocal_tract(peak, factor)[0]
@@ -142,7 +144,9 @@ def test_a_warped_vocal_tract_moves_a_peak() -> None:
 @pytest.mark.parametrize("frames", [1, 2, 3, 7])
 def test_short_utterances_survive(frames: int) -> None:
     static = load_features(FIXTURES / "goforward.mfc", FEATURES)[:frames]
-    warper = Warper(FEATURES, AugmentConfig(band_limit=0.5, frame_noise=0.9, time_masks=4))
+    warper = CepstralAugmenter(
+        FEATURES, AugmentConfig(band_limit=0.5, frame_noise=0.9, time_masks=4)
+    )
     for seed in range(50):
         warped = warper(static, np.random.default_rng(seed))
         assert np.isfinite(warped).all() and warped.dtype == np.float32

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import zoo
 
-from asr.audio.reading import find_audio, prepare, probe, read_audio, read_blocks, resample
+from asr.audio.reading import find_audio, probe, read_audio, read_blocks, resample, to_mono
 from asr.errors import AudioError
 
 
@@ -49,22 +49,22 @@ def test_resampling_keeps_frequency_and_amplitude() -> None:
 def test_channels_are_mixed_or_picked() -> None:
     left, right = np.full(1600, 0.2), np.full(1600, -0.6)
     both = np.stack([left, right], axis=1)
-    np.testing.assert_allclose(prepare(both, 16_000, 16_000, None, "x"), -0.2, atol=1e-6)
-    np.testing.assert_allclose(prepare(both, 16_000, 16_000, 1, "x"), -0.6, atol=1e-6)
+    np.testing.assert_allclose(to_mono(both, 16_000, 16_000, None, "x"), -0.2, atol=1e-6)
+    np.testing.assert_allclose(to_mono(both, 16_000, 16_000, 1, "x"), -0.6, atol=1e-6)
     with pytest.raises(AudioError, match=r"call\.wav: no channel 2: it has 2"):
-        prepare(both, 16_000, 16_000, 2, "call.wav")
+        to_mono(both, 16_000, 16_000, 2, "call.wav")
 
 
 def test_integer_samples_are_scaled_by_their_type() -> None:
     samples = np.full(1600, -(2**14), np.int16)
-    np.testing.assert_array_equal(prepare(samples, 16_000, 16_000, None, "x"), np.full(1600, -0.5))
+    np.testing.assert_array_equal(to_mono(samples, 16_000, 16_000, None, "x"), np.full(1600, -0.5))
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "int8", "int32"])
 def test_every_integer_type_has_its_own_range(kind: str) -> None:
     info = np.iinfo(kind)
     samples = np.tile(np.array([info.min, info.max], kind), 800)
-    scaled = prepare(samples, 16_000, 16_000, None, "x")
+    scaled = to_mono(samples, 16_000, 16_000, None, "x")
     assert scaled[0] == -1 and scaled[1] == pytest.approx(1, abs=0.01)
     assert 0 <= scaled[1] <= 1
 
@@ -72,14 +72,14 @@ def test_every_integer_type_has_its_own_range(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["int64", "complex64", "bool", "object"])
 def test_samples_of_no_sample_type_are_refused(kind: str) -> None:
     with pytest.raises(AudioError, match=f"x: samples are {kind}"):
-        prepare(np.ones(1600, kind), 16_000, 16_000, None, "x")
+        to_mono(np.ones(1600, kind), 16_000, 16_000, None, "x")
 
 
 def test_samples_the_wrong_way_round_are_hinted_at() -> None:
     with pytest.raises(
         AudioError, match=r"too short: .*\[n, channels\] was expected, not \(2, 1600"
     ):
-        prepare(np.zeros([2, 1600]), 16_000, 16_000, None, "x")
+        to_mono(np.zeros([2, 1600]), 16_000, 16_000, None, "x")
 
 
 def test_a_header_tells_truncation_without_reading(tmp_path: Path) -> None:

@@ -32,10 +32,11 @@ def test_another_digest_is_refused(package: Package, tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=f"{package.archive}: SHA-256 is .* expected 0000") as e:
         checked([wrong], tmp_path / "cache")
     assert "delete the file" in str(e.value)
+    assert not (tmp_path / "cache" / "unpacked").exists()
 
 
 def test_a_failed_download_names_the_command(tmp_path: Path) -> None:
-    for command in (("false",), ("no-such-program", "x")):
+    for command in (("false",), ("no-such-program", "x"), ("true",)):
         with pytest.raises(PackageError, match=f"run {' '.join(command)} in") as error:
             checked([Package(command, "some.whl", "")], tmp_path)
         assert "some.whl: cannot be downloaded" in str(error.value)

@@ -17,7 +17,7 @@ import soundfile
 import zoo
 
 from asr.cli import app
-from asr.data.inputs import gather
+from asr.data.inputs import find_recordings
 from asr.data.manifest import Utterance, write_manifest
 from asr.recognizer import Recognizer
 
@@ -322,4 +322,4 @@ def test_a_list_on_stdin_holds_any_name(
     listed: bytes, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed)))
-    assert gather(["-"]) == (names, [])
+    assert find_recordings(["-"]) == (names, [])

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from asr.data.manifest import Utterance, read_manifest, taught, write_manifest
-from asr.data.manifest_check import check
+from asr.data.manifest_check import check_manifests
 from asr.errors import ManifestError
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
 
@@ -96,7 +96,7 @@ def test_check_finds_what_would_spoil_a_training(tmp_path: Path, tone) -> None: 
     write_manifest(tmp_path / "test.jsonl", [Utterance("Go forward", 1.0, a, "anna")])
     paths = [tmp_path / "train.jsonl", tmp_path / "test.jsonl"]
     tokenizer = Tokenizer(TokenizerConfig())
-    report = check(paths, tokenizer.encode, lambda seconds: int(seconds * 50))
+    report = check_manifests(paths, tokenizer.encode, lambda seconds: int(seconds * 50))
     statistics = report.statistics[paths[0]]
     assert (statistics.utterances, statistics.speakers, statistics.words) == (8, 2, 10)
     assert statistics.characters == sum(len(u.text) for u in train)

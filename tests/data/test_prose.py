@@ -12,7 +12,13 @@ import pytest
 
 from asr.data import prose
 from asr.data.manifest import Utterance, write_manifest
-from asr.data.prose import HeldOut, Source, gather, sentences, speakable
+from asr.data.prose import (
+    HeldOut,
+    ProseSource,
+    collect_sentences,
+    normalised_sentences,
+    plain_sentences,
+)
 from asr.decoding.decoder import LmRecord
 from asr.language.ngram import read_arpa
 
@@ -21,44 +27,46 @@ READERS = {source.name: source.read for source in prose.SOURCES}
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Source:
+def book(tmp_path: Path) -> ProseSource:
     """A source whose package is a file on this machine."""
     (tmp_path / "data.txt").write_text(BOOK)
     with tarfile.open(tmp_path / "book-1.0.tgz", "w:gz") as file:
         file.add(tmp_path / "data.txt", "package/data.txt")
     command = ("cp", str(tmp_path / "book-1.0.tgz"), ".")
-    return Source("book", "A book", "public domain", command, "book-*.tgz", prose._files("*.txt"))
+    return ProseSource(
+        "book", "A book", "public domain", command, "book-*.tgz", prose._files("*.txt")
+    )
 
 
 def test_sentences_are_normalised_and_split_at_their_ends() -> None:
-    assert [" ".join(words) for words in sentences(BOOK)] == [
+    assert [" ".join(words) for words in normalised_sentences(BOOK)] == [
         "call me mr ishmael", "some years ago", "never mind how long", "i went to sea",
     ]  # fmt: skip
-    assert list(sentences("Ελλάδα is Greece. 2 men")) == [["two", "men"]]
+    assert list(normalised_sentences("Ελλάδα is Greece. 2 men")) == [["two", "men"]]
 
 
 def test_what_is_held_out_is_found_whole_and_within() -> None:
     held_out = HeldOut(["Never mind, how long!", "Go on."])
-    assert held_out.within(["never", "mind", "how", "long"])
-    assert held_out.within(["oh", "never", "mind", "how", "long"])
-    assert held_out.within(["go", "on"])
+    assert held_out.matches(["never", "mind", "how", "long"])
+    assert held_out.matches(["oh", "never", "mind", "how", "long"])
+    assert held_out.matches(["go", "on"])
     # Two words are a sentence, but within another they say nothing.
-    assert not held_out.within(["they", "go", "on"])
-    assert not held_out.within(["never", "mind", "how"])
+    assert not held_out.matches(["they", "go", "on"])
+    assert not held_out.matches(["never", "mind", "how"])
 
 
-def test_sources_are_fetched_once_and_recorded(book: Source, tmp_path: Path) -> None:
+def test_sources_are_fetched_once_and_recorded(book: ProseSource, tmp_path: Path) -> None:
     held_out = HeldOut(["Some years ago"])
-    found, records = gather(tmp_path / "cache", held_out, [book])
+    found, records = collect_sentences(tmp_path / "cache", held_out, [book])
     assert ["some", "years", "ago"] not in found and len(found) == 3
     assert records["book"]["words"] == 12 and records["book"]["held_out"] == 1
     assert records["book"]["licence"] == "public domain" and len(records["book"]["sha256"]) == 64
     (tmp_path / "book-1.0.tgz").unlink()
-    assert gather(tmp_path / "cache", held_out, [book]) == (found, records)
+    assert collect_sentences(tmp_path / "cache", held_out, [book]) == (found, records)
 
 
 def test_the_pipeline_writes_model_and_record(
-    book: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    book: ProseSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_manifest(tmp_path / "m.jsonl", [Utterance("I went to sea.", 1.0, tmp_path / "x.wav")])
     monkeypatch.setattr(prose, "SOURCES", (book,))
@@ -95,7 +103,7 @@ def test_storage_formats_of_packages_are_read(tmp_path: Path) -> None:
     (tmp_path / "wordnet" / "data.verb").write_text(
         '  1 licence | no\n00001 29 v 02 breathe 0 | draw air; "I can breathe better"\n'
     )
-    found = [" ".join(s) for s in sentences(READERS["wordnet"](tmp_path))]
+    found = [" ".join(s) for s in normalised_sentences(READERS["wordnet"](tmp_path))]
     assert found == ["draw air", "i can breathe better"]
 
 
@@ -104,7 +112,7 @@ def test_what_can_be_spoken_is_kept_as_it_is_written() -> None:
         "Mrs. Bennet said _no_. 'Why on earth?' he asked--twice. See p. 3 of it all\n\n"
         "ls -l /tmp prints it, she said. I loathe that man; He is\nso very odd!"
     )
-    assert list(speakable(text, 3, 5)) == [
+    assert list(plain_sentences(text, 3, 5)) == [
         "Mrs Bennet said no.", "'Why on earth?' he asked", "I loathe that man;",
         "He is so very odd!",
     ]  # fmt: skip

@@ -97,6 +97,8 @@ def test_texts_take_turns_and_held_out_sentences_are_left_out(
     assert [s.split()[2] for s in found].count("one") == 2
     assert "this is two a" not in found and "See you, then." not in found and len(found) == 10
     monkeypatch.setattr(module, "SOURCES", ("x",))
-    monkeypatch.setattr(module, "fetch", lambda source, folder: ("He saw me. She went out.", {}))
+    monkeypatch.setattr(
+        module, "fetch_text", lambda source, folder: ("He saw me. She went out.", {})
+    )
     both = sentences_to_read([PROSE], (3, 9), held_out, 1, tmp_path)
     assert sorted(both) == ["He saw me.", "She went out."]

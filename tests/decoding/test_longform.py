@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr import ctc
-from asr.audio.features import FeatureConfig, Memory, differentiate, expand, normalise
+from asr.audio.features import FeatureConfig, RecentMoments, differentiate, expand, normalise
 from asr.audio.reading import read_audio
 from asr.data.manifest import Utterance
 from asr.decoding.longform import (
@@ -94,7 +94,7 @@ def test_a_window_is_normalised_together_with_those_before_it() -> None:
     recording = Recording(0, Windower(Windowing(), 100, 2), Joiner(ctc.greedy, None, 29), config)
     first, second, third = recording.feed(speech, 0) + recording.finish()
     np.testing.assert_array_equal(first.features, expand(first.window.static, config))
-    memory = Memory(config)
+    memory = RecentMoments(config)
     for before, pending in ((first, second), (second, third)):
         memory.add(differentiate(before.window.static, config))
         assert memory.moments is not None and memory.moments.count == 500

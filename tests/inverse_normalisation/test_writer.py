@@ -36,7 +36,7 @@ from asr.recognizer import Recognizer
 from asr.results import Alternative, Token, Transcript, Word
 from asr.seq2seq.converter_config import ConverterConfig
 from asr.serving.client import RemoteRecognizer
-from asr.text.expansion import written_out
+from asr.text.expansion import expand_written_forms
 from asr.text.normalisers import normalise_english
 from asr.text.tokenizers import TokenizerConfig
 
@@ -73,7 +73,7 @@ def saying(*targets: str) -> Writer:
 def test_what_is_written_is_said_as_the_normaliser_says_it_and_in_the_listed_ways(
     written: str, also: Sequence[str]
 ) -> None:
-    for said in (normalise_english(written_out(written)), *also):
+    for said in (normalise_english(expand_written_forms(written)), *also):
         assert align(said.split(), written.split()) is not None, said
 
 

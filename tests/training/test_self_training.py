@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr.data.inputs import file_of
+from asr.data.inputs import recording_path
 from asr.data.manifest import Utterance, read_manifest, write_manifest
 from asr.errors import ConfigError
 from asr.evaluation.whisper import Heard
@@ -27,9 +27,9 @@ class Hears:
 
     def transcribe_each(self, audio: Sequence[Any]) -> Iterator[tuple[int, Transcript | Failure]]:
         for i in reversed(range(len(audio))):
-            name = file_of(audio[i]).stem
+            name = recording_path(audio[i]).stem
             if name == "broken":
-                yield i, Failure(str(file_of(audio[i])), "broken.wav: no sound")
+                yield i, Failure(str(recording_path(audio[i])), "broken.wav: no sound")
                 continue
             words = tuple(Word("w", 0, 1, c) for c in self.sure[name])
             seconds = 25.0 if name == "long" else 2.0
@@ -112,7 +112,7 @@ class Says(Hears):
 
     def transcribe_each(self, audio: Sequence[Any]) -> Iterator[tuple[int, Transcript | Failure]]:
         for i in range(len(audio)):
-            text = self.texts[file_of(audio[i]).stem]
+            text = self.texts[recording_path(audio[i]).stem]
             words = tuple(Word(word, 0, 1, 0.5) for word in text.split())
             yield i, Transcript(text, 0.0, 2.0, words=words)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from asr.audio.reading import find_audio
-from asr.data.corpora.common import audio_utterance, held_out
+from asr.data.corpora.common import audio_utterance, split_by_position
 from asr.data.manifest import Utterance
 
 
@@ -25,5 +25,5 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
         parts = path.relative_to(source).parts
         speaker = parts[0] if len(parts) > 1 else None
         if utterance := audio_utterance(path, text, speaker, skipped):
-            splits[held_out(number)].append(utterance)
+            splits[split_by_position(number)].append(utterance)
     return splits

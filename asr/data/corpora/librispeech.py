@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asr.data.corpora.common import audio_utterance, held_out, read_lines
+from asr.data.corpora.common import audio_utterance, read_lines, split_by_position
 from asr.data.manifest import Utterance
 from asr.errors import ManifestError
 
@@ -21,7 +21,7 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     lines = [(path.absolute(), line) for path in lists for line in read_lines(path, "transcripts")]
     for number, (path, line) in enumerate(lines):
         folder = path.parent.parent.parent.name.split("-")[0]  # train-clean-100/19/198/list
-        split = folder if folder in splits else held_out(number)
+        split = folder if folder in splits else split_by_position(number)
         name, _, text = line.partition(" ")
         audio = path.parent / f"{name}.flac"
         if utterance := audio_utterance(audio, text, name.split("-")[0], skipped):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asr.data.corpora.common import audio_utterance, held_out, read_lines
+from asr.data.corpora.common import audio_utterance, read_lines, split_by_position
 from asr.data.manifest import Utterance
 
 
@@ -17,5 +17,5 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
         text = texts[-1] if texts else ""
         path = source / "wavs" / f"{name}.wav"
         if utterance := audio_utterance(path, text, "ljspeech", skipped):
-            splits[held_out(number)].append(utterance)
+            splits[split_by_position(number)].append(utterance)
     return splits
