@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import lzma
+import random
 from itertools import islice
 from pathlib import Path
 
@@ -102,3 +103,7 @@ def test_texts_take_turns_and_held_out_sentences_are_left_out(
     )
     both = sentences_to_read([PROSE], (3, 9), held_out, 1, tmp_path)
     assert sorted(both) == ["He saw me.", "She went out."]
+    # Packaged prose keeps the order that earlier corpora were made in.
+    expected = ["He saw me.", "She went out."]
+    random.Random(1).shuffle(expected)
+    assert list(sentences_to_read([PROSE], (3, 9), held_out, 1, tmp_path)) == expected
