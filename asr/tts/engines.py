@@ -46,6 +46,8 @@ DEBIAN = ("flite", "espeak-ng", "festival")
 """Engines that Debian's packages bring."""
 AHEAD = 64
 """Sentences that are being spoken, or wait to be."""
+GAP = 1000
+"""Sentences in a row without a file that are beyond what a run has spoken; well above `AHEAD`."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,13 @@ def spoken_before(
         AudioError: an engine or the format is not known, or an engine is not installed.
     """
     speak = _speaker(out, engines, seed, format)
-    left = len(list(out.glob(f"*.{format}")))
+    absent = 0
     for text in texts:
-        if not left:
-            return
         if speak.path(text).exists() and (utterance := speak(text)) is not None:
-            left -= 1
+            absent = 0
             yield utterance
+        elif (absent := absent + 1) == GAP:
+            return
 
 
 def speak_with(engine: str, voice: str, text: str) -> np.ndarray:

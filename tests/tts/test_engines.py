@@ -127,6 +127,11 @@ def test_opus_goes_on_where_it_was_stopped(
     assert before == [first[0], *first[2:]] and engines == []
     again = list(synthesize(texts, tmp_path, 100, ["kokoro"], **options))  # type: ignore[arg-type]
     assert again == first and sorted(engines) == ["b", "bad"]
+    # Nobody looks far beyond the last file: the list of sentences may be long.
+    looked = iter([*texts, *map(str, range(module.GAP)), "h"])
+    found = spoken_before(looked, tmp_path, ["kokoro"], **options)  # type: ignore[arg-type]
+    assert list(found) == first
+    assert next(looked) == "h"
     # Another seed is another corpus.
     assert not list(spoken_before(texts, tmp_path, ["kokoro"], seed=4, format="ogg"))
 
