@@ -17,7 +17,7 @@ from asr.audio.augmentation import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
-from asr.data.manifest import Utterance, read_manifest
+from asr.data.manifest import Utterance, count_by_teacher, read_manifest
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate as evaluate_results
 from asr.networks.acoustic import AcousticModel
@@ -228,6 +228,7 @@ def train_recognizer(
         dev_scores=lambda: _dev_scores(recognizer, dev, dev_features, speller),
         save=save,
         strategy=strategy,
+        teachers=count_by_teacher(e.utterance for e in dataset.examples),
     )
     return run.train(max_steps, progress, say)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.data.manifest import Utterance, count_by_teacher, read_manifest, write_manifest
 from asr.data.manifest_check import check_manifests
 from asr.errors import ManifestError
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
@@ -158,3 +158,25 @@ def test_check_reports_errors_warnings_and_statistics(tmp_path: Path, tone) -> N
     assert shared == ["1 file(s)", "1 sentence(s)", "1 speaker(s)"]
     examples = [w.split("such as ")[1] for w in warnings]
     assert examples == [repr(str(a.resolve())), "'go forward'", "'anna'"]
+
+
+def test_utterances_and_hours_are_counted_by_teacher() -> None:
+    path = Path("x.wav")
+    rows = [
+        Utterance("a", 1800.0, path, teacher="whisper-base"),
+        Utterance("b", 5.0, path),
+        Utterance("c", 900.0, path, teacher="whisper-base"),
+        Utterance("d", 3600.0, path, teacher="other"),
+    ]
+    assert count_by_teacher(rows) == {
+        "whisper-base": {"utterances": 2, "hours": 0.75},
+        "other": {"utterances": 1, "hours": 1.0},
+    }
+    assert count_by_teacher(rows[1:2]) == {}
+
+
+def test_a_teacher_must_be_a_string(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"audio_filepath": "a", "duration": 1, "text": "a", "teacher": 3}')
+    with pytest.raises(ManifestError, match=r"x\.jsonl, line 1: teacher: .*3"):
+        read_manifest(path)
