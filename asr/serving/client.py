@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from asr.base.extras import install_extra
 from asr.decoding.confidence import load_calibration
 from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, ServerError
@@ -200,7 +201,7 @@ class GrpcClient:
             from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
         except ImportError:
             raise ConfigError(
-                f"{address}: gRPC needs the extra serving (pip install 'asr[serving]'); "
+                f"{address}: gRPC needs the extra serving ({install_extra('serving')}); "
                 "http:// works without it"
             ) from None
         # The default limit of 4 MB is too small for the logits of a minute with many labels.

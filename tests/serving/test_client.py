@@ -324,7 +324,7 @@ def test_the_test_server_batches_requests(exported: Path, model: str, goforward:
 
 def test_grpc_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    with pytest.raises(ConfigError, match=r"pip install 'asr\[serving\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'keras-asr-toolkit\[serving\]'"):
         connect("grpc://127.0.0.1:1", "x")
     assert grpc.StatusCode.UNAVAILABLE  # grpc itself is installed
 
