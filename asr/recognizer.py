@@ -17,6 +17,7 @@ from asr.data.manifest import Utterance
 from asr.decoding import word_times
 from asr.decoding.confidence import ConfidenceCurve, load_calibration, word_confidence
 from asr.decoding.decoder import Decoder
+from asr.decoding.decoding_files import copy_decoding_files, decoding_files
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
@@ -133,6 +134,8 @@ class Recognizer:
     def save(self, folder: Path, card: str, half: bool = True) -> None:
         """Write a model directory.
 
+        A recogniser that was loaded takes its language model and its lexicon along.
+
         Args:
             folder: the directory.
             card: text of the model card, Markdown.
@@ -142,6 +145,10 @@ class Recognizer:
             ConfigError: the recogniser was loaded with another runtime than TensorFlow.
         """
         write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
+        if self.folder is not None:
+            copy_decoding_files(
+                decoding_files(self.folder, self.config.acoustic.phones), Path(folder)
+            )
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]  # a str is an Iterable of str, too
