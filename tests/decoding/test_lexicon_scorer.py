@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asr.decoding.decoding_options import Decoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr import ctc
 from asr.ctc.prefix_beam import Hypothesis, beam_search
 from asr.decoding.decoder import Decoder
+from asr.decoding.decoding_options import Decoding
 from asr.decoding.lexicon_scorer import LexiconScorer, read_pronunciations
 from asr.errors import ConfigError, ModelError
 from asr.language.arpa import write_arpa
