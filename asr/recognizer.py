@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from asr import ctc
 from asr.audio.features import expand
 from asr.base.progress import spinner
-from asr.data.inputs import AudioLike, display_name, feature_blocks
-from asr.data.manifest import Utterance
+from asr.data.in_memory import as_items, is_samples
+from asr.data.inputs import AudioLike, display_name, feature_blocks, is_recording
 from asr.decoding import word_times
 from asr.decoding.confidence import ConfidenceCurve, load_calibration, word_confidence
 from asr.decoding.decoder import Decoder
@@ -172,9 +172,10 @@ class Recognizer:
         """Transcribe one recording, or a list of recordings.
 
         Args:
-            audio: a path; samples, [n] or [n, channels] in −1…1; an `Utterance` of a manifest; or
-                an iterable of these.
-            sample_rate: sample rate of samples given as arrays, in Hz. Default: the model's rate.
+            audio: a path; samples, [n] or [n, channels] in −1…1 as an array, or [n] as a list of
+                floats; the bytes of an audio file; an open binary file, which is read from its
+                position; an `Utterance` of a manifest; or an iterable of these.
+            sample_rate: sample rate of samples, in Hz. Default: the model's rate.
             channel: channel to transcribe, from 0. Default: a mix of all channels.
 
         Returns:
@@ -184,12 +185,16 @@ class Recognizer:
         Raises:
             AsrError: the one recording cannot be read. In a list, it is a `Failure`.
         """
-        if isinstance(audio, (str, PathLike, np.ndarray, Utterance)):
-            ((_, result),) = self._transcribe([audio], sample_rate, channel)
+        single = is_recording(audio)
+        items: list[Any] = [audio] if single else as_items(audio)
+        if is_samples(items):  # the audio was an iterator over samples
+            single, items = True, [items]
+        if single:
+            ((_, result),) = self._transcribe(items, sample_rate, channel)
             if isinstance(result, AsrError):
                 raise result
             return result
-        results = dict(self.transcribe_each(list(audio), sample_rate, channel))
+        results = dict(self.transcribe_each(items, sample_rate, channel))
         return [results[i] for i in range(len(results))]
 
     def transcribe_each(
