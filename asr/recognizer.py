@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -19,10 +19,18 @@ from asr.decoding.confidence import ConfidenceCurve, load_calibration, word_conf
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_files import copy_decoding_files, decoding_files
 from asr.decoding.decoding_options import Decoding
+from asr.decoding.pickled_recognizer import (
+    Origin,
+    PickledRecognizer,
+    absolute_paths,
+    check_unchanged,
+    relocatable,
+    restore,
+)
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Windower, Windowing
-from asr.errors import AsrError, ConfigError, TextError
+from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
 from asr.networks.weights import weights_file
@@ -43,6 +51,9 @@ READ_AHEAD = 128
 class Recognizer:
     """Speech to text with one model; made by `Recognizer.load`.
 
+    A loaded recogniser can be pickled, for joblib, multiprocessing or Ray. The pickle holds the
+    model directory and the settings, and the receiving process loads the model.
+
     >>> recognizer = Recognizer.load("en-small")
     >>> transcript = recognizer.transcribe("tests/fixtures/goforward.wav")
     >>> print(transcript.text)
@@ -59,6 +70,7 @@ class Recognizer:
         curve: calibration of word confidences; None if the model has none.
         windowing: where long recordings are cut.
         folder: the model directory; None for a model in memory.
+        origin: how it was loaded, for pickling; None for a model in memory.
     """
 
     def __init__(
@@ -76,6 +88,7 @@ class Recognizer:
         self.curve = curve
         self.windowing = Windowing()
         self.network = network
+        self.origin: Origin | None = None
 
     @property
     def seconds_per_frame(self) -> float:
@@ -114,7 +127,38 @@ class Recognizer:
         network = load_network(
             runtime, config.acoustic, dimension, labels, weights, sha256, threads
         )
-        return cls(config, network, decoding, curve, folder)
+        recognizer = cls(config, network, decoding, curve, folder)
+        recognizer.origin = Origin(cls.load, {"runtime": runtime, "threads": threads})
+        return recognizer
+
+    def pickled(self) -> PickledRecognizer:
+        """What pickle stores: the model directory and the settings. The network is loaded again.
+
+        Raises:
+            ModelError: the recogniser has no model directory, or its weights were changed since.
+        """
+        if self.folder is None or self.origin is None:
+            raise ModelError(
+                f"{self.config.name}: a recogniser without a model directory cannot be pickled; "
+                "save it with Recognizer.save and pickle what Recognizer.load makes of that folder"
+            )
+        check_unchanged(self.network, self.folder, self.config.weights_sha256)
+        return PickledRecognizer(
+            self.origin,
+            relocatable(self.folder),
+            self.config.weights_sha256,
+            absolute_paths(self.decoder.decoding),
+            self.windowing,
+            self.curve,
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[PickledRecognizer]]:
+        return restore, (self.pickled(),)
+
+    def __copy__(self) -> Self:
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        return copy
 
     @property
     def acoustic_model(self) -> AcousticModel:

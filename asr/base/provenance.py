@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from asr import __version__
+from asr.version import __version__
 
 
 def this_command() -> str:

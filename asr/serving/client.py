@@ -22,6 +22,7 @@ import numpy as np
 from asr.base.extras import install_extra
 from asr.decoding.confidence import load_calibration
 from asr.decoding.decoding_options import Decoding
+from asr.decoding.pickled_recognizer import Origin
 from asr.errors import ConfigError, ServerError
 from asr.networks.model_directory import read_model
 from asr.recognizer import Recognizer
@@ -310,6 +311,7 @@ class RemoteRecognizer(Recognizer):
         network = RemoteNetwork(connect(url, config.name))
         recognizer = cls(config, network, decoding, curve, folder)
         network.check(config.features.dimension, recognizer.heads.size)
+        recognizer.origin = Origin(cls.connect, {"url": url})
         return recognizer
 
     def warm_up(self) -> None:
