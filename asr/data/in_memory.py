@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
@@ -31,6 +31,22 @@ SampleValues = np.ndarray | Sequence[float]
 EXPECTED = (
     "expected a path, an open binary file, the bytes of an audio file, samples, or an Utterance"
 )
+
+
+class TemporaryRecording(NamedTuple):
+    """A recording in a temporary file.
+
+    Attributes:
+        path: the file.
+        name: name of the recording for messages.
+    """
+
+    path: Path
+    name: str
+
+    def with_name(self, message: str) -> str:
+        """A message with the name of the recording instead of the temporary path."""
+        return message.replace(str(self.path), self.name)
 
 
 def is_encoded(audio: object) -> TypeGuard[EncodedAudio]:
@@ -96,7 +112,7 @@ def name_of(audio: EncodedAudio) -> str | None:
 
 
 @contextmanager
-def temporary_file(audio: EncodedAudio) -> Iterator[Path]:
+def temporary_file(audio: EncodedAudio) -> Iterator[TemporaryRecording]:
     """Write a recording to a temporary file for the block, because decoders read paths.
 
     An open file is read from its position to its end. It is not closed.
@@ -119,10 +135,11 @@ def temporary_file(audio: EncodedAudio) -> Iterator[Path]:
         if not size:
             hint = "" if isinstance(audio, BYTES) else ": nothing follows its position; try seek(0)"
             raise AudioError(f"{name}: empty{hint}")
+        stored = TemporaryRecording(path, name)
         try:
-            yield path
+            yield stored
         except AudioError as error:
-            raise AudioError(str(error).replace(str(path), name)) from None
+            raise AudioError(stored.with_name(str(error))) from None
 
 
 def _write_pieces(audio: EncodedAudio, path: Path, name: str) -> Iterator[int]:

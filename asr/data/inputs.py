@@ -132,8 +132,8 @@ def feature_blocks(
         yield FeatureBlock(static, len(static) * config.hop)
         return
     if is_encoded(audio):
-        with temporary_file(audio) as path:
-            yield from feature_blocks(path, config, sample_rate, channel)
+        with temporary_file(audio) as stored:
+            yield from feature_blocks(stored.path, config, sample_rate, channel)
         return
     if is_samples(audio):
         name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
