@@ -43,12 +43,17 @@ OPTIONAL = (
 )
 """Modules of the extras."""
 HIDE = f"""import sys
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {OPTIONAL}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Hidden())
+from importlib.machinery import PathFinder
+
+class VisiblePathFinder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        hidden = name.partition(".")[0] in {OPTIONAL}
+        return None if hidden else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = VisiblePathFinder
 """
+"""A sitecustomize.py that hides the modules of the extras."""
 
 pytestmark = pytest.mark.slow
 
