@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.audio.features import FeatureConfig, MfccStream, load_features
-from asr.audio.reading import find_audio, probe, read_blocks, to_mono_blocks
+from asr.audio.find_audio import find_audio
+from asr.audio.mono import to_mono_blocks
+from asr.audio.reading import probe, read_blocks
 from asr.base.units import Hertz, Samples, Seconds
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AsrError, AudioError
@@ -25,7 +27,7 @@ AudioLike = str | PathLike[str] | np.ndarray | Utterance
 
 
 class RecordingSize(NamedTuple):
-    """Length and channels of a recording, from its header."""
+    """Length and channels of a recording, from its header; an estimate."""
 
     duration: Seconds
     channels: int
@@ -100,7 +102,11 @@ def duration_and_channels(recording: RecordingRef) -> RecordingSize:
 
 
 def feature_blocks(
-    audio: AudioLike, config: FeatureConfig, sample_rate: Hertz | None, channel: int | None
+    audio: AudioLike,
+    config: FeatureConfig,
+    sample_rate: Hertz | None,
+    channel: int | None,
+    warn: Callable[[str], object] | None = None,
 ) -> Iterator[FeatureBlock]:
     """Compute the static features of a recording in blocks of a few seconds.
 
@@ -110,6 +116,8 @@ def feature_blocks(
         sample_rate: sample rate of samples in Hz; None: the rate of the features. Not used for
             files.
         channel: the channel to read, counted from 0; None: the mean of all channels.
+        warn: called with each warning, such as a header that states another length than the file
+            has; default: `warnings.warn`.
 
     Raises:
         AudioError: the recording cannot be read, is too short, or lacks the channel.
@@ -122,10 +130,10 @@ def feature_blocks(
         return
     if isinstance(audio, np.ndarray):
         name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
-        blocks = to_mono_blocks(audio, rate, config.sample_rate, channel, name)
+        blocks = to_mono_blocks(audio, rate, config.sample_rate, channel, name, warn)
     else:
         path = audio.path if isinstance(audio, Utterance) else Path(audio)
-        name, blocks = str(path), read_blocks(path, config.sample_rate, channel)
+        name, blocks = str(path), read_blocks(path, config.sample_rate, channel, warn)
     stream = MfccStream(config)
     for samples in blocks:
         yield FeatureBlock(stream.feed(samples), len(samples))
