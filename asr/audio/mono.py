@@ -190,22 +190,19 @@ class MonoStream:
         return self._mix_block(block)
 
     def _mix_block(self, block: np.ndarray) -> np.ndarray:
-        mono = block.mean(axis=1)
+        mono = _mean(block)
         if len(block) >= MIN_MIX_BLOCK * self.source_rate or self._loudest is None:
-            energies = np.einsum("tc,tc->c", block, block, dtype=np.float64) / len(block)
-            energy = np.dot(mono, mono) / len(block)
-            loudest = int(energies.argmax())
-            self._cancelled = energies[loudest] > SILENCE and energy < CANCELLED * energies[loudest]
-            if self._cancelled and self._loudest is None:
-                self._loudest = loudest
-                if self._warn is not None:
-                    self._warn(
-                        f"{self.name}: the channels cancel each other in a mix (one of them is "
-                        f"inverted); channel {loudest}, the loudest, is used instead"
-                    )
-        if self._cancelled and self._loudest is not None and self._loudest < block.shape[1]:
-            return block[:, self._loudest]
-        return mono
+            self._cancelled = _cancels(block, mono)
+        if not self._cancelled:
+            return mono
+        if self._loudest is None:
+            self._loudest = int(_energies(block).argmax())
+            if self._warn is not None:
+                self._warn(
+                    f"{self.name}: the channels cancel each other in a mix (one of them is "
+                    f"inverted); channel {self._loudest}, the loudest, is used instead"
+                )
+        return block[:, min(self._loudest, block.shape[1] - 1)]
 
     def check_length(self) -> None:
         """Check that the stream is long enough for a word.
@@ -240,6 +237,27 @@ class MonoStream:
         # Always the same order in memory, because sums over many channels depend on it.
         samples = np.ascontiguousarray(samples, np.float32)
         return samples[:, None] if samples.ndim == 1 else samples
+
+
+def _mean(block: np.ndarray) -> np.ndarray:
+    """Mean of the channels of float32 [n, channels]."""
+    if block.shape[1] == 2:  # the same result as below, but several times as fast
+        return (block[:, 0] + block[:, 1]) / np.float32(2)
+    return block.mean(axis=1)
+
+
+def _cancels(block: np.ndarray, mono: np.ndarray) -> bool:
+    """Whether the mean of the channels is nearly silent although a channel is not."""
+    mixed = np.dot(mono, mono)
+    if mixed >= CANCELLED * np.vdot(block, block):  # the loudest channel has no more than all
+        return False
+    loudest = _energies(block).max()
+    return bool(loudest > SILENCE and mixed / len(block) < CANCELLED * loudest)
+
+
+def _energies(block: np.ndarray) -> np.ndarray:
+    """Mean square of each channel."""
+    return np.einsum("tc,tc->c", block, block, dtype=np.float64) / len(block)
 
 
 def resample(samples: np.ndarray, source_rate: Hertz, target_rate: Hertz) -> np.ndarray:
