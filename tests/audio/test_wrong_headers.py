@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import zoo
 
+from asr.audio.containers.file_bytes import CHUNK, FileBytes
 from asr.audio.find_audio import find_audio
 from asr.audio.reading import measure, probe, read_audio, read_blocks
 from asr.errors import AudioError, AudioWarning
@@ -176,3 +177,19 @@ def test_folders_name_all_audio_and_video_files(tmp_path: Path) -> None:
     assert [path.name for path in find_audio([str(tmp_path)])] == [
         *("a.m4a", "b.mp4", "c.MKV", "d.wma", "e.amr")
     ]
+
+
+def test_file_bytes_are_as_bytes(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).bytes(3 * CHUNK + 17)
+    (tmp_path / "x").write_bytes(data)
+    rng = np.random.default_rng(1)
+    with FileBytes(tmp_path / "x") as file:
+        assert len(file) == len(data)
+        for at, length in rng.integers(0, [len(data), 99], [200, 2]).tolist():
+            assert file[at : at + length] == data[at : at + length]
+            assert file[at] == data[at]
+            wanted = data[at : at + 8]
+            assert file.find(wanted, max(at - CHUNK - 3, 0)) == data.find(wanted)
+            assert file.find(wanted, at + 1) == data.find(wanted, at + 1) == -1
+            assert file.find(wanted, 0, at + 7) == data.find(wanted, 0, at + 7)
+        assert file[len(data) : len(data) + 9] == b""

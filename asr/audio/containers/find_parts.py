@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 
+from asr.audio.containers.file_bytes import FileBytes
 from asr.audio.containers.flac import flac_parts
 from asr.audio.containers.joined import amr_parts, matroska_parts, mp4_parts
 from asr.audio.containers.mpeg import mpeg_parts, read_frame
@@ -26,10 +26,7 @@ def find_parts(path: Path, joined: bool = True) -> list[Part]:
     Returns:
         At least one part. A file of an unknown format is one part for libsndfile.
     """
-    with (
-        path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
+    with FileBytes(path) as data:
         size = len(data)
         return (
             uncompressed_parts(data, size)
@@ -43,7 +40,7 @@ def find_parts(path: Path, joined: bool = True) -> list[Part]:
         )
 
 
-def _may_be_mpeg(data: mmap.mmap, path: Path) -> bool:
+def _may_be_mpeg(data: FileBytes, path: Path) -> bool:
     return (
         data[:3] == b"ID3"
         or read_frame(data[:4]) is not None

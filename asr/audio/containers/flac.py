@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from mmap import mmap
 
+from asr.audio.containers.file_bytes import FileBytes
 from asr.audio.containers.joined import join_points
 from asr.audio.containers.part import Part
 from asr.base.units import Samples
@@ -18,7 +18,7 @@ BLOCK_SIZES = {1: 192, **{n: 144 << n for n in range(2, 6)}, **{n: 1 << n for n 
 """Code → samples of a block; the codes 6 and 7 have the number after the frame's number."""
 
 
-def flac_parts(data: mmap, size: int, joined: bool) -> list[Part]:
+def flac_parts(data: FileBytes, size: int, joined: bool) -> list[Part]:
     """Parts of a FLAC file; none if it is no FLAC file.
 
     Args:
@@ -32,7 +32,7 @@ def flac_parts(data: mmap, size: int, joined: bool) -> list[Part]:
     return [_part(data, start, end) for start, end in zip(starts, [*starts[1:], size], strict=True)]
 
 
-def _part(data: mmap, start: int, end: int) -> Part:
+def _part(data: FileBytes, start: int, end: int) -> Part:
     fields = int.from_bytes(data[start + 18 : start + 26], "big")
     total = fields & 0xFFFFFFFFF or None
     block_size = int.from_bytes(data[start + 10 : start + 12], "big")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from mmap import mmap
 
+from asr.audio.containers.file_bytes import FileBytes
 from asr.audio.containers.part import CODEC_TOLERANCE, Part
 
 EBML = b"\x1aE\xdf\xa3"
@@ -12,14 +12,14 @@ EBML = b"\x1aE\xdf\xa3"
 AMR = (b"#!AMR\n", b"#!AMR-WB\n")
 
 
-def join_points(data: mmap, magic: bytes) -> Iterator[int]:
+def join_points(data: FileBytes, magic: bytes) -> Iterator[int]:
     """Positions of first bytes after those of the file itself."""
     at = 0
     while (at := data.find(magic, at + 1)) >= 0:
         yield at
 
 
-def matroska_parts(data: mmap, size: int, joined: bool) -> list[Part]:
+def matroska_parts(data: FileBytes, size: int, joined: bool) -> list[Part]:
     """Parts of a WebM or Matroska file; none if it is of another format."""
     if data[:4] != EBML:
         return []
@@ -30,7 +30,7 @@ def matroska_parts(data: mmap, size: int, joined: bool) -> list[Part]:
     return _ffmpeg_parts(starts, size)
 
 
-def mp4_parts(data: mmap, size: int) -> list[Part]:
+def mp4_parts(data: FileBytes, size: int) -> list[Part]:
     """Parts of an MP4, M4A, MOV or 3GP file; none if it is of another format."""
     if data[4:8] != b"ftyp":
         return []
@@ -48,7 +48,7 @@ def mp4_parts(data: mmap, size: int) -> list[Part]:
     return _ffmpeg_parts(starts, size)
 
 
-def amr_parts(data: mmap, size: int) -> list[Part]:
+def amr_parts(data: FileBytes, size: int) -> list[Part]:
     """Parts of an AMR file; none if it is of another format."""
     magic = next((m for m in AMR if data[: len(m)] == m), None)
     if magic is None:

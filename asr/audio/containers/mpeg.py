@@ -7,9 +7,9 @@ number of frames. Without the table, a decoder can only guess the length from th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from mmap import mmap
 from typing import NamedTuple
 
+from asr.audio.containers.file_bytes import FileBytes
 from asr.audio.containers.part import CODEC_TOLERANCE, Part
 from asr.base.units import Hertz, Samples
 
@@ -26,6 +26,10 @@ SAMPLE_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11
 """Version bits → Hz of the sample rate indices."""
 MAX_LEADING_BYTES = 65_536
 """Bytes before the first frame that are searched for it."""
+
+
+TABLE_NAMES = (b"Xing", b"Info", b"VBRI")
+"""Names of the table of the length, within the first 40 bytes of a frame."""
 
 
 class Frame(NamedTuple):
@@ -103,7 +107,7 @@ def _read_frame(b: int, c: int, d: int) -> Frame | None:
     return Frame(size, samples, rate, 1 if d >> 6 == 3 else 2, layer, version)
 
 
-def read_length_table(data: mmap, at: int, frame: Frame) -> LengthTable | None:
+def read_length_table(data: FileBytes, at: int, frame: Frame) -> LengthTable | None:
     """Read the Xing, Info or VBRI table of a frame; None if it has none."""
     if data[at + 36 : at + 40] == b"VBRI":
         return LengthTable(int.from_bytes(data[at + 50 : at + 54], "big"), 0)
@@ -122,7 +126,7 @@ def read_length_table(data: mmap, at: int, frame: Frame) -> LengthTable | None:
     return LengthTable(frames, trimmed)
 
 
-def mpeg_parts(data: mmap, start: int, end: int) -> list[Part]:
+def mpeg_parts(data: FileBytes, start: int, end: int) -> list[Part]:
     """Parts of MPEG audio between two bytes; none if there is no MPEG audio.
 
     A part ends where another table or another sample rate begins. libsndfile decodes a whole file
@@ -133,7 +137,7 @@ def mpeg_parts(data: mmap, start: int, end: int) -> list[Part]:
     return [_part(run, data, whole=len(runs) == 1 and start == 0) for run in runs]
 
 
-def _part(run: _Run, data: mmap, whole: bool) -> Part:
+def _part(run: _Run, data: FileBytes, whole: bool) -> Part:
     table, first = run.table, run.first
     counted = run.frames * first.samples
     promised = None
@@ -163,13 +167,14 @@ def _part(run: _Run, data: mmap, whole: bool) -> Part:
     )
 
 
-def _runs(data: mmap, start: int, end: int) -> list[_Run]:
+def _runs(data: FileBytes, start: int, end: int) -> list[_Run]:
     runs: list[_Run] = []
     at = _first_frame(data, start, end)
     if at is None:
         return []
     while at + 4 <= end:
-        frame = read_frame(data[at : at + 4])
+        head = data[at : at + 40]
+        frame = read_frame(head[:4])
         if frame is None:
             following = _after_tag(data, at, end)
             if following == at:
@@ -180,7 +185,9 @@ def _runs(data: mmap, start: int, end: int) -> list[_Run]:
             continue
         if at + frame.size > end:
             break
-        table = read_length_table(data, at, frame) if frame.layer == 3 else None
+        table = None
+        if frame.layer == 3 and any(name in head for name in TABLE_NAMES):
+            table = read_length_table(data, at, frame)
         last = runs[-1] if runs else None
         if (
             last is None
@@ -196,7 +203,7 @@ def _runs(data: mmap, start: int, end: int) -> list[_Run]:
     return [run for run in runs if run.frames]
 
 
-def _first_frame(data: mmap, at: int, end: int) -> int | None:
+def _first_frame(data: FileBytes, at: int, end: int) -> int | None:
     """Position of the first of three frames that follow each other, or of the only ones."""
     while (following := _after_tag(data, at, end)) != at:
         at = following
@@ -221,7 +228,7 @@ def _first_frame(data: mmap, at: int, end: int) -> int | None:
     return None
 
 
-def _resync(data: mmap, at: int, end: int) -> int:
+def _resync(data: FileBytes, at: int, end: int) -> int:
     """Position of the next frame that is followed by another one or by the end; or the end."""
     while (at := data.find(b"\xff", at, end)) >= 0:
         frame = read_frame(data[at : at + 4])
@@ -233,7 +240,7 @@ def _resync(data: mmap, at: int, end: int) -> int:
     return end
 
 
-def _after_tag(data: mmap, at: int, end: int) -> int:
+def _after_tag(data: FileBytes, at: int, end: int) -> int:
     """Position after an ID3 or APE tag; the same position if there is no tag."""
     if data[at : at + 3] == b"ID3":
         size = 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mmap import mmap
-
+from asr.audio.containers.file_bytes import FileBytes
 from asr.audio.containers.part import Part
 
 MAGIC = b"OggS"
@@ -12,7 +11,7 @@ FIRST_PAGE, LAST_PAGE = 2, 4
 """Flags of a page: the first or the last one of its stream."""
 
 
-def ogg_parts(data: mmap, size: int) -> list[Part]:
+def ogg_parts(data: FileBytes, size: int) -> list[Part]:
     """Parts of an Ogg file, one for each link of a chain; none if it is no Ogg file.
 
     A link that does not end with a last page is cut.

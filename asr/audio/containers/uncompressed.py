@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from mmap import mmap
 from typing import Literal
 
+from asr.audio.containers.file_bytes import FileBytes
 from asr.audio.containers.mpeg import mpeg_parts
 from asr.audio.containers.part import Part, RawLayout
 from asr.base.units import Samples
@@ -74,7 +74,7 @@ class _Header:
     samples_start: int = 0
 
 
-def uncompressed_parts(data: mmap, size: int) -> list[Part]:
+def uncompressed_parts(data: FileBytes, size: int) -> list[Part]:
     """Parts of a WAV, AIFF or AU file; none if the file has no samples or another format."""
     parts: list[Part] = []
     at: int | None = 0
@@ -86,7 +86,7 @@ def uncompressed_parts(data: mmap, size: int) -> list[Part]:
     return parts
 
 
-def _part(data: mmap, at: int, size: int) -> tuple[list[Part], int | None]:
+def _part(data: FileBytes, at: int, size: int) -> tuple[list[Part], int | None]:
     """The part that starts at a position, and where the next one starts; None: nowhere."""
     kind = data[at : at + 4]
     if kind == AU:
@@ -124,7 +124,7 @@ def _part(data: mmap, at: int, size: int) -> tuple[list[Part], int | None]:
     return [part], following
 
 
-def _chunk_header(data: mmap, at: int, size: int, order: ByteOrder, name: bytes) -> _Header:
+def _chunk_header(data: FileBytes, at: int, size: int, order: ByteOrder, name: bytes) -> _Header:
     header = _Header()
     long_length = 0
     position = at + 12
@@ -158,7 +158,7 @@ def _chunk_header(data: mmap, at: int, size: int, order: ByteOrder, name: bytes)
     return _Header()
 
 
-def _au_header(data: mmap, at: int) -> _Header:
+def _au_header(data: FileBytes, at: int) -> _Header:
     start, length, encoding, _, channels = (
         _number(data, position, 4, "big") for position in range(at + 4, at + 24, 4)
     )
@@ -170,11 +170,13 @@ def _au_header(data: mmap, at: int) -> _Header:
     )
 
 
-def _number(data: mmap, at: int, count: int, order: ByteOrder) -> int:
+def _number(data: FileBytes, at: int, count: int, order: ByteOrder) -> int:
     return int.from_bytes(data[at : at + count], order)
 
 
-def _end_of_chunks(data: mmap, at: int, size: int, order: ByteOrder, kind: bytes) -> int | None:
+def _end_of_chunks(
+    data: FileBytes, at: int, size: int, order: ByteOrder, kind: bytes
+) -> int | None:
     """Where the chunks after the samples end; None if samples follow instead of chunks.
 
     Args:
