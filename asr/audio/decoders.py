@@ -118,13 +118,13 @@ class SndfileDecoder:
         if part.start == 0 and part.end == path.stat().st_size:
             file = soundfile.SoundFile(os.fsencode(path))
         else:
-            file = soundfile.SoundFile(PartFile(path, part.start, part.end))
+            file = soundfile.SoundFile(PartFile(path, [(part.start, part.end)]))
         layout = part.layout
         if part.decoder != "raw" or layout is None or file.frames == part.frames:
             return file
         if file.subtype in soundfile.available_subtypes("RAW"):
             return soundfile.SoundFile(
-                PartFile(path, layout.start, layout.end),
+                PartFile(path, [(layout.start, layout.end)]),
                 samplerate=file.samplerate,
                 channels=file.channels,
                 format="RAW",
@@ -133,7 +133,7 @@ class SndfileDecoder:
             )
         length = min(layout.end - layout.start, 0xFFFFFFFF).to_bytes(4, layout.order)
         patch = (layout.length_at - part.start, length)
-        return soundfile.SoundFile(PartFile(path, part.start, part.end, patch))
+        return soundfile.SoundFile(PartFile(path, [(part.start, part.end)], patch))
 
     @property
     def frames(self) -> Samples:
@@ -187,7 +187,7 @@ class FfmpegDecoder:
 
     def __init__(self, path: Path, part: Part) -> None:
         self._av = _import_av()
-        self._file = PartFile(path, part.start, part.end)
+        self._file = PartFile(path, part.spans or [(part.start, part.end)])
         # Access to other files and addresses, which some formats can name, stays closed.
         options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}
         try:

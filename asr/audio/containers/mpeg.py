@@ -28,10 +28,6 @@ MAX_LEADING_BYTES = 65_536
 """Bytes before the first frame that are searched for it."""
 
 
-TABLE_NAMES = (b"Xing", b"Info", b"VBRI")
-"""Names of the table of the length, within the first 40 bytes of a frame."""
-
-
 class Frame(NamedTuple):
     """The header of a frame.
 
@@ -68,8 +64,7 @@ class LengthTable(NamedTuple):
 class _Run:
     """Frames of one encoder that follow each other."""
 
-    start: int
-    end: int
+    spans: list[tuple[int, int]]
     first: Frame
     table: LengthTable | None
     frames: int = 0
@@ -109,6 +104,8 @@ def _read_frame(b: int, c: int, d: int) -> Frame | None:
 
 def read_length_table(data: FileBytes, at: int, frame: Frame) -> LengthTable | None:
     """Read the Xing, Info or VBRI table of a frame; None if it has none."""
+    if frame.layer != 3:
+        return None
     if data[at + 36 : at + 40] == b"VBRI":
         return LengthTable(int.from_bytes(data[at + 50 : at + 54], "big"), 0)
     side_info = {(1, 2): 32, (1, 1): 17, (2, 2): 17, (2, 1): 9}[frame.version, frame.channels]
@@ -141,7 +138,7 @@ def _part(run: _Run, data: FileBytes, whole: bool) -> Part:
     table, first = run.table, run.first
     counted = run.frames * first.samples
     promised = None
-    start = run.start
+    start, end = run.spans[0][0], run.spans[-1][1]
     if table is not None and table.frames:
         promised = table.frames * first.samples - table.trimmed
         if table.frames >= run.frames:
@@ -158,12 +155,13 @@ def _part(run: _Run, data: FileBytes, whole: bool) -> Part:
     )
     return Part(
         0 if exact else start,
-        len(data) if exact else run.end,
+        len(data) if exact else end,
         decoder="libsndfile" if exact else "ffmpeg",
         promised=promised,
         frames=max(counted, 0),
         format=None if exact else "mp3",
         tolerance=CODEC_TOLERANCE,
+        spans=() if exact else ((start, run.spans[0][1]), *run.spans[1:]),
     )
 
 
@@ -186,7 +184,7 @@ def _runs(data: FileBytes, start: int, end: int) -> list[_Run]:
         if at + frame.size > end:
             break
         table = None
-        if frame.layer == 3 and any(name in head for name in TABLE_NAMES):
+        if b"Xing" in head or b"Info" in head or b"VBRI" in head:
             table = read_length_table(data, at, frame)
         last = runs[-1] if runs else None
         if (
@@ -195,11 +193,13 @@ def _runs(data: FileBytes, start: int, end: int) -> list[_Run]:
             or (frame.rate, frame.layer, frame.channels)
             != (last.first.rate, last.first.layer, last.first.channels)
         ):
-            runs.append(_Run(at, at, frame, table))
+            runs.append(_Run([(at, at)], frame, table))
         run = runs[-1]
         run.frames += table is None
+        if run.spans[-1][1] != at:  # a tag or garbage lies between
+            run.spans.append((at, at))
         at += frame.size
-        run.end = at
+        run.spans[-1] = (run.spans[-1][0], at)
     return [run for run in runs if run.frames]
 
 

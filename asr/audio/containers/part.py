@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +53,8 @@ class Part:
         format: FFmpeg's name of the format; None detects it.
         tolerance: largest normal difference between header and samples, in samples.
         cut: whether the end is missing although the header has no length.
+        spans: first byte, and byte after the last one, of each stretch of samples if tags between
+            them must be left out; empty: all bytes belong to the part.
     """
 
     start: int
@@ -61,24 +66,29 @@ class Part:
     format: str | None = None
     tolerance: Samples = SAMPLE_TOLERANCE
     cut: bool = False
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 class PartFile(io.RawIOBase):
-    """Bytes `start` to `end` of a file, as a file of their own.
+    """Stretches of a file, joined to a file of their own.
 
     Args:
         path: the file.
-        start: first byte.
-        end: byte after the last one.
-        patch: position, counted from `start`, and bytes that replace those of the file.
+        spans: first byte, and byte after the last one, of each stretch.
+        patch: position in the joined file, and bytes that replace those that are there.
     """
 
     def __init__(
-        self, path: Path, start: int, end: int, patch: tuple[int, bytes] | None = None
+        self,
+        path: Path,
+        spans: Sequence[tuple[int, int]],
+        patch: tuple[int, bytes] | None = None,
     ) -> None:
         self._file = path.open("rb", buffering=0)
-        self._start, self._size, self._at = start, end - start, 0
-        self._patch = patch
+        self._spans, self._at, self._patch = spans, 0, patch
+        ends = accumulate(end - start for start, end in spans)
+        self._starts = [0, *ends]
+        self._size = self._starts.pop()
 
     def readable(self) -> bool:
         return True
@@ -95,9 +105,13 @@ class PartFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        view = view[: max(min(len(view), self._size - self._at), 0)]
-        self._file.seek(self._start + self._at)
+        if self._at >= self._size:
+            return 0
+        number = bisect_right(self._starts, self._at) - 1
+        start, end = self._spans[number]
+        start += self._at - self._starts[number]
+        view = memoryview(buffer).cast("B")[: end - start]
+        self._file.seek(start)
         count = self._file.readinto(view) or 0
         if self._patch is not None:
             position, data = self._patch
