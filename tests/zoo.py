@@ -187,6 +187,15 @@ def wrong_headers(folder: Path) -> dict[str, Expected]:
         add(f"cut.{name}", data[:-16_000], 0.5, both)
         add(f"joined.{name}", data + data, 2.0, "2 recordings")
         (folder / "x").unlink()
+    for name, format in (("w64", "W64"), ("caf", "CAF"), ("sph", "NIST")):
+        soundfile.write(folder / "x", speech(), RATE, format=format, subtype="PCM_16")
+        data = (folder / "x").read_bytes()
+        add(f"right.{name}", data, 1.0)
+        cut = data[: len(data) - 16_000]
+        add(f"cut.{name}", cut, 0.5, "1.00 s, the file holds 0.")
+        if name != "sph":
+            add(f"joined.{name}", data + data, 2.0, "2 recordings")
+        (folder / "x").unlink()
     soundfile.write(folder / "x.au", speech(), RATE)
     au = (folder / "x.au").read_bytes()
     add("size-ffffffff.au", au[:8] + b"\xff" * 4 + au[12:], 1.0)

@@ -88,6 +88,8 @@ def open_part(path: Path, part: Part) -> PartDecoder:
     try:
         return FfmpegDecoder(path, part)
     except AudioError as error:
+        if part.cut:
+            raise AudioError(f"cut off, and the missing end is needed ({error})") from None
         raise AudioError(reason.strip().rstrip(".") or str(error)) from None
 
 

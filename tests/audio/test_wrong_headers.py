@@ -171,6 +171,15 @@ def test_file_names_need_not_be_unicode(tmp_path: Path) -> None:
     assert len(read_audio(name)) == pytest.approx(16_000, abs=2100)
 
 
+def test_a_video_without_its_index_is_named_as_cut(
+    media: tuple[Path, dict[str, zoo.Expected]], tmp_path: Path
+) -> None:
+    data = (media[0] / "x.m4a").read_bytes()
+    (tmp_path / "cut.m4a").write_bytes(data[: len(data) // 2])
+    with pytest.raises(AudioError, match=r"cut\.m4a: .*cut off"):
+        read_audio(tmp_path / "cut.m4a")
+
+
 def test_folders_name_all_audio_and_video_files(tmp_path: Path) -> None:
     for name in ("a.m4a", "b.mp4", "c.MKV", "d.wma", "e.amr", "f.txt", "g.jpg", "h.mid"):
         (tmp_path / name).touch()

@@ -10,6 +10,7 @@ from asr.audio.containers.joined import amr_parts, matroska_parts, mp4_parts
 from asr.audio.containers.mpeg import mpeg_parts, read_frame
 from asr.audio.containers.ogg import ogg_parts
 from asr.audio.containers.part import Part
+from asr.audio.containers.sixty_four_bit import sixty_four_bit_parts
 from asr.audio.containers.uncompressed import uncompressed_parts
 
 MPEG_SUFFIXES = frozenset({".mp1", ".mp2", ".mp3", ".mpga"})
@@ -30,6 +31,7 @@ def find_parts(path: Path, joined: bool = True) -> list[Part]:
         size = len(data)
         return (
             uncompressed_parts(data, size)
+            or sixty_four_bit_parts(data, size)
             or flac_parts(data, size, joined)
             or ogg_parts(data, size)
             or matroska_parts(data, size, joined)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from asr.audio.containers.file_bytes import FileBytes
 from asr.audio.containers.part import CODEC_TOLERANCE, Part
@@ -45,7 +46,8 @@ def mp4_parts(data: FileBytes, size: int) -> list[Part]:
         if length < 8:
             break
         at += length
-    return _ffmpeg_parts(starts, size)
+    parts = _ffmpeg_parts(starts, size)
+    return parts if movie else [*parts[:-1], replace(parts[-1], cut=True)]
 
 
 def amr_parts(data: FileBytes, size: int) -> list[Part]:
