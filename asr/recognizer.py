@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -279,7 +280,9 @@ class Recognizer:
             joiner = WindowJoiner(self.decoder, self.tokenizer.space, self.heads)
             recording = WindowedRecording(i, self.windower(), joiner, features, channel)
             try:
-                for static, samples in feature_blocks(item, features, sample_rate, channel):
+                for static, samples in feature_blocks(
+                    item, features, sample_rate, channel, recording.warnings.append
+                ):
                     waiting += recording.feed(static, samples)
                     while len(waiting) >= READ_AHEAD:
                         now, waiting = waiting[:READ_AHEAD], waiting[READ_AHEAD:]
@@ -417,7 +420,9 @@ class Recognizer:
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._widen_spikes(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        return self.transcript_of(path, frames, duration, display_name(audio), recording.channel)
+        name = display_name(audio)
+        transcript = self.transcript_of(path, frames, duration, name, recording.channel)
+        return replace(transcript, warnings=tuple(recording.warnings))
 
     def _widen_spikes(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
         frame_levels = word_times.frame_levels(levels, self.config.acoustic.stride)
