@@ -9,6 +9,8 @@ so `import asr` is quick, and only the names that need TensorFlow import it.
 
 from __future__ import annotations
 
+from asr.version import __version__
+
 TYPE_CHECKING = False  # as in typing, whose import would take longer than this module
 if TYPE_CHECKING:
     from asr.audio.features import FeatureConfig as FeatureConfig
@@ -43,8 +45,6 @@ if TYPE_CHECKING:
     from asr.text.tokenizers import TokenizerConfig as TokenizerConfig
     from asr.training.from_yaml import train_from_yaml as train_from_yaml
     from asr.tts.synthesizer import Synthesizer as Synthesizer
-
-__version__ = "0.2.0"
 
 _HOME = {
     "Alternative": "asr.results",

@@ -13,6 +13,10 @@ class AudioError(AsrError):
     """A recording cannot be read or used; the message names the file."""
 
 
+class AudioWarning(UserWarning):
+    """A recording can be used, but something is wrong with it; the message names the file."""
+
+
 class ManifestError(AsrError):
     """A manifest or a corpus cannot be used; the message names the file and the line."""
 

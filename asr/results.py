@@ -73,6 +73,8 @@ class Transcript:
         channel: the channel, counted from 0; None if all channels were mixed.
         alternatives: the n-best list, best first; empty unless it was requested, and for a
             recording that was cut into several windows.
+        warnings: what is wrong with the recording although it could be transcribed, such as a
+            header that states another length than the file has.
     """
 
     text: str
@@ -83,6 +85,7 @@ class Transcript:
     words: tuple[Word, ...] = ()
     channel: int | None = None
     alternatives: tuple[Alternative, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

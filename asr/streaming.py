@@ -14,7 +14,7 @@ import numpy as np
 
 from asr import ctc
 from asr.audio.features import MfccStream, RecentMoments, differentiate, normalise
-from asr.audio.reading import MonoStream
+from asr.audio.mono import MonoStream
 from asr.decoding.decoder import Decoder
 from asr.decoding.speech_detector import SpeechDetector, speech_with_margin, true_runs
 from asr.decoding.window_joiner import CLEARANCE

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr import ctc
-from asr.audio.reading import read_audio, resample
+from asr.audio.mono import resample
+from asr.audio.reading import read_audio
 from asr.data.manifest import Utterance, read_manifest
 from asr.recognizer import load_recognizer
 from asr.text.normalisers import normalise_english

@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.audio.features import FeatureConfig, MfccStream, Moments, mfcc, normalise
-from asr.audio.reading import MonoStream, read_audio
+from asr.audio.mono import MonoStream
+from asr.audio.reading import read_audio
 from asr.cli.live import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, printer
 from asr.errors import AudioError, ConfigError
 from asr.recognizer import Recognizer
@@ -138,7 +139,7 @@ def test_any_pieces_give_the_same_results(
 
 
 def test_another_sample_rate_is_resampled(en_small: Recognizer, goforward: Path) -> None:
-    from asr.audio.reading import resample
+    from asr.audio.mono import resample
 
     samples = speech(goforward, 1)
     texts = [
@@ -276,7 +277,7 @@ def test_ctrl_c_ends_with_the_last_result_and_status_0(goforward: Path) -> None:
 
 def test_the_microphone_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(AudioError, match=r"sounddevice: pip install 'asr\[microphone\]'"):
+    with pytest.raises(AudioError, match=r"pip install 'keras-asr-toolkit\[microphone\]'"):
         microphone_blocks()
 
     class PortAudioError(Exception):

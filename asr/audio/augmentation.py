@@ -16,7 +16,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr.audio.features import FeatureConfig, cosine_transform, mel_filters
-from asr.audio.reading import resample
+from asr.audio.mono import resample
 from asr.base.config import STRICT
 from asr.base.units import Hertz, Seconds
 

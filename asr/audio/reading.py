@@ -1,58 +1,61 @@
 """Reading recordings of any format, sample rate and channel count as mono float32 in −1…1.
 
-`read_audio` and `read_blocks` read files, `to_mono` and `to_mono_blocks` convert samples in memory,
-and `MonoStream` converts a stream. `find_audio` expands folders and glob patterns.
+`read_audio` and `read_blocks` read files. `probe` reads headers, and `measure` counts samples.
+Headers are estimates: all samples of a file are read, and a header that disagrees with them is
+reported as a warning.
 """
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, Literal
 
 import numpy as np
-import soundfile
-import soxr
 
+from asr.audio.containers.find_parts import find_parts
+from asr.audio.containers.part import Part
+from asr.audio.decoders import PartDecoder, Piece, SndfileDecoder, open_part
+from asr.audio.mono import MonoStream
 from asr.base.units import Hertz, Samples, Seconds
-from asr.errors import AudioError
+from asr.errors import AudioError, AudioWarning
 
-UNKNOWN_LENGTH = 0x7EFF0000
-"""Lengths in bytes from here up to 4 GiB are placeholders, as written by programs that stream."""
-SAMPLE_CHUNKS: dict[bytes, tuple[Literal["little", "big"], bytes]] = {
-    b"RIFF": ("little", b"data"),
-    b"RF64": ("little", b"data"),
-    b"RIFX": ("big", b"data"),
-    b"FORM": ("big", b"SSND"),
+Warn = Callable[[str], object]
+"""Receives a warning, which names the file."""
+CONTENTS = {
+    b"<!doctype html": "an HTML page; was the download refused?",
+    b"<html": "an HTML page; was the download refused?",
+    b"<?xml": "XML",
+    b"version https://git-lfs": "a pointer of Git LFS; run git lfs pull",
+    b"{": "JSON or other text",
+    b"%pdf": "PDF",
+    b"pk\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\x89png": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"gif8": "an image",
+    b"#extm3u": "a playlist",
 }
-"""First bytes of WAV and AIFF files → their byte order, and the name of the chunk of samples."""
-MIN_SAMPLE_RATE: Hertz = 1000
-"""Hz. A lower rate means a wrong header, and resampling would turn a small file into gigabytes."""
-MIN_DURATION: Seconds = 0.05
-"""Shorter recordings cannot hold a word."""
-UNREADABLE = (soundfile.SoundFileError, OSError, TypeError, ValueError)
-"""Errors of soundfile. The last two are for formats without a header, such as .raw and .gsm."""
-BLOCK: Samples = 65_536
-"""Samples per channel that are read at once."""
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au"})
+"""First bytes, in lower case, of files that are often taken for audio → their contents."""
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """The contents of a recording's header.
+    """Length and format of a recording.
 
     Attributes:
         path: the file.
         sample_rate: Hz.
         channels: number of channels.
-        frames: samples per channel.
+        frames: samples per channel; 0 if the header has no length.
         duration: seconds.
-        subtype: encoding of the samples, as soundfile calls it, such as "PCM_16".
+        subtype: encoding of the samples, such as "PCM_16".
+        warnings: what is wrong with the file; `probe` finds only some of it.
     """
 
     path: Path
@@ -61,34 +64,70 @@ class AudioInfo:
     frames: Samples
     duration: Seconds
     subtype: str
+    warnings: tuple[str, ...] = ()
 
 
 def probe(path: Path) -> AudioInfo:
-    """Read the header of a recording.
+    """Read the header of a recording, and correct its length where the file's structure tells.
 
     Raises:
-        AudioError: the file is missing, cannot be read, is truncated, or is no audio that
-            libsndfile knows; the message names the file.
+        AudioError: the file is missing, cannot be read, or no decoder knows it; the message names
+            the file.
     """
-    path = Path(path)
+    return _probe(Path(path), joined=False)[0]
+
+
+def _probe(path: Path, joined: bool) -> tuple[AudioInfo, bool]:
+    """As `probe`, and whether the length needs no decoding."""
     _check_file(path)
-    try:
-        info = soundfile.info(os.fsencode(path))
-    except UNREADABLE as error:
-        raise _unreadable(path, error) from None
-    _check_complete(path)
+    rate, channels, subtype, frames, exact = 0, 1, "", 0, True
+    for part in _parts(path, joined):
+        with closing(_open(path, part)) as decoder:
+            count = part.frames
+            if count is None:
+                count = (
+                    decoder.frames if isinstance(decoder, SndfileDecoder) else decoder.promised or 0
+                )
+            promised = part.promised if part.promised is not None else count
+            exact &= decoder.exact and not part.cut and abs(promised - count) <= part.tolerance
+            if not rate:
+                rate, channels, subtype = decoder.sample_rate, decoder.channels, decoder.subtype
+            frames += round(count * rate / decoder.sample_rate)
+    return AudioInfo(path, rate, channels, frames, frames / rate, subtype), exact
+
+
+def measure(path: Path) -> AudioInfo:
+    """Count the samples of a recording.
+
+    Headers of WAV, FLAC and Ogg are trusted if they agree with the file's structure. All other
+    recordings are decoded.
+
+    Raises:
+        AudioError: see `read_blocks`.
+    """
+    info, exact = _probe(Path(path), joined=True)
+    if exact and info.frames:
+        return info
+    found: list[str] = []
+    reader = _Reader(info.path, found.append)
+    seconds = sum(len(piece.samples) / piece.sample_rate for piece in reader.pieces())
+    frames = round(seconds * info.sample_rate)
     return AudioInfo(
-        path,
-        info.samplerate,
+        info.path,
+        info.sample_rate,
         info.channels,
-        info.frames,
-        info.frames / info.samplerate,
+        frames,
+        frames / info.sample_rate,
         info.subtype,
+        tuple(found),
     )
 
 
 def read_audio(
-    path: str | PathLike[str], sample_rate: Hertz = 16_000, channel: int | None = None
+    path: str | PathLike[str],
+    sample_rate: Hertz = 16_000,
+    channel: int | None = None,
+    warn: Warn | None = None,
 ) -> np.ndarray:
     """Read a whole recording as mono samples.
 
@@ -101,6 +140,7 @@ def read_audio(
         path: the recording.
         sample_rate: rate of the result in Hz; default: 16,000.
         channel: the channel to read, counted from 0; default: the mean of all channels.
+        warn: see `read_blocks`.
 
     Returns:
         float32 [samples] in −1…1.
@@ -108,11 +148,14 @@ def read_audio(
     Raises:
         AudioError: see `read_blocks`.
     """
-    return np.concatenate(list(read_blocks(path, sample_rate, channel)))
+    return np.concatenate(list(read_blocks(path, sample_rate, channel, warn)))
 
 
 def read_blocks(
-    path: str | PathLike[str], sample_rate: Hertz = 16_000, channel: int | None = None
+    path: str | PathLike[str],
+    sample_rate: Hertz = 16_000,
+    channel: int | None = None,
+    warn: Warn | None = None,
 ) -> Iterator[np.ndarray]:
     """Read a recording as blocks of a few seconds, so that long recordings fit into memory.
 
@@ -120,262 +163,117 @@ def read_blocks(
         path: the recording.
         sample_rate: rate of the result in Hz; default: 16,000.
         channel: the channel to read, counted from 0; default: the mean of all channels.
+        warn: called with each warning, such as a header that states another length than the file
+            has; default: `warnings.warn` with an `AudioWarning`.
 
     Yields:
         float32 [samples] in −1…1.
 
     Raises:
-        AudioError: the file is missing, unreadable, truncated, empty or too short, holds samples
-            that are not finite, or lacks the channel; the message names the file. Some errors are
-            found only after several blocks.
+        AudioError: the file is missing, unreadable, empty or too short, holds samples that are not
+            finite, or lacks the channel; the message names the file. Some errors are found only
+            after several blocks.
     """
     path = Path(path)
     _check_file(path)
-    _check_complete(path)
-    try:
-        file = soundfile.SoundFile(os.fsencode(path))
-    except UNREADABLE as error:
-        raise _unreadable(path, error) from None
-    with file:
-        mono = MonoStream(file.samplerate, sample_rate, channel, str(path))
-        while True:
-            try:
-                samples = file.read(BLOCK, dtype="float32", always_2d=True)
-            except UNREADABLE as error:
-                raise _unreadable(path, error) from None
-            if not len(samples):
-                break
-            yield mono.feed(samples)
-        if mono.count < file.frames:
-            promised, found = (n / file.samplerate for n in (file.frames, mono.count))
-            raise _truncated(path, f"{promised:.2f} s", f"{found:.2f} s")
-        mono.check_length()
-        yield mono.finish()
-
-
-def to_mono(
-    samples: np.ndarray, source_rate: Hertz, target_rate: Hertz, channel: int | None, name: str
-) -> np.ndarray:
-    """Convert samples as `to_mono_blocks` does, to one array: float32 [samples]."""
-    return np.concatenate(list(to_mono_blocks(samples, source_rate, target_rate, channel, name)))
-
-
-def to_mono_blocks(
-    samples: np.ndarray, source_rate: Hertz, target_rate: Hertz, channel: int | None, name: str
-) -> Iterator[np.ndarray]:
-    """Check samples and convert them to blocks of mono samples.
-
-    Args:
-        samples: [n] or [n, channels]. Integers of 8 to 32 bits are scaled from the range of their
-            type to −1…1. Floats are not scaled, nor clipped to −1…1.
-        source_rate: sample rate of `samples` in Hz.
-        target_rate: sample rate of the result in Hz.
-        channel: the channel to convert, counted from 0; None: the mean of all channels.
-        name: name of the samples in error messages.
-
-    Yields:
-        float32 [samples].
-
-    Raises:
-        AudioError: the samples are empty, too short, not finite or of an unusable type, the sample
-            rate is too low, or the channel does not exist; the message has `name`.
-    """
-    samples = np.atleast_1d(samples)
-    mono = MonoStream(source_rate, target_rate, channel, name)
-    # Feed one block even if there are no samples: the type and the shape are checked there.
-    for start in range(0, max(len(samples), 1), BLOCK):
-        yield mono.feed(samples[start : start + BLOCK])
-    mono.check_length()
+    reader = _Reader(path, warn or _python_warning)
+    mono: MonoStream | None = None
+    for rate, samples in reader.pieces():
+        if mono is None or rate != mono.source_rate:
+            if mono is not None:
+                yield mono.finish()
+            mono = MonoStream(rate, sample_rate, channel, str(path), reader.warn)
+        yield mono.feed(samples)
+    if mono is None or reader.single_rate:
+        mono = mono or MonoStream(reader.sample_rate, sample_rate, channel, str(path))
+        try:
+            mono.check_length()
+        except AudioError as error:
+            raise AudioError(f"{error}{reader.promise}") from None
     yield mono.finish()
 
 
-class MonoStream:
-    """Converts a stream of samples to mono float32 at another sample rate, and checks them.
+class _Reader:
+    """Decodes all parts of a file, and compares their lengths with their headers."""
 
-    The lengths of the pieces do not matter: the joined output is the same, to the bit. The
-    resampler delays its output; `finish` returns the rest.
+    def __init__(self, path: Path, warn: Warn) -> None:
+        self.path, self.warn = path, warn
+        self.sample_rate: Hertz = 0
+        self.single_rate = True
+        self.promise = ""
 
-    Args:
-        source_rate: sample rate of the input in Hz.
-        target_rate: sample rate of the output in Hz.
-        channel: the channel to convert, counted from 0; default: the mean of all channels.
-        name: name of the stream in error messages; default: "samples".
-
-    Attributes:
-        count: samples per channel fed so far, at `source_rate`.
-        channels: channels of the last piece.
-
-    Raises:
-        AudioError: `source_rate` is below 1000 Hz.
-    """
-
-    def __init__(
-        self,
-        source_rate: Hertz,
-        target_rate: Hertz,
-        channel: int | None = None,
-        name: str = "samples",
-    ) -> None:
-        if source_rate < MIN_SAMPLE_RATE:
-            raise AudioError(
-                f"{name}: sample rate {source_rate} Hz is below the minimum, {MIN_SAMPLE_RATE} Hz"
-            )
-        self.source_rate, self.channel, self.name = source_rate, channel, name
-        self.count, self.channels = 0, 1
-        self._resampler = None
-        if source_rate != target_rate:
-            self._resampler = soxr.ResampleStream(
-                source_rate, target_rate, 1, dtype="float32", quality="HQ"
+    def pieces(self) -> Iterator[Piece]:
+        parts = _parts(self.path)
+        promised: Seconds | None = None
+        found: Seconds = 0.0
+        for number, part in enumerate(parts):
+            with closing(_open(self.path, part)) as decoder:
+                count = 0.0
+                self.single_rate &= self.sample_rate in (0, decoder.sample_rate)
+                self.sample_rate = self.sample_rate or decoder.sample_rate
+                try:
+                    for piece in decoder.pieces():
+                        self.single_rate &= piece.sample_rate == self.sample_rate
+                        count += len(piece.samples) * decoder.sample_rate / piece.sample_rate
+                        yield piece
+                except AudioError as error:
+                    raise self._named(error) from None
+                seconds = count / decoder.sample_rate
+                found += seconds
+                if number == 0 and decoder.promised is not None:
+                    promised = decoder.promised / decoder.sample_rate
+                self._compare(part, decoder, round(count), len(parts))
+        if len(parts) > 1:
+            first = "" if promised is None else f"{promised:.2f} s in the first header, "
+            self.warn(
+                f"{self.path}: {len(parts)} recordings one after the other, {first}"
+                f"{found:.2f} s in all; all of them are read"
             )
 
-    def feed(self, samples: np.ndarray) -> np.ndarray:
-        """Convert the next samples.
-
-        Args:
-            samples: [n] or [n, channels]; n may be 0.
-
-        Returns:
-            float32 [samples], possibly empty.
-
-        Raises:
-            AudioError: the samples are not finite or of an unusable type, or the channel does not
-                exist.
-        """
-        samples = self._as_float32(samples)
-        if not samples.size:
-            return np.zeros(0, np.float32)
-        self.channels = channels = samples.shape[1]
-        if self.channel is not None and not 0 <= self.channel < channels:
-            raise AudioError(
-                f"{self.name}: no channel {self.channel}: there are {channels}, counted from 0"
-            )
-        mono = samples.mean(axis=1) if self.channel is None else samples[:, self.channel]
-        finite = np.isfinite(mono)
-        if not finite.all():
-            at = (self.count + int(finite.argmin())) / self.source_rate
-            raise AudioError(
-                f"{self.name}: samples that are not finite (NaN or infinite), first at {at:.3f} s"
-            )
-        self.count += len(mono)
-        mono = np.ascontiguousarray(mono)
-        return mono if self._resampler is None else self._resampler.resample_chunk(mono)
-
-    def finish(self) -> np.ndarray:
-        """End the stream and return the samples that the resampler still holds."""
-        rest = np.zeros(0, np.float32)
-        return rest if self._resampler is None else self._resampler.resample_chunk(rest, last=True)
-
-    def check_length(self) -> None:
-        """Check that the stream is long enough for a word.
-
-        Raises:
-            AudioError: the stream is empty or shorter than 50 ms.
-        """
-        if not self.count:
-            raise AudioError(f"{self.name}: empty: no samples")
-        if self.count < MIN_DURATION * self.source_rate:
-            shape = (self.count, self.channels)
-            hint = f"; expected [n, channels], found {shape}" if self.channels > 100 else ""
-            raise AudioError(
-                f"{self.name}: too short: {1000 * self.count / self.source_rate:.0f} ms, "
-                f"the minimum is {1000 * MIN_DURATION:.0f} ms{hint}"
+    def _compare(self, part: Part, decoder: PartDecoder, count: Samples, parts: int) -> None:
+        where = f"{self.path}: " if parts == 1 else f"{self.path}, at byte {part.start}: "
+        for notice in decoder.notices:
+            self.warn(where + notice)
+        if part.cut:
+            held = f"{count / decoder.sample_rate:.2f} s"
+            self.warn(f"{where}cut off: the end is missing; the file holds {held}")
+        if decoder.promised is None or abs(decoder.promised - count) <= decoder.tolerance:
+            return
+        promised, held = _lengths(decoder.promised, count, decoder.sample_rate)
+        self.promise = f"; the header promises {promised}"
+        if count:
+            kind = "truncated: the" if count < decoder.promised else "wrong length: the"
+            self.warn(
+                f"{where}{kind} header promises {promised}, the file holds {held}; "
+                "everything that is there is read"
             )
 
-    def _as_float32(self, samples: np.ndarray) -> np.ndarray:
-        """Samples of any usable type and shape as float32 [n, channels], scaled to −1…1."""
-        samples = np.asarray(samples)
-        if samples.ndim not in (1, 2):
-            raise AudioError(
-                f"{self.name}: expected samples [n] or [n, channels], found {samples.shape}"
-            )
-        if samples.dtype.kind in "iu" and samples.dtype.itemsize <= 4:
-            lowest, half = np.iinfo(samples.dtype).min, 2.0 ** (8 * samples.dtype.itemsize - 1)
-            samples = (samples - (lowest + half)) / half
-        elif samples.dtype.kind != "f":
-            raise AudioError(
-                f"{self.name}: expected floats or integers of 8 to 32 bits, found {samples.dtype}"
-            )
-        samples = samples.astype(np.float32, copy=False)
-        return samples[:, None] if samples.ndim == 1 else samples
+    def _named(self, error: AudioError) -> AudioError:
+        return _unreadable(self.path, str(error))
 
 
-def resample(samples: np.ndarray, source_rate: Hertz, target_rate: Hertz) -> np.ndarray:
-    """Resample mono samples with a band limit.
-
-    Args:
-        samples: float32 [n].
-        source_rate: sample rate of `samples` in Hz.
-        target_rate: sample rate of the result in Hz.
-
-    Returns:
-        float32 [about n × target_rate / source_rate].
-    """
-    if source_rate == target_rate:
-        return samples
-    return soxr.resample(samples, source_rate, target_rate, quality="HQ")
+def _lengths(promised: Samples, found: Samples, rate: Hertz) -> tuple[str, str]:
+    """Two lengths in seconds, and in samples if their seconds look the same."""
+    a, b = (f"{count / rate:.2f} s" for count in (promised, found))
+    return (a, b) if a != b else (f"{promised} samples", f"{found} samples")
 
 
-def find_audio(paths: Iterable[str]) -> list[Path]:
-    """Expand folders and glob patterns to recordings.
-
-    Args:
-        paths: files, which need not exist; folders, which are searched to any depth for files with
-            one of `SUFFIXES`; and glob patterns.
-
-    Returns:
-        The recordings, each once, sorted within each folder and pattern.
-
-    Raises:
-        AudioError: a path is empty, a pattern matches no file, or a folder holds no recording.
-    """
-    found: list[Path] = []
-    for item in paths:
-        if not item:
-            raise AudioError("an empty path names no recording; write . for this folder")
-        path = Path(item)
-        if path.is_dir():
-            inside = _walk(path)
-            if not inside:
-                raise AudioError(
-                    f"{path}: this folder holds no recordings ({' '.join(sorted(SUFFIXES))})"
-                )
-            found += inside
-        elif path.exists() or not glob.has_magic(item):
-            # A missing file is no error here: it is reported when it is read, and does not stop the
-            # other files.
-            found.append(path)
-        else:
-            matches = sorted(Path(p) for p in glob.glob(item, recursive=True))
-            inside = [q for p in matches for q in (_walk(p) if p.is_dir() else [p])]
-            if not inside:
-                raise AudioError(f"{item}: matches no file")
-            found += inside
-    return list(dict.fromkeys(found))
+def _parts(path: Path, joined: bool = True) -> list[Part]:
+    try:
+        return find_parts(path, joined)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _walk(folder: Path) -> list[Path]:
-    """Recordings at any depth, sorted.
+def _open(path: Path, part: Part) -> PartDecoder:
+    try:
+        return open_part(path, part)
+    except AudioError as error:
+        raise _unreadable(path, str(error)) from None
 
-    Folders that cannot be listed are included, so that reading them reports their names.
-    """
-    found: list[Path] = []
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(
-        folder, onerror=lambda e: found.append(Path(e.filename)), followlinks=True
-    ):
-        real = os.path.realpath(parent)
-        if real in seen:  # reached through a link before
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        found.extend(
-            Path(parent, name)
-            for name in names
-            # macOS writes a file ._NAME, which is no audio, beside NAME.
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
-        )
-    return sorted(found)
+
+def _python_warning(message: str) -> None:
+    warnings.warn(message, AudioWarning, stacklevel=2)
 
 
 def _check_file(path: Path) -> None:
@@ -398,53 +296,11 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{str(path)!r}: not a valid file name") from None
 
 
-def _check_complete(path: Path) -> None:
-    """Compare the length in the header with the size of the file.
-
-    libsndfile does not report that uncompressed WAV, AIFF and AU files are truncated. Decoders of
-    compressed formats do.
-
-    Raises:
-        AudioError: the file is truncated.
-    """
-    size = path.stat().st_size
+def _unreadable(path: Path, reason: str) -> AudioError:
     with path.open("rb") as file:
-        kind = file.read(4)
-        if kind == b".snd":
-            start, length = (int.from_bytes(file.read(4), "big") for _ in range(2))
-        elif kind in SAMPLE_CHUNKS:
-            start, length = _find_chunk(file, *SAMPLE_CHUNKS[kind])
-        else:
-            return
-    if length < UNKNOWN_LENGTH and start + length > size:
-        raise _truncated(path, f"{length} bytes of samples", str(max(size - start, 0)))
-
-
-def _find_chunk(file: BinaryIO, order: Literal["little", "big"], name: bytes) -> tuple[int, int]:
-    """Start and length in bytes of the named chunk; 0, 0 if there is none."""
-    file.seek(12)
-    long_length = 0
-    while len(chunk := file.read(8)) == 8:
-        length = int.from_bytes(chunk[4:], order)
-        if chunk[:4] == name:
-            return file.tell(), long_length or length
-        following = file.tell() + length + length % 2
-        if chunk[:4] == b"ds64":  # RF64: sizes too large for 32 bits
-            file.seek(8, os.SEEK_CUR)
-            long_length = int.from_bytes(file.read(8), order)
-        file.seek(following)
-    return 0, 0
-
-
-def _truncated(path: Path, promised: str, found: str) -> AudioError:
-    return AudioError(
-        f"{path}: truncated: the header promises {promised}, the file holds {found}; "
-        "copy the recording again, or save the part that is left as a new file"
-    )
-
-
-def _unreadable(path: Path, error: Exception) -> AudioError:
-    reason = getattr(error, "error_string", None) or str(error)
-    return AudioError(
-        f"{path}: not readable as audio: {reason.strip().rstrip('.')}; convert it to WAV or FLAC"
-    )
+        head = file.read(1024).lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    for start, contents in CONTENTS.items():
+        if head.startswith(start):
+            return AudioError(f"{path}: not readable as audio: it is {contents}")
+    reason = reason.strip().rstrip(".")
+    return AudioError(f"{path}: not readable as audio: {reason}; convert it to WAV or FLAC")

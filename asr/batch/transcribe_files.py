@@ -368,6 +368,7 @@ class _Run:
                 raise _NothingTranscribed
 
     def _count(self, outcome: Outcome, failures: Sequence[Failure]) -> None:
+        self._warn(outcome)
         self._fail(failures[:1])
         for failure in failures[1:]:  # other channels of the same recording, which counts once
             self.log.add(failure)
@@ -375,6 +376,12 @@ class _Run:
         lengths = [r.duration for r in outcome.results if isinstance(r, Transcript)]
         self.totals.audio_seconds += max(lengths, default=0.0)
         self.totals.seconds = time.monotonic() - self.started
+
+    def _warn(self, outcome: Outcome) -> None:
+        """Print a recording's warnings on stderr, once although each channel has them."""
+        results = [r for r in outcome.results if isinstance(r, Transcript)]
+        for warning in dict.fromkeys(w for result in results for w in result.warnings):
+            print("warning: " + warning.replace("\n", "\\n"), file=sys.stderr)
 
     def _fail(self, failures: Iterable[Failure]) -> None:
         for failure in failures:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from typing import NamedTuple
@@ -12,20 +13,33 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.audio.features import FeatureConfig, MfccStream, load_features
-from asr.audio.reading import find_audio, probe, read_blocks, to_mono_blocks
+from asr.audio.find_audio import find_audio
+from asr.audio.mono import to_mono_blocks
+from asr.audio.reading import probe, read_blocks
 from asr.base.units import Hertz, Samples, Seconds
+from asr.data.in_memory import (
+    EncodedAudio,
+    SampleValues,
+    is_encoded,
+    is_samples,
+    name_of,
+    temporary_file,
+    to_array,
+    wrong_type,
+)
 from asr.data.manifest import Utterance, read_manifest
-from asr.errors import AsrError, AudioError
+from asr.errors import AsrError, AudioError, AudioWarning
 from asr.results import Failure
 
 RecordingRef = str | Path | Utterance
 """A path of a recording, or a line of a manifest."""
-AudioLike = str | PathLike[str] | np.ndarray | Utterance
-"""A path of a recording, samples ([n] or [n, channels] in −1…1), or a line of a manifest."""
+AudioLike = str | PathLike[str] | SampleValues | EncodedAudio | Utterance
+"""A path of a recording, its samples ([n] or [n, channels] in −1…1), the bytes of its file, an open
+binary file, or a line of a manifest."""
 
 
 class RecordingSize(NamedTuple):
-    """Length and channels of a recording, from its header."""
+    """Length and channels of a recording, from its header; an estimate."""
 
     duration: Seconds
     channels: int
@@ -100,7 +114,11 @@ def duration_and_channels(recording: RecordingRef) -> RecordingSize:
 
 
 def feature_blocks(
-    audio: AudioLike, config: FeatureConfig, sample_rate: Hertz | None, channel: int | None
+    audio: AudioLike,
+    config: FeatureConfig,
+    sample_rate: Hertz | None,
+    channel: int | None,
+    warn: Callable[[str], object] | None = None,
 ) -> Iterator[FeatureBlock]:
     """Compute the static features of a recording in blocks of a few seconds.
 
@@ -110,6 +128,8 @@ def feature_blocks(
         sample_rate: sample rate of samples in Hz; None: the rate of the features. Not used for
             files.
         channel: the channel to read, counted from 0; None: the mean of all channels.
+        warn: called with each warning, such as a header that states another length than the file
+            has; default: `warnings.warn`.
 
     Raises:
         AudioError: the recording cannot be read, is too short, or lacks the channel.
@@ -120,12 +140,24 @@ def feature_blocks(
         static = load_features(audio.path, config)
         yield FeatureBlock(static, len(static) * config.hop)
         return
-    if isinstance(audio, np.ndarray):
+    if is_encoded(audio):
+        with temporary_file(audio) as stored:
+            yield from feature_blocks(
+                stored.path,
+                config,
+                sample_rate,
+                channel,
+                lambda message: (warn or _python_warning)(stored.with_name(message)),
+            )
+        return
+    if is_samples(audio):
         name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
-        blocks = to_mono_blocks(audio, rate, config.sample_rate, channel, name)
+        blocks = to_mono_blocks(to_array(audio), rate, config.sample_rate, channel, name, warn)
+    elif not isinstance(audio, (str, PathLike, Utterance)):
+        raise wrong_type(audio)
     else:
         path = audio.path if isinstance(audio, Utterance) else Path(audio)
-        name, blocks = str(path), read_blocks(path, config.sample_rate, channel)
+        name, blocks = str(path), read_blocks(path, config.sample_rate, channel, warn)
     stream = MfccStream(config)
     for samples in blocks:
         yield FeatureBlock(stream.feed(samples), len(samples))
@@ -133,7 +165,18 @@ def feature_blocks(
 
 
 def display_name(audio: AudioLike) -> str | None:
-    """Name of a recording in results: its path; None for samples."""
-    if isinstance(audio, np.ndarray):
-        return None
-    return str(audio.path) if isinstance(audio, Utterance) else fspath(audio)
+    """Name of a recording in results: its path, or the name of an open file; None for others."""
+    if isinstance(audio, Utterance):
+        return str(audio.path)
+    if is_encoded(audio):
+        return name_of(audio)
+    return fspath(audio) if isinstance(audio, (str, PathLike)) else None
+
+
+def is_recording(audio: object) -> bool:
+    """Whether `audio` is one recording, not an iterable of recordings."""
+    return isinstance(audio, (str, PathLike, Utterance)) or is_encoded(audio) or is_samples(audio)
+
+
+def _python_warning(message: str) -> None:
+    warnings.warn(message, AudioWarning, stacklevel=2)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from asr.audio.reading import probe
+from asr.audio.reading import measure
 from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AudioError, TextError
 
 DURATION_TOLERANCE: Seconds = 0.1
-"""Largest difference between the duration in a manifest and in the recording's header."""
+"""Largest difference between the duration in a manifest and that of the recording."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,17 @@ def _file_findings(utterance: Utterance) -> list[ManifestFinding]:
             return []
         return [ManifestFinding("error", where, "the feature file is missing or empty")]
     try:
-        duration = probe(utterance.audio_filepath).duration
+        info = measure(utterance.audio_filepath)
     except AudioError as error:
         return [ManifestFinding("error", where, str(error).removeprefix(f"{where}: "))]
-    if abs(duration - utterance.duration) > DURATION_TOLERANCE:
-        message = f"{utterance.duration:.2f} s in the manifest, {duration:.2f} s in the header"
-        return [ManifestFinding("error", where, message)]
-    return []
+    findings = [
+        ManifestFinding("warning", where, message.removeprefix(f"{where}: "))
+        for message in info.warnings
+    ]
+    if abs(info.duration - utterance.duration) > DURATION_TOLERANCE:
+        message = f"{utterance.duration:.2f} s in the manifest, {info.duration:.2f} s in the file"
+        findings.append(ManifestFinding("error", where, message))
+    return findings
 
 
 def _text_findings(

@@ -26,6 +26,7 @@ class WindowedRecording:
 
     Attributes:
         samples: number of samples so far.
+        warnings: what is wrong with the recording.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class WindowedRecording:
     ) -> None:
         self.index, self.windower, self.joiner, self.channel = index, windower, joiner, channel
         self.samples = 0
+        self.warnings: list[str] = []
         self._config, self._recent = config, RecentMoments(config)
         self._levels: list[np.ndarray] = []
         self._windows = 0

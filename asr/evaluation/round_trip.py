@@ -13,7 +13,8 @@ import librosa
 import numpy as np
 from scipy.fft import dct
 
-from asr.audio.reading import read_audio, resample
+from asr.audio.mono import resample
+from asr.audio.reading import read_audio
 from asr.base.progress import track
 from asr.base.provenance import environment, git_commit, this_command
 from asr.data.manifest import Utterance

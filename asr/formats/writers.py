@@ -77,23 +77,30 @@ def txt(results: Iterable[Transcript]) -> Iterator[str]:
 
 
 def json_(results: Iterable[Transcript]) -> Iterator[str]:
-    """One JSON object with all fields of a `Transcript`: text, words, tokens, scores."""
+    """One JSON object with all fields of a `Transcript`; warnings only if there are any."""
     for result in _one(results, "json"):
-        yield json_line(_rounded({"audio_filepath": None, **asdict(result)}))
+        yield json_line(_rounded(_values(result)))
 
 
 def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
     """One JSON object per line and recording.
 
-    Has all fields of a `Transcript` except tokens; alternatives only if there are any. Times are in
-    seconds, scores in nats, and audio_filepath is as given by the caller.
+    Has all fields of a `Transcript` except tokens; alternatives and warnings only if there are any.
+    Times are in seconds, scores in nats, and audio_filepath is as given by the caller.
     """
     for result in results:
-        values = {"audio_filepath": None, **asdict(result)}
+        values = _values(result)
         del values["tokens"]
         if not result.alternatives:
             del values["alternatives"]
         yield json_line(_rounded(values))
+
+
+def _values(result: Transcript) -> dict[str, Any]:
+    values = {"audio_filepath": None, **asdict(result)}
+    if not result.warnings:
+        del values["warnings"]
+    return values
 
 
 def csv_(results: Iterable[Transcript]) -> Iterator[str]:

@@ -18,7 +18,8 @@ from asr.audio.features import (
     mel_frequencies,
     mfcc,
 )
-from asr.audio.reading import read_audio, resample
+from asr.audio.mono import resample
+from asr.audio.reading import read_audio
 from asr.errors import AudioError, ConfigError
 
 CONFIG = FeatureConfig()

@@ -43,6 +43,29 @@ def test_unreadable_files_in_a_folder_are_named_and_skipped(
     assert f"{len(done) + len(bad)} recordings" in err and f"{len(bad)} failed" in err
 
 
+def test_warnings_are_on_stderr_and_in_json(asr: RunAsr, model: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    zoo.wrong_headers(tmp_path / "in")
+    code, out, err = asr("transcribe", tmp_path / "in" / "cut.wav", "-m", model, "--format", "json")
+    (message,) = json.loads(out)["warnings"]
+    assert code == 0 and "1.00 s" in message and "0.50 s" in message
+    assert f"warning: {message}\n" in err
+    code, out, err = asr(
+        "transcribe", tmp_path / "in" / "list.wav", "-m", model, "--format", "json"
+    )
+    assert "warnings" not in json.loads(out) and "warning" not in err
+
+
+def test_a_folder_reports_audio_that_nothing_can_open(
+    asr: RunAsr, model: str, tmp_path: Path
+) -> None:
+    (tmp_path / "call.dss").write_bytes(b"\3dss" + bytes(2000))
+    zoo.encode(tmp_path / "talk.m4a", zoo.speech(), zoo.RATE, "aac")
+    code, out, err = asr("transcribe", tmp_path, "-m", model)
+    assert code == 1 and out.count("\n") == 1
+    assert "call.dss: not readable as audio" in err and "2 recordings" in err and "1 failed" in err
+
+
 def test_one_file_prints_its_text_only(asr: RunAsr, model: str, goforward: Path) -> None:
     code, out, err = asr("transcribe", goforward, "-m", model)
     assert (code, out) == (0, Recognizer.load(model).transcribe(goforward).text + "\n")

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import zoo
 
+from asr.audio.reading import read_audio
 from asr.data.corpora import CORPORA, Prepared, prepare
 from asr.data.manifest import read_manifest
+from asr.data.manifest_check import check_manifests
 from asr.errors import ManifestError
 
 
@@ -152,6 +155,27 @@ def test_commonvoice(tmp_path: Path) -> None:
     write(tmp_path / "dev.tsv", "client_id\tfile\tsentence", "c\tdev.mp3\tGo.")
     with pytest.raises(ManifestError, match=r"dev\.tsv: .*\bpath\b"):
         prepare("commonvoice", tmp_path, tmp_path / "out")
+
+
+def test_durations_are_those_of_the_decoded_samples(tmp_path: Path) -> None:
+    for name in ("vbr.mp3", "cbr.mp3"):  # as in Common Voice: without length in the header
+        path = tmp_path / "clips" / name
+        path.parent.mkdir(exist_ok=True)
+        quality = 5 if name == "vbr.mp3" else None
+        samples = zoo.speech(3.0, 32_000)
+        zoo.encode(path, samples, 32_000, "libmp3lame", "mp3", quality, header=False)
+    rows = [f"c\t{name}\tGo." for name in ("vbr.mp3", "cbr.mp3")]
+    write(tmp_path / "train.tsv", "client_id\tpath\tsentence", *rows)
+    prepared = prepare("commonvoice", tmp_path, tmp_path / "out")
+    utterances = read_manifest(prepared.manifests["train"])
+    for utterance in utterances:
+        assert utterance.duration == pytest.approx(
+            len(read_audio(utterance.path)) / 16_000, abs=1e-3
+        )
+        assert utterance.duration == pytest.approx(3.0, abs=0.15)
+    assert len(utterances) == 2
+    report = check_manifests([prepared.manifests["train"]], lambda text: [1], lambda seconds: 100)
+    assert [f for f in report.findings if f.level == "error"] == []
 
 
 def test_commonvoice_first_version(tmp_path: Path) -> None:

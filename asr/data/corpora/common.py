@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asr.audio.reading import probe
+from asr.audio.reading import measure
 from asr.data.manifest import Utterance
 from asr.errors import AudioError, ManifestError
 
@@ -58,7 +58,7 @@ def read_kaldi_table(path: Path, contents: str) -> dict[str, str]:
 def audio_utterance(
     path: Path, text: str, speaker: str | None, skipped: list[str], silent: bool = False
 ) -> Utterance | None:
-    """Make an utterance, with the duration from the recording's header.
+    """Make an utterance, with the duration that `measure` finds.
 
     Args:
         path: the recording.
@@ -75,7 +75,7 @@ def audio_utterance(
         skipped.append(f"{path}: no transcript")
         return None
     try:
-        duration = probe(path).duration
+        duration = measure(path).duration
     except AudioError as error:
         skipped.append(str(error))
         return None

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from asr.audio.reading import find_audio
+from asr.audio.find_audio import find_audio
 from asr.data.corpora.common import audio_utterance, read_lines, split_by_position
 from asr.data.manifest import Utterance
 from asr.errors import ManifestError

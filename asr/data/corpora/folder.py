@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asr.audio.reading import find_audio
+from asr.audio.find_audio import find_audio
 from asr.data.corpora.common import audio_utterance, split_by_position
 from asr.data.manifest import Utterance
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from asr.audio.reading import find_audio
+from asr.audio.find_audio import find_audio
 from asr.data.corpora.common import audio_utterance
 from asr.data.manifest import Utterance
 
