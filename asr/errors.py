@@ -13,6 +13,10 @@ class AudioError(AsrError):
     """A recording cannot be read or used; the message names the file."""
 
 
+class AsrWarning(UserWarning):
+    """Something is wrong although there is a result; the message names the file."""
+
+
 class ManifestError(AsrError):
     """A manifest or a corpus cannot be used; the message names the file and the line."""
 

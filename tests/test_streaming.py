@@ -318,6 +318,4 @@ def test_listening_to_a_terminal_says_what_to_do() -> None:
     )
     os.close(leader)
     os.close(follower)
-    assert (
-        ended.returncode == 1 and "--microphone" in ended.stderr
-    )
+    assert ended.returncode == 1 and "--microphone" in ended.stderr

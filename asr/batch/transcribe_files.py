@@ -34,6 +34,7 @@ from asr.data.inputs import (
     find_recordings,
     missing_file,
     recording_path,
+    result_path,
 )
 from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.formats.subtitles import Captions
@@ -279,7 +280,8 @@ class _Run:
                 "captions": self.job.captions,
             }
         )
-        names = result_names(files, common_folder(paths, files), self.writer.suffix)
+        named = [result_path(r.recording) for r in recordings]
+        names = result_names(named, common_folder(paths, files), self.writer.suffix)
         channels = [r.channels for r in recordings] if transcriber.split_channels else None
         return ResultFolder(folder, names, files, channels, self.writer, key)
 

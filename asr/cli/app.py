@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -21,7 +22,9 @@ from asr.cli.models import export, models
 from asr.cli.recognition import align, listen, transcribe
 from asr.cli.speak import speak
 from asr.cli.training import train
-from asr.errors import AsrError, explain
+from asr.errors import AsrError, AsrWarning, explain
+
+_python_show_warning = warnings.showwarning
 
 
 class CommandsInOrder(TyperGroup):
@@ -83,6 +86,7 @@ def options(
 
 def main() -> Any:
     """Run the command line. Errors for the user go to stderr in one line, with exit status 1."""
+    warnings.showwarning = _show_warning
     try:
         return app()
     except BrokenPipeError:  # the program that reads stdout, such as `head`, has ended
@@ -95,6 +99,16 @@ def main() -> Any:
         except OSError:  # stdout's disk is full
             _discard_stdout()
         sys.exit(1)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *place: Any, **options: Any
+) -> None:
+    """Print warnings of this project in one line on stderr, and others as Python does."""
+    if issubclass(category, AsrWarning):
+        print(f"warning: {message}".replace("\n", "\\n"), file=sys.stderr)
+    else:
+        _python_show_warning(message, category, *place, **options)
 
 
 def _discard_stdout() -> None:

@@ -18,7 +18,7 @@ from asr.errors import ConfigError
 from asr.formats.subtitles import Captions, cues, milliseconds
 from asr.results import Transcript
 
-TIMES = ("start", "end", "duration")
+TIMES = ("start", "end", "duration", "offset")
 """JSON keys whose values are seconds."""
 COLUMNS = ("audio_filepath", "channel", "start", "end", "word", "confidence")
 """Columns of csv and tsv."""
@@ -79,7 +79,7 @@ def txt(results: Iterable[Transcript]) -> Iterator[str]:
 def json_(results: Iterable[Transcript]) -> Iterator[str]:
     """One JSON object with all fields of a `Transcript`: text, words, tokens, scores."""
     for result in _one(results, "json"):
-        yield json_line(_rounded({"audio_filepath": None, **asdict(result)}))
+        yield json_line(_rounded(_values(result)))
 
 
 def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
@@ -89,7 +89,7 @@ def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
     seconds, scores in nats, and audio_filepath is as given by the caller.
     """
     for result in results:
-        values = {"audio_filepath": None, **asdict(result)}
+        values = _values(result)
         del values["tokens"]
         if not result.alternatives:
             del values["alternatives"]
@@ -152,7 +152,8 @@ def ctm(results: Iterable[Transcript]) -> Iterator[str]:
 def textgrid(results: Iterable[Transcript]) -> Iterator[str]:
     """Praat's TextGrid in its long form: a tier of words and one of tokens; silence is ""."""
     for result in _one(results, "TextGrid"):
-        end = max([milliseconds(result.duration), *(milliseconds(t.end) for t in result.tokens)])
+        end = milliseconds(result.offset + result.duration)
+        end = max([end, *(milliseconds(t.end) for t in result.tokens)])
         tiers = {
             "words": [(w.text, w.start, w.end) for w in result.words],
             # The space between two words has no duration if the words follow each other at once.
@@ -189,6 +190,15 @@ WRITERS: dict[str, Writer] = {
     "ctm": Writer(".ctm", True, ctm),
     "TextGrid": Writer(".TextGrid", False, textgrid),
 }
+
+
+def _values(result: Transcript) -> dict[str, Any]:
+    """All fields for JSON; `offset` only of a segment, and warnings only if there are any."""
+    values = {"audio_filepath": None, **asdict(result)}
+    for key in ("offset", "warnings"):
+        if not values[key]:
+            del values[key]
+    return values
 
 
 def _one(results: Iterable[Transcript], format: str) -> Iterator[Transcript]:

@@ -77,7 +77,7 @@ def test_errors_name_file_line_and_key(tmp_path: Path, line: str, problem: str) 
 
 def test_unknown_keys_and_null_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text(json.dumps({**VALID, "offset": 3, "speaker": None, "feature_filepath": None}))
+    path.write_text(json.dumps({**VALID, "pnc": "yes", "speaker": None, "feature_filepath": None}))
     assert read_manifest(path) == [Utterance("a", 1.0, tmp_path / "a")]
 
 
