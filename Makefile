@@ -1,4 +1,4 @@
-# `make demo` and `make test` set up .venv on first use; later calls find it ready.
+# The first call of a target sets up .venv; later calls use it. A changed pyproject.toml updates it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -19,7 +19,7 @@ test-notebooks: .venv/ready
 lint: .venv/ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check asr benchmarks pipelines tests && $(BIN)/mypy && $(BIN)/lint-imports
 
-# The site, in site/index.html. A link that leads nowhere is an error.
+# Writes the documentation site to site/index.html. A broken link is an error.
 docs: .venv/docs-ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 

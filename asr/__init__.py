@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asr.data.manifest import Utterance as Utterance
     from asr.data.manifest import read_manifest as read_manifest
     from asr.data.manifest import write_manifest as write_manifest
-    from asr.decoding.options import Decoding as Decoding
+    from asr.decoding.decoding_options import Decoding as Decoding
     from asr.errors import AsrError as AsrError
     from asr.evaluation.error_rates import Evaluation as Evaluation
     from asr.evaluation.error_rates import evaluate as evaluate
@@ -51,7 +51,7 @@ _HOME = {
     "Alternative": "asr.results",
     "AsrError": "asr.errors",
     "Converter": "asr.seq2seq.converter",
-    "Decoding": "asr.decoding.options",
+    "Decoding": "asr.decoding.decoding_options",
     "Evaluation": "asr.evaluation.error_rates",
     "Failure": "asr.results",
     "FeatureConfig": "asr.audio.features",

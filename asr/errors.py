@@ -41,6 +41,10 @@ class OutputError(AsrError):
     """A result cannot be written; the message names the file and says how much is done."""
 
 
+class PackageError(AsrError):
+    """A package cannot be downloaded, or has another checksum; the message names its archive."""
+
+
 class WorkerError(AsrError):
     """All worker processes have died; the message says how."""
 

@@ -31,7 +31,7 @@ from asr.decoding.confidence import (
     word_confidence,
 )
 from asr.decoding.decoder import Decoder
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Windower, Windowing

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from asr.data.manifest import read_manifest
 from asr.decoding.decoder import Decoder
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.recognizer import load_recognizer
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from asr.base.config import replace
 from asr.series.examples import water_flow
-from asr.series.forecasting import Forecaster, evaluate, seasonal_naive
+from asr.series.forecasting import Forecaster, evaluate_forecasts, seasonal_naive
 
 FOLDS = [(288, 384, 828), (336, 432, 588), (432, 552, 828), (552, 672, 828)]
 """Indices where training, validation and the fold end."""
@@ -36,9 +36,11 @@ def main() -> None:
         for train, validation, end in FOLDS:
             values = example.usual[:end]
             config = replace(example.config, train=train, validation=validation, **setting)
-            naive = evaluate(seasonal_naive(config), values, config).mase
+            naive = evaluate_forecasts(seasonal_naive(config), values, config).mase
             found = [
-                evaluate(Forecaster(values, replace(config, seed=seed)), values, config).mase
+                evaluate_forecasts(
+                    Forecaster(values, replace(config, seed=seed)), values, config
+                ).mase
                 for seed in (seeds if setting else ())
             ]
             lines.append(" ".join(f"{x:.2f}" for x in found or [naive]))

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from asr.data.manifest import read_manifest
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.evaluation.round_trip import round_trip, round_trip_text
 from asr.recognizer import load_recognizer
 from asr.tts.synthesizer import Synthesizer

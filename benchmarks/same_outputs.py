@@ -2,9 +2,9 @@
 
     python benchmarks/same_outputs.py ../before . --manifests data/kathleen/test.jsonl
 
-Every command of the list below runs once with each checkout's code, in an empty folder, and its
-stdout and files are compared. The shipped models are compared as files. A SavedModel's graph has
-names that differ from run to run, so its variables are compared as files and its outputs as numbers.
+Each command below runs once with each checkout's code, in an empty folder. Its stdout and its files
+are compared, and so are the files of the shipped models. The names in a SavedModel's graph differ
+from run to run: its variables are compared as files, its outputs as numbers.
 """
 
 from __future__ import annotations

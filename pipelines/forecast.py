@@ -11,7 +11,7 @@ from dataclasses import asdict
 from asr.base.config import replace
 from asr.series.anomalies import trials
 from asr.series.examples import EXAMPLES
-from asr.series.forecasting import evaluate, methods
+from asr.series.forecasting import evaluate_forecasts, methods
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
             if method != config.cell and seed > 1:
                 continue  # baselines do not depend on the seed
             row = {"series": name, "method": method, "seed": seed}
-            row |= asdict(evaluate(forecast, usual, config))
+            row |= asdict(evaluate_forecasts(forecast, usual, config))
             if example.labels.any():
                 found = trials(forecast, usual, example.watched, example.labels, config)
                 row |= {k: f"P {f.precision:.2f} R {f.recall:.2f}" for k, f in found.items()}

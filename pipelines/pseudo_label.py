@@ -1,32 +1,32 @@
-"""Recordings without texts as a manifest to train on, with what a recogniser hears in them.
+"""Label recordings without texts, by a recogniser or by whisper-base, for training on them.
 
-python pipelines/pseudo_label.py runs/mine/model new/ --lm my.arpa.gz --out data/new/train.jsonl
+python pipelines/pseudo_label.py runs/mine/model new/ --lm my.arpa.gz --out data/train.jsonl
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from asr import AsrError, Decoding, write_manifest
 from asr.data.inputs import find_recordings
-from asr.data.manifest import write_manifest
-from asr.decoding.options import Decoding
-from asr.errors import AsrError
 from asr.recognizer import load_recognizer
-from asr.training.self_training import pseudo_labels
+from asr.training.self_training import label_recordings
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model")
-    parser.add_argument("recordings", nargs="+", help="files, folders, manifests, - for stdin")
-    parser.add_argument("--lm", help="general or an ARPA file; weights as tuned; default: greedy")
-    parser.add_argument("--share", type=float, default=0.5, help="of them that is kept, the surest")
-    parser.add_argument("--out", type=Path, required=True, help="manifest to write")
+    add = (parser := argparse.ArgumentParser(description=__doc__)).add_argument
+    add("model", help="shipped name or directory of the recogniser")
+    add("recordings", nargs="+", help="files, folders, manifests, - for stdin")
+    add("--lm", help="language model: general or an ARPA file; default: greedy decoding")
+    add("--share", type=float, default=0.5, help="most confident share to keep; default: 0.5")
+    add("--teacher", choices=["whisper"], help="model that writes the texts; default: the model")
+    add("--max-cer", type=float, default=0.5, help="of model against teacher; default: 0.5")
+    add("--out", type=Path, required=True, help="manifest to write")
     a = parser.parse_args()
     recordings, failures = find_recordings(a.recordings)
     try:
-        recognizer = load_recognizer(a.model, Decoding(lm=a.lm))
-        kept, more = pseudo_labels(recognizer, recordings, a.share)
+        model = load_recognizer(a.model, Decoding(lm=a.lm))
+        kept, more = label_recordings(model, recordings, a.teacher, a.share, a.max_cer)
         write_manifest(a.out, kept)
     except AsrError as error:
         sys.exit(f"error: {error}")

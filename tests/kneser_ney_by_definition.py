@@ -1,6 +1,6 @@
-"""Modified Kneser-Ney as its formulas say, in dictionaries of tuples of words: slow and plain.
+"""Modified Kneser-Ney smoothing by its definition, in dictionaries of tuples of words.
 
-What `asr.language.kneser_ney` does in arrays is checked against this.
+A slow reference for the tests of `asr.language.kneser_ney`, which works on arrays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Ngram = tuple[str, ...]
 
 
 def back_off(weight: float | None) -> float:
-    """Log10 of a weight; 0 where nothing follows, and never where discounts leave nothing over."""
+    """Log10 of a back-off weight: 0 for an n-gram that is no context, NEVER for a weight of 0."""
     if weight is None:
         return 0.0
     return math.log10(weight) if weight > 0 else NEVER
@@ -52,9 +52,9 @@ def by_definition(
 
 
 def _adjusted_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Ngram]]:
-    """Per order: occurrences for the highest, for the others in how many words' company.
+    """Counts of each order: occurrences for the highest order, else continuation counts.
 
-    An n-gram at a sentence's start has nothing before it and keeps its occurrences.
+    An n-gram that begins with <s> has no word before it and keeps its occurrences.
     """
     raw: list[Counter[Ngram]] = [Counter() for _ in range(order)]
     for words in sentences:
@@ -71,10 +71,10 @@ def _adjusted_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Cou
 
 
 def _discounts(grams: Counter[Ngram]) -> tuple[float, float, float, float]:
-    """What is taken from counts of 0, 1, 2 and 3 or more."""
+    """Discounts of counts of 0, 1, 2, and 3 or more."""
     n = Counter(grams.values())
     if not (n[1] and n[2] and n[3]):
-        return (0.0, 0.5, 1.0, 1.5)  # too little text for its counts of counts to say
+        return (0.0, 0.5, 1.0, 1.5)  # too little text to estimate them
     y = n[1] / (n[1] + 2 * n[2])
     values = (1 - 2 * y * n[2] / n[1], 2 - 3 * y * n[3] / n[2], 3 - 4 * y * n[4] / n[3])
     bounded = [min(max(value, 0.0), i + 1.0) for i, value in enumerate(values)]

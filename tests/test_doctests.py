@@ -16,8 +16,9 @@ MODULES = (
     "asr.ctc.forced_alignment",
     "asr.ctc.prefix_beam",
     "asr.data.manifest",
-    "asr.decoding.options",
+    "asr.decoding.decoding_options",
     "asr.evaluation.error_rates",
+    "asr.evaluation.whisper",
     "asr.inverse_normalisation.spans",
     "asr.inverse_normalisation.spoken_forms",
     "asr.networks.head_layout",
@@ -27,6 +28,7 @@ MODULES = (
     "asr.seq2seq.pairs",
     "asr.text.normalisers",
     "asr.text.tokenizers",
+    "asr.tts.kokoro",
 )
 
 

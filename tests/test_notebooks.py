@@ -118,7 +118,7 @@ def test_imports_names_that_exist_and_public_ones_from_asr(
         f"{module}.{name}"
         for module, name in imports
         if module != "asr" and name in asr.__all__
-        # Another object may have the same name: asr.series.forecasting.evaluate.
+        # Another object may have the same name.
         if getattr(import_module(module), name) is getattr(asr, name)
     ]
     assert not deep

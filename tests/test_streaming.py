@@ -211,7 +211,7 @@ def test_samples_are_whole_wherever_reads_end(
 
 
 def test_unknown_encodings_are_errors() -> None:
-    with pytest.raises(ConfigError, match="--encoding mp3: .*s16le, f32le"):
+    with pytest.raises(ConfigError, match=r"--encoding mp3: .*s16le, f32le"):
         pcm_blocks(io.BytesIO(), "mp3")
     with pytest.raises(ConfigError, match="--channels must be 1 or more, found 0"):
         pcm_blocks(io.BytesIO(), "s16le", 0)

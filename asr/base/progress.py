@@ -6,10 +6,11 @@ Rich is imported only when there is a terminal to show them on.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from asr.base.units import Seconds
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
 T = TypeVar("T")
+LOG_SECONDS = 600
+"""Seconds between two lines of progress if stderr is no terminal."""
 
 
 def _console() -> Console:
@@ -129,6 +132,44 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
 
     with _bar(MofNCompleteColumn()) as bar:
         yield from bar.track(items, total, description=label)
+
+
+class HasDuration(Protocol):
+    """An item with a duration in seconds, such as an utterance."""
+
+    @property
+    def duration(self) -> Seconds: ...
+
+
+U = TypeVar("U", bound=HasDuration)
+
+
+def track_hours(items: Iterable[U], hours: float, label: str) -> Iterator[U]:
+    """Iterate over utterances with a bar that counts their audio, on stderr.
+
+    If stderr is no terminal, print a line every `LOG_SECONDS` instead.
+
+    Args:
+        items: utterances.
+        hours: hours of audio in all.
+        label: text in front of the bar or in the lines.
+    """
+    done, start = 0.0, time.monotonic()
+    reported = start
+    with seconds_bar(3600 * hours, label) as advance:
+        for item in items:
+            yield item
+            done += item.duration
+            advance(item.duration)
+            now = time.monotonic()
+            if not sys.stderr.isatty() and now - reported >= LOG_SECONDS:
+                reported = now
+                print(
+                    f"{time.strftime('%F %T')} {label}: {done / 3600:.2f} of {hours:g} h "
+                    f"in {(now - start) / 3600:.2f} h",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ LEDGER = ".asr-batch"
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One finished recording.
 
     Attributes:
@@ -49,11 +49,11 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / LEDGER
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, LedgerEntry] = {}
         lines = self.path.read_bytes().split(b"\n") if self.path.is_file() else []
         for line in lines:
             try:
-                entries = [Entry(**values) for values in json.loads(line)]
+                entries = [LedgerEntry(**values) for values in json.loads(line)]
             except (ValueError, TypeError):
                 continue
             for entry in entries:  # JSON has lists where an entry has a tuple
@@ -89,7 +89,7 @@ class Ledger:
             if self.entries:
                 file.write(_line([*self.entries.values()]))
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[LedgerEntry]) -> None:
         """Append one line with entries whose results are already written.
 
         Raises:
@@ -102,7 +102,7 @@ class Ledger:
         self.entries |= {entry.name: entry for entry in entries}
 
 
-def _line(entries: Sequence[Entry]) -> str:
+def _line(entries: Sequence[LedgerEntry]) -> str:
     return json_line([dataclasses.asdict(entry) for entry in entries])
 
 

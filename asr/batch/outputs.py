@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from asr.base.files import atomic_write, json_line, remove_leftovers
-from asr.batch.ledger import Entry, Ledger
+from asr.batch.ledger import Ledger, LedgerEntry
 from asr.batch.workers import Outcome
 from asr.errors import ConfigError, OutputError
 from asr.formats.writers import Writer
@@ -159,7 +159,7 @@ class ResultFolder:
             failures.append([result for result in written if isinstance(result, Failure)])
             if not failures[-1] and outcome.audio_sha256:
                 name = self.names[outcome.index]
-                entries.append(Entry(name, self.key, outcome.audio_sha256, tuple(names)))
+                entries.append(LedgerEntry(name, self.key, outcome.audio_sha256, tuple(names)))
         if entries:
             with output_errors(self.ledger.path):
                 self.ledger.add(entries)

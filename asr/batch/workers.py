@@ -17,7 +17,7 @@ from asr.batch.ledger import digest
 from asr.batch.processes import WorkerProcess, end, end_unused, give_work
 from asr.data.inputs import RecordingRef, recording_path
 from asr.data.manifest import Utterance
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError, AudioError, ConfigError, ServerError, WorkerError
 from asr.networks.runtimes import Runtime
 from asr.results import Failure, Transcript

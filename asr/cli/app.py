@@ -20,7 +20,7 @@ from asr.cli.evaluation import calibrate, evaluate, evaluate_tts, tune
 from asr.cli.language_models import lm_app
 from asr.cli.models import export, models
 from asr.cli.recognition import align, listen, transcribe
-from asr.cli.speak import speak
+from asr.cli.speech import speak
 from asr.cli.training import train
 from asr.errors import AsrError, AsrWarning, explain
 

@@ -15,7 +15,7 @@ from asr.base.downloads import debian_package, fetch_package, python_source_pack
 from asr.data.corpora import prepare
 from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance, read_manifest
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError
 from asr.evaluation import plots
 from asr.evaluation.error_rates import Evaluation, evaluate

@@ -15,10 +15,10 @@ from asr.cli.options import (
     RuntimeOption,
     decoding_options,
 )
-from asr.cli.speak import VoiceOption
+from asr.cli.speech import VoiceOption
 
 if TYPE_CHECKING:
-    from asr.decoding.options import Decoding
+    from asr.decoding.decoding_options import Decoding
 
 
 @decoding_options(*SINGLE_TEXT_OPTIONS)
@@ -150,7 +150,7 @@ def evaluate_tts(
     They transcribe the texts as spoken by the voice, by the human speaker, by flite and by
     espeak-ng. PocketSphinx is the second recogniser. Programs that are not installed are left out.
     """
-    from asr.decoding.options import Decoding
+    from asr.decoding.decoding_options import Decoding
     from asr.recognizer import load_recognizer
 
     recognizer = load_recognizer(model, Decoding(lm=lm))

@@ -174,7 +174,7 @@ def evaluate(
     from asr.language.arpa import read_arpa
     from asr.language.perplexity import compare
     from asr.language.recurrent_lm import RecurrentLM
-    from asr.language.sentences import read_sentences
+    from asr.language.text_corpus import read_sentences
 
     if lm is None and rnn_lm is None:
         raise ConfigError("lm evaluate: give a model with --lm, --rnn-lm or both")
@@ -236,7 +236,7 @@ def generate(
 def _estimate_ngrams(texts: list[Path], out: Path, order: int, prune: str, normaliser: str) -> None:
     from asr.language.arpa import write_arpa
     from asr.language.kneser_ney import estimate, parse_prune_counts
-    from asr.language.sentences import read_sentences
+    from asr.language.text_corpus import read_sentences
 
     counts = parse_prune_counts(prune)
     model = estimate(read_sentences(texts, normaliser), order, counts)

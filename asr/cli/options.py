@@ -198,7 +198,7 @@ def decoding_options(*names: str) -> Callable[[Callable[..., None]], Callable[..
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def run(**values: Any) -> None:
-            from asr.decoding.options import Decoding
+            from asr.decoding.decoding_options import Decoding
             from asr.decoding.word_lists import read_phrases
 
             settings = {name: values.pop(name) for name in names}

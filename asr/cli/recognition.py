@@ -31,7 +31,7 @@ from asr.cli.options import (
 from asr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from asr.decoding.options import Decoding
+    from asr.decoding.decoding_options import Decoding
 
 
 @decoding_options(*DECODING_OPTIONS)

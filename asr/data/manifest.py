@@ -1,15 +1,16 @@
 """Reading and writing JSONL manifests with NVIDIA NeMo's field names.
 
 Each line is an object with `audio_filepath` or `feature_filepath` or both (absolute, or relative to
-the manifest's folder), `duration` in seconds, `text`, and optionally `speaker`, `offset`, `channel`
-and `lang`. data/README.md lists the keys that are obeyed and those that are refused.
+the manifest's folder), `duration` in seconds, `text`, and optionally `speaker`, `offset`,
+`channel`, `lang` and `teacher`, the model that wrote the text. data/README.md lists the keys that
+are obeyed and those that are refused.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -54,6 +55,7 @@ class Utterance:
         audio_filepath: the recording; None if there are only features.
         speaker: any name; None if unknown.
         feature_filepath: a Sphinx feature file; None if there are none.
+        teacher: name of the model that wrote the text; None if a person did.
         offset: start of the segment in the recording, in seconds; None for a recording of its own.
         channel: the only channel with this text, counted from 0; None for a mix of all channels.
         language: language of speech and text, such as "en"; None if unknown.
@@ -64,6 +66,7 @@ class Utterance:
     audio_filepath: Path | None = None
     speaker: str | None = None
     feature_filepath: Path | None = None
+    teacher: str | None = None
     offset: Seconds | None = None
     channel: int | None = None
     language: str | None = None
@@ -125,6 +128,7 @@ class ManifestLine(BaseModel):
     audio_filepath: FilePath = None
     feature_filepath: FilePath = None
     speaker: str | None = None
+    teacher: str | None = None
     offset: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     channel: Annotated[int, Field(ge=0)] | None = None
     channel_selector: Annotated[int, Field(ge=0)] | Literal["average"] | None = None
@@ -143,6 +147,7 @@ class ManifestLine(BaseModel):
             audio_filepath=folder / self.audio_filepath if self.audio_filepath else None,
             speaker=self.speaker,
             feature_filepath=folder / self.feature_filepath if self.feature_filepath else None,
+            teacher=self.teacher,
             offset=self.offset if self.audio_filepath else None,
             channel=self.chosen_channel(),
             language=self.spoken_language(),
@@ -252,6 +257,21 @@ def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
             file.write(json_line(_line_values(utterance, folder)))
 
 
+def count_by_teacher(utterances: Iterable[Utterance]) -> dict[str, dict[str, float]]:
+    """Count the utterances and hours of each teacher. Texts by people are not counted.
+
+    >>> count_by_teacher([Utterance("a", 36.0, teacher="whisper-base"), Utterance("b", 5.0)])
+    {'whisper-base': {'utterances': 1, 'hours': 0.01}}
+    """
+    counts: dict[str, dict[str, float]] = {}
+    for utterance in utterances:
+        if utterance.teacher is not None:
+            count = counts.setdefault(utterance.teacher, {"utterances": 0, "hours": 0.0})
+            count["utterances"] += 1
+            count["hours"] += utterance.duration / 3600
+    return counts
+
+
 def _line_values(utterance: Utterance, folder: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key in ("audio_filepath", "feature_filepath"):
@@ -261,8 +281,9 @@ def _line_values(utterance: Utterance, folder: Path) -> dict[str, Any]:
             target = Path(target).parent.resolve() / Path(target).name
             values[key] = os.path.relpath(target, folder)
     values |= {"duration": round(utterance.duration, 3), "text": utterance.text}
-    if utterance.speaker is not None:
-        values["speaker"] = utterance.speaker
+    for key in ("speaker", "teacher"):
+        if (name := getattr(utterance, key)) is not None:
+            values[key] = name
     if utterance.offset is not None:
         values["offset"] = round(utterance.offset, 3)
     if utterance.channel is not None:

@@ -7,12 +7,14 @@ Text-to-speech voices read the plain sentences aloud.
 from __future__ import annotations
 
 import json
+import lzma
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from asr.data.manifest import read_manifest
 from asr.data.prose_sources import SOURCES, ProseSource, fetch_text
+from asr.errors import TextError, reason
 from asr.text.normalisers import normalise_english
 
 MIN_CONTAINED_WORDS = 3
@@ -51,6 +53,21 @@ def plain_sentences(text: str, min_words: int, max_words: int) -> Iterator[str]:
             yield " ".join(words)
 
 
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a UTF-8 text file, or of one that is compressed with xz (.xz).
+
+    Raises:
+        TextError: the file cannot be read.
+    """
+    try:
+        # Not splitlines, which also splits at characters such as U+2028.
+        if path.suffix == ".xz":
+            return lzma.decompress(path.read_bytes()).decode().split("\n")
+        return path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise TextError(f"{path}: cannot be read: {reason(error)}") from None
+
+
 class HeldOut:
     """Sentences of evaluation data, which training text must not contain.
 
@@ -67,9 +84,20 @@ class HeldOut:
                 self._by_start.setdefault(start, []).append(sentence)
 
     @classmethod
-    def read(cls, manifests: Iterable[Path]) -> HeldOut:
-        """Take the texts of manifests."""
-        return cls(u.text for path in manifests for u in read_manifest(path))
+    def read(cls, paths: Iterable[Path]) -> HeldOut:
+        """Take the texts of manifests (.jsonl), and the lines of text files (.txt, .xz).
+
+        Raises:
+            ManifestError: a manifest cannot be read.
+            TextError: a text file cannot be read.
+        """
+
+        def texts(path: Path) -> list[str]:
+            if path.suffix == ".jsonl":
+                return [utterance.text for utterance in read_manifest(path)]
+            return read_lines(path)
+
+        return cls(text for path in paths for text in texts(path))
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether the words are a held-out sentence, or contain one of three words or more."""

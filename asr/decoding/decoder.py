@@ -9,10 +9,10 @@ import numpy as np
 
 from asr import ctc
 from asr.ctc.prefix_beam import Hypothesis, beam_search
+from asr.decoding.decoding_options import Decoding
 from asr.decoding.hot_words import normalise_hot_words
-from asr.decoding.lexicon_scorer import LEXICON, LexiconScorer, read_pronunciations
+from asr.decoding.lexicon_scorer import LexiconScorer, read_pronunciations
 from asr.decoding.lm_record import MIXTURE_WEIGHTS, NGRAM_WEIGHTS, SCORER_WEIGHTS, LmWeights
-from asr.decoding.options import Decoding
 from asr.decoding.weighted_lm import NATS_PER_LOG10
 from asr.decoding.word_lists import read_words
 from asr.decoding.word_scorer import WordScorer
@@ -22,6 +22,7 @@ from asr.language.mixture import Mixture
 from asr.language.ngram import NgramModel
 from asr.language.recurrent_lm import RecurrentLM
 from asr.networks.head_layout import HeadLayout, Heads
+from asr.networks.model_directory import LEXICON_FILE
 from asr.text.tokenizers import Tokenizer
 
 RESCORED_HYPOTHESES = 50
@@ -138,12 +139,12 @@ class Decoder:
             )
         if folder is None:
             raise ConfigError(
-                f"{lm or decoding.lexicon}: needs {LEXICON} in the recogniser's directory, and "
-                "this recogniser has no directory"
+                f"{lm or decoding.lexicon}: needs {LEXICON_FILE} in the recogniser's directory, "
+                "and this recogniser has no directory"
             )
         hot = tuple(normalise_hot_words(decoding.hot_words, tokenizer, lexicon))
         entries = read_pronunciations(
-            folder / LEXICON, words | set(" ".join(hot).split()), tokenizer
+            folder / LEXICON_FILE, words | set(" ".join(hot).split()), tokenizer
         )
         return LexiconScorer(
             entries, model, hot_words=hot, hot_weight=decoding.hot_weight, **weights

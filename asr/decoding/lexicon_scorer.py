@@ -21,11 +21,8 @@ from asr.pronunciation.phone_speller import phone_ids
 from asr.pronunciation.pronouncer import add_pronunciations, read_entries
 from asr.text.tokenizers import Tokenizer
 
-LEXICON = "lexicon.txt.gz"
-"""Name of the file with a recogniser's pronunciations, in its directory."""
 
-
-class Entry(NamedTuple):
+class PronunciationEntry(NamedTuple):
     """A word and one pronunciation, in label ids of `asr.pronunciation.phone_speller`."""
 
     word: str
@@ -195,14 +192,16 @@ class LexiconScorer:
         return total + score, context, hot
 
 
-def read_pronunciations(path: Path, words: Collection[str], tokenizer: Tokenizer) -> list[Entry]:
+def read_pronunciations(
+    path: Path, words: Collection[str], tokenizer: Tokenizer
+) -> list[PronunciationEntry]:
     """Read every pronunciation of `words` from a recogniser's lexicon.
 
     `asr.pronunciation.pronouncer` pronounces words that the lexicon does not have. Words that the
     tokenizer cannot spell are left out.
 
     Args:
-        path: the lexicon, such as `LEXICON` in the recogniser's directory.
+        path: the lexicon, such as `LEXICON_FILE` in the recogniser's directory.
         words: the words to find.
         tokenizer: the recogniser's tokenizer.
 
@@ -212,7 +211,7 @@ def read_pronunciations(path: Path, words: Collection[str], tokenizer: Tokenizer
     """
     spellable = {word for word in words if not tokenizer.unknown(word)}
     entries = {
-        Entry(word, phone_ids(phones.split())): None
+        PronunciationEntry(word, phone_ids(phones.split())): None
         for word, phones in add_pronunciations(read_entries(path), spellable)
         if word in spellable
     }

@@ -20,7 +20,7 @@ from asr.decoding.confidence import (
     load_calibration,
     save_calibration,
 )
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import TextError
 from asr.models import find_model
 from asr.recognizer import load_recognizer

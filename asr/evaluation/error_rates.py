@@ -18,7 +18,7 @@ from asr.base.provenance import git_commit, this_command
 from asr.base.statistics import bootstrap_interval
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.confidence import JudgedWord, expected_calibration_error, judge_words
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.networks.runtimes import Runtime
 from asr.recognizer import load_recognizer
 from asr.results import Failure, Transcript, in_order

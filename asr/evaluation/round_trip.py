@@ -19,7 +19,7 @@ from asr.base.provenance import environment, git_commit, this_command
 from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance
 from asr.evaluation.error_rates import Evaluation, evaluate
-from asr.evaluation.pocketsphinx import RATE, sphinx_installed, sphinx_transcripts
+from asr.evaluation.sphinx_decoder import RATE, sphinx_installed, sphinx_transcripts
 from asr.recognizer import Recognizer
 from asr.text.normalisers import normalise_english
 from asr.tts.engines import speak_with

@@ -11,8 +11,8 @@ from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.decoder import Decoder
+from asr.decoding.decoding_options import Decoding
 from asr.decoding.lm_record import LmRecord, LmWeights
-from asr.decoding.options import Decoding
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate
 from asr.models import find_model
@@ -30,7 +30,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
-class Trial:
+class TuningTrial:
     """Word and character error rate of one set of weights, as fractions."""
 
     weights: LmWeights
@@ -47,7 +47,7 @@ def tune(
     unknowns: Sequence[float] = UNKNOWNS,
     spellings: Sequence[float] = SPELLINGS,
     shares: Sequence[float] = SHARES,
-) -> list[Trial]:
+) -> list[TuningTrial]:
     """Evaluate many sets of weights on a dev set. The network runs only once.
 
     The search tries every alpha with every beta, then `unknowns` with the best pair, then
@@ -79,7 +79,7 @@ def tune(
     beam = recognizer.decoder.decoding.beam or LmWeights().beam
     logits = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
     middle = unknowns[len(unknowns) // 2]
-    trials: dict[LmWeights, Trial] = {}
+    trials: dict[LmWeights, TuningTrial] = {}
 
     def attempt(settings: Sequence[LmWeights], label: str) -> LmWeights:
         """Evaluate new sets of weights; returns the best set of all so far."""
@@ -110,7 +110,9 @@ def tune(
     return _ranked(trials.values())
 
 
-def save_best(trials: Sequence[Trial], model: str, manifest: Path, decoding: Decoding) -> Path:
+def save_best(
+    trials: Sequence[TuningTrial], model: str, manifest: Path, decoding: Decoding
+) -> Path:
     """Store the weights of the first trial in the record that `decoding` reads them from.
 
     Args:
@@ -146,7 +148,7 @@ def _evaluate_weights(
     weights: LmWeights,
     logits: Sequence[np.ndarray],
     utterances: Sequence[Utterance],
-) -> Trial:
+) -> TuningTrial:
     tokenizer = decoder.tokenizer
     decoder.set_weights(weights)
     results = [
@@ -154,10 +156,10 @@ def _evaluate_weights(
         for row, u in zip(logits, utterances, strict=True)
     ]
     result = evaluate(utterances, results, tokenizer.normalise)
-    return Trial(weights, result.wer, result.cer)
+    return TuningTrial(weights, result.wer, result.cer)
 
 
-def _ranked(trials: Iterable[Trial]) -> list[Trial]:
+def _ranked(trials: Iterable[TuningTrial]) -> list[TuningTrial]:
     return sorted(trials, key=lambda t: (t.wer, t.cer, t.weights.alpha, t.weights.beta))
 
 

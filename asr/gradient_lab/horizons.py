@@ -63,7 +63,7 @@ class LabConfig:
 
 
 @dataclass(frozen=True)
-class Trial:
+class LabTrial:
     """One training.
 
     Attributes:
@@ -91,7 +91,7 @@ class Trial:
 class Horizon:
     """Trainings at increasing lengths, up to the first one that fails."""
 
-    trials: tuple[Trial, ...]
+    trials: tuple[LabTrial, ...]
 
     @property
     def length(self) -> int:
@@ -109,7 +109,7 @@ class Reach:
         trained: norms after it.
     """
 
-    trial: Trial
+    trial: LabTrial
     start: tuple[float, ...]
     trained: tuple[float, ...]
 
@@ -215,7 +215,7 @@ def trainer(
 
 def learn(
     problem: Problem, candidate: Candidate, length: int, config: LabConfig
-) -> tuple[keras.Model, Trial]:
+) -> tuple[keras.Model, LabTrial]:
     """Train until the problem is learnt, with each learning rate in order.
 
     Returns:
@@ -229,7 +229,7 @@ def learn(
         for step in range(CHECK_STEPS, config.steps + 1, CHECK_STEPS):
             train(*batches)
             error = problem.error(network(x_new).numpy(), y_new)
-            trial = Trial(
+            trial = LabTrial(
                 candidate=str(candidate),
                 problem=problem.name,
                 length=length,
@@ -256,7 +256,7 @@ def horizon(
     problem: Problem, candidate: Candidate, lengths: Sequence[int], config: LabConfig
 ) -> Horizon:
     """Train at increasing lengths until one is not learnt."""
-    trials: list[Trial] = []
+    trials: list[LabTrial] = []
     for length in lengths:
         if trials and not trials[-1].learnt:
             break

@@ -49,7 +49,10 @@ class HeadLayout:
     def split(self, logits: Any) -> Heads:
         """Cut a NumPy array or TensorFlow tensor, [..., size], along its last axis."""
         leading = (slice(None),) * (len(logits.shape) - 1)
-        return Heads(
-            labels=logits[(*leading, slice(None, self.labels))],
-            phones=logits[(*leading, slice(self.labels, None))] if self.phones else None,
-        )
+        phones = logits[(*leading, slice(self.labels, None))] if self.phones else None
+        return Heads(labels=self.tokenizer_logits(logits), phones=phones)
+
+    def tokenizer_logits(self, logits: Any) -> Any:
+        """The logits of the tokenizer's labels alone: a TensorFlow graph gets only one slice."""
+        leading = (slice(None),) * (len(logits.shape) - 1)
+        return logits[(*leading, slice(None, self.labels))]

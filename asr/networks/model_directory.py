@@ -26,6 +26,8 @@ from asr.text.tokenizers import TokenizerConfig
 
 T = TypeVar("T")
 
+LEXICON_FILE = "lexicon.txt.gz"
+"""Name of the pronunciations' file, in the directory of a recogniser or a voice."""
 CALIBRATION_FILE = "calibration.json"
 """Name of the confidence calibration's file; a calibration is valid for one set of weights only."""
 DEFAULTS_FOR_OLDER_MODELS = {"acoustic": {"phones": False}}

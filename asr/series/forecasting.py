@@ -407,7 +407,7 @@ def methods(values: np.ndarray, config: SeriesConfig) -> dict[str, Method]:
     return {name: calibrated(method, values, config) for name, method in found.items()}
 
 
-def evaluate(method: Method, values: np.ndarray, config: SeriesConfig) -> Score:
+def evaluate_forecasts(method: Method, values: np.ndarray, config: SeriesConfig) -> Score:
     """Score a method over all origins whose forecasts are in the test part."""
     origins = origins_of(config.validation, len(values), config.horizon)
     actual, found = targets(values, origins, config.horizon), method(values, origins)

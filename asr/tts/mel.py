@@ -46,7 +46,7 @@ class MelConfig:
 
 
 @lru_cache(maxsize=8)
-def mel_filters(config: MelConfig) -> np.ndarray:
+def slaney_filters(config: MelConfig) -> np.ndarray:
     """Slaney's triangular mel filters with equal areas, float32 [fft / 2 + 1, mels]."""
     filters = librosa.filters.mel(
         sr=config.sample_rate,
@@ -69,5 +69,5 @@ def log_mel(samples: np.ndarray, config: MelConfig) -> np.ndarray:
         float32 [1 + n // hop, mels]. Frame i is centred on sample i × hop.
     """
     spectrum = np.abs(librosa.stft(samples, n_fft=config.fft, hop_length=config.hop))
-    energies = spectrum.T @ mel_filters(config)
+    energies = spectrum.T @ slaney_filters(config)
     return np.log(np.maximum(energies, config.floor)).astype(np.float32)

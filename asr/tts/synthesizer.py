@@ -20,7 +20,7 @@ from asr.base.config import STRICT
 from asr.base.tensorflow import tf
 from asr.errors import ConfigError, ModelError, TextError
 from asr.models import find_model
-from asr.networks.model_directory import read_config, write_model
+from asr.networks.model_directory import LEXICON_FILE, read_config, write_model
 from asr.networks.weights import load_weights, weights_file
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon, write_lexicon
 from asr.tts.mel import MelConfig
@@ -28,7 +28,6 @@ from asr.tts.sentences import SILENT, SYMBOLS, Sentence, sentences, unspeakable_
 from asr.tts.vocoder import GriffinLim, Vocoder, finish
 from asr.tts.voice_network import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceModel
 
-LEXICON = "lexicon.txt.gz"
 PAUSE = 0.25
 """Pause between two sentences, in seconds."""
 RATES = (0.25, 4.0)
@@ -127,13 +126,13 @@ class Synthesizer:
         config = read_config(VoiceConfig, folder)
         if config.symbols != SYMBOLS:
             raise ModelError(f"{folder}: model.json: symbols differ from those of this version")
-        voice_of = cls(config, Pronouncer(read_lexicon(folder / LEXICON)), vocoder=vocoder)
+        voice_of = cls(config, Pronouncer(read_lexicon(folder / LEXICON_FILE)), vocoder=vocoder)
         load_weights(voice_of.network, folder / "weights.npz", config.weights_sha256)
         return voice_of
 
     def save(self, folder: Path, card: str) -> None:
         """Write the model directory, with float16 weights and `card` as its README.md."""
-        write_lexicon(folder / LEXICON, self.pronounce.lexicon.items())
+        write_lexicon(folder / LEXICON_FILE, self.pronounce.lexicon.items())
         write_model(folder, self.config, weights_file(self.network), card)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from asr.base.tensorflow import tf
-from asr.tts.mel import MelConfig, mel_filters
+from asr.tts.mel import MelConfig, slaney_filters
 
 Vocoder = Callable[[tf.Tensor], tf.Tensor]
 """Log-mel frames [frames, mels] → samples [(frames − 1) × hop]. `Synthesizer` accepts any."""
@@ -43,7 +43,7 @@ class GriffinLim:
 
     def __init__(self, config: MelConfig, iterations: int = ITERATIONS) -> None:
         self.config, self.iterations = config, iterations
-        filters = mel_filters(config)
+        filters = slaney_filters(config)
         self.filters = tf.constant(filters)
         self.inverse = tf.constant(np.linalg.pinv(filters).astype(np.float32))
         self.gram = tf.constant(filters @ filters.T)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asr.batch.ledger import LEDGER, Entry, Ledger, digest, settings_key
-from asr.decoding.options import Decoding
+from asr.batch.ledger import LEDGER, Ledger, LedgerEntry, digest, settings_key
+from asr.decoding.decoding_options import Decoding
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def entry(recording: Path, **changes: str) -> Entry:
-    return replace(Entry("a", "key", digest(recording), ("a.txt",)), **changes)
+def entry(recording: Path, **changes: str) -> LedgerEntry:
+    return replace(LedgerEntry("a", "key", digest(recording), ("a.txt",)), **changes)
 
 
 def test_an_entry_counts_for_its_audio_settings_and_results_only(recording: Path) -> None:

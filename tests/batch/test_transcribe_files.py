@@ -22,7 +22,7 @@ from asr.base.interrupts import Stopped, stoppable
 from asr.batch.ledger import LEDGER
 from asr.batch.transcribe_files import BatchJob, Totals, length_text, transcribe_files
 from asr.batch.workers import UNIT_FILES
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError, ConfigError, OutputError
 from asr.formats.writers import WRITERS, Writer
 

@@ -105,6 +105,12 @@ def test_results_keep_the_order_and_the_given_names(
         (["export", "en-huge", "out"], "en-huge: .*en-small"),
         (["data", "prepare", "tedlium", "--source", ".", "--out", "x"], "tedlium"),
         (["data", "check", "nowhere.jsonl"], r"nowhere\.jsonl: "),
+        (["speak", "Go.", "--format", "flac"], "--format .*--out"),
+        (["speak", "Go.", "--json", "--out", "-"], "--json .*--out"),
+        (["lm", "train", "X", "--out", "Y", "--units", "8"], "--units: .*--kind rnn"),
+        (["lm", "train", "X", "--out", "Y", "--kind", "rnn", "--order", "2"], "--order: .*ngram"),
+        (["lm", "train", "X", "--out", "Y", "--kind", "rnn"], "--kind rnn: .*--dev"),
+        (["lm", "evaluate", "X"], "--lm, --rnn-lm"),
     ],
 )
 def test_wrong_arguments_are_named_and_end_with_status_1(

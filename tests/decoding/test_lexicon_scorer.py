@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from asr import ctc
 from asr.ctc.prefix_beam import Hypothesis, beam_search
 from asr.decoding.decoder import Decoder
-from asr.decoding.lexicon_scorer import LEXICON, LexiconScorer, read_pronunciations
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
+from asr.decoding.lexicon_scorer import LexiconScorer, read_pronunciations
 from asr.errors import ConfigError, ModelError
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
 from asr.networks.head_layout import HeadLayout
+from asr.networks.model_directory import LEXICON_FILE
 from asr.pronunciation.phone_speller import PhoneSpeller, phone_ids
 from asr.pronunciation.pronouncer import Pronouncer
 from asr.text.phones import PHONE_LABELS, UNSTRESSED
@@ -25,17 +26,23 @@ from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig
 
 CHARACTERS = Tokenizer(TokenizerConfig())
 LAYOUT = HeadLayout(len(CHARACTERS), len(PHONE_LABELS))
-SAID = {
-    "to": ["T UW1", "T AH0"], "two": ["T UW1"], "too": ["T UW1"], "go": ["G OW1"],
-    "goat": ["G OW1 T"], "oat": ["OW1 T"], "are": ["AA1 R"], "read": ["R EH1 D", "R IY1 D"],
-}  # fmt: skip
-ENTRIES = [(word, phone_ids(p.split())) for word, ways in SAID.items() for p in ways]
+PRONUNCIATIONS = {
+    "to": ["T UW1", "T AH0"],
+    "two": ["T UW1"],
+    "too": ["T UW1"],
+    "go": ["G OW1"],
+    "goat": ["G OW1 T"],
+    "oat": ["OW1 T"],
+    "are": ["AA1 R"],
+    "read": ["R EH1 D", "R IY1 D"],
+}
+ENTRIES = [(word, phone_ids(p.split())) for word, ways in PRONUNCIATIONS.items() for p in ways]
 SENTENCES = [["go", "to", "two"], ["two", "goat", "are", "to", "go"], ["oat", "are", "read"]]
 MODEL = estimate(SENTENCES, 2)
 
 
 def emissions(phones: str, sure: float = 0.99, frames: int = 2) -> np.ndarray:
-    """Log-probabilities of phones, each for so many frames with a blank behind."""
+    """Log-probabilities of phones, each for `frames` frames and a blank."""
     rows = []
     for label in phone_ids(phones.split()):
         for target in (label,) * frames + (BLANK,):
@@ -61,7 +68,7 @@ def test_phones_have_no_stress_and_the_tokenizer_s_blank() -> None:
     assert speller("") == () and speller("жук go") == phone_ids(["G", "OW"])
 
 
-def test_homophones_are_told_apart_by_the_model() -> None:
+def test_language_model_chooses_between_homophones() -> None:
     scorer = LexiconScorer(ENTRIES, MODEL, alpha=1.0, beta=0.0)
     assert heard("G OW T UW T UW", scorer) == "go to two"
     assert heard("T UW G OW T", scorer) == "two goat"
@@ -74,7 +81,7 @@ def test_a_word_s_other_pronunciation_is_the_same_word() -> None:
     assert heard("OW T AA R R IY D", scorer) == "oat are read"
 
 
-def test_the_score_is_the_model_s() -> None:
+def test_score_equals_the_weighted_language_model() -> None:
     scorer = LexiconScorer(ENTRIES, MODEL, alpha=0.7, beta=0.4)
     best = beam_search(emissions("T UW G OW T"), 64, scorer=scorer)[0]
     said = best_text(best, scorer).split()
@@ -88,7 +95,7 @@ def test_the_score_is_the_model_s() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1 << 30))
-def test_a_search_of_everything_finds_the_best_sentence(seed: int) -> None:
+def test_search_without_pruning_finds_the_best_sentence(seed: int) -> None:
     frames, entries = 4, [e for e in ENTRIES if len(e[1]) < 3]
     logs = ctc.log_softmax(np.random.default_rng(seed).normal(size=(frames, len(PHONE_LABELS))) * 2)
     ways = [[entry] for entry in entries]
@@ -107,7 +114,7 @@ def test_a_search_of_everything_finds_the_best_sentence(seed: int) -> None:
         assert best_text(found[0], scorer) == " ".join(word for word, _ in best)
 
 
-def test_a_hot_word_wins_and_gives_back_what_it_did_not_earn() -> None:
+def test_hot_word_adds_its_weight_only_when_complete() -> None:
     hot = LexiconScorer(ENTRIES, MODEL, alpha=1.0, beta=0.0, hot_words=["too"], hot_weight=6.0)
     assert "too" in heard("G OW T UW", hot)
     phrase = LexiconScorer(ENTRIES, MODEL, 1.0, 0.0, hot_words=["too oat"], hot_weight=6.0)
@@ -118,34 +125,35 @@ def test_a_hot_word_wins_and_gives_back_what_it_did_not_earn() -> None:
     assert one == pytest.approx(other)
 
 
-def test_words_without_a_model_are_all_alike() -> None:
+def test_lexicon_works_without_a_language_model() -> None:
     scorer = LexiconScorer([e for e in ENTRIES if e[0] in ("go", "oat")], None)
     assert heard("G OW OW T", scorer) == "go oat"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    lines = [f"{word} {phones}" for word, ways in SAID.items() for phones in ways]
-    (tmp_path / LEXICON).write_bytes(gzip.compress("\n".join(lines).encode()))
+    lines = [f"{word} {phones}" for word, ways in PRONUNCIATIONS.items() for phones in ways]
+    (tmp_path / LEXICON_FILE).write_bytes(gzip.compress("\n".join(lines).encode()))
     write_arpa(MODEL, tmp_path / "lm.arpa.gz")
     return tmp_path
 
 
-def test_every_way_to_say_a_word_is_read_and_new_words_are_pronounced(folder: Path) -> None:
-    found = read_pronunciations(folder / LEXICON, {"to", "goats", "жук"}, CHARACTERS)
+def test_all_pronunciations_are_read_and_new_words_pronounced(folder: Path) -> None:
+    found = read_pronunciations(folder / LEXICON_FILE, {"to", "goats", "жук"}, CHARACTERS)
     assert set(found) == {
-        ("to", phone_ids(("T", "UW"))), ("to", phone_ids(("T", "AH"))),
+        ("to", phone_ids(("T", "UW"))),
+        ("to", phone_ids(("T", "AH"))),
         ("goats", phone_ids(("G", "OW", "T", "S"))),
-    }  # fmt: skip
+    }
     with pytest.raises(ConfigError, match=r"lexicon\.txt\.gz"):
-        read_pronunciations(folder / LEXICON, {"жук"}, CHARACTERS)
-    (folder / LEXICON).write_text("go G XX\n")
-    with pytest.raises(ModelError, match="line 1: 'go G XX': XX is no phone"):
-        read_pronunciations(folder / LEXICON, {"go"}, CHARACTERS)
+        read_pronunciations(folder / LEXICON_FILE, {"жук"}, CHARACTERS)
+    (folder / LEXICON_FILE).write_text("go G XX\n")
+    with pytest.raises(ModelError, match=r"lexicon\.txt\.gz.*line 1: .*XX"):
+        read_pronunciations(folder / LEXICON_FILE, {"go"}, CHARACTERS)
 
 
 def both(letters: str, phones: str, frames: int = 1) -> np.ndarray:
-    """Logits of two heads, of which the letters are spelled by frames of their own."""
+    """Logits of both heads: letters and phones."""
     sound = emissions(phones, frames=frames)
     rows = np.full([len(sound), len(CHARACTERS)], math.log(0.001))
     labels = CHARACTERS.encode(letters)
@@ -156,7 +164,7 @@ def both(letters: str, phones: str, frames: int = 1) -> np.ndarray:
     return np.concatenate([rows, sound], axis=1)
 
 
-def test_a_recogniser_that_says_phones_finds_words_by_their_sound(folder: Path) -> None:
+def test_recogniser_with_phones_finds_words_by_their_phones(folder: Path) -> None:
     logits = both("to", "T UW G OW T UW G OW T")
     greedy = Decoder(CHARACTERS, Decoding(), folder, layout=LAYOUT)(logits)
     assert CHARACTERS.decode(greedy.labels) == "to"
@@ -169,7 +177,7 @@ def test_a_recogniser_that_says_phones_finds_words_by_their_sound(folder: Path) 
     assert CHARACTERS.decode(letters.labels) == "to"
 
 
-def test_the_letters_decide_between_words_that_sound_alike(folder: Path) -> None:
+def test_letters_decide_between_homophones(folder: Path) -> None:
     decoding = Decoding(32, "general", alpha=0.1, beta=0.0, unknown=0.0, spelling=2.0)
     decoder = Decoder(CHARACTERS, decoding, folder, layout=LAYOUT)
     for word in ("to", "two"):
@@ -177,7 +185,7 @@ def test_the_letters_decide_between_words_that_sound_alike(folder: Path) -> None
         assert CHARACTERS.decode(decoder(logits).labels) == word
 
 
-def test_the_letters_decide_between_words_of_a_lexicon_alone(folder: Path) -> None:
+def test_letters_decide_between_homophones_of_a_lexicon(folder: Path) -> None:
     (folder / "words.txt").write_text("to two too go")
     decoder = Decoder(CHARACTERS, Decoding(lexicon=folder / "words.txt"), folder, layout=LAYOUT)
     for text in ("two go", "to go", "too go"):
@@ -185,12 +193,12 @@ def test_the_letters_decide_between_words_of_a_lexicon_alone(folder: Path) -> No
         assert CHARACTERS.decode(decoder(logits).labels) == text
 
 
-def test_without_a_directory_there_is_no_lexicon(folder: Path) -> None:
+def test_recogniser_without_a_directory_has_no_lexicon(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"lexicon\.txt\.gz"):
         Decoder(CHARACTERS, Decoding(lm=folder / "lm.arpa.gz"), None, layout=LAYOUT)
 
 
-def test_sounds_with_no_room_for_letters_are_nothing(folder: Path) -> None:
+def test_frames_too_few_for_the_letters_give_no_text(folder: Path) -> None:
     decoder = Decoder(CHARACTERS, Decoding(8, "general"), folder, layout=LAYOUT)
     frame = np.zeros([1, len(CHARACTERS) + len(PHONE_LABELS)])
     assert decoder(frame).labels == ()

@@ -55,7 +55,7 @@ def emissions(labels: list[int], width: int = 4) -> np.ndarray:
     return logits.astype(np.float32)
 
 
-def test_a_recording_no_longer_than_a_window_is_one_as_it_is() -> None:
+def test_short_recording_is_one_window() -> None:
     static = levels((2, 3), (5, 12), (3, 3), (10, 12))[:1999]
     (window,) = cut(static, [70], Windowing(), 2)
     np.testing.assert_array_equal(window.static, static)
@@ -73,7 +73,7 @@ def test_pauses_end_windows_and_are_left_out() -> None:
     assert [w.overlap for w in windows] == [0, 0, 0, 0]
 
 
-def test_a_long_pause_ends_a_window_early_and_any_pause_a_long_one() -> None:
+def test_long_pause_ends_a_short_window_and_any_pause_a_long_one() -> None:
     short, long = (0.3, 5.0), (2.0, 5.0)
     parts = ((2, 12), short, (2, 12), long, (3, 12), short, (3.5, 12), short, (10, 12))
     windows = cut(levels(*parts), [333], Windowing(), 2)
@@ -81,7 +81,7 @@ def test_a_long_pause_ends_a_window_early_and_any_pause_a_long_one() -> None:
     np.testing.assert_allclose(seconds, [(0, 4.4), (6.2, 13.2), (13.3, 23.4)], atol=0.021)
 
 
-def test_a_window_is_normalised_together_with_those_before_it() -> None:
+def test_window_is_normalised_with_the_windows_before_it() -> None:
     config = FeatureConfig()
     speech = np.random.default_rng(0).normal(12, 1, (2200, 13)).astype(np.float32)
     speech[600:700, 0] = speech[1300:1400, 0] = 5
@@ -99,7 +99,7 @@ def test_a_window_is_normalised_together_with_those_before_it() -> None:
         assert not np.allclose(pending.features, expand(pending.window.static, config), atol=1e-3)
 
 
-def test_a_quiet_stretch_is_judged_by_what_came_before() -> None:
+def test_quiet_stretch_keeps_the_threshold_before_it() -> None:
     windows = cut(levels((8, 12), (2, 5), (8, 12), (60, 5), (5, 12)), [500], Windowing(), 2)
     heard = sum(len(w.numbers) for w in windows) / 50
     assert heard == pytest.approx(8 + 8 + 5 + 4 * 0.1, abs=0.15)
@@ -128,7 +128,7 @@ def test_speech_without_a_pause_is_cut_with_overlap() -> None:
     stride=st.integers(1, 3),
     longest=st.floats(1.5, 8),
 )
-def test_windows_cover_all_speech_once_whatever_the_blocks(
+def test_windows_cover_all_speech_once_for_any_blocks(
     parts: list[tuple[float, float]], blocks: list[int], stride: int, longest: float
 ) -> None:
     static = levels(*parts)
@@ -153,20 +153,20 @@ def test_windows_cover_all_speech_once_whatever_the_blocks(
         assert len(covered) == -(-len(static) // stride)  # nothing tells it from speech
 
 
-def test_what_is_dead_within_a_word_is_kept() -> None:
+def test_dead_frames_within_a_word_are_kept() -> None:
     for background in (-9, 5):
         static = levels((3, 12), (0.08, -9), (3, 12), (1, background))
         keep = speech_with_margin(SpeechDetector()(static), 2, 5)
         assert true_runs(keep) == [(0, 304 if background == -9 else 309)]
 
 
-def test_a_stretch_without_any_background_is_dead() -> None:
+def test_stretch_with_one_level_is_dead() -> None:
     speech, dead = SpeechDetector()(np.full([500, 2], -9.0, np.float32))
     assert dead.all() and not speech.any()
 
 
 @given(st.data())
-def test_overlapping_pieces_of_emissions_join_to_the_path_of_all(data: st.DataObject) -> None:
+def test_overlapping_windows_join_to_the_path_of_the_whole(data: st.DataObject) -> None:
     labels = data.draw(st.lists(st.integers(0, 3), min_size=30, max_size=120))
     logits = emissions(labels)
     pieces, first = [], 0
@@ -197,7 +197,7 @@ def test_overlapping_pieces_of_emissions_join_to_the_path_of_all(data: st.DataOb
     assert words == expected
 
 
-def test_a_seam_lies_behind_a_space_else_far_from_labels() -> None:
+def test_cut_is_behind_a_space_else_far_from_labels() -> None:
     b, a, s = BLANK, 2, SPACE
     before = emissions([a, b, b, b, b, b, b, a, s, b, a, b])
     assert find_cut(before, before, SPACE) in (9, 10)
@@ -209,7 +209,7 @@ def test_a_seam_lies_behind_a_space_else_far_from_labels() -> None:
     assert find_cut(before[:0], before[:0], SPACE) == 0
 
 
-def test_words_on_both_sides_of_a_pause_have_one_space_between_them() -> None:
+def test_words_around_a_pause_have_one_space_between_them() -> None:
     def text(*pieces: list[int]) -> tuple[int, ...]:
         joiner, start = WindowJoiner(ctc.greedy, SPACE, HeadLayout(29)), 0
         for i, labels in enumerate(pieces):
@@ -228,8 +228,8 @@ def test_words_on_both_sides_of_a_pause_have_one_space_between_them() -> None:
     assert text([2], [0, 0]) == (2, SPACE)
 
 
-def test_alternatives_of_windows_are_those_of_the_recording() -> None:
-    def others(*pieces: dict[tuple[int, ...], float]) -> dict[tuple[int, ...], float]:
+def test_alternatives_of_windows_are_combined() -> None:
+    def alternatives(*pieces: dict[tuple[int, ...], float]) -> dict[tuple[int, ...], float]:
         paths = iter(pieces)
 
         def decode(logits: np.ndarray) -> ctc.Path:
@@ -261,9 +261,9 @@ def test_alternatives_of_windows_are_those_of_the_recording() -> None:
     first, second = {(2,): -1.0, (3,): -3.0, (2, s): -4.0}, {(3, 2): -1.0, (2,): -1.5}
     # Three are kept; a space at a pause is one, whichever side heard it.
     expected = {(2, s, 3, 2): -2.0, (2, s, 2): -2.5, (3, s, 3, 2): -4.0}
-    assert others(first, second) == pytest.approx(expected)
-    assert others({(2,): -1.0}, {(s, 3): -1.0}) == {(2, s, 3): -2.0}
-    assert others({(): -1.0, (2,): -2.0}, {(3,): 0.0}) == {(3,): -1.0, (2, s, 3): -2.0}
+    assert alternatives(first, second) == pytest.approx(expected)
+    assert alternatives({(2,): -1.0}, {(s, 3): -1.0}) == {(2, s, 3): -2.0}
+    assert alternatives({(): -1.0, (2,): -2.0}, {(3,): 0.0}) == {(3,): -1.0, (2, s, 3): -2.0}
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +272,7 @@ def en_small() -> Recognizer:
 
 
 @pytest.mark.parametrize("gap", [0.5, 3.0])
-def test_a_recording_repeated_is_its_text_repeated(
+def test_repeated_recording_has_repeated_text(
     en_small: Recognizer, goforward: Path, gap: float
 ) -> None:
     samples = read_audio(goforward)
@@ -294,7 +294,7 @@ def test_a_recording_repeated_is_its_text_repeated(
     assert within.min() > 0.4 and within.max() < 2.3
 
 
-def test_long_and_short_in_one_batch_are_as_alone(
+def test_result_does_not_depend_on_the_batch(
     tiny: Recognizer, goforward: Path, tmp_path: Path
 ) -> None:
     samples = read_audio(goforward)
@@ -318,7 +318,7 @@ def test_long_and_short_in_one_batch_are_as_alone(
     assert sum(done) == pytest.approx(14 * 2.786, abs=1.0)
 
 
-def test_features_alone_are_windowed_too(tiny: Recognizer, tmp_path: Path) -> None:
+def test_long_feature_file_is_windowed(tiny: Recognizer, tmp_path: Path) -> None:
     static = np.random.default_rng(0).normal(0, 2, [5000, 13]).astype(np.float32)
     path = tmp_path / "long.mfc"
     path.write_bytes(np.array([static.size], ">i4").tobytes() + static.astype(">f4").tobytes())
@@ -327,7 +327,7 @@ def test_features_alone_are_windowed_too(tiny: Recognizer, tmp_path: Path) -> No
     assert transcript.tokens[-1].end <= 50.0 and transcript.tokens[-1].end > 45.0
 
 
-def test_thirty_minutes_of_silence_before_some_words(
+def test_words_behind_thirty_minutes_of_silence(
     tiny: Recognizer, goforward: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "long.flac"

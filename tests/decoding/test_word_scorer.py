@@ -29,7 +29,7 @@ def total(scorer: WordScorer, text: str, tokenizer: Tokenizer = CHARACTERS) -> f
     return score + scorer.finish(state)
 
 
-def test_words_are_scored_as_the_model_scores_the_sentence() -> None:
+def test_score_equals_the_weighted_language_model() -> None:
     model = estimate([["go", "forward"], ["go", "back"]], 3)
     scorer = WordScorer(CHARACTERS, model, **WEIGHTS)
     expected = 0.7 * math.log(10) * model.sentence(["go", "back"]) + 2 * 0.4
@@ -45,7 +45,7 @@ PIECES = Tokenizer(
 
 
 @pytest.mark.parametrize("text", ["go back", "back to the go", "got the meters", "b", ""])
-def test_subwords_are_scored_as_their_characters(text: str) -> None:
+def test_subwords_have_the_score_of_their_characters(text: str) -> None:
     assert any(len(PIECES.spellings[i].strip()) > 1 for i in PIECES.encode("go forward"))
     model = estimate(SENTENCES, 3)
     hot = {"hot_words": ("back to",), "hot_weight": 3.0}
@@ -55,8 +55,8 @@ def test_subwords_are_scored_as_their_characters(text: str) -> None:
         assert total(by_pieces, text, PIECES) == pytest.approx(total(by_letters, text))
 
 
-def test_a_lexicon_keeps_pieces_to_its_words() -> None:
-    """Labels at random: what comes out is made of the words that may."""
+def test_lexicon_restricts_subwords_to_its_words() -> None:
+    """Random emissions give words of the lexicon only."""
     words = {"go", "back", "meters"}
     logs = ctc.log_softmax(np.random.default_rng(3).normal(0, 3, [30, len(PIECES)]))
     scorer = WordScorer(PIECES, None, lexicon=words)
@@ -64,7 +64,7 @@ def test_a_lexicon_keeps_pieces_to_its_words() -> None:
         assert set(PIECES.decode(hypothesis.labels).split()) <= words
 
 
-def test_a_word_is_lost_once_and_as_early_as_can_be() -> None:
+def test_unknown_word_is_penalised_once_at_its_first_unknown_prefix() -> None:
     scorer = WordScorer(CHARACTERS, estimate([["go", "back"]], 1), alpha=0.0, unknown=-6.0)
     state, gains = scorer.start(), []
     for label in CHARACTERS.encode("baxter"):
@@ -73,7 +73,7 @@ def test_a_word_is_lost_once_and_as_early_as_can_be() -> None:
     assert gains == [0, 0, -6.0, 0, 0, 0]
 
 
-def test_the_model_decides_what_the_network_leaves_open() -> None:
+def test_language_model_decides_between_similar_labels() -> None:
     labels = CHARACTERS.encode("go forward ten meters")
     likely = np.full([2 * len(labels), len(CHARACTERS)], 0.001)
     for i, label in enumerate(labels):
@@ -92,7 +92,7 @@ def test_the_model_decides_what_the_network_leaves_open() -> None:
     assert CHARACTERS.decode(fused.labels) == "go forward ten meters"
 
 
-def test_a_word_has_the_score_of_what_it_may_become_in_advance() -> None:
+def test_partial_word_has_the_lookahead_score() -> None:
     model = estimate([["go", "back"], ["go"], ["go", "band"], ["on"]], 2)
     scorer = WordScorer(CHARACTERS, model, alpha=1.0, beta=0.0, unknown=-6.0)
     state, so_far = scorer.start(), []
@@ -106,7 +106,7 @@ def test_a_word_has_the_score_of_what_it_may_become_in_advance() -> None:
     assert gain + so_far[-1] == pytest.approx(math.log(10) * model.score("band", (START,)))
 
 
-def test_a_model_without_unk_takes_an_unknown_word_for_its_rarest() -> None:
+def test_unknown_word_without_unk_has_the_rarest_probability() -> None:
     grams = [np.arange(4)[:, None]]
     values = [np.array([NEVER, -1.0, -0.5, -2.0], np.float32)]
     model = NgramModel([START, END, "go", "ten"], grams, values, [np.zeros(4, np.float32)])
@@ -124,7 +124,7 @@ def hot_total(hot: HotWords, text: str) -> list[float]:
     return [*so_far[1:], so_far[-1] + gain + hot.finish(state)]
 
 
-def test_hot_words_are_paid_by_the_letter_and_taken_back() -> None:
+def test_hot_words_add_by_letter_and_take_back() -> None:
     hot = HotWords(["kubernetes", "new york", "york city", "new"], 4.0)
     assert hot_total(hot, "kub") == pytest.approx([0.4, 0.8, 1.2, 0.0])
     assert hot_total(hot, "kubernetes")[-1] == pytest.approx(4.0)
@@ -140,7 +140,7 @@ def test_hot_words_are_paid_by_the_letter_and_taken_back() -> None:
     assert hot_total(hot, "york kubernetes")[-1] == pytest.approx(4.0)
 
 
-def test_a_hot_word_is_never_unknown() -> None:
+def test_hot_word_has_no_unknown_penalty() -> None:
     model = estimate([["go", "forward"], ["go", "back"]], 2)
     hot = WordScorer(CHARACTERS, model, **WEIGHTS, hot_words=["Beck!"], hot_weight=3.0)
     cold = WordScorer(CHARACTERS, model, **WEIGHTS)
@@ -152,7 +152,7 @@ def test_a_hot_word_is_never_unknown() -> None:
     assert total(alone, "in new yor") == pytest.approx(0.0)
 
 
-def test_only_words_of_the_lexicon_come_out() -> None:
+def test_lexicon_restricts_words() -> None:
     scorer = WordScorer(CHARACTERS, lexicon={"go", "forward", "ten"})
     assert total(scorer, "go ten") == 0.0
     assert total(scorer, "go te") == -math.inf
@@ -165,7 +165,7 @@ def test_only_words_of_the_lexicon_come_out() -> None:
         assert set(CHARACTERS.decode(found[0].labels).split()) <= {"go", "forward", "ten"}
 
 
-def test_impossible_words_are_errors() -> None:
+def test_words_outside_the_alphabet_are_errors() -> None:
     korean = estimate([["жук"]], 1)
     with pytest.raises(ConfigError, match=r"language model: .*жук"):
         WordScorer(CHARACTERS, korean)

@@ -1,4 +1,4 @@
-"""Where words begin and end: properties for any path and energy, and known times."""
+"""Word times: known examples, and properties for any path and level."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_without_a_pause_words_meet_behind_the_quietest_frame() -> None:
     assert times(widen_spikes(path, spans, loud, STEP), spans) == [(5, 20), (20, 35)]
 
 
-def test_speech_at_both_ends_of_the_recording() -> None:
+def test_words_at_both_ends_of_the_recording() -> None:
     loud = np.ones(30)
     loud[14:19] = 0
     path, spans = spiked("a b", [3, 16, 25], 30)
     assert times(widen_spikes(path, spans, loud, STEP), spans) == [(0, 14), (19, 30)]
 
 
-def test_noise_does_not_stretch_a_word_without_end() -> None:
+def test_noise_extends_a_word_by_its_reach_at_most() -> None:
     reach = round(REACH / STEP)
     path, spans = spiked("a", [500], 1000)
     assert times(widen_spikes(path, spans, np.ones(1000), STEP), spans) == [
@@ -62,7 +62,7 @@ def test_noise_does_not_stretch_a_word_without_end() -> None:
     ]
 
 
-def test_a_cough_in_a_long_pause_is_in_no_word() -> None:
+def test_noise_in_a_long_pause_is_in_no_word() -> None:
     loud = np.zeros(40_000)
     loud[10:20] = loud[100:110] = loud[39_900:39_910] = 1  # two words, and a cough between
     path, spans = spiked("ab", [12, 16], 40_000)
@@ -71,13 +71,13 @@ def test_a_cough_in_a_long_pause_is_in_no_word() -> None:
     assert times(widen_spikes(path, spans, loud, STEP), spans) == [(10, 20), (39_900, 39_910)]
 
 
-def test_nothing_said_is_left_as_it_is() -> None:
+def test_path_without_words_is_unchanged() -> None:
     empty = ctc.Path((), (), (), (), -1.0)
     assert widen_spikes(empty, [], np.zeros(5), STEP) == empty
 
 
 @given(st.data())
-def test_order_spikes_and_bounds_hold_for_any_energy(data: st.DataObject) -> None:
+def test_order_spikes_and_bounds_hold_for_any_level(data: st.DataObject) -> None:
     ids = data.draw(st.lists(st.integers(1, 4), max_size=12))  # 1 is the space
     needed = ctc.frames_needed(ids)
     frames = data.draw(st.integers(max(needed, 1), needed + 80))
@@ -97,13 +97,13 @@ def test_order_spikes_and_bounds_hold_for_any_energy(data: st.DataObject) -> Non
         assert settled.ends[first : last - 1] == settled.starts[first + 1 : last]
 
 
-def test_energy_is_the_mean_over_a_stride() -> None:
+def test_frame_level_is_the_mean_over_a_stride() -> None:
     loudness = np.array([1, 3, 5, 7, 9], np.float32)
     np.testing.assert_allclose(frame_levels(loudness, 2), [2, 6, 9])
     np.testing.assert_allclose(frame_levels(loudness, 1), loudness)
 
 
-def test_a_loud_part_does_not_silence_a_quiet_one() -> None:
+def test_loud_part_does_not_hide_words_in_a_quiet_part() -> None:
     quiet = np.zeros(1000)
     quiet[100:120] = quiet[130:150] = 1
     quiet[700:] = 50
@@ -112,7 +112,7 @@ def test_a_loud_part_does_not_silence_a_quiet_one() -> None:
     assert times(widen_spikes(path, spans, quiet, STEP), spans)[1][0] == 130
 
 
-def test_a_shorter_dip_than_a_pause_is_inside_one_setting_and_outside_another() -> None:
+def test_pause_is_measured_in_seconds() -> None:
     loud = np.ones(40)
     length = round(PAUSE / STEP)
     loud[18 : 18 + length] = 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asr.base.statistics import bootstrap_interval
 from asr.data.manifest import Utterance
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.evaluation.error_rates import Evaluation, evaluate
 from asr.evaluation.report import evaluation_text, results_table
 from asr.results import Failure, Transcript

@@ -1,4 +1,4 @@
-"""The shipped voice, read back: the gate of its quality, and the measures by themselves."""
+"""Round trips: the intelligibility of the shipped voice, and mel cepstral distortion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SENTENCES = (
     "There were seven houses on the hill.",
     "We shall wait until the rain is over.",
 )
-"""None of them in any corpus that something here was trained on."""
+"""Sentences that are in no training corpus."""
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +30,26 @@ def voice() -> Synthesizer:
     return Synthesizer.load("en-kathleen")
 
 
-def test_distortion(goforward: Path) -> None:
+def test_mel_cepstral_distortion(goforward: Path) -> None:
     mel = MelConfig()
     samples = read_audio(goforward, mel.sample_rate)
     assert mcd(samples, samples, mel) == 0
-    # Neither loudness, nor silence around it, nor speed is a distortion.
+    # Loudness and silence at the ends do not count.
     around = np.concatenate([np.zeros(9000, np.float32), 0.5 * samples, np.zeros(500, np.float32)])
     assert mcd(around, samples, mel) < 1
     noise = np.random.default_rng(1).normal(0, 0.1, len(samples)).astype(np.float32)
     assert mcd(noise, samples, mel) > 10
 
 
-def test_our_recogniser_understands_our_voice(
+def test_recogniser_understands_the_voice(
     voice: Synthesizer, goforward: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asr.evaluation.round_trip.sphinx_installed", lambda: False)
     monkeypatch.setattr("asr.evaluation.round_trip.PEERS", {})
-    # Any recording does: how far it is from the voice is not this test's question.
+    # The natural recording is the same for all sentences, because only the voice is tested.
     utterances = [Utterance(text, 2.786, audio_filepath=goforward) for text in SENTENCES]
     result = round_trip(voice, Recognizer.load("en-small"), utterances)
-    natural, ours = result.heard
+    natural, ours = result.results
     assert (natural.speaker, ours.speaker) == ("natural", "en-kathleen")
     assert result.sentences == len(SENTENCES) and result.rtf > 0 and result.mcd > 3
     assert ours.result.cer <= GATE
@@ -59,10 +59,10 @@ def test_our_recogniser_understands_our_voice(
 
 
 GATE = 0.2
-"""Of the characters of SENTENCES; chosen once the voice was, above what it reached."""
+"""Largest character error rate of the voice on SENTENCES: above the rate when it was chosen."""
 
 
-def test_what_is_shipped_of_the_voice(voice: Synthesizer) -> None:
+def test_shipped_voice_is_small_and_documented(voice: Synthesizer) -> None:
     folder = MODELS / "en-kathleen"
     assert sum(p.stat().st_size for p in folder.iterdir()) < 20e6
     training = voice.config.training

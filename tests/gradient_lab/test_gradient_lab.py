@@ -21,8 +21,8 @@ from asr.gradient_lab.horizons import (
     Findings,
     Horizon,
     LabConfig,
+    LabTrial,
     Reach,
-    Trial,
     build,
     costs,
     horizon,
@@ -218,7 +218,7 @@ def test_lengths_below_two_are_errors() -> None:
 
 def test_the_report_has_all_findings(tmp_path: Path) -> None:
     trials = {
-        str(c): [Trial(str(c), "adding", n, 1, 0.01, 50, 0.01, n < 40) for n in (10, 20, 40)]
+        str(c): [LabTrial(str(c), "adding", n, 1, 0.01, 50, 0.01, n < 40) for n in (10, 20, 40)]
         for c in CANDIDATES
     }
     curve = tuple(0.5**k for k in range(101))
@@ -233,7 +233,7 @@ def test_the_report_has_all_findings(tmp_path: Path) -> None:
     assert "lstm chrono     20" in lines
     assert lines[-1].split() == ["gru", "30", "parameters", "3.00", "ms", "2.00", "x"]
     assert json.loads(json.dumps(asdict(findings)))["horizons"][0]["trials"][2]["length"] == 40
-    nothing = Horizon((Trial("rnn", "copying", 10, 1, 0.01, 50, 0.9, False),))
+    nothing = Horizon((LabTrial("rnn", "copying", 10, 1, 0.01, 50, 0.9, False),))
     findings.horizons.append(nothing)
     draw(tmp_path / "lab.png", findings)
     data = (tmp_path / "lab.png").read_bytes()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.decoding.decoder import Decoder
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, TextError
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate

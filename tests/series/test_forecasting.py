@@ -13,7 +13,7 @@ from asr.series.forecasting import (
     SeriesConfig,
     calibrated,
     drift,
-    evaluate,
+    evaluate_forecasts,
     filled,
     mase,
     naive,
@@ -138,9 +138,9 @@ def test_the_network_beats_both_baselines_with_the_promised_coverage(
     forecaster: Forecaster,
 ) -> None:
     values = wave()
-    score = evaluate(calibrated(forecaster, values, CONFIG), values, CONFIG)
+    score = evaluate_forecasts(calibrated(forecaster, values, CONFIG), values, CONFIG)
     others = [
-        evaluate(calibrated(make(CONFIG), values, CONFIG), values, CONFIG)
+        evaluate_forecasts(calibrated(make(CONFIG), values, CONFIG), values, CONFIG)
         for make in (naive, seasonal_naive)
     ]
     assert score.mase < 0.8 * min(other.mase for other in others)

@@ -25,26 +25,22 @@ from asr.audio.reading import read_audio
 from asr.batch.transcribe_files import BatchJob, transcribe_files
 from asr.batch.workers import Transcriber
 from asr.data.manifest import Utterance
-from asr.decoding.options import Decoding
+from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, ServerError
 from asr.recognizer import Recognizer
 from asr.serving import client
 from asr.serving.client import Address, RemoteRecognizer, connect
-from asr.serving.savedmodel import export_recognizer
+
+
+@pytest.fixture
+def model(tiny_folder: Path) -> str:
+    return str(tiny_folder)
 
 
 @pytest.fixture(scope="module")
-def model(tiny: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("serving") / "tiny"
-    tiny.save(folder, "# tiny\n")
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
-def urls(model: str) -> Iterator[dict[str, str]]:
-    served = Path(model).parent / "served"
-    export_recognizer(model, served)
-    rest, grpc_server, *ports = server.serve(server.Models(served))
+def urls(exported: Path) -> Iterator[dict[str, str]]:
+    """URLs of a test server with `tiny`, by scheme."""
+    rest, grpc_server, *ports = server.serve(server.Models(exported.parents[1]))
     yield {s: f"{s}://127.0.0.1:{p}" for s, p in zip(("http", "grpc"), ports, strict=True)}
     rest.shutdown()
     rest.server_close()
@@ -303,8 +299,8 @@ def test_a_batch_ends_if_the_server_does_not_answer(
         transcribe_files([str(goforward)], job)
 
 
-def test_the_test_server_batches_requests(model: str, goforward: Path) -> None:
-    models = server.Models(Path(model).parent / "served", batch=8, timeout=0.1)
+def test_the_test_server_batches_requests(exported: Path, model: str, goforward: Path) -> None:
+    models = server.Models(exported.parents[1], batch=8, timeout=0.1)
     servable, speech = models.find("tiny"), read_audio(goforward)
     clips = [speech[: 16_000 + 3000 * i] for i in range(6)]
     sizes = []

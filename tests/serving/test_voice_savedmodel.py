@@ -17,7 +17,7 @@ from asr.tts.mel import log_mel
 from asr.tts.sentences import SYMBOLS, one_sentence
 from asr.tts.synthesizer import Synthesizer
 
-TEXTS = ("The danger trail.", "The end?", "Go on, go on, go on.")
+TEXTS = ("The danger trail.", "Go on?")
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def test_the_graph_has_standard_operations_only(served: Any) -> None:
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"lengths": np.array([99, 1, 1], np.int32)}, "a length is beyond the symbols"),
-        ({"lengths": np.array([-1, 1, 1], np.int32)}, "a length is negative"),
-        ({"symbols": np.full([3, 40], 999, np.int32)}, "symbol id"),
+        ({"lengths": np.array([99, 1], np.int32)}, "a length is beyond the symbols"),
+        ({"lengths": np.array([-1, 1], np.int32)}, "a length is negative"),
+        ({"symbols": np.full([2, 40], 999, np.int32)}, "symbol id"),
     ],
 )
 def test_an_invalid_request_says_what_is_wrong(

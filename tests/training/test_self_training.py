@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from asr.data.inputs import recording_path
 from asr.data.manifest import Utterance, read_manifest, write_manifest
 from asr.errors import ConfigError
+from asr.evaluation.whisper import ReferenceTranscript
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, Word
-from asr.training.self_training import pseudo_labels
+from asr.training.self_training import label_recordings, pseudo_labels, teacher_labels
 
 
 class FakeRecognizer:
@@ -86,3 +89,93 @@ def test_the_pipeline_labels_recordings(
     assert utterance.text == Recognizer.load("en-small").transcribe(goforward).text != "?"
     said = capsys.readouterr()
     assert "broken.wav" in said.err and "1 of 2 recordings kept" in said.out
+
+
+class FakeTeacher:
+    """A fake teacher: seconds of the recording, less 1 → text and log-probability."""
+
+    name = "whisper-base"
+
+    def __init__(self, *transcripts: tuple[str, float]) -> None:
+        self.transcripts = transcripts
+
+    def transcribe(self, samples: np.ndarray) -> ReferenceTranscript:
+        assert samples.dtype == np.float32
+        return ReferenceTranscript(*self.transcripts[len(samples) // 16_000 - 1])
+
+
+class FakeTexts(FakeRecognizer):
+    """A fake recogniser: file name without ending → its text."""
+
+    def __init__(self, **texts: str) -> None:
+        self.texts = texts
+
+    def transcribe_each(self, audio: Sequence[Any]) -> Iterator[tuple[int, Transcript | Failure]]:
+        for i in range(len(audio)):
+            text = self.texts[recording_path(audio[i]).stem]
+            words = tuple(Word(word, 0, 1, 0.5) for word in text.split())
+            yield i, Transcript(text, 0.0, 2.0, words=words)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[str | Path | Utterance]:
+    """Recordings a to f, of one to six seconds."""
+    for i, name in enumerate("abcdef", 1):
+        noise = np.random.default_rng(i).normal(0, 0.1, 16_000 * i)
+        soundfile.write(tmp_path / f"{name}.wav", noise, 16_000)
+    return [str(tmp_path / f"{name}.wav") for name in "abcdef"]
+
+
+def test_a_teachers_text_is_kept_if_it_is_probable_and_the_recogniser_agrees(
+    recordings: list[str | Path | Utterance],
+) -> None:
+    teacher = FakeTeacher(
+        ("In 1990, Mr. Smith.", -0.2),  # the recogniser decides between the spoken variants
+        ("The sea was calm.", -0.61),
+        ("Thank you for watching!", -0.1),
+        ("...", -0.1),
+        ("The sea was calm.", -0.6),
+        ("The sea was calm.", -0.1),
+    )
+    own = FakeTexts(
+        a="in nineteen ninty mister smith",
+        b="the sea was calm",
+        c="go forward ten meters",
+        d="so",
+        e="the see was clam",
+        f="",
+    )
+    kept, failures = teacher_labels(teacher, own, recordings)  # type: ignore[arg-type]
+    assert not failures
+    assert [(u.text, u.path.stem) for u in kept] == [
+        ("in nineteen ninety mister smith", "a"),
+        ("the sea was calm", "e"),
+    ]
+    assert {u.teacher for u in kept} == {"whisper-base"} and kept[0].duration == 2.0
+    few, _ = teacher_labels(teacher, own, recordings, max_cer=0.05)  # type: ignore[arg-type]
+    assert [u.path.stem for u in few] == ["a"]
+    improbable, _ = teacher_labels(teacher, own, recordings, -9.0)  # type: ignore[arg-type]
+    assert [u.path.stem for u in improbable] == ["a", "b", "e"]
+
+
+def test_a_teacher_needs_audio(tmp_path: Path) -> None:
+    utterance = Utterance("?", 1.0, speaker="x", feature_filepath=tmp_path / "a.mfc")
+    own = FakeTexts(a="so")
+    kept, (failure,) = teacher_labels(FakeTeacher(), own, [utterance])  # type: ignore[arg-type]
+    assert kept == [] and "a.mfc: " in failure.error
+
+
+def test_manifests_name_the_teacher(
+    recordings: list[str | Path | Utterance], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    teacher = FakeTeacher(("The sea was calm.", -0.1))
+    monkeypatch.setattr("asr.training.self_training.Whisper", lambda: teacher)
+    own = FakeTexts(a="the sea was calm")
+    kept, _ = label_recordings(own, recordings[:1], "whisper")  # type: ignore[arg-type]
+    write_manifest(tmp_path / "labelled.jsonl", kept)
+    assert '"teacher": "whisper-base"' in (tmp_path / "labelled.jsonl").read_text()
+    assert read_manifest(tmp_path / "labelled.jsonl")[0].teacher == "whisper-base"
+    (by_itself,), _ = label_recordings(own, recordings[:1], share=1.0)  # type: ignore[arg-type]
+    assert by_itself.teacher is None and by_itself.text == "the sea was calm"
+    with pytest.raises(ConfigError, match="teacher: 'siri' "):
+        label_recordings(own, recordings[:1], "siri")  # type: ignore[arg-type]

@@ -125,6 +125,23 @@ def test_a_run_leaves_a_model_a_record_and_curves(corpus: Path, tmp_path: Path) 
     assert (model / "weights.npz").read_bytes() == weights
 
 
+def test_the_record_and_the_card_count_texts_by_a_teacher(corpus: Path, tmp_path: Path) -> None:
+    rows = read_manifest(corpus / "train.jsonl")
+    labelled = [replace(u, teacher="whisper-base") if i < 2 else u for i, u in enumerate(rows)]
+    for name, utterances in (("plain", rows), ("labelled", labelled)):
+        write_manifest(corpus / "train.jsonl", utterances)
+        out = tmp_path / name
+        model = train_recognizer(experiment(epochs=1), corpus, out, say=lambda _: None)
+        record = json.loads((out / "run.json").read_text())
+        card = (model / "README.md").read_text()
+        if name == "plain":
+            assert "teachers" not in record and "have texts by" not in card
+        else:
+            assert record["teachers"]["whisper-base"]["utterances"] == 2
+            assert record["teachers"]["whisper-base"]["hours"] == pytest.approx(1.2 / 3600)
+            assert "2 of the utterances, 0.00 hours, have texts by whisper-base." in card
+
+
 def test_another_configuration_cannot_resume(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train_recognizer(experiment(), corpus, out, max_steps=1)

