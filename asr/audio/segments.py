@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import soundfile
 
 from asr.audio.reading import BLOCK, MIN_DURATION, UNREADABLE, MonoStream, read_blocks
 from asr.base.units import Hertz, Seconds
-from asr.errors import AudioError
+from asr.errors import AsrWarning, AudioError
 
 TOLERANCE: Seconds = 0.1
 """Largest difference between a duration in a manifest and in the recording. A segment that begins
@@ -34,7 +35,7 @@ def segment_blocks(
         sample_rate: rate of the result in Hz.
         channel: the channel to read, counted from 0; None: the mean of all channels.
         offset: start of the segment. None: the start of the recording, and then `duration` may be
-            longer than the recording.
+            longer than the recording; an `AsrWarning` says so if it is shorter.
         duration: length of the segment; 0: to the end of the recording.
 
     Yields:
@@ -157,6 +158,13 @@ def _cut(
             continue
         yield block[max(first - here, 0) : max(last - here, 0)]
         beyond.append(block[max(last - here, 0) :])
+        if at > last + slack and not strict:
+            warnings.warn(
+                f"{name}: only the first {duration:.2f} s are read, its duration in the manifest; "
+                "correct the duration, or give offset 0 if a segment is meant",
+                AsrWarning,
+                stacklevel=2,
+            )
         if at > last + slack or (first and at >= last):
             return
     if first and at <= first:

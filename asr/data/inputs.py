@@ -62,7 +62,10 @@ def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Fail
                 # File names may hold any bytes but NUL, so decode them as the file system does.
                 listed = os.fsdecode(sys.stdin.buffer.read())
                 names = listed.split("\0" if "\0" in listed else "\n")
-                found += [name for name in (n.removesuffix("\r") for n in names) if name.strip()]
+                named = [name for name in (n.removesuffix("\r") for n in names) if name.strip()]
+                if not named:
+                    raise AudioError("-: no file names on stdin")
+                found += named
             elif is_manifest(item):
                 found += read_manifest(Path(item))
             elif Path(item).is_file():
@@ -71,6 +74,8 @@ def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Fail
                 found += find_audio([item])
         except AsrError as error:
             failures.append(Failure(item, str(error)))
+        except OSError as error:  # such as a name that is too long for the file system
+            failures.append(Failure(item, f"{item}: cannot be read ({error.strerror})"))
     return found, failures
 
 
@@ -82,6 +87,14 @@ def recording_path(recording: RecordingRef) -> Path:
 def result_path(recording: RecordingRef) -> Path:
     """The path that results of a recording are named after, see `Utterance.result_path`."""
     return recording.result_path if isinstance(recording, Utterance) else Path(recording)
+
+
+def exists(recording: RecordingRef) -> bool:
+    """Whether the file of a recording exists; False for a name that no file can have."""
+    try:
+        return recording_path(recording).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def missing_file(recording: RecordingRef) -> Failure:
