@@ -154,7 +154,7 @@ def test_memory_of_a_stream_is_bounded(tiny: Recognizer) -> None:
     for i in range(20):  # loud and quiet by turns, faster than a pause: no end in sight
         level = 1 + 0.9 * np.sign(np.sin(np.arange(len(noise)) / 800 + i))
         stream.feed((noise * level).astype(np.float32))
-        assert len(stream._heard) <= 3000 and len(stream._static) <= 3000
+        assert len(stream._recent) <= 3000 and len(stream._static) <= 3000
     silence = np.zeros(16_000 * 60, np.float32)
     stream.feed(silence)
     assert len(stream._static) <= 20

@@ -71,7 +71,7 @@ def tokenizer(request) -> TokenizerConfig:  # type: ignore[no-untyped-def]
 def test_numpy_equals_keras(tmp_path, tokenizer, cell) -> None:  # type: ignore[no-untyped-def]
     network = saved(tmp_path, tokenizer, cell)
     lm = RecurrentLM.load(tmp_path)
-    batch = TextDataset(SENTENCES, lm.tokenizer, 1, "").batch(range(len(SENTENCES)))
+    batch = TextDataset(SENTENCES, lm.tokenizer, 1).batch(range(len(SENTENCES)))
     logits = network(batch["inputs"], batch["lengths"])
     following = keras.ops.log_softmax(logits).numpy()
     for i, scores in enumerate(lm.word_scores(SENTENCES)):
@@ -115,6 +115,7 @@ def test_states_dropped_from_the_cache_are_computed_again(tmp_path, monkeypatch)
     np.testing.assert_allclose(total, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_learns_and_resumes_exactly(tmp_path) -> None:  # type: ignore[no-untyped-def]
     text = tmp_path / "text.txt"
     text.write_text("".join(" ".join(words) + "\n" for words in SENTENCES * 4))

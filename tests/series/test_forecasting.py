@@ -175,6 +175,7 @@ def test_calibrated_intervals_contain_their_share_of_the_validation_part() -> No
         assert (inside >= 0.8).all() and (inside < 0.8 + 2.5 / len(origins)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_every_cell_learns(cell: str) -> None:
     for losses in Forecaster(wave(), replace(CONFIG, cell=cell, epochs=4, members=2)).losses:

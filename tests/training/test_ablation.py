@@ -74,6 +74,7 @@ def test_a_wrong_condition_is_named(
         list(config(conditions=conditions).runs(tmp_path))
 
 
+@pytest.mark.slow
 def test_finished_conditions_are_kept_and_new_ones_are_trained(tmp_path: Path) -> None:
     utterance = Utterance("go forward ten meters", 2.8, audio_filepath=FIXTURES / "goforward.wav")
     write_manifest(tmp_path / "train.jsonl", [utterance] * 3)
