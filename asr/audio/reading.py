@@ -176,7 +176,7 @@ def read_blocks(
     """
     path = Path(path)
     _check_file(path)
-    reader = _Reader(path, warn or _python_warning)
+    reader = _Reader(path, warn or python_warning)
     mono: MonoStream | None = None
     for rate, samples in reader.pieces():
         if mono is None or rate != mono.source_rate:
@@ -272,7 +272,8 @@ def _open(path: Path, part: Part) -> PartDecoder:
         raise _unreadable(path, str(error)) from None
 
 
-def _python_warning(message: str) -> None:
+def python_warning(message: str) -> None:
+    """Issue a warning about a recording as an `AudioWarning`."""
     warnings.warn(message, AudioWarning, stacklevel=2)
 
 
