@@ -20,7 +20,7 @@ import numpy as np
 
 from asr.audio.containers.find_parts import find_parts
 from asr.audio.containers.part import Part
-from asr.audio.decoders import PartDecoder, Piece, SndfileDecoder, open_part
+from asr.audio.decoders import DecodedBlock, PartDecoder, SndfileDecoder, open_part
 from asr.audio.mono import MonoStream
 from asr.base.units import Hertz, Samples, Seconds
 from asr.errors import AudioError, AudioWarning
@@ -202,7 +202,7 @@ class _Reader:
         self.single_rate = True
         self.promise = ""
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[DecodedBlock]:
         parts = _parts(self.path)
         promised: Seconds | None = None
         found: Seconds = 0.0

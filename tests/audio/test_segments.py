@@ -68,6 +68,46 @@ def test_without_an_offset_a_duration_cuts_only_a_longer_recording(ramp: Path) -
     np.testing.assert_array_equal(read_segment(ramp, RATE, 0, 3.0, 0.0), whole[3 * RATE :])
 
 
+@pytest.mark.parametrize("offset", [None, 0.0, 1.0])
+def test_warnings_go_to_the_caller(ramp: Path, offset: float | None) -> None:
+    found: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        samples = read_segment(ramp, RATE, None, offset, 1.0, found.append)
+    assert len(samples) == RATE
+    assert "channels cancel" in found[0] and "ramp.wav" in found[0]
+    assert ["only the first 1.00 s" in message for message in found[1:]] == [True] * (
+        offset is None
+    )
+
+
+def test_segments_lie_right_although_the_header_is_wrong(tmp_path: Path) -> None:
+    values = np.arange(4 * RATE) / (4 * RATE)
+    path = tmp_path / "half.wav"
+    soundfile.write(path, values, RATE, subtype="FLOAT")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = (2 * RATE * 4).to_bytes(4, "little")  # two of four seconds
+    path.write_bytes(content)
+    found: list[str] = []
+    for offset, duration, stop in ((1.0, 2.0, 3.0), (2.5, 1.0, 3.5), (1.0, 0.0, 4.0)):
+        samples = read_segment(path, RATE, None, offset, duration, found.append)
+        expected = values[round(offset * RATE) : round(stop * RATE)].astype(np.float32)
+        np.testing.assert_array_equal(samples, expected)
+
+
+def test_a_segment_of_joined_recordings_counts_through_all(tmp_path: Path) -> None:
+    values = np.arange(2 * RATE) / (2 * RATE)
+    soundfile.write(tmp_path / "one.flac", values, RATE)
+    path = tmp_path / "joined.flac"
+    path.write_bytes(2 * (tmp_path / "one.flac").read_bytes())
+    whole = read_audio(path)
+    for offset, duration in ((0.5, 1.0), (1.5, 1.0), (2.5, 1.0)):
+        found = read_segment(path, RATE, None, offset, duration, lambda _: None)
+        start = round(offset * RATE)
+        np.testing.assert_array_equal(found, whole[start : start + round(duration * RATE)])
+
+
 @pytest.mark.parametrize("offset, duration", [(3.0, 1.5), (4.5, 1.0), (0.0, 5.0)])
 def test_a_segment_behind_the_end_is_an_error(ramp: Path, offset: float, duration: float) -> None:
     with pytest.raises(AudioError, match=rf"ramp\.wav, {offset:.2f} s to .*ends behind .*4\.00 s"):

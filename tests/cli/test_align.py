@@ -100,6 +100,21 @@ def test_the_warning_is_on_stderr_and_in_json(goforward: Path, asr: RunAsr) -> N
     assert json.loads(shown)["confidence"] > LOW_CONFIDENCE
 
 
+def test_warnings_about_the_recording_are_in_the_alignment(
+    tiny: Recognizer, goforward: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    samples, rate = soundfile.read(goforward)
+    path = tmp_path / "inverted.wav"
+    soundfile.write(path, np.stack([samples, -samples], axis=1), rate)
+    utterance = Utterance(TEXT, 1.0, path)
+    for audio, expected in ((path, 1), (utterance, 2)):
+        for result in (tiny.align(audio, "go"), tiny.transcribe(audio)):
+            found = [w for w in result.warnings if "does not fit" not in w]
+            assert len(found) == expected and "inverted.wav: the channels cancel" in found[0]
+    assert "inverted.wav: only the first 1.00 s" in found[1]
+    assert not recwarn.list
+
+
 @pytest.fixture
 def talk(goforward: Path, tmp_path: Path) -> Path:
     """A manifest of two segments of a long recording; each is "go forward ten meters"."""
