@@ -13,7 +13,11 @@ class AudioError(AsrError):
     """A recording cannot be read or used; the message names the file."""
 
 
-class AudioWarning(UserWarning):
+class AsrWarning(UserWarning):
+    """Something is wrong although there is a result; the message names the file."""
+
+
+class AudioWarning(AsrWarning):
     """A recording can be used, but something is wrong with it; the message names the file."""
 
 

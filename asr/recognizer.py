@@ -14,9 +14,25 @@ from asr import ctc
 from asr.audio.features import expand
 from asr.base.progress import spinner
 from asr.data.in_memory import as_items, is_samples
-from asr.data.inputs import AudioLike, display_name, feature_blocks, is_recording
+from asr.data.inputs import (
+    AudioLike,
+    check_language,
+    chosen_channel,
+    display_name,
+    feature_blocks,
+    is_recording,
+    start_of,
+)
+from asr.data.manifest import Utterance
 from asr.decoding import word_times
-from asr.decoding.confidence import ConfidenceCurve, load_calibration, word_confidence
+from asr.decoding.confidence import (
+    LOW_CONFIDENCE,
+    ConfidenceCurve,
+    aligned_word_confidence,
+    alignment_confidence,
+    load_calibration,
+    word_confidence,
+)
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_files import copy_decoding_files, decoding_files
 from asr.decoding.decoding_options import Decoding
@@ -35,9 +51,10 @@ from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
 from asr.networks.weights import weights_file
-from asr.results import Alternative, Failure, Token, Transcript, Word
+from asr.results import Alignment, Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
 from asr.text.tokenizers import Tokenizer
+from asr.text.written_words import WrittenWord, written_words
 
 if TYPE_CHECKING:
     from asr.networks.acoustic import AcousticModel
@@ -280,6 +297,8 @@ class Recognizer:
             joiner = WindowJoiner(self.decoder, self.tokenizer.space, self.heads)
             recording = WindowedRecording(i, self.windower(), joiner, features, channel)
             try:
+                check_language(item, self.tokenizer.language)
+                recording.channel = chosen_channel(item, channel)
                 for static, samples in feature_blocks(
                     item, features, sample_rate, channel, recording.warnings.append
                 ):
@@ -302,7 +321,7 @@ class Recognizer:
         text: str,
         sample_rate: int | None = None,
         channel: int | None = None,
-    ) -> Transcript:
+    ) -> Alignment:
         """Find where each word and token of a known text is said in a recording.
 
         Args:
@@ -313,27 +332,73 @@ class Recognizer:
             channel: channel to use, from 0. Default: a mix of all channels.
 
         Returns:
-            A `Transcript` with the normalised text.
+            An `Alignment` with the words as they are written, punctuation and capitals included. A
+            word that is spoken as several, such as "$23.50", has the time of all of them.
 
         Raises:
             AudioError: the recording cannot be read.
             TextError: the text is empty, has characters outside the alphabet, or is too long for
                 the recording. The error names the recording.
         """
-        name = display_name(audio)
+        name = audio.name if isinstance(audio, Utterance) else display_name(audio)
         labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
-        static, duration = self.cepstra(audio, sample_rate, channel)
+        warnings: list[str] = []
+        static, duration = self.cepstra(audio, sample_rate, channel, warnings.append)
         (logits,) = self.logits([expand(static, self.config.features)])
+        log_probabilities = ctc.log_softmax(logits.astype(np.float64))
         try:
-            path = ctc.align(ctc.log_softmax(logits.astype(np.float64)), labels)
+            path = ctc.align(log_probabilities, labels)
         except TextError as error:
             raise TextError(
                 f"{name or 'samples'}: the text is too long for the recording: {error}"
             ) from None
+        spans = self.tokenizer.word_spans(path.labels)
+        fits = [aligned_word_confidence(path.scores[first:last]) for first, last in spans]
+        confidence = alignment_confidence(fits, path, log_probabilities)
+        if confidence < LOW_CONFIDENCE:
+            warnings.append(
+                f"{name or 'samples'}: the text does not fit the recording: confidence "
+                f"{confidence:.2f}, below {LOW_CONFIDENCE}; is it the right text?"
+            )
+        channel, offset = chosen_channel(audio, channel), start_of(audio)
         path = self._widen_spikes(path, static[:, 0])
-        return self.transcript_of(path, len(logits), duration, name, channel)
+        found = self.transcript_of(path, len(logits), duration, name, channel, offset)
+        return Alignment(
+            text=" ".join(text.split()),
+            score=found.score,
+            duration=duration,
+            tokens=found.tokens,
+            audio_filepath=display_name(audio),
+            words=self._written_words(text, path, found.tokens),
+            channel=channel,
+            offset=offset,
+            warnings=tuple(warnings),
+            confidence=confidence,
+        )
+
+    def _written_words(
+        self, text: str, path: ctc.Path, tokens: Sequence[Token]
+    ) -> tuple[Word, ...]:
+        """The words of a text as they are written, with the times of its aligned labels."""
+        spans = self.tokenizer.word_spans(path.labels)
+        written = written_words(text, self.tokenizer.normalise)
+        if sum(count for _, count in written) != len(spans):
+            # The tokenizer has no spaces, or other words than the normaliser.
+            written = [
+                WrittenWord(self.tokenizer.decode(path.labels[first:last]), 1)
+                for first, last in spans
+            ]
+        words = []
+        at = 0
+        for word, count in written:
+            spoken = spans[at : at + count]
+            at += count
+            scores = [score for first, last in spoken for score in path.scores[first:last]]
+            start, end = tokens[spoken[0][0]].start, tokens[spoken[-1][1] - 1].end
+            words.append(Word(word, start, end, aligned_word_confidence(scores)))
+        return tuple(words)
 
     def stream(
         self, chunk: float = 0.5, look_ahead: float = 2.0, sample_rate: int | None = None
@@ -383,11 +448,19 @@ class Recognizer:
         return expand(static, self.config.features), duration
 
     def cepstra(
-        self, audio: AudioLike, sample_rate: int | None = None, channel: int | None = None
+        self,
+        audio: AudioLike,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        warn: Callable[[str], object] | None = None,
     ) -> tuple[np.ndarray, float]:
-        """Static cepstra [frames, coefficients] and duration in seconds of one recording."""
+        """Static cepstra [frames, coefficients] and duration in seconds of one recording.
+
+        `warn` is called with each warning about the recording; default: `warnings.warn`.
+        """
         config = self.config.features
-        blocks = list(feature_blocks(audio, config, sample_rate, channel))
+        check_language(audio, self.tokenizer.language)
+        blocks = list(feature_blocks(audio, config, sample_rate, channel, warn))
         static = np.concatenate([static for static, _ in blocks])
         return static, sum(count for _, count in blocks) / config.sample_rate
 
@@ -420,8 +493,8 @@ class Recognizer:
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._widen_spikes(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        name = display_name(audio)
-        transcript = self.transcript_of(path, frames, duration, name, recording.channel)
+        name, offset = display_name(audio), start_of(audio)
+        transcript = self.transcript_of(path, frames, duration, name, recording.channel, offset)
         return replace(transcript, warnings=tuple(recording.warnings))
 
     def _widen_spikes(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
@@ -436,6 +509,7 @@ class Recognizer:
         duration: float,
         name: str | None = None,
         channel: int | None = None,
+        offset: float = 0.0,
     ) -> Transcript:
         """Turn a path into a transcript.
 
@@ -445,14 +519,15 @@ class Recognizer:
             duration: duration of the recording, in seconds.
             name: name of the recording; None for samples.
             channel: channel of the recording, from 0; None for a mix of all.
+            offset: start of the segment in its recording, in seconds. Default 0.
         """
         step, rate = self._samples_per_frame, self.config.features.sample_rate
         # Times are computed from whole numbers of samples: accumulated floats would drift.
         tokens = tuple(
             Token(
                 self.tokenizer.labels[label],
-                start * step / rate,
-                min(end * step / rate, duration),
+                offset + start * step / rate,
+                offset + min(end * step / rate, duration),
                 score,
             )
             for label, start, end, score in zip(
@@ -480,6 +555,7 @@ class Recognizer:
                 Alternative(self.tokenizer.decode(labels), score)
                 for labels, score in path.alternatives
             ),
+            offset=offset,
         )
 
 

@@ -37,7 +37,8 @@ class Word:
         text: the word.
         start: seconds from the start of the recording.
         end: seconds from the start of the recording.
-        confidence: probability that the word is right, from 0 to 1.
+        confidence: probability that the word is right, from 0 to 1. Of an aligned word, how well
+            its letters fit the audio: the geometric mean of their probabilities.
     """
 
     text: str
@@ -73,8 +74,10 @@ class Transcript:
         channel: the channel, counted from 0; None if all channels were mixed.
         alternatives: the n-best list, best first; empty unless it was requested, and for a
             recording that was cut into several windows.
-        warnings: what is wrong with the recording although it could be transcribed, such as a
-            header that states another length than the file has.
+        offset: where a segment of a manifest begins in its recording, in seconds; 0 for a whole
+            recording. Times of words and tokens count from the start of the recording.
+        warnings: what is wrong although there is a result, such as a header that states another
+            length than the file has.
     """
 
     text: str
@@ -85,7 +88,22 @@ class Transcript:
     words: tuple[Word, ...] = ()
     channel: int | None = None
     alternatives: tuple[Alternative, ...] = ()
+    offset: float = 0.0
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Alignment(Transcript):
+    """The times of a known text in a recording.
+
+    `text` and `words` are as the caller wrote them; `tokens` are of the normalised text.
+
+    Attributes:
+        confidence: how well the text fits the audio, from 0 to 1; docs/transcribe.md says how it is
+            computed. A low confidence is among the warnings.
+    """
+
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True)

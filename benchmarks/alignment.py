@@ -21,7 +21,7 @@ import numpy as np
 
 from asr import ctc
 from asr.audio.mono import resample
-from asr.audio.reading import read_audio
+from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance, read_manifest
 from asr.recognizer import load_recognizer
 from asr.text.normalisers import normalise_english
@@ -77,7 +77,7 @@ def joined(
         picked = [pool[k] for k in rng.choice(len(pool), min(len(pool), rng.integers(3, 8)))]
         pieces, times = [noise(0.1, 0.4)], []
         for u in picked:
-            samples = trimmed(read_audio(u.path, RATE))
+            samples = trimmed(read_utterance(u, RATE))
             start = sum(map(len, pieces))
             times.append((start / RATE, (start + len(samples)) / RATE))
             pieces += [0.5 * samples / np.abs(samples).max(), noise(*pauses)]

@@ -24,7 +24,7 @@ import jiwer
 import numpy as np
 import soundfile
 
-from asr.audio.reading import read_audio
+from asr.data.inputs import read_utterance
 from asr.data.manifest import read_manifest
 from asr.decoding.windowing import Windowing
 
@@ -60,7 +60,7 @@ def rates(references: list[str], hypotheses: list[str]) -> str:
 def compare(recognizer: Recognizer, manifest: Path, limit: int | None, repeats: int) -> None:
     rate = recognizer.config.features.sample_rate
     utterances = read_manifest(manifest)[:limit]
-    recordings = [read_audio(u.path, rate) for u in utterances]
+    recordings = [read_utterance(u, rate) for u in utterances]
     references = [recognizer.tokenizer.normalise(u.text) for u in utterances]
     separate = [t.text for t in recognizer.transcribe(recordings)]
     print(f"{manifest}: {len(utterances)} utterances, {sum(map(len, recordings)) / rate:.0f} s")
@@ -78,7 +78,7 @@ def compare(recognizer: Recognizer, manifest: Path, limit: int | None, repeats: 
 def memory(model: str, manifest: Path, hours: float) -> None:
     """Peak resident memory of whole processes."""
     utterances = read_manifest(manifest)
-    samples = np.concatenate([read_audio(u.path) for u in utterances])
+    samples = np.concatenate([read_utterance(u, 16_000) for u in utterances])
     with tempfile.TemporaryDirectory() as folder:
         peaks = []
         for seconds in (10.0, 3600 * hours):

@@ -21,7 +21,7 @@ from typing import Any
 
 def sphinx(manifest: Path) -> dict[str, Any]:
     """PocketSphinx's results on a manifest, with the same keys as `asr evaluate --json`."""
-    from asr.audio.reading import read_audio
+    from asr.data.inputs import read_utterance
     from asr.data.manifest import read_manifest
     from asr.evaluation.error_rates import evaluate
     from asr.evaluation.sphinx_decoder import RATE, sphinx_transcripts
@@ -29,7 +29,7 @@ def sphinx(manifest: Path) -> dict[str, Any]:
 
     utterances = read_manifest(manifest)
     started = time.monotonic()
-    results = list(sphinx_transcripts(read_audio(u.path, RATE) for u in utterances))
+    results = list(sphinx_transcripts(read_utterance(u, RATE) for u in utterances))
     seconds = time.monotonic() - started
     return evaluate(utterances, results, normalise_english, seconds).to_dict()
 

@@ -20,7 +20,7 @@ import numpy as np
 from serving import served
 
 from asr.audio.features import load_features
-from asr.audio.reading import read_audio
+from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance, read_manifest
 from asr.recognizer import Recognizer
 from asr.serving.client import connect
@@ -67,7 +67,7 @@ def main() -> None:
                     rows = [load_features(u.path, features) for u in utterances]
                 else:
                     signature, name = "serving_default", "samples"
-                    rows = [read_audio(u.path, features.sample_rate) for u in utterances]
+                    rows = [read_utterance(u, features.sample_rate) for u in utterances]
                 expected = [python.transcribe(u).text for u in utterances]
                 print(f"{a.model}, {manifest}, {signature}: {len(rows)} texts")
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import jiwer
 import numpy as np
 
-from asr.audio.reading import read_audio
+from asr.data.inputs import read_utterance
 from asr.data.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def main() -> None:
     utterances = rng.permutation(np.array(read_manifest(a.manifest)))[: a.limit]
     pieces = []
     for u in utterances:
-        pieces += [read_audio(u.path, rate), rng.normal(0, 1e-3, round(a.gap * rate))]
+        pieces += [read_utterance(u, rate), rng.normal(0, 1e-3, round(a.gap * rate))]
     samples = np.concatenate(pieces).astype(np.float32)
     seconds = len(samples) / rate
     reference = " ".join(recognizer.tokenizer.normalise(u.text) for u in utterances)

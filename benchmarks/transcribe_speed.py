@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from asr.audio.reading import read_audio
+from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance, read_manifest
 
 SPHINX = """
@@ -56,7 +56,7 @@ def warm(system: str, utterances: list[Utterance]) -> list[float]:
         decoder = pocketsphinx.Decoder(loglevel="FATAL")
         started = time.perf_counter()
         for utterance in utterances:
-            samples = read_audio(utterance.path, 16_000)
+            samples = read_utterance(utterance, 16_000)
             decoder.start_utt()
             decoder.process_raw((samples * 32767).astype("<i2").tobytes(), full_utt=True)
             decoder.end_utt()

@@ -35,7 +35,7 @@ RAW_STREAMS = frozenset({"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "eac3", "
 """Formats without a header that has the length: FFmpeg estimates it from the bit rate."""
 
 
-class Piece(NamedTuple):
+class DecodedBlock(NamedTuple):
     """Decoded samples.
 
     Attributes:
@@ -68,7 +68,7 @@ class PartDecoder(Protocol):
     tolerance: Samples
     notices: list[str]
 
-    def pieces(self) -> Iterator[Piece]: ...
+    def pieces(self) -> Iterator[DecodedBlock]: ...
 
     def close(self) -> None: ...
 
@@ -142,7 +142,7 @@ class SndfileDecoder:
         """Samples per channel that libsndfile expects."""
         return self._file.frames
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[DecodedBlock]:
         count = 0
         while True:
             try:
@@ -153,9 +153,9 @@ class SndfileDecoder:
             if not len(samples):
                 return
             count += len(samples)
-            yield Piece(self.sample_rate, samples)
+            yield DecodedBlock(self.sample_rate, samples)
 
-    def _rest(self, count: Samples, error: Exception) -> Iterator[Piece]:
+    def _rest(self, count: Samples, error: Exception) -> Iterator[DecodedBlock]:
         """Samples after the first `count`, decoded by FFmpeg."""
         try:
             decoder = FfmpegDecoder(self._path, self._part)
@@ -166,7 +166,7 @@ class SndfileDecoder:
                 skipped = min(count, len(samples))
                 count -= skipped
                 if skipped < len(samples):
-                    yield Piece(rate, samples[skipped:])
+                    yield DecodedBlock(rate, samples[skipped:])
         finally:
             self.notices += decoder.notices
             decoder.close()
@@ -231,7 +231,7 @@ class FfmpegDecoder:
             return None
         return round(self._container.duration * self.sample_rate / 1_000_000)
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[DecodedBlock]:
         errors = self._av.FFmpegError
         count, damaged, last_damaged = 0, 0, False
         packets = self._container.demux(self._stream)
@@ -254,7 +254,7 @@ class FfmpegDecoder:
             last_damaged = last_damaged and not packet.size
             for frame in frames:
                 count += frame.samples
-                yield Piece(frame.sample_rate, _samples(frame))
+                yield DecodedBlock(frame.sample_rate, _samples(frame))
         # If only the last packet is damaged, the file was cut, and its header tells that. A packet
         # of MP3 may hold a tag instead of samples, so that nothing is lost.
         harmless = int(last_damaged and self.promised is not None)

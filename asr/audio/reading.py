@@ -20,7 +20,7 @@ import numpy as np
 
 from asr.audio.containers.find_parts import find_parts
 from asr.audio.containers.part import Part
-from asr.audio.decoders import PartDecoder, Piece, SndfileDecoder, open_part
+from asr.audio.decoders import DecodedBlock, PartDecoder, SndfileDecoder, open_part
 from asr.audio.mono import MonoStream
 from asr.base.units import Hertz, Samples, Seconds
 from asr.errors import AudioError, AudioWarning
@@ -176,7 +176,7 @@ def read_blocks(
     """
     path = Path(path)
     _check_file(path)
-    reader = _Reader(path, warn or _python_warning)
+    reader = _Reader(path, warn or python_warning)
     mono: MonoStream | None = None
     for rate, samples in reader.pieces():
         if mono is None or rate != mono.source_rate:
@@ -202,7 +202,7 @@ class _Reader:
         self.single_rate = True
         self.promise = ""
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[DecodedBlock]:
         parts = _parts(self.path)
         promised: Seconds | None = None
         found: Seconds = 0.0
@@ -272,7 +272,8 @@ def _open(path: Path, part: Part) -> PartDecoder:
         raise _unreadable(path, str(error)) from None
 
 
-def _python_warning(message: str) -> None:
+def python_warning(message: str) -> None:
+    """Issue a warning about a recording as an `AudioWarning`."""
     warnings.warn(message, AudioWarning, stacklevel=2)
 
 

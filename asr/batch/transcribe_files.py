@@ -31,9 +31,11 @@ from asr.batch.workers import Outcome, Transcriber, WorkUnit, make_units, run_wo
 from asr.data.inputs import (
     RecordingRef,
     duration_and_channels,
+    exists,
     find_recordings,
     missing_file,
     recording_path,
+    result_path,
 )
 from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.formats.subtitles import Captions
@@ -211,10 +213,8 @@ class _Run:
         found, failures = find_recordings(paths)
         # Missing files must not take part in naming the results: a mistyped path would change the
         # common folder, and so the names of all results.
-        failures += [missing_file(r) for r in found if not recording_path(r).exists()]
-        recordings = [
-            _Measured(r, *duration_and_channels(r)) for r in found if recording_path(r).exists()
-        ]
+        failures += [missing_file(r) for r in found if not exists(r)]
+        recordings = [_Measured(r, *duration_and_channels(r)) for r in found if exists(r)]
         self.totals.recordings = len(recordings) + len(failures)
         units = make_units((r.recording, r.seconds) for r in recordings)
         split = job.transcriber.split_channels
@@ -279,7 +279,8 @@ class _Run:
                 "captions": self.job.captions,
             }
         )
-        names = result_names(files, common_folder(paths, files), self.writer.suffix)
+        named = [result_path(r.recording) for r in recordings]
+        names = result_names(named, common_folder(paths, files), self.writer.suffix)
         channels = [r.channels for r in recordings] if transcriber.split_channels else None
         return ResultFolder(folder, names, files, channels, self.writer, key)
 

@@ -185,6 +185,8 @@ class Transcriber:
             return [self.channel]
         if isinstance(recording, Utterance) and recording.audio_filepath is None:
             return [None]  # features have no channels
+        if isinstance(recording, Utterance) and recording.channel is not None:
+            return [recording.channel]
         try:
             return [*range(probe(recording_path(recording)).channels)]
         except AudioError:

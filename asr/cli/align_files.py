@@ -9,9 +9,10 @@ from pathlib import Path
 from asr.audio.reading import read_audio
 from asr.base.files import atomic_write
 from asr.base.progress import track
+from asr.base.text_files import text_argument
 from asr.batch.outputs import common_folder, result_names
-from asr.data.manifest import Utterance, read_manifest
-from asr.errors import AsrError, ConfigError, TextError, reason
+from asr.data.manifest import Utterance, is_manifest, read_manifest
+from asr.errors import AsrError, ConfigError
 from asr.formats.subtitles import Captions
 from asr.formats.writers import Writer, find_writer, several
 from asr.recognizer import load_recognizer
@@ -34,7 +35,7 @@ def align_files(
 
     Args:
         audio: a recording, or a .jsonl manifest.
-        text: text of the recording, or a .txt file with it; None for a manifest.
+        text: text of the recording, or a text file with it; None for a manifest.
         model: shipped name or directory of a recogniser.
         format: output format, a key of `asr.formats.writers.WRITERS`.
         channel: the only channel to use, from 0; None mixes all channels.
@@ -50,7 +51,7 @@ def align_files(
         AsrError: an argument or the model is wrong, or the only recording cannot be aligned.
     """
     writer = find_writer(format, captions)
-    if not audio.endswith(".jsonl"):
+    if not is_manifest(audio):
         _align_recording(audio, text, model, writer, channel, out, plot)
         return True
     if text is not None or plot is not None:
@@ -73,6 +74,7 @@ def _align_recording(
     content = _read_text(audio, text)
     recognizer = load_recognizer(model)
     transcript = recognizer.align(audio, content, channel=channel)
+    _warn(transcript)
     if out is not None and out.is_dir():
         out = out / (Path(audio).stem + writer.suffix)
     _write(writer.write([transcript]), out)
@@ -95,7 +97,9 @@ def _align_manifest(
         nonlocal failures
         for utterance in track(utterances, len(utterances), "aligning"):
             try:
-                yield utterance, recognizer.align(utterance, utterance.text, channel=channel)
+                transcript = recognizer.align(utterance, utterance.text, channel=channel)
+                _warn(transcript)
+                yield utterance, transcript
             except AsrError as error:
                 failures += 1
                 print(f"failed: {error}", file=sys.stderr)
@@ -103,11 +107,12 @@ def _align_manifest(
     if out is None:
         _write(writer.write(transcript for _, transcript in aligned()), None)
     else:
-        paths = [u.path for u in utterances]
+        paths = [u.result_path for u in utterances]
         names = result_names(paths, common_folder([], paths), writer.suffix)
         targets = dict(zip(paths, names, strict=True))
         for utterance, transcript in aligned():
-            _write(writer.write([transcript]), out / (targets[utterance.path] + writer.suffix))
+            target = targets[utterance.result_path] + writer.suffix
+            _write(writer.write([transcript]), out / target)
     print(f"{len(utterances)} recordings, {failures} failed", file=sys.stderr)
     return not failures
 
@@ -115,12 +120,12 @@ def _align_manifest(
 def _read_text(audio: str, text: str | None) -> str:
     if text is None:
         raise ConfigError(f"{audio}: give the text of the recording, or a .txt file with it")
-    if not text.endswith(".txt"):
-        return text
-    try:
-        return Path(text).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TextError(f"{text}: cannot be read: {reason(error)}") from None
+    return text_argument(text)
+
+
+def _warn(transcript: Transcript) -> None:
+    for warning in transcript.warnings:
+        print("warning: " + warning.replace("\n", "\\n"), file=sys.stderr)
 
 
 def _write(pieces: Iterable[str], out: Path | None) -> None:

@@ -22,7 +22,7 @@ from asr.cli.models import export, models
 from asr.cli.recognition import align, listen, transcribe
 from asr.cli.speech import speak
 from asr.cli.training import train
-from asr.errors import AsrError, AudioWarning, explain
+from asr.errors import AsrError, AsrWarning, explain
 
 _python_show_warning = warnings.showwarning
 
@@ -104,8 +104,8 @@ def main() -> Any:
 def _show_warning(
     message: Warning | str, category: type[Warning], *place: Any, **options: Any
 ) -> None:
-    """Print warnings about recordings in one line on stderr, and others as Python does."""
-    if issubclass(category, AudioWarning):
+    """Print warnings of this project in one line on stderr, and others as Python does."""
+    if issubclass(category, AsrWarning):
         print(f"warning: {message}".replace("\n", "\\n"), file=sys.stderr)
     else:
         _python_show_warning(message, category, *place, **options)

@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from asr.audio.reading import read_audio
 from asr.base.downloads import debian_package, fetch_package, python_source_package
 from asr.data.corpora import prepare
+from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError
@@ -135,7 +135,7 @@ def _draw(recognizer: Recognizer, utterances: Sequence[Utterance], path: Path) -
     posteriors, seconds = recognizer.posteriors(clip)
     plots.recording(
         path,
-        samples=read_audio(clip.path, config.sample_rate),
+        samples=read_utterance(clip, config.sample_rate),
         sample_rate=config.sample_rate,
         features=recognizer.features(clip)[0],
         hop_seconds=config.hop / config.sample_rate,

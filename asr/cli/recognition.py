@@ -183,7 +183,8 @@ def align(
     text: Annotated[
         str | None,
         typer.Argument(
-            help="text of the recording, or a .txt file with it; leave out for a manifest",
+            help="text of the recording, or a text file with it (.txt, .md, …); leave out for a "
+            "manifest",
             show_default=False,
         ),
     ] = None,

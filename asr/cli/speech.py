@@ -18,7 +18,10 @@ VoiceOption = Annotated[
 
 def speak(
     text: Annotated[
-        str, typer.Argument(help="text to speak, a .txt file with it, or - to read it from stdin")
+        str,
+        typer.Argument(
+            help="text to speak, a text file with it (.txt, .md, …), or - to read it from stdin"
+        ),
     ],
     voice: VoiceOption = "en-kathleen",
     out: Annotated[

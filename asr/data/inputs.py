@@ -15,7 +15,8 @@ import numpy as np
 from asr.audio.features import FeatureConfig, MfccStream, load_features
 from asr.audio.find_audio import find_audio
 from asr.audio.mono import to_mono_blocks
-from asr.audio.reading import probe, read_blocks
+from asr.audio.reading import probe, read_audio, read_blocks
+from asr.audio.segments import TOLERANCE, read_segment, segment_blocks
 from asr.base.units import Hertz, Samples, Seconds
 from asr.data.in_memory import (
     EncodedAudio,
@@ -27,8 +28,8 @@ from asr.data.in_memory import (
     to_array,
     wrong_type,
 )
-from asr.data.manifest import Utterance, read_manifest
-from asr.errors import AsrError, AudioError, AudioWarning
+from asr.data.manifest import Utterance, is_manifest, language_code, read_manifest
+from asr.errors import AsrError, AudioError, AudioWarning, TextError
 from asr.results import Failure
 
 RecordingRef = str | Path | Utterance
@@ -75,8 +76,11 @@ def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Fail
                 # File names may hold any bytes but NUL, so decode them as the file system does.
                 listed = os.fsdecode(sys.stdin.buffer.read())
                 names = listed.split("\0" if "\0" in listed else "\n")
-                found += [name for name in (n.removesuffix("\r") for n in names) if name.strip()]
-            elif item.endswith(".jsonl"):
+                named = [name for name in (n.removesuffix("\r") for n in names) if name.strip()]
+                if not named:
+                    raise AudioError("-: no file names on stdin")
+                found += named
+            elif is_manifest(item):
                 found += read_manifest(Path(item))
             elif Path(item).is_file():
                 found.append(item)
@@ -84,12 +88,27 @@ def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Fail
                 found += find_audio([item])
         except AsrError as error:
             failures.append(Failure(item, str(error)))
+        except OSError as error:  # such as a name that is too long for the file system
+            failures.append(Failure(item, f"{item}: cannot be read ({error.strerror})"))
     return found, failures
 
 
 def recording_path(recording: RecordingRef) -> Path:
     """The file of a recording, or of its features."""
     return recording.path if isinstance(recording, Utterance) else Path(recording)
+
+
+def result_path(recording: RecordingRef) -> Path:
+    """The path that results of a recording are named after, see `Utterance.result_path`."""
+    return recording.result_path if isinstance(recording, Utterance) else Path(recording)
+
+
+def exists(recording: RecordingRef) -> bool:
+    """Whether the file of a recording exists; False for a name that no file can have."""
+    try:
+        return recording_path(recording).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def missing_file(recording: RecordingRef) -> Failure:
@@ -101,8 +120,9 @@ def missing_file(recording: RecordingRef) -> Failure:
 def duration_and_channels(recording: RecordingRef) -> RecordingSize:
     """Read the length and the channels of a recording from its header.
 
-    Features count as one channel, with the duration in the manifest. For a file that cannot be read
-    the result is 0 seconds and one channel: transcription reports the error later.
+    Features count as one channel, with the duration in the manifest, and so does a channel that a
+    manifest names. A segment has the duration in the manifest. For a file that cannot be read the
+    result is 0 seconds and one channel: transcription reports the error later.
     """
     if isinstance(recording, Utterance) and recording.audio_filepath is None:
         return RecordingSize(recording.duration, 1)
@@ -110,7 +130,78 @@ def duration_and_channels(recording: RecordingRef) -> RecordingSize:
         info = probe(recording_path(recording))
     except AudioError:
         return RecordingSize(0.0, 1)
-    return RecordingSize(info.duration, info.channels)
+    if not isinstance(recording, Utterance):
+        return RecordingSize(info.duration, info.channels)
+    duration = info.duration - (recording.offset or 0.0)
+    if recording.duration and (recording.offset or duration > recording.duration + TOLERANCE):
+        duration = recording.duration
+    return RecordingSize(max(duration, 0.0), info.channels if recording.channel is None else 1)
+
+
+def read_utterance(utterance: Utterance, sample_rate: Hertz) -> np.ndarray:
+    """Read the samples of an utterance: its segment and its channel.
+
+    Args:
+        utterance: a manifest line with a recording.
+        sample_rate: rate of the result in Hz.
+
+    Returns:
+        float32 [samples] in −1…1.
+
+    Raises:
+        AudioError: the recording cannot be read, or lacks the segment or the channel.
+    """
+    if utterance.audio_filepath is None:
+        return read_audio(utterance.path, sample_rate)  # raises: features are no audio
+    return read_segment(
+        utterance.path, sample_rate, utterance.channel, utterance.offset, utterance.duration
+    )
+
+
+def chosen_channel(audio: AudioLike, channel: int | None) -> int | None:
+    """The channel to read: that of the manifest line, or else the caller's.
+
+    Args:
+        audio: the recording.
+        channel: the caller's channel, counted from 0; None for no choice.
+
+    Raises:
+        AudioError: the two differ.
+    """
+    if not isinstance(audio, Utterance) or audio.channel is None:
+        return channel
+    own = audio.channel
+    if channel is not None and channel != own:
+        raise AudioError(
+            f"{audio.name}: channel {own} in the manifest, but channel {channel} is asked "
+            "for; leave one of them out"
+        )
+    return own
+
+
+def start_of(audio: AudioLike) -> Seconds:
+    """Where the audio begins in its recording: the offset of a segment, else 0."""
+    return (audio.offset or 0.0) if isinstance(audio, Utterance) else 0.0
+
+
+def check_language(audio: AudioLike, language: str | None) -> None:
+    """Check that a manifest line has the language of the model.
+
+    Args:
+        audio: the recording.
+        language: language of the model, such as "en"; None if unknown.
+
+    Raises:
+        TextError: the line has another language.
+    """
+    if not isinstance(audio, Utterance) or not audio.language or not language:
+        return
+    own = audio.language
+    if language_code(own) not in (language_code(language), "und", "unk"):
+        raise TextError(
+            f"{audio.name}: lang {own!r} in the manifest, but the model's language is "
+            f"{language!r}; use a model for {own!r}, or correct the key"
+        )
 
 
 def feature_blocks(
@@ -127,13 +218,15 @@ def feature_blocks(
         config: settings of the features.
         sample_rate: sample rate of samples in Hz; None: the rate of the features. Not used for
             files.
-        channel: the channel to read, counted from 0; None: the mean of all channels.
+        channel: the channel to read, counted from 0; None: the channel of the manifest line, or the
+            mean of all channels.
         warn: called with each warning, such as a header that states another length than the file
             has; default: `warnings.warn`.
 
     Raises:
-        AudioError: the recording cannot be read, is too short, or lacks the channel.
+        AudioError: the recording cannot be read, is too short, or lacks the channel or the segment.
     """
+    channel = chosen_channel(audio, channel)
     if isinstance(audio, Utterance) and audio.audio_filepath is None:
         if channel is not None:
             raise AudioError(f"{audio.path}: no channel {channel}: features have no channels")
@@ -153,10 +246,15 @@ def feature_blocks(
     if is_samples(audio):
         name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
         blocks = to_mono_blocks(to_array(audio), rate, config.sample_rate, channel, name, warn)
-    elif not isinstance(audio, (str, PathLike, Utterance)):
+    elif isinstance(audio, Utterance):
+        name = audio.name
+        blocks = segment_blocks(
+            audio.path, config.sample_rate, channel, audio.offset, audio.duration, warn
+        )
+    elif not isinstance(audio, (str, PathLike)):
         raise wrong_type(audio)
     else:
-        path = audio.path if isinstance(audio, Utterance) else Path(audio)
+        path = Path(audio)
         name, blocks = str(path), read_blocks(path, config.sample_rate, channel, warn)
     stream = MfccStream(config)
     for samples in blocks:

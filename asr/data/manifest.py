@@ -1,8 +1,9 @@
 """Reading and writing JSONL manifests with NVIDIA NeMo's field names.
 
 Each line is an object with `audio_filepath` or `feature_filepath` or both (absolute, or relative to
-the manifest's folder), `duration` in seconds, `text`, and optionally `speaker` and `teacher`, the
-model that wrote the text.
+the manifest's folder), `duration` in seconds, `text`, and optionally `speaker`, `offset`,
+`channel`, `lang` and `teacher`, the model that wrote the text. data/README.md lists the keys that
+are obeyed and those that are refused.
 """
 
 from __future__ import annotations
@@ -12,20 +13,36 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from asr.audio.segments import segment_name
 from asr.base.config import describe_problems
 from asr.base.files import atomic_write, json_line
 from asr.base.units import Seconds
 from asr.errors import ManifestError, reason
 
+REFUSED_KEYS = {
+    "target_channel": "write the channel to read as channel",
+    "target_channel_selector": "write the channel to read as channel",
+    "input_channel_selector": "write the channel to read as channel",
+    "reference_channel": "write the channel to read as channel",
+}
+"""Keys that select samples in ways that are not supported → the remedy."""
+LANGUAGE_KEYS = ("lang", "language", "source_lang", "target_lang")
+"""Keys for the language of the speech or of the text."""
+TASK_KEYS = ("taskname", "task")
+TRANSCRIPTION_TASKS = frozenset({"asr", "transcribe", "transcription"})
+"""Values of `TASK_KEYS` for which the text is in the language of the speech."""
+LANGUAGE_CODES = {"eng": "en", "english": "en", "kor": "ko", "korean": "ko"}
+"""Other names of languages → their ISO 639-1 codes."""
+
 
 @dataclass(frozen=True)
 class Utterance:
-    """A recording, or its features, and its text.
+    """A recording or a segment of one, or its features, and its text.
 
     >>> utterance = Utterance("go forward", 1.5, audio_filepath=Path("a.wav"), speaker="anna")
     >>> utterance.path.name, utterance.duration
@@ -33,11 +50,15 @@ class Utterance:
 
     Attributes:
         text: the text as the corpus has it, not normalised.
-        duration: seconds.
+        duration: seconds. If the recording is longer by more than 0.1 s, only this much of it is
+            read; 0 stands for all of it.
         audio_filepath: the recording; None if there are only features.
         speaker: any name; None if unknown.
         feature_filepath: a Sphinx feature file; None if there are none.
         teacher: name of the model that wrote the text; None if a person did.
+        offset: start of the segment in the recording, in seconds; None for a recording of its own.
+        channel: the only channel with this text, counted from 0; None for a mix of all channels.
+        language: language of speech and text, such as "en"; None if unknown.
     """
 
     text: str
@@ -46,6 +67,30 @@ class Utterance:
     speaker: str | None = None
     feature_filepath: Path | None = None
     teacher: str | None = None
+    offset: Seconds | None = None
+    channel: int | None = None
+    language: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in messages: the path, with the times of a segment."""
+        if self.offset is None or self.audio_filepath is None:
+            return str(self.path)
+        return segment_name(self.path, self.offset, self.duration)
+
+    @property
+    def result_path(self) -> Path:
+        """The path, with the times of a segment and the channel in the file name.
+
+        Results of several segments of a recording are named after these paths.
+        """
+        path, marks = self.path, ""
+        if self.offset is not None and self.audio_filepath is not None:
+            start, end = (round(1000 * t) for t in (self.offset, self.offset + self.duration))
+            marks += f"@{start}-{end}ms"
+        if self.channel is not None:
+            marks += f".ch{self.channel}"
+        return path.with_name(f"{path.stem}{marks}{path.suffix}") if marks else path
 
     @property
     def path(self) -> Path:
@@ -70,7 +115,11 @@ FilePath = Annotated[str | None, AfterValidator(_without_nul)]
 
 
 class ManifestLine(BaseModel):
-    """The keys of one line. Unknown keys are ignored: other programs add their own."""
+    """The keys of one line.
+
+    Keys that are neither here nor in `REFUSED_KEYS` are notes of other programs, such as `pnc` or
+    `orig_sample_rate`, and are ignored.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -80,6 +129,15 @@ class ManifestLine(BaseModel):
     feature_filepath: FilePath = None
     speaker: str | None = None
     teacher: str | None = None
+    offset: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    channel: Annotated[int, Field(ge=0)] | None = None
+    channel_selector: Annotated[int, Field(ge=0)] | Literal["average"] | None = None
+    lang: str | None = None
+    language: str | None = None
+    source_lang: str | None = None
+    target_lang: str | None = None
+    taskname: str | None = None
+    task: str | None = None
 
     def utterance(self, folder: Path) -> Utterance:
         """The utterance, with paths relative to `folder` resolved."""
@@ -90,7 +148,56 @@ class ManifestLine(BaseModel):
             speaker=self.speaker,
             feature_filepath=folder / self.feature_filepath if self.feature_filepath else None,
             teacher=self.teacher,
+            offset=self.offset if self.audio_filepath else None,
+            channel=self.chosen_channel(),
+            language=self.spoken_language(),
         )
+
+    def chosen_channel(self) -> int | None:
+        """The channel of `channel` or `channel_selector`; None for a mix.
+
+        Raises:
+            ManifestError: the two keys differ.
+        """
+        selected = None if self.channel_selector == "average" else self.channel_selector
+        if self.channel is None or self.channel_selector is None:
+            return selected if self.channel is None else self.channel
+        if selected != self.channel:
+            raise ManifestError(
+                f"channel {self.channel} and channel_selector {self.channel_selector} differ; "
+                "leave one of them out"
+            )
+        return self.channel
+
+    def spoken_language(self) -> str | None:
+        """The language of `LANGUAGE_KEYS`; None if there is none.
+
+        Raises:
+            ManifestError: the languages differ, or the text is a translation.
+        """
+        for key in TASK_KEYS:
+            task = getattr(self, key)
+            if task and task.lower() not in TRANSCRIPTION_TASKS:
+                raise ManifestError(
+                    f"{key} {task!r}: the text must be the transcript of the speech; only "
+                    f"{key} 'asr' is supported"
+                )
+        named = {key: value for key in LANGUAGE_KEYS if (value := getattr(self, key))}
+        if len({language_code(value) for value in named.values()}) > 1:
+            listed = ", ".join(f"{key} {value!r}" for key, value in named.items())
+            raise ManifestError(f"{listed}: differ; speech and text must have one language")
+        return next(iter(named.values()), None)
+
+
+def language_code(name: str) -> str:
+    """The language of a tag or name, without script and region: en-US, en_us, English → en."""
+    first = name.lower().replace("_", "-").partition("-")[0].strip()
+    return LANGUAGE_CODES.get(first, first)
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a command's argument names a manifest: .jsonl, or .json as NeMo calls them."""
+    return name.lower().endswith((".jsonl", ".json"))
 
 
 def read_manifest(path: Path) -> list[Utterance]:
@@ -108,11 +215,12 @@ def read_manifest(path: Path) -> list[Utterance]:
         path: a .jsonl file.
 
     Returns:
-        The utterances in the order of their lines; paths are joined to the manifest's folder.
+        The utterances in the order of their lines, without those that NeMo's key `_skipme` drops;
+        paths are joined to the manifest's folder.
 
     Raises:
-        ManifestError: the file cannot be read or has no line, or a line is invalid; the message has
-            the file, the number of the line, and the key.
+        ManifestError: the file cannot be read or has no line, or a line is invalid or has a key
+            that cannot be obeyed; the message has the file, the number of the line, and the key.
     """
     path = Path(path)
     try:
@@ -121,11 +229,12 @@ def read_manifest(path: Path) -> list[Utterance]:
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read: {reason(error)}") from None
     folder = path.parent
-    utterances = [
-        _parse_line(line, f"{path}, line {number}").utterance(folder)
+    parsed = [
+        _parse_line(line, f"{path}, line {number}", folder)
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
+    utterances = [utterance for utterance in parsed if utterance is not None]
     if not utterances:
         raise ManifestError(f"{path}: has no utterances")
     return utterances
@@ -136,7 +245,7 @@ def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
 
     Args:
         path: the file to write; its folder is created if needed.
-        utterances: the lines, in order. Durations are rounded to milliseconds.
+        utterances: the lines, in order. Durations and offsets are rounded to milliseconds.
 
     Raises:
         OSError: the file cannot be written.
@@ -175,11 +284,17 @@ def _line_values(utterance: Utterance, folder: Path) -> dict[str, Any]:
     for key in ("speaker", "teacher"):
         if (name := getattr(utterance, key)) is not None:
             values[key] = name
+    if utterance.offset is not None:
+        values["offset"] = round(utterance.offset, 3)
+    if utterance.channel is not None:
+        values["channel"] = utterance.channel
+    if utterance.language is not None:
+        values["lang"] = utterance.language
     return values
 
 
-def _parse_line(text: str, where: str) -> ManifestLine:
-    """Parse a line; `where` names it in errors."""
+def _parse_line(text: str, where: str, folder: Path) -> Utterance | None:
+    """Parse a line; `where` names it in errors. None for a line that `_skipme` drops."""
     try:
         # Not `model_validate_json`, which refuses file names that are not UTF-8 ("\udce9").
         values = json.loads(text)
@@ -187,10 +302,22 @@ def _parse_line(text: str, where: str) -> ManifestLine:
         raise ManifestError(f"{where}: not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ManifestError(f"{where}: expected an object, found {type(values).__name__}")
+    if values.get("_skipme"):
+        return None
     try:
         line = ManifestLine.model_validate(values)
     except ValidationError as error:
         raise ManifestError(f"{where}: {describe_problems(error)}") from None
     if not (line.audio_filepath or line.feature_filepath):
         raise ManifestError(f"{where}: missing key audio_filepath (or feature_filepath)")
-    return line
+    for key, remedy in REFUSED_KEYS.items():
+        if values.get(key) is not None:
+            raise ManifestError(f"{where}: {key}: not supported; {remedy}")
+    if not line.audio_filepath and line.offset:
+        raise ManifestError(
+            f"{where}: offset: needs audio_filepath; feature files are read as a whole"
+        )
+    try:
+        return line.utterance(folder)
+    except ManifestError as error:
+        raise ManifestError(f"{where}: {error}") from None

@@ -5,17 +5,18 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from asr.audio.reading import measure
+from asr.audio.segments import TOLERANCE
 from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AudioError, TextError
 
-DURATION_TOLERANCE: Seconds = 0.1
+DURATION_TOLERANCE: Seconds = TOLERANCE
 """Largest difference between the duration in a manifest and that of the recording."""
 
 
@@ -96,7 +97,7 @@ def check_manifests(
 
 
 def _file_findings(utterance: Utterance) -> list[ManifestFinding]:
-    where = str(utterance.path)
+    where = utterance.name
     if utterance.audio_filepath is None:
         if utterance.path.is_file() and utterance.path.stat().st_size > 4:
             return []
@@ -104,13 +105,19 @@ def _file_findings(utterance: Utterance) -> list[ManifestFinding]:
     try:
         info = measure(utterance.audio_filepath)
     except AudioError as error:
-        return [ManifestFinding("error", where, str(error).removeprefix(f"{where}: "))]
+        return [ManifestFinding("error", where, str(error).removeprefix(f"{utterance.path}: "))]
     findings = [
-        ManifestFinding("warning", where, message.removeprefix(f"{where}: "))
+        ManifestFinding("warning", where, message.removeprefix(f"{utterance.path}: "))
         for message in info.warnings
     ]
-    if abs(info.duration - utterance.duration) > DURATION_TOLERANCE:
-        message = f"{utterance.duration:.2f} s in the manifest, {info.duration:.2f} s in the file"
+    duration, message = info.duration, None
+    if utterance.offset is not None:
+        end = utterance.offset + utterance.duration
+        if end > duration + DURATION_TOLERANCE or utterance.offset >= duration:
+            message = f"the segment ends at {end:.2f} s, the recording at {duration:.2f} s"
+    elif abs(duration - utterance.duration) > DURATION_TOLERANCE:
+        message = f"{utterance.duration:.2f} s in the manifest, {duration:.2f} s in the file"
+    if message is not None:
         findings.append(ManifestFinding("error", where, message))
     return findings
 
@@ -120,7 +127,7 @@ def _text_findings(
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[float], int],
 ) -> list[ManifestFinding]:
-    where = str(utterance.path)
+    where = utterance.name
     try:
         labels = encode(utterance.text)
     except TextError as error:
@@ -135,12 +142,13 @@ def _text_findings(
 
 
 def _duplicates(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:
-    seen: dict[Path, int] = defaultdict(int)
+    seen: dict[tuple[str, int | None], int] = defaultdict(int)
     for utterance in utterances:
-        seen[utterance.path.resolve()] += 1
+        resolved = replace(utterance, audio_filepath=utterance.path.resolve())
+        seen[resolved.name, utterance.channel] += 1
     return [
-        ManifestFinding("error", str(path), f"{file} occurs {count} times")
-        for file, count in seen.items()
+        ManifestFinding("error", str(path), f"{name} occurs {count} times")
+        for (name, _), count in seen.items()
         if count > 1
     ]
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from asr import ctc
 from asr.base.config import STRICT, parse, to_dict
 from asr.base.files import atomic_write
 from asr.errors import ConfigError, ModelError, reason
@@ -25,6 +26,11 @@ BINS = 10
 RIDGE = 1e-2
 """Weight of the ridge penalty, which keeps the slope finite if the confidences of right and wrong
 words do not overlap."""
+
+
+LOW_CONFIDENCE = 0.15
+"""Confidence of an alignment below which the text is probably not what is said.
+benchmarks/alignment_confidence.py measures it; docs/transcribe.md has the results."""
 
 
 class JudgedWord(NamedTuple):
@@ -138,6 +144,35 @@ def word_confidence(scores: Sequence[float], curve: ConfidenceCurve | None) -> f
     """
     least = math.exp(min(scores))
     return least if curve is None else _logistic(curve.bias + curve.slope * least)
+
+
+def aligned_word_confidence(scores: Sequence[float]) -> float:
+    """How well an aligned word fits the audio: the geometric mean of its labels' probabilities.
+
+    Args:
+        scores: log-probabilities of the word's labels, in nats.
+    """
+    return math.exp(sum(scores) / len(scores))
+
+
+def alignment_confidence(
+    words: Sequence[float], path: ctc.Path, log_probabilities: np.ndarray
+) -> float:
+    """How well a text fits the audio, from 0 to 1.
+
+    The geometric mean of two numbers. The mean confidence of the words is low for silence and
+    noise. The probability of the alignment relative to that of the best path, per label, is low if
+    a part of the text is not said, or if a part of the speech is not in the text.
+
+    Args:
+        words: confidences of the aligned words.
+        path: the alignment.
+        log_probabilities: of the recording, in nats, [frames, labels].
+    """
+    best = ctc.greedy(log_probabilities)
+    labels = max(len(path.labels), len(best.labels), 1)
+    likelihood = math.exp(min(0.0, path.score - best.score) / labels)
+    return math.sqrt(likelihood * sum(words) / len(words))
 
 
 def judge_words(

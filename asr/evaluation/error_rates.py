@@ -214,7 +214,7 @@ def evaluate(
         reference = " ".join(normalise(utterance.text).split())
         heard = normalise(result.text) if isinstance(result, Transcript) else ""
         hypothesis = " ".join(heard.split())
-        scored.append(_score(str(utterance.path), reference, hypothesis))
+        scored.append(_score(utterance.name, reference, hypothesis))
         character_errors += _distance(reference, hypothesis)
         characters += len(reference)
         if isinstance(result, Transcript):

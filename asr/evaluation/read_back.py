@@ -13,8 +13,8 @@ from pathlib import Path
 import jiwer
 import numpy as np
 
-from asr.audio.reading import read_audio
 from asr.base.files import atomic_write, json_line
+from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance
 from asr.errors import ConfigError
 from asr.evaluation.whisper import SAMPLE_RATE, ReferenceRecognizer, normalise_transcript
@@ -82,7 +82,7 @@ def read_back(
         reference = normalise_transcript(utterance.text)
         if not reference:
             continue
-        text = recognizer.transcribe(read_audio(utterance.path, SAMPLE_RATE)).text
+        text = recognizer.transcribe(read_utterance(utterance, SAMPLE_RATE)).text
         measures = jiwer.process_words(reference, normalise_transcript(text))
         errors = measures.substitutions + measures.deletions + measures.insertions
         yield ReadBack(utterance, text, errors, len(reference.split()))

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.fft import dct
 
 from asr.audio.mono import resample
-from asr.audio.reading import read_audio
 from asr.base.progress import track
 from asr.base.provenance import environment, git_commit, this_command
+from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance
 from asr.evaluation.error_rates import Evaluation, evaluate
 from asr.evaluation.sphinx_decoder import RATE, sphinx_installed, sphinx_transcripts
@@ -86,7 +86,7 @@ def round_trip(
         AsrError: a recording cannot be read, or a text cannot be spoken.
     """
     rate = voice.config.mel.sample_rate
-    natural = [read_audio(u.path, rate) for u in utterances]
+    natural = [read_utterance(u, rate) for u in utterances]
     texts = list(dict.fromkeys(u.text for u in utterances))
     voice.speak("warm up")
     synthetic: dict[str, np.ndarray] = {}

@@ -101,8 +101,8 @@ def _groups(words: Sequence[Word], captions: Captions) -> Iterator[list[Word]]:
 
 
 def _texts(words: Sequence[Word]) -> list[str]:
-    # Whitespace in a word could break a line, and an empty line would end the caption.
-    return ["".join(word.text.split()) for word in words]
+    # Line breaks in a word could break a line, and an empty line would end the caption.
+    return [" ".join(word.text.split()) for word in words]
 
 
 def _wrap(words: Sequence[str], width: int) -> list[str]:

@@ -18,7 +18,7 @@ from asr.errors import ConfigError
 from asr.formats.subtitles import Captions, cues, milliseconds
 from asr.results import Transcript
 
-TIMES = ("start", "end", "duration")
+TIMES = ("start", "end", "duration", "offset")
 """JSON keys whose values are seconds."""
 COLUMNS = ("audio_filepath", "channel", "start", "end", "word", "confidence")
 """Columns of csv and tsv."""
@@ -96,13 +96,6 @@ def jsonl(results: Iterable[Transcript]) -> Iterator[str]:
         yield json_line(_rounded(values))
 
 
-def _values(result: Transcript) -> dict[str, Any]:
-    values = {"audio_filepath": None, **asdict(result)}
-    if not result.warnings:
-        del values["warnings"]
-    return values
-
-
 def csv_(results: Iterable[Transcript]) -> Iterator[str]:
     """A header, then one row per word. A recording without words has a row with its name only."""
     return _table(results, "excel")
@@ -159,7 +152,8 @@ def ctm(results: Iterable[Transcript]) -> Iterator[str]:
 def textgrid(results: Iterable[Transcript]) -> Iterator[str]:
     """Praat's TextGrid in its long form: a tier of words and one of tokens; silence is ""."""
     for result in _one(results, "TextGrid"):
-        end = max([milliseconds(result.duration), *(milliseconds(t.end) for t in result.tokens)])
+        end = milliseconds(result.offset + result.duration)
+        end = max([end, *(milliseconds(t.end) for t in result.tokens)])
         tiers = {
             "words": [(w.text, w.start, w.end) for w in result.words],
             # The space between two words has no duration if the words follow each other at once.
@@ -196,6 +190,15 @@ WRITERS: dict[str, Writer] = {
     "ctm": Writer(".ctm", True, ctm),
     "TextGrid": Writer(".TextGrid", False, textgrid),
 }
+
+
+def _values(result: Transcript) -> dict[str, Any]:
+    """All fields for JSON; `offset` only of a segment, and warnings only if there are any."""
+    values = {"audio_filepath": None, **asdict(result)}
+    for key in ("offset", "warnings"):
+        if not values[key]:
+            del values[key]
+    return values
 
 
 def _one(results: Iterable[Transcript], format: str) -> Iterator[Transcript]:

@@ -13,6 +13,8 @@ from asr.base.config import STRICT
 from asr.errors import ConfigError, TextError
 from asr.text.normalisers import NORMALISERS
 
+LANGUAGES = {"english": "en", "korean": "ko"}
+"""Normaliser → ISO 639-1 code of its language."""
 BLANK = 0
 """Label id of the CTC blank; the ids of a tokenizer's units start at 1."""
 BLANK_LABEL = ""
@@ -94,6 +96,11 @@ class Tokenizer:
     def __len__(self) -> int:
         """Number of labels, the blank included; the width of the logits."""
         return len(self.labels)
+
+    @property
+    def language(self) -> str | None:
+        """ISO 639-1 code of the language that the normaliser is for; None for any language."""
+        return LANGUAGES.get(self.config.normaliser)
 
     @property
     def space(self) -> int | None:

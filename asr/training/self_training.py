@@ -16,13 +16,15 @@ import numpy as np
 
 from asr.audio.reading import read_audio
 from asr.base.progress import track
-from asr.data.inputs import RecordingRef, recording_path
+from asr.data.inputs import RecordingRef, read_utterance, recording_path
 from asr.data.manifest import Utterance
 from asr.errors import AudioError, ConfigError
 from asr.evaluation.whisper import ReferenceRecognizer, Whisper, spoken_variants
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, in_order
 
+SAMPLE_RATE = 16_000
+"""Sample rate of a teacher's audio in Hz."""
 LONGEST = 20.0
 """Longest utterance in seconds. Longer recordings must be cut before training on them."""
 
@@ -120,7 +122,7 @@ def teacher_labels(
         try:
             if isinstance(recording, Utterance) and recording.audio_filepath is None:
                 raise AudioError(f"{recording.path}: a teacher needs audio, not features")
-            transcript = teacher.transcribe(read_audio(recording_path(recording)))
+            transcript = teacher.transcribe(_samples(recording))
         except AudioError as error:
             failures.append(Failure(str(recording_path(recording)), str(error)))
             continue
@@ -149,6 +151,12 @@ def _transcripts(
             )
         elif result.words:
             yield recording, result
+
+
+def _samples(recording: RecordingRef) -> np.ndarray:
+    if isinstance(recording, Utterance):
+        return read_utterance(recording, SAMPLE_RATE)
+    return read_audio(recording, SAMPLE_RATE)
 
 
 def _utterance(recording: RecordingRef, transcript: Transcript) -> Utterance:

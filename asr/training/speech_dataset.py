@@ -18,9 +18,9 @@ from asr import ctc
 from asr.audio.augmentation import AugmentConfig, CepstralAugmenter, perturb
 from asr.audio.feature_cache import FeatureCache
 from asr.audio.features import FeatureConfig, expand, load_features, mfcc
-from asr.audio.reading import read_audio
 from asr.base.batching import pad, prefetched, shuffled_batches
 from asr.base.progress import track
+from asr.data.inputs import check_language, read_utterance
 from asr.data.manifest import Utterance
 from asr.errors import AsrError, TextError
 from asr.pronunciation.phone_speller import PhoneSpeller
@@ -142,7 +142,8 @@ class SpeechDataset:
 
     def _add(self, utterance: Utterance, tokenizer: Tokenizer) -> None:
         """Read an utterance's features, which every epoch needs, and check that its labels fit."""
-        name = str(utterance.path)
+        name = utterance.name
+        check_language(utterance, tokenizer.language)
         labels = tuple(tokenizer.encode(utterance.text, name))
         if not labels:
             raise TextError(f"{name}: no text is left after normalising")
@@ -151,7 +152,9 @@ class SpeechDataset:
         if utterance.audio_filepath is None:
             static = load_features(utterance.path, self.features)
         else:
-            static = self._recordings.static(utterance.audio_filepath)
+            static = self._recordings.static(
+                utterance.audio_filepath, utterance.offset, utterance.duration, utterance.channel
+            )
         frames, needed = self.acoustic.frames(len(static)), example.frames_needed
         if frames < needed:
             counts = f"{len(labels)} labels" + (f" or {len(phones)} phones" if phones else "")
@@ -175,7 +178,7 @@ class SpeechDataset:
 
     def describe(self, index: int) -> str:
         """Name of an example in error messages."""
-        return str(self.examples[index].utterance.path)
+        return self.examples[index].utterance.name
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """Example indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
@@ -257,22 +260,24 @@ class SpeechDataset:
 
     def _static(self, index: int, copy: int) -> np.ndarray:
         """Static cepstra of a recording (copy 0) or of one of its perturbed copies."""
-        path = self.examples[index].utterance.audio_filepath
-        if copy == 0 or self.augment is None or path is None:
+        utterance = self.examples[index].utterance
+        if copy == 0 or self.augment is None or utterance.audio_filepath is None:
             # Without a path the manifest has features only: there are no samples to perturb.
             return self._cache[index, 0]
         if (index, copy) not in self._cache:
-            self._cache[index, copy] = self._perturbed(index, copy, path, self.augment)
+            self._cache[index, copy] = self._perturbed(index, copy, utterance, self.augment)
         return self._cache[index, copy]
 
-    def _perturbed(self, index: int, copy: int, path: Path, augment: AugmentConfig) -> np.ndarray:
+    def _perturbed(
+        self, index: int, copy: int, utterance: Utterance, augment: AugmentConfig
+    ) -> np.ndarray:
         rate = self.features.sample_rate
         rng = np.random.default_rng([self.seed, index, copy, 1])
-        samples = perturb(read_audio(path, rate), rate, augment, rng)
+        samples = perturb(read_utterance(utterance, rate), rate, augment, rng)
         frames = self.acoustic.frames(self.features.frames(len(samples)))
         if frames < self.examples[index].frames_needed + SPARE_FRAMES:
             return self._cache[index, 0]
-        return mfcc(samples, self.features, str(path))
+        return mfcc(samples, self.features, utterance.name)
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
         """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.audio.reading import read_audio
 from asr.base.batching import pad, prefetched, shuffled_batches
 from asr.base.tensorflow import tf
+from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance
 from asr.errors import TextError
 from asr.pronunciation.pronouncer import Pronouncer
@@ -102,7 +102,7 @@ class VoiceDataset:
 
     def describe(self, index: int) -> str:
         """Name of an example in error messages."""
-        return str(self.examples[index].utterance.path)
+        return self.examples[index].utterance.name
 
     @property
     def seconds_per_step(self) -> float:
@@ -115,7 +115,7 @@ class VoiceDataset:
         ends = np.cumsum(example.durations)
         spans = zip(example.sentence.symbols, ends - example.durations, ends, strict=True)
         return (
-            read_audio(example.utterance.path, rate),
+            read_utterance(example.utterance, rate),
             rate,
             tuple(
                 Word(symbol, example.start + first * step, example.start + last * step, 1.0)

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import librosa
 import numpy as np
 
-from asr.audio.reading import read_audio
 from asr.base.config import to_dict
 from asr.base.files import atomic_write
 from asr.base.progress import track
+from asr.data.inputs import read_utterance, start_of
 from asr.data.manifest import Utterance
 from asr.errors import AsrError, TextError
 from asr.pronunciation.pronouncer import Pronouncer
@@ -87,7 +87,7 @@ def measure_recordings(
             phones = sum(symbol not in SILENT for symbol in aligned.sentence.symbols)
             if len(frames) < FRAMES_PER_STEP * phones:
                 raise TextError(
-                    f"{utterance.path}: {len(frames)} frames are too few for {phones} phones"
+                    f"{utterance.name}: {len(frames)} frames are too few for {phones} phones"
                 )
         except AsrError as error:
             skipped.append(str(error))
@@ -101,7 +101,7 @@ def measure_recordings(
         track(kept, len(kept), "measuring pitch"), alignments, durations, strict=True
     ):
         steps = np.diff((np.cumsum(frames) + 1) // FRAMES_PER_STEP, prepend=0)
-        samples = read_audio(utterances[i].path, mel.sample_rate)
+        samples = read_utterance(utterances[i], mel.sample_rate)
         samples = samples[aligned.first : aligned.last]
         pitch = symbol_pitch(samples, aligned.sentence.symbols, steps, mel)
         measures.append(RecordingMeasures(aligned.first, aligned.last, steps, pitch))
@@ -125,23 +125,27 @@ def _align_words(
     try:
         sentence = one_sentence(utterance.text, pronounce)
     except TextError as error:
-        raise TextError(f"{utterance.path}: {error}") from None
+        raise TextError(f"{utterance.name}: {error}") from None
     aligned = recognizer.align(utterance, sentence.text).words
-    if [w.text for w in aligned] != [w.text for w in sentence.words]:
+    heard = recognizer.tokenizer.normalise(sentence.text).split()
+    if heard != [w.text for w in sentence.words]:
         raise TextError(
-            f"{utterance.path}: the voice reads {sentence.text!r}, but the recogniser "
-            f"{' '.join(w.text for w in aligned)!r}"
+            f"{utterance.name}: the voice reads {sentence.text!r}, but the recogniser "
+            f"{' '.join(heard)!r}"
         )
-    first = int(max(0.0, aligned[0].start - BEFORE) * mel.sample_rate)
-    last = int((aligned[-1].end + AFTER) * mel.sample_rate)
+    # Times of words count from the start of the recording, not of the segment.
+    offset = start_of(utterance)
+    spans = [(w.start - offset, w.end - offset) for w in aligned]
+    first = int(max(0.0, spans[0][0] - BEFORE) * mel.sample_rate)
+    last = int((spans[-1][1] + AFTER) * mel.sample_rate)
     start = first / mel.sample_rate
-    times = tuple((w.start - start, w.end - start) for w in aligned)
+    times = tuple((begin - start, end - start) for begin, end in spans)
     return _AlignedSentence(sentence, first, last, times)
 
 
 def read_frames(utterance: Utterance, mel: MelConfig, first: int, last: int) -> np.ndarray:
-    """Log-mel frames of the samples from `first` to `last` of a recording."""
-    return log_mel(read_audio(utterance.path, mel.sample_rate)[first:last], mel)
+    """Log-mel frames of the samples from `first` to `last` of an utterance."""
+    return log_mel(read_utterance(utterance, mel.sample_rate)[first:last], mel)
 
 
 def symbol_pitch(
@@ -204,6 +208,8 @@ def cache_key(
             total.update(str(error).encode())
         if utterance.audio_filepath is not None and utterance.audio_filepath.is_file():
             total.update(hashlib.sha256(utterance.audio_filepath.read_bytes()).digest())
+        segment = (utterance.offset, utterance.duration, utterance.channel)
+        total.update(repr(segment).encode())
     return total.hexdigest()
 
 

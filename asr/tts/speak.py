@@ -13,6 +13,7 @@ import soundfile
 
 from asr.base.files import atomic_write, json_line
 from asr.base.progress import track
+from asr.base.text_files import text_argument
 from asr.errors import AsrError, ConfigError, TextError
 from asr.tts.synthesizer import Synthesizer, with_pauses
 
@@ -39,21 +40,17 @@ class SpokenText:
 
 
 def read_text(text: str) -> str:
-    """The text of an argument: the content of stdin for -, of the file for NAME.txt, or itself.
+    """The text of an argument: the content of stdin for -, of a text file, or itself.
 
     Raises:
-        TextError: the file cannot be read or is not UTF-8.
+        TextError: the file cannot be read or is not UTF-8, see `text_argument`.
     """
-    if text != "-" and not text.endswith(".txt"):
-        return text
+    if text != "-":
+        return text_argument(text)
     try:
-        if text == "-":
-            return sys.stdin.buffer.read().decode("utf-8-sig")
-        return Path(text).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise TextError(f"{text}: cannot be read ({error.strerror})") from None
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise TextError(f"{text}: is not UTF-8 text") from None
+        raise TextError("-: is not UTF-8 text") from None
 
 
 def phone_lines(voice: Synthesizer, text: str) -> Iterator[str]:

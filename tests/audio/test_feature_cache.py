@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from asr.audio import feature_cache
 from asr.audio.feature_cache import FeatureCache
 from asr.audio.features import FeatureConfig, mfcc
 from asr.audio.reading import read_audio
+from asr.audio.segments import read_segment
 from asr.errors import AudioError
 
 CONFIG = FeatureConfig()
@@ -21,11 +23,11 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The recordings that were decoded, in order."""
     seen: list[Path] = []
 
-    def read(path: Path, rate: int) -> np.ndarray:
+    def read(path: Path, *arguments: Any) -> np.ndarray:
         seen.append(path)
-        return read_audio(path, rate)
+        return read_segment(path, *arguments)
 
-    monkeypatch.setattr(feature_cache, "read_audio", read)
+    monkeypatch.setattr(feature_cache, "read_segment", read)
     return seen
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from praatio import textgrid
 
 from asr.cli.align_files import align_files
 from asr.data.manifest import Utterance, write_manifest
+from asr.decoding.confidence import LOW_CONFIDENCE
 from asr.errors import AudioError, TextError
 from asr.evaluation.calibration import MIN_WORDS, calibrate
 from asr.networks.model_directory import CALIBRATION_FILE
@@ -25,13 +27,168 @@ TEXT = "go forward ten meters"
 
 
 def test_a_known_text_has_times_inside_the_recording(tiny: Recognizer, goforward: Path) -> None:
-    transcript = tiny.align(goforward, "Go forward, 10 meters!")
-    assert transcript.text == TEXT == "".join(t.text for t in transcript.tokens)
-    assert [w.text for w in transcript.words] == TEXT.split()
+    transcript = tiny.align(goforward, "Go  forward,\n10 meters!")
+    assert transcript.text == "Go forward, 10 meters!"
+    assert "".join(t.text for t in transcript.tokens) == TEXT
+    assert [w.text for w in transcript.words] == ["Go", "forward,", "10", "meters!"]
     times = [t for word in transcript.words for t in (word.start, word.end)]
     assert times == sorted(times) and times[0] >= 0 and times[-1] <= transcript.duration
     assert all(w.start < w.end and 0 <= w.confidence <= 1 for w in transcript.words)
     assert all(t * 16_000 == round(t * 16_000) for t in times)  # whole samples
+
+
+def test_written_words_have_the_time_of_all_that_is_spoken(
+    tiny: Recognizer, goforward: Path
+) -> None:
+    spoken = tiny.align(goforward, "paid twenty three dollars fifty cents in may").words
+    written = tiny.align(goforward, "Paid $23.50 — in May!")
+    assert written.text == "Paid $23.50 — in May!"
+    assert [w.text for w in written.words] == ["Paid", "$23.50 —", "in", "May!"]
+    assert [(w.start, w.end) for w in written.words] == [
+        (spoken[first].start, spoken[last].end) for first, last in ((0, 0), (1, 5), (6, 6), (7, 7))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"),
+    [
+        ("txt", 'Go forward, "10" meters!\n'),
+        ("srt", 'Go forward, "10" meters!\n'),
+        ("vtt", 'Go forward, "10" meters!\n'),
+        ("csv", ',"forward,",'),
+        ("tsv", "\tmeters!\t"),
+        ("ctm", ' "10" '),
+        ("TextGrid", 'text = """10"""'),
+        ("jsonl", r'"text": "\"10\""'),
+        ("json", r'"text": "\"10\""'),
+    ],
+)
+def test_every_format_has_the_words_as_they_are_written(
+    model: str, goforward: Path, asr: RunAsr, format: str, expected: str
+) -> None:
+    text = 'Go forward, "10" meters!'
+    code, shown, _ = asr("align", goforward, text, "-m", model, "--format", format)
+    assert code == 0 and expected in shown
+
+
+def test_a_wrong_text_and_silence_have_a_low_confidence(goforward: Path) -> None:
+    recognizer = Recognizer.load("en-small")
+    right = recognizer.align(goforward, TEXT)
+    assert right.confidence > 2 * LOW_CONFIDENCE and right.warnings == ()
+    silence = np.random.default_rng(0).normal(0, 1e-4, 48_000)
+    for audio, text in (
+        (goforward, "author of the trail"),
+        (goforward, "go forward and then stop"),
+        (np.zeros(48_000), TEXT),
+        (silence, TEXT),
+    ):
+        wrong = recognizer.align(audio, text)
+        (warning,) = wrong.warnings
+        assert wrong.confidence < LOW_CONFIDENCE and f"confidence {wrong.confidence:.2f}" in warning
+    assert all(w.confidence < 0.1 for w in recognizer.align(np.zeros(48_000), TEXT).words)
+
+
+def test_the_warning_is_on_stderr_and_in_json(goforward: Path, asr: RunAsr) -> None:
+    code, shown, err = asr("align", goforward, "the author", "-m", "en-small", "--format", "json")
+    values = json.loads(shown)
+    (warning,) = values["warnings"]
+    assert code == 0 and f"warning: {warning}\n" in err and "goforward.wav" in warning
+    assert 0 <= values["confidence"] < LOW_CONFIDENCE
+    assert [0 <= w["confidence"] <= 1 for w in values["words"]] == [True, True]
+    code, shown, err = asr("align", goforward, TEXT, "-m", "en-small", "--format", "jsonl")
+    assert code == 0 and "warning" not in shown + err
+    assert json.loads(shown)["confidence"] > LOW_CONFIDENCE
+
+
+def test_warnings_about_the_recording_are_in_the_alignment(
+    tiny: Recognizer, goforward: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    samples, rate = soundfile.read(goforward)
+    path = tmp_path / "inverted.wav"
+    soundfile.write(path, np.stack([samples, -samples], axis=1), rate)
+    utterance = Utterance(TEXT, 1.0, path)
+    for audio, expected in ((path, 1), (utterance, 2)):
+        for result in (tiny.align(audio, "go"), tiny.transcribe(audio)):
+            found = [w for w in result.warnings if "does not fit" not in w]
+            assert len(found) == expected and "inverted.wav: the channels cancel" in found[0]
+    assert "inverted.wav: only the first 1.00 s" in found[1]
+    assert not recwarn.list
+
+
+@pytest.fixture
+def talk(goforward: Path, tmp_path: Path) -> Path:
+    """A manifest of two segments of a long recording; each is "go forward ten meters"."""
+    samples, rate = soundfile.read(goforward)
+    quiet = np.random.default_rng(0).normal(0, 1e-3, rate)
+    path = tmp_path / "talk.flac"
+    soundfile.write(path, np.concatenate([quiet, samples, quiet, samples, quiet]), rate)
+    length = len(samples) / rate
+    manifest = tmp_path / "talk.json"
+    offsets = (1.0, 2.0 + length)
+    lines = [
+        {"audio_filepath": "talk.flac", "offset": o, "duration": length, "text": TEXT}
+        for o in offsets
+    ]
+    manifest.write_text("\n".join(json.dumps(line) for line in lines))
+    return manifest
+
+
+def test_segments_are_transcribed_and_aligned_as_recordings_of_their_own(
+    goforward: Path, talk: Path, tmp_path: Path, asr: RunAsr
+) -> None:
+    recognizer = Recognizer.load("en-small")
+    alone = {"transcribe": recognizer.transcribe(goforward)}
+    alone["align"] = recognizer.align(goforward, TEXT)
+    for command, expected in alone.items():
+        code, shown, _ = asr(command, talk, "-m", "en-small", "--format", "jsonl")
+        assert code == 0
+        for line, offset in zip(shown.splitlines(), (1.0, 2.0 + expected.duration), strict=True):
+            values = json.loads(line)
+            assert (values["text"], values["offset"]) == (expected.text, round(offset, 3))
+            assert values["duration"] == round(expected.duration, 3)
+            for word, own in zip(values["words"], expected.words, strict=True):
+                # The 16-bit samples of the FLAC file are the same; only its times are shifted.
+                assert word["start"] == pytest.approx(own.start + offset, abs=2e-3)
+                assert word["end"] == pytest.approx(own.end + offset, abs=2e-3)
+        out = tmp_path / command
+        code, _, err = asr(command, talk, "-m", "en-small", "--format", "txt", "--out", f"{out}/")
+        assert code == 0 and "0 failed" in err
+        written = {p.name: p.read_text() for p in out.glob("talk*")}
+        names = ["talk@1000-3786ms.txt", "talk@4786-7572ms.txt"]
+        assert written == dict.fromkeys(names, f"{expected.text}\n")
+    code, shown, _ = asr("evaluate", "en-small", talk, "--json")
+    assert code == 0 and json.loads(shown)["wer"] == 0.75
+
+
+def test_lines_in_another_language_or_with_another_channel_fail_by_name(
+    model: str, goforward: Path, tmp_path: Path, asr: RunAsr
+) -> None:
+    manifest = tmp_path / "m.jsonl"
+    utterances = [
+        Utterance(TEXT, 2.8, goforward, language="de"),
+        Utterance(TEXT, 2.8, goforward, language="en-GB", channel=0),
+        Utterance(TEXT, 2.8, goforward, channel=1),
+    ]
+    write_manifest(manifest, utterances)
+    for command in ("transcribe", "align"):
+        code, shown, err = asr(command, manifest, "-m", model, "--format", "jsonl")
+        assert code == 1
+        assert [json.loads(line)["channel"] for line in shown.splitlines()] == [0]
+        assert re.search(r"goforward\.wav: lang 'de' .*'en'", err)
+        assert re.search(r"goforward\.wav: no channel 1", err)
+    code, shown, err = asr("align", manifest, "-m", model, "--format", "txt", "--channel", "0")
+    assert shown == f"{TEXT}\n" and re.search(r"channel 1 in the manifest, but channel 0", err)
+
+
+@pytest.mark.parametrize("name", ["said.TXT", "said.md", "said.Text"])
+def test_text_files_of_any_suffix_are_read(
+    model: str, goforward: Path, tmp_path: Path, asr: RunAsr, name: str
+) -> None:
+    arguments = ("align", goforward, tmp_path / name, "-m", model, "--format", "txt")
+    code, shown, err = asr(*arguments)
+    assert (code, shown) == (1, "") and f"{name}: cannot be read" in err
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbfGo forward\n")
+    assert asr(*arguments)[:2] == (0, "Go forward\n")
 
 
 def test_the_recording_and_the_reason_are_named_if_alignment_is_impossible(

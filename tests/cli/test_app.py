@@ -337,13 +337,28 @@ def test_split_channels_prints_a_text_per_channel(asr: RunAsr, model: str, tmp_p
     assert [(line["channel"], line["text"]) for line in lines] == [*enumerate(texts)]
 
 
+def test_a_name_that_is_too_long_fails_alone(
+    model: str, goforward: Path, asr: RunAsr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "x" * 300 + ".wav"
+    code, shown, err = asr("transcribe", long, goforward, "-m", model)
+    assert code == 1 and len(shown.splitlines()) == 1
+    assert f"failed: {long}: " in err and "2 recordings" in err
+    listed = f"{long}\n{goforward}\n".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed)))
+    code, shown_again, err = asr("transcribe", "-", "-m", model)
+    assert (code, shown_again) == (1, shown) and f"failed: {long}: " in err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    code, shown, err = asr("transcribe", "-", "-m", model)
+    assert (code, shown) == (1, "") and "no file names on stdin" in err
+
+
 @pytest.mark.parametrize(
     ("listed", "names"),
     [
         (b"a.wav\r\n\n b.wav\n", ["a.wav", " b.wav"]),
         (b"two\nlines.wav\0\xe9.wav\0", ["two\nlines.wav", "\udce9.wav"]),
         ("x\u2028y.wav\n".encode(), ["x\u2028y.wav"]),
-        (b"", []),
     ],
 )
 def test_a_list_on_stdin_holds_any_name(

@@ -66,6 +66,17 @@ def with_value(key: str, value: object) -> str:
         (with_value("duration", float("nan")), "duration"),
         (with_value("duration", float("inf")), "duration"),
         (with_value("duration", 10**400), "duration"),
+        (with_value("offset", -1), "offset"),
+        (with_value("offset", "1"), "offset"),
+        (with_value("channel", -1), "channel"),
+        (with_value("channel", "left"), "channel"),
+        (with_value("channel_selector", [0, 1]), "channel_selector"),
+        (with_value("target_channel", 1), "target_channel"),
+        (with_value("taskname", "ast"), "taskname"),
+        (with_value("task", "translate"), "task"),
+        (json.dumps({**VALID, "source_lang": "de", "target_lang": "en"}), "target_lang"),
+        (json.dumps({**VALID, "channel": 0, "channel_selector": 1}), "channel_selector"),
+        (json.dumps({"feature_filepath": "a", "duration": 1, "text": "a", "offset": 2}), "offset"),
     ],
 )
 def test_errors_name_file_line_and_key(tmp_path: Path, line: str, problem: str) -> None:
@@ -77,8 +88,59 @@ def test_errors_name_file_line_and_key(tmp_path: Path, line: str, problem: str) 
 
 def test_unknown_keys_and_null_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text(json.dumps({**VALID, "offset": 3, "speaker": None, "feature_filepath": None}))
+    path.write_text(json.dumps({**VALID, "pnc": "yes", "speaker": None, "feature_filepath": None}))
     assert read_manifest(path) == [Utterance("a", 1.0, tmp_path / "a")]
+
+
+def test_segments_channels_and_languages_are_read_and_written(tmp_path: Path) -> None:
+    keys = {"offset": 3.4, "channel": 1, "lang": "en-US"}
+    utterance = Utterance("a", 1.5, tmp_path / "talk.wav", offset=3.4, channel=1, language="en-US")
+    path = tmp_path / "x.jsonl"
+    write_manifest(path, [utterance])
+    line = {"audio_filepath": "talk.wav", "duration": 1.5, "text": "a", **keys}
+    assert json.loads(path.read_text()) == line
+    assert read_manifest(path) == [utterance]
+    assert utterance.name == f"{tmp_path}/talk.wav, 3.40 s to 4.90 s"
+    assert utterance.result_path == tmp_path / "talk@3400-4900ms.ch1.wav"
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"offset": None, "channel": None, "lang": None}, {}),
+        ({"offset": 0}, {"offset": 0.0}),
+        ({"channel_selector": 1}, {"channel": 1}),
+        ({"channel_selector": "average"}, {}),
+        ({"source_lang": "en", "target_lang": "en_us", "taskname": "asr"}, {"language": "en"}),
+        ({"language": "English"}, {"language": "English"}),
+        ({"pnc": "yes", "orig_sample_rate": 8000, "pred_text": "b", "snr": 3, "_skipme": 0}, {}),
+    ],
+)
+def test_nemo_keys_with_a_meaning_are_obeyed(
+    tmp_path: Path, keys: dict[str, object], expected: dict[str, object]
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({**VALID, **keys}))
+    assert read_manifest(path) == [Utterance("a", 1.0, tmp_path / "a", **expected)]  # type: ignore[arg-type]
+
+
+def test_lines_that_nemo_skips_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(f"{with_value('_skipme', True)}\n{json.dumps({**VALID, 'text': 'b'})}\n")
+    assert [u.text for u in read_manifest(path)] == ["b"]
+
+
+def test_check_looks_at_segments(tmp_path: Path, tone) -> None:  # type: ignore[no-untyped-def]
+    talk = tone("talk.wav", 3.0)
+    path = tmp_path / "x.jsonl"
+    segments = [(0.0, 1.0), (1.0, 2.0), (1.0, 2.0), (2.5, 1.0)]
+    write_manifest(path, [Utterance("go", d, talk, offset=o) for o, d in segments])
+    tokenizer = Tokenizer(TokenizerConfig())
+    report = check_manifests([path], tokenizer.encode, lambda seconds: int(50 * seconds))
+    assert [(f.where, f.message) for f in report.findings] == [
+        (f"{talk}, 2.50 s to 3.50 s", "the segment ends at 3.50 s, the recording at 3.00 s"),
+        (str(path), f"{talk}, 1.00 s to 3.00 s occurs 2 times"),
+    ]
 
 
 def test_paths_that_are_not_utf8_round_trip(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from asr.data.manifest import Utterance, write_manifest
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.lm_record import LmRecord, LmWeights
-from asr.decoding.word_lists import read_phrases
-from asr.errors import ConfigError
+from asr.decoding.word_lists import read_phrases, read_words
+from asr.errors import AsrWarning, ConfigError
 from asr.evaluation.tuning import save_best, tune
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
@@ -112,6 +113,35 @@ def test_n_best_list_has_different_texts_by_falling_score(lm: Path) -> None:
     fused = Decoder(CHARACTERS, Decoding(8, lm, nbest=2))(values)
     assert CHARACTERS.decode(fused.alternatives[0][0]) == "go forward ten"
     assert fused.alternatives[0][0] == fused.labels
+
+
+def test_words_of_a_lexicon_that_cannot_be_spelled_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes("\ufeffgo\nжук Zürich!\nна --- 10\n".encode())
+    with pytest.warns(AsrWarning, match=r"words\.txt: 3 of its words .*: жук, на, ---$"):
+        assert read_words(path, CHARACTERS) == {"go", "жук", "zurich", "на", "ten"}
+    path.write_text("go forward\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_words(path, CHARACTERS) == {"go", "forward"}
+
+
+@pytest.mark.parametrize("name", ["names.txt", "NAMES.TXT", "lists/names", "names.csv"])
+def test_a_missing_file_of_hot_words_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"hot words '{name}': no such file"):
+        read_phrases(name)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / name).write_text("ten\ngo forward\n")
+    assert read_phrases(name) == ("ten", "go forward")
+
+
+def test_hot_words_may_be_long_and_hold_marks(tmp_path: Path) -> None:
+    assert read_phrases("AC/DC, U.S.") == ("AC/DC", "U.S.")
+    words = tuple(f"word{i}" for i in range(500))
+    assert read_phrases(",".join(words)) == words
 
 
 def test_hot_words_and_lexicon_correct_the_text(tmp_path: Path) -> None:

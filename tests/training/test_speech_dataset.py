@@ -23,7 +23,7 @@ FEATURES = FeatureConfig()
 def dataset(
     count: int = 1, augment: AugmentConfig | None = NO_AUGMENTATION, seed: int = 1
 ) -> SpeechDataset:
-    durations = np.random.default_rng(0).uniform(1, 9, count)
+    durations = np.random.default_rng(0).uniform(3, 9, count)
     utterances = [
         Utterance("go", d, audio_filepath=FIXTURES / "goforward.wav", speaker=str(i))
         for i, d in enumerate(durations)
@@ -160,7 +160,7 @@ def test_unusable_utterances_are_listed_with_the_reason() -> None:
 
 
 def test_only_utterances_of_the_same_speaker_are_joined() -> None:
-    durations = np.random.default_rng(0).uniform(1, 9, 40)
+    durations = np.random.default_rng(0).uniform(3, 9, 40)
     utterances = [
         Utterance("go" if i % 2 else "ten", d, FIXTURES / "goforward.wav", speaker=str(i % 2))
         for i, d in enumerate(durations)

@@ -69,6 +69,22 @@ def test_lines_to_a_folder_with_a_manifest(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("name", ["NOTES.TXT", "notes.md", "a b.markdown"])
+def test_text_files_of_any_suffix_are_read_and_must_exist(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TextError, match=f"{name}: cannot be read: No such file"):
+        speak.read_text(str(tmp_path / name))
+    (tmp_path / name).write_text("The end.")
+    assert speak.read_text(str(tmp_path / name)) == "The end."
+
+
+def test_other_files_are_refused_and_texts_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "notes.pdf").write_bytes(b"%PDF")
+    with pytest.raises(TextError, match=r"notes\.pdf: is a file"):
+        speak.read_text(str(tmp_path / "notes.pdf"))
+    for text in ("and/or", "Mr. Smith", "a" * 5000, "a\0b", "the end.\nof notes.txt\nit"):
+        assert speak.read_text(text) == text
+
+
 def test_phones_of_a_text_file(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("The end.\nOf it?")
     done = RUN.invoke(app, ["speak", str(tmp_path / "text.txt"), "--phones"])

@@ -13,6 +13,8 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     splits = {}
     for split in ("train", "dev", "test"):
         lines = read_manifest(expect(source / f"{split}.jsonl", "a manifest of the corpus"))
-        found = (audio_utterance(u.path, u.text, u.speaker, skipped) for u in lines)
+        found = (
+            u if u.offset else audio_utterance(u.path, u.text, u.speaker, skipped) for u in lines
+        )
         splits[split] = [u for u in found if u]
     return splits
