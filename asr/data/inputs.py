@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from asr.audio.features import FeatureConfig, MfccStream, load_features
 from asr.audio.find_audio import find_audio
 from asr.audio.mono import to_mono_blocks
-from asr.audio.reading import probe, read_audio, read_blocks
+from asr.audio.reading import probe, python_warning, read_audio, read_blocks
 from asr.audio.segments import TOLERANCE, read_segment, segment_blocks
 from asr.base.units import Hertz, Samples, Seconds
 from asr.data.in_memory import (
@@ -29,7 +28,7 @@ from asr.data.in_memory import (
     wrong_type,
 )
 from asr.data.manifest import Utterance, is_manifest, language_code, read_manifest
-from asr.errors import AsrError, AudioError, AudioWarning, TextError
+from asr.errors import AsrError, AudioError, TextError
 from asr.results import Failure
 
 RecordingRef = str | Path | Utterance
@@ -240,7 +239,7 @@ def feature_blocks(
                 config,
                 sample_rate,
                 channel,
-                lambda message: (warn or _python_warning)(stored.with_name(message)),
+                lambda message: (warn or python_warning)(stored.with_name(message)),
             )
         return
     if is_samples(audio):
@@ -274,7 +273,3 @@ def display_name(audio: AudioLike) -> str | None:
 def is_recording(audio: object) -> bool:
     """Whether `audio` is one recording, not an iterable of recordings."""
     return isinstance(audio, (str, PathLike, Utterance)) or is_encoded(audio) or is_samples(audio)
-
-
-def _python_warning(message: str) -> None:
-    warnings.warn(message, AudioWarning, stacklevel=2)
