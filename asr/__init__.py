@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from asr.version import __version__
+
 if TYPE_CHECKING:
     from asr.audio.features import FeatureConfig as FeatureConfig
     from asr.audio.features import mfcc as mfcc
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from asr.text.tokenizers import TokenizerConfig as TokenizerConfig
     from asr.training.from_yaml import train_from_yaml as train_from_yaml
     from asr.tts.synthesizer import Synthesizer as Synthesizer
-
-__version__ = "0.2.0"
 
 _HOME = {
     "Alternative": "asr.results",

@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
 from asr import ctc
 from asr.audio.features import expand
 from asr.base.progress import spinner
+from asr.data.in_memory import as_items, is_samples
 from asr.data.inputs import (
     AudioLike,
     check_language,
     chosen_channel,
     display_name,
     feature_blocks,
+    is_recording,
     start_of,
 )
 from asr.data.manifest import Utterance
@@ -32,11 +34,20 @@ from asr.decoding.confidence import (
     word_confidence,
 )
 from asr.decoding.decoder import Decoder
+from asr.decoding.decoding_files import copy_decoding_files, decoding_files
 from asr.decoding.decoding_options import Decoding
+from asr.decoding.pickled_recognizer import (
+    Origin,
+    PickledRecognizer,
+    absolute_paths,
+    check_unchanged,
+    relocatable,
+    restore,
+)
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Windower, Windowing
-from asr.errors import AsrError, ConfigError, TextError
+from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
 from asr.networks.weights import weights_file
@@ -58,6 +69,9 @@ READ_AHEAD = 128
 class Recognizer:
     """Speech to text with one model; made by `Recognizer.load`.
 
+    A loaded recogniser can be pickled, for joblib, multiprocessing or Ray. The pickle holds the
+    model directory and the settings, and the receiving process loads the model.
+
     >>> recognizer = Recognizer.load("en-small")
     >>> transcript = recognizer.transcribe("tests/fixtures/goforward.wav")
     >>> print(transcript.text)
@@ -74,6 +88,7 @@ class Recognizer:
         curve: calibration of word confidences; None if the model has none.
         windowing: where long recordings are cut.
         folder: the model directory; None for a model in memory.
+        origin: how it was loaded, for pickling; None for a model in memory.
     """
 
     def __init__(
@@ -91,6 +106,7 @@ class Recognizer:
         self.curve = curve
         self.windowing = Windowing()
         self.network = network
+        self.origin: Origin | None = None
 
     @property
     def seconds_per_frame(self) -> float:
@@ -129,7 +145,38 @@ class Recognizer:
         network = load_network(
             runtime, config.acoustic, dimension, labels, weights, sha256, threads
         )
-        return cls(config, network, decoding, curve, folder)
+        recognizer = cls(config, network, decoding, curve, folder)
+        recognizer.origin = Origin(cls.load, {"runtime": runtime, "threads": threads})
+        return recognizer
+
+    def pickled(self) -> PickledRecognizer:
+        """What pickle stores: the model directory and the settings. The network is loaded again.
+
+        Raises:
+            ModelError: the recogniser has no model directory, or its weights were changed since.
+        """
+        if self.folder is None or self.origin is None:
+            raise ModelError(
+                f"{self.config.name}: a recogniser without a model directory cannot be pickled; "
+                "save it with Recognizer.save and pickle what Recognizer.load makes of that folder"
+            )
+        check_unchanged(self.network, self.folder, self.config.weights_sha256)
+        return PickledRecognizer(
+            self.origin,
+            relocatable(self.folder),
+            self.config.weights_sha256,
+            absolute_paths(self.decoder.decoding),
+            self.windowing,
+            self.curve,
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[PickledRecognizer]]:
+        return restore, (self.pickled(),)
+
+    def __copy__(self) -> Self:
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        return copy
 
     @property
     def acoustic_model(self) -> AcousticModel:
@@ -149,6 +196,8 @@ class Recognizer:
     def save(self, folder: Path, card: str, half: bool = True) -> None:
         """Write a model directory.
 
+        A recogniser that was loaded takes its language model and its lexicon along.
+
         Args:
             folder: the directory.
             card: text of the model card, Markdown.
@@ -158,6 +207,10 @@ class Recognizer:
             ConfigError: the recogniser was loaded with another runtime than TensorFlow.
         """
         write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
+        if self.folder is not None:
+            copy_decoding_files(
+                decoding_files(self.folder, self.config.acoustic.phones), Path(folder)
+            )
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]  # a str is an Iterable of str, too
@@ -181,9 +234,10 @@ class Recognizer:
         """Transcribe one recording, or a list of recordings.
 
         Args:
-            audio: a path; samples, [n] or [n, channels] in −1…1; an `Utterance` of a manifest; or
-                an iterable of these.
-            sample_rate: sample rate of samples given as arrays, in Hz. Default: the model's rate.
+            audio: a path; samples, [n] or [n, channels] in −1…1 as an array, or [n] as a list of
+                floats; the bytes of an audio file; an open binary file, which is read from its
+                position; an `Utterance` of a manifest; or an iterable of these.
+            sample_rate: sample rate of samples, in Hz. Default: the model's rate.
             channel: channel to transcribe, from 0. Default: a mix of all channels.
 
         Returns:
@@ -193,12 +247,16 @@ class Recognizer:
         Raises:
             AsrError: the one recording cannot be read. In a list, it is a `Failure`.
         """
-        if isinstance(audio, (str, PathLike, np.ndarray, Utterance)):
-            ((_, result),) = self._transcribe([audio], sample_rate, channel)
+        single = is_recording(audio)
+        items: list[Any] = [audio] if single else as_items(audio)
+        if is_samples(items):  # the audio was an iterator over samples
+            single, items = True, [items]
+        if single:
+            ((_, result),) = self._transcribe(items, sample_rate, channel)
             if isinstance(result, AsrError):
                 raise result
             return result
-        results = dict(self.transcribe_each(list(audio), sample_rate, channel))
+        results = dict(self.transcribe_each(items, sample_rate, channel))
         return [results[i] for i in range(len(results))]
 
     def transcribe_each(

@@ -19,7 +19,8 @@ def main() -> None:
     a = parser.parse_args()
     known = cmudict_entries()
     every = add_pronunciations(known, {word for lm in a.lm for word in read_arpa(lm).vocabulary})
-    write_lexicon(a.out, sorted(every))
+    # The order of a word's pronunciations stays: training uses the first, which is the usual one.
+    write_lexicon(a.out, sorted(every, key=lambda entry: entry[0]))
     print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} generated")
 
 

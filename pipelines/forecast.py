@@ -1,6 +1,6 @@
 """Compare forecasts and anomaly detection on real series with naive methods.
 
-python pipelines/forecast.py [--json]        (needs: pip install 'asr[notebooks]')
+python pipelines/forecast.py [--json]        (needs: pip install 'keras-asr-toolkit[notebooks]')
 """
 
 import argparse

@@ -277,7 +277,7 @@ def test_ctrl_c_ends_with_the_last_result_and_status_0(goforward: Path) -> None:
 
 def test_the_microphone_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(AudioError, match=r"sounddevice: pip install 'asr\[microphone\]'"):
+    with pytest.raises(AudioError, match=r"pip install 'keras-asr-toolkit\[microphone\]'"):
         microphone_blocks()
 
     class PortAudioError(Exception):

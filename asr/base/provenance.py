@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from asr.version import __version__
+
 
 def this_command() -> str:
     """The command line of this process, without the program's folder."""
@@ -38,8 +40,9 @@ def git_commit() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that make a model."""
-    packages = {name: version(name) for name in ("asr", "keras", "tensorflow")}
-    return {**packages, "python": platform.python_version()}
+    # The installed distributions may include another project's `asr`, or none of ours.
+    packages = {name: version(name) for name in ("keras", "tensorflow")}
+    return {"asr": __version__, **packages, "python": platform.python_version()}
 
 
 def environment() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 from rich.cells import cell_len
 
+from asr.base.extras import install_extra
 from asr.errors import AudioError, ConfigError
 from asr.results import Partial
 from asr.streaming import Stream
@@ -75,7 +76,7 @@ def microphone_blocks() -> tuple[int, Iterator[np.ndarray]]:
         import sounddevice
     except ImportError:
         raise AudioError(
-            "the microphone needs the library sounddevice: pip install 'asr[microphone]'"
+            f"the microphone needs the library sounddevice: {install_extra('microphone')}"
         ) from None
     except OSError as error:  # sounddevice is installed, but its library PortAudio is not
         raise AudioError(f"the microphone cannot be used: {error}; install PortAudio") from None

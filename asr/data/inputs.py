@@ -14,17 +14,28 @@ import numpy as np
 from asr.audio.features import FeatureConfig, MfccStream, load_features
 from asr.audio.find_audio import find_audio
 from asr.audio.mono import to_mono_blocks
-from asr.audio.reading import probe, read_audio, read_blocks
+from asr.audio.reading import probe, python_warning, read_audio, read_blocks
 from asr.audio.segments import TOLERANCE, read_segment, segment_blocks
 from asr.base.units import Hertz, Samples, Seconds
+from asr.data.in_memory import (
+    EncodedAudio,
+    SampleValues,
+    is_encoded,
+    is_samples,
+    name_of,
+    temporary_file,
+    to_array,
+    wrong_type,
+)
 from asr.data.manifest import Utterance, is_manifest, language_code, read_manifest
 from asr.errors import AsrError, AudioError, TextError
 from asr.results import Failure
 
 RecordingRef = str | Path | Utterance
 """A path of a recording, or a line of a manifest."""
-AudioLike = str | PathLike[str] | np.ndarray | Utterance
-"""A path of a recording, samples ([n] or [n, channels] in −1…1), or a line of a manifest."""
+AudioLike = str | PathLike[str] | SampleValues | EncodedAudio | Utterance
+"""A path of a recording, its samples ([n] or [n, channels] in −1…1), the bytes of its file, an open
+binary file, or a line of a manifest."""
 
 
 class RecordingSize(NamedTuple):
@@ -221,14 +232,26 @@ def feature_blocks(
         static = load_features(audio.path, config)
         yield FeatureBlock(static, len(static) * config.hop)
         return
-    if isinstance(audio, np.ndarray):
+    if is_encoded(audio):
+        with temporary_file(audio) as stored:
+            yield from feature_blocks(
+                stored.path,
+                config,
+                sample_rate,
+                channel,
+                lambda message: (warn or python_warning)(stored.with_name(message)),
+            )
+        return
+    if is_samples(audio):
         name, rate = "samples", config.sample_rate if sample_rate is None else sample_rate
-        blocks = to_mono_blocks(audio, rate, config.sample_rate, channel, name, warn)
+        blocks = to_mono_blocks(to_array(audio), rate, config.sample_rate, channel, name, warn)
     elif isinstance(audio, Utterance):
         name = audio.name
         blocks = segment_blocks(
             audio.path, config.sample_rate, channel, audio.offset, audio.duration, warn
         )
+    elif not isinstance(audio, (str, PathLike)):
+        raise wrong_type(audio)
     else:
         path = Path(audio)
         name, blocks = str(path), read_blocks(path, config.sample_rate, channel, warn)
@@ -239,7 +262,14 @@ def feature_blocks(
 
 
 def display_name(audio: AudioLike) -> str | None:
-    """Name of a recording in results: its path; None for samples."""
-    if isinstance(audio, np.ndarray):
-        return None
-    return str(audio.path) if isinstance(audio, Utterance) else fspath(audio)
+    """Name of a recording in results: its path, or the name of an open file; None for others."""
+    if isinstance(audio, Utterance):
+        return str(audio.path)
+    if is_encoded(audio):
+        return name_of(audio)
+    return fspath(audio) if isinstance(audio, (str, PathLike)) else None
+
+
+def is_recording(audio: object) -> bool:
+    """Whether `audio` is one recording, not an iterable of recordings."""
+    return isinstance(audio, (str, PathLike, Utterance)) or is_encoded(audio) or is_samples(audio)

@@ -16,6 +16,7 @@ import numpy as np
 from num2words import num2words
 
 from asr.base.downloads import cache_folder, fetch_packages, join_parts, python_wheel
+from asr.base.extras import install_extra
 from asr.errors import PackageError
 from asr.text.normalisers import TITLES, normalise_english
 
@@ -127,7 +128,7 @@ class Whisper:
             from faster_whisper import WhisperModel
         except ImportError:
             raise PackageError(
-                "faster-whisper is not installed: pip install 'asr[teacher]'"
+                f"faster-whisper is not installed: {install_extra('teacher')}"
             ) from None
         self.model = WhisperModel(
             str(fetch_model()), device="cpu", compute_type="int8", cpu_threads=threads

@@ -6,13 +6,14 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from asr.errors import ModelError
 
 
+@runtime_checkable
 class Weighted(Protocol):
     """A network with named weights."""
 

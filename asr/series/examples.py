@@ -1,7 +1,7 @@
 """Three real time series from PyPI packages, with the settings of their forecasts.
 
-They need `pip install 'asr[notebooks]'`, but no network. The settings were chosen on the validation
-parts, which also stop the training.
+They need the extra `notebooks` (`asr.base.extras`), but no network. The settings were chosen on the
+validation parts, which also stop the training.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asr.base.extras import install_extra
 from asr.errors import ConfigError
 from asr.series.forecasting import SeriesConfig
 
@@ -129,4 +130,4 @@ EXAMPLES = {"weather": weather, "water": water_flow, "stocks": stocks}
 
 
 def _missing(package: str) -> ConfigError:
-    return ConfigError(f"{package} is not installed: pip install 'asr[notebooks]'")
+    return ConfigError(f"{package} is not installed: {install_extra('notebooks')}")

@@ -19,8 +19,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from asr.base.extras import install_extra
 from asr.decoding.confidence import load_calibration
 from asr.decoding.decoding_options import Decoding
+from asr.decoding.pickled_recognizer import Origin
 from asr.errors import ConfigError, ServerError
 from asr.networks.model_directory import read_model
 from asr.recognizer import Recognizer
@@ -200,7 +202,7 @@ class GrpcClient:
             from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
         except ImportError:
             raise ConfigError(
-                f"{address}: gRPC needs the extra serving (pip install 'asr[serving]'); "
+                f"{address}: gRPC needs the extra serving ({install_extra('serving')}); "
                 "http:// works without it"
             ) from None
         # The default limit of 4 MB is too small for the logits of a minute with many labels.
@@ -309,6 +311,7 @@ class RemoteRecognizer(Recognizer):
         network = RemoteNetwork(connect(url, config.name))
         recognizer = cls(config, network, decoding, curve, folder)
         network.check(config.features.dimension, recognizer.heads.size)
+        recognizer.origin = Origin(cls.connect, {"url": url})
         return recognizer
 
     def warm_up(self) -> None:

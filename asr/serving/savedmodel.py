@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from asr.audio.feature_layer import MfccLayer
+from asr.base.extras import install_extra
 from asr.base.tensorflow import tf
 from asr.errors import ModelError
 from asr.models import find_model
@@ -199,7 +200,7 @@ def write_saved_model(
     """
     if find_spec("tensorflow_serving") is None:
         raise ModelError(
-            "exporting needs TensorFlow Serving's protocol: pip install 'asr[serving]'"
+            f"exporting needs TensorFlow Serving's protocol: {install_extra('serving')}"
         )
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)

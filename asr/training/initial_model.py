@@ -1,0 +1,100 @@
+"""What a recogniser inherits from the model that its training starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.decoding.decoding_files import decoding_files
+from asr.decoding.decoding_options import GENERAL_LM_FILE
+from asr.errors import ConfigError
+from asr.networks.acoustic import AcousticModel
+from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig, read_model
+from asr.pronunciation.pronouncer import read_entries
+from asr.recognizer import Recognizer
+from asr.text.tokenizers import TokenizerConfig
+
+
+@dataclass(frozen=True)
+class InitialModel:
+    """The recogniser in the key `initial_model` of a YAML file.
+
+    Attributes:
+        name: the key's value.
+        folder: its model directory.
+        config: content of its `model.json`.
+    """
+
+    name: str
+    folder: Path
+    config: RecognizerConfig
+
+    @classmethod
+    def find(cls, name: str) -> InitialModel | None:
+        """Find the model by shipped name or directory; None for an empty name.
+
+        Raises:
+            ModelError, ConfigError: see `Recognizer.load`.
+        """
+        return cls(name, *read_model(name)) if name else None
+
+    def lexicon(self) -> list[tuple[str, str]]:
+        """Words and phones of its lexicon; empty if it has none.
+
+        Raises:
+            ModelError: the lexicon cannot be read.
+        """
+        path = self.folder / LEXICON_FILE
+        return read_entries(path) if path.is_file() else []
+
+    def assign_weights(self, network: AcousticModel) -> None:
+        """Copy its weights to a network.
+
+        Raises:
+            ConfigError: a weight of the network is missing or has another shape.
+            ModelError: see `Recognizer.load`.
+        """
+        recognizer = Recognizer.load(self.folder, runtime="tensorflow")
+        initial = recognizer.acoustic_model.named_weights()
+        for name, variable in network.named_weights().items():
+            if name not in initial and name.startswith("acoustic/phones/"):
+                continue  # the initial model has no phone head: keep the random weights
+            if name not in initial or tuple(initial[name].shape) != tuple(variable.shape):
+                raise ConfigError(
+                    f"initial_model: {self.name}: its weights do not fit this configuration "
+                    f"({name})"
+                )
+            variable.assign(initial[name])
+
+    def files_for(self, tokenizer: TokenizerConfig, phones: bool) -> list[Path]:
+        """The files of `decoding_files` that a recogniser trained from this model can use.
+
+        Args:
+            tokenizer: tokenizer of the new recogniser. The language model's words have the
+                spelling of the initial one, so another tokenizer inherits nothing.
+            phones: whether the new recogniser has a phone head.
+        """
+        return decoding_files(self.folder, phones) if tokenizer == self.config.tokenizer else []
+
+    def message(self, files: list[Path], model: Path, dev: Path) -> str:
+        """What the new recogniser inherits, and what to do next; "" if there is nothing to say.
+
+        Args:
+            files: the inherited files.
+            model: the new model directory.
+            dev: its dev set.
+        """
+        names = {file.name for file in files}
+        if GENERAL_LM_FILE in names:
+            lexicon = ", and the lexicon" if LEXICON_FILE in names else ""
+            return (
+                f"inherited from {self.name}: the language model and its weights{lexicon}. The "
+                f"weights were tuned for {self.name}: tune again with asr tune {model} {dev} "
+                "--lm general --save"
+            )
+        if (self.folder / GENERAL_LM_FILE).is_file():
+            return (
+                f"not inherited from {self.name}: its language model, because its tokenizer is "
+                "another one; give a language model with --lm"
+            )
+        return ""

