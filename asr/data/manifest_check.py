@@ -6,10 +6,11 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from asr.audio.reading import measure
+from asr.audio.reading import AudioInfo, measure
 from asr.audio.segments import TOLERANCE
 from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
@@ -85,9 +86,10 @@ def check_manifests(
     """
     manifests = {path: read_manifest(path) for path in paths}
     findings: list[ManifestFinding] = []
+    measure_once = lru_cache(maxsize=16)(measure)  # segments of a recording follow each other
     for path, utterances in manifests.items():
         for utterance in utterances:
-            findings += _file_findings(utterance)
+            findings += _file_findings(utterance, measure_once)
             findings += _text_findings(utterance, encode, frames)
         findings += _duplicates(path, utterances)
     findings += _overlaps(manifests, "file", lambda u: str(u.path.resolve()))
@@ -96,14 +98,16 @@ def check_manifests(
     return ManifestReport({path: _statistics(u) for path, u in manifests.items()}, tuple(findings))
 
 
-def _file_findings(utterance: Utterance) -> list[ManifestFinding]:
+def _file_findings(
+    utterance: Utterance, measure_once: Callable[[Path], AudioInfo]
+) -> list[ManifestFinding]:
     where = utterance.name
     if utterance.audio_filepath is None:
         if utterance.path.is_file() and utterance.path.stat().st_size > 4:
             return []
         return [ManifestFinding("error", where, "the feature file is missing or empty")]
     try:
-        info = measure(utterance.audio_filepath)
+        info = measure_once(utterance.audio_filepath)
     except AudioError as error:
         return [ManifestFinding("error", where, str(error).removeprefix(f"{utterance.path}: "))]
     findings = [
