@@ -9,10 +9,9 @@ so `import asr` is quick, and only the names that need TensorFlow import it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from asr.version import __version__
 
+TYPE_CHECKING = False  # as in typing, whose import would take longer than this module
 if TYPE_CHECKING:
     from asr.audio.features import FeatureConfig as FeatureConfig
     from asr.audio.features import mfcc as mfcc
@@ -86,7 +85,7 @@ _HOME = {
 __all__ = [*_HOME, "__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a public name from its module (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
