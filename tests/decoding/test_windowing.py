@@ -22,7 +22,7 @@ from asr.decoding.windowed_recording import WindowedRecording
 from asr.decoding.windowing import Window, Windower, Windowing
 from asr.networks.head_layout import HeadLayout
 from asr.recognizer import Recognizer
-from asr.results import Transcript
+from asr.results import Failure, Transcript
 from asr.text.tokenizers import BLANK
 
 SPACE = 1
@@ -300,21 +300,20 @@ def test_result_does_not_depend_on_the_batch(
     samples = read_audio(goforward)
     long = tmp_path / "long.wav"
     soundfile.write(long, np.tile(samples, 12), 16_000, subtype="FLOAT")
-    cut_short = tmp_path / "cut.flac"
-    soundfile.write(tmp_path / "x.flac", np.tile(samples, 12), 16_000)
-    cut_short.write_bytes((tmp_path / "x.flac").read_bytes()[:-50_000])
+    damaged = tmp_path / "damaged.wav"
+    not_finite = np.tile(samples, 12)
+    not_finite[-1] = np.nan
+    soundfile.write(damaged, not_finite, 16_000, subtype="FLOAT")
     done: list[float] = []
-    results = dict(
-        tiny.transcribe_each([goforward, long, cut_short, samples], progress=done.append)
-    )
+    results = dict(tiny.transcribe_each([goforward, long, damaged, samples], progress=done.append))
     for i, audio in ((0, goforward), (1, long), (3, goforward)):
         alone = tiny.transcribe(audio)
         assert isinstance(results[i], Transcript)
         assert results[i].text == alone.text
         assert results[i].score == pytest.approx(alone.score, abs=1e-4)
         assert results[i].tokens[-1].end == alone.tokens[-1].end
-    # A recording that proves damaged at its end fails as a whole, and alone.
-    assert "cut.flac" in results[2].error
+    # A recording whose last sample is damaged fails as a whole, and alone.
+    assert isinstance(results[2], Failure) and "damaged.wav" in results[2].error
     assert sum(done) == pytest.approx(14 * 2.786, abs=1.0)
 
 
