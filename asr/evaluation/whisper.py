@@ -78,8 +78,8 @@ def normalise_transcript(text: str) -> str:
 def spoken_variants(text: str) -> list[str]:
     """Normalise a transcript once for each way in which a speaker may read its digits.
 
-    >>> spoken_variants("In 1990.")[1:]
-    ['in nineteen ninety', 'in one nine nine zero']
+    >>> print(*spoken_variants("In 1990.")[1:], sep="; ")
+    in nineteen ninety; in one nine nine zero
 
     Returns:
         The texts with digits as numbers, as years, and as single digits, without duplicates.
