@@ -11,7 +11,7 @@ test: .venv/ready
 	$(BIN)/python -m pytest -n auto
 
 test-slow: .venv/ready
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -m slow
 
 test-notebooks: .venv/ready
 	$(BIN)/python -m pytest -m "" tests/test_notebooks.py
