@@ -202,6 +202,7 @@ def test_commonvoice_delta_is_split_by_person(tmp_path: Path) -> None:
             audio(tmp_path / f"en/clips/{int(person)}-{take}.mp3", 0.5, 32_000)
             rows.append(f"{person}\t{int(person)}-{take}.mp3\tGo on.")
     audio(tmp_path / "en/clips/refused.mp3", 0.5, 32_000)
+    write(tmp_path / "en/reported.tsv", "")  # a list may be empty
     write(tmp_path / "en/validated.tsv", "client_id\tpath\tsentence", *rows)
     write(tmp_path / "en/invalidated.tsv", "client_id\tpath\tsentence", "x\trefused.mp3\tGo.")
     splits = found(prepare("commonvoice", tmp_path, tmp_path / "out"))

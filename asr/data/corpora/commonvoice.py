@@ -57,15 +57,8 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
 
 def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
     """File name, text and person ("" if unknown) of each clip in a list."""
-    lines = read_lines(path, "a Common Voice list")
-    if path.suffix == ".tsv":
-        # Quotation marks belong to the sentences, not to the format.
-        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
-    else:
-        rows = csv.DictReader(lines, restval="")
-    columns = rows.fieldnames or ()
-    file = next((column for column in TEXT_COLUMNS if column in columns), None)
-    if file is None or TEXT_COLUMNS[file] not in columns:
+    rows, file = _read_list(path)
+    if file is None or TEXT_COLUMNS[file] not in (rows.fieldnames or ()):
         raise ManifestError(f"{path}: expected the columns path and sentence, or filename and text")
     for row in rows:
         yield Path(row[file]).name, row[TEXT_COLUMNS[file]], row.get("client_id") or ""
@@ -74,13 +67,21 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
 def _listed_names(source: Path) -> Iterator[str]:
     """File names of the clips in all lists, also in that of the rejected clips."""
     for path in sorted([*source.rglob("*.tsv"), *source.rglob("cv-*.csv")]):
-        lines = read_lines(path, "a Common Voice list")
-        if path.name not in ("clip_durations.tsv", "times.txt"):
-            separator = "\t" if path.suffix == ".tsv" else ","
-            columns = lines[0].split(separator)
-            place = next((i for i, c in enumerate(columns) if c in TEXT_COLUMNS), None)
-            if place is not None:
-                yield from (Path(line.split(separator)[place]).name for line in lines[1:])
+        rows, file = _read_list(path)
+        if file is not None:  # not a table of something else, such as clip_durations.tsv
+            yield from (Path(row[file]).name for row in rows)
+
+
+def _read_list(path: Path) -> tuple[csv.DictReader[str], str | None]:
+    """The rows of a list, and the name of the column with the file names, if there is one."""
+    lines = read_lines(path, "a Common Voice list")
+    if path.suffix == ".tsv":
+        # Quotation marks belong to the sentences, not to the format.
+        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
+    else:
+        rows = csv.DictReader(lines, restval="")
+    columns = rows.fieldnames or ()
+    return rows, next((column for column in TEXT_COLUMNS if column in columns), None)
 
 
 def _split_of(person: str) -> str:
