@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from asr.formats.writers import find_writer as find_writer
     from asr.inverse_normalisation.writer import load_number_writer as load_number_writer
     from asr.language.arpa import read_arpa as read_arpa
+    from asr.language.ngram_file import read_ngrams as read_ngrams
     from asr.language.recurrent_lm import RecurrentLM as RecurrentLM
     from asr.models import find_model as find_model
     from asr.networks.recurrent import RecurrentStack as RecurrentStack
@@ -77,6 +78,7 @@ _HOME = {
     "read_arpa": "asr.language.arpa",
     "read_audio": "asr.audio.reading",
     "read_manifest": "asr.data.manifest",
+    "read_ngrams": "asr.language.ngram_file",
     "train_from_yaml": "asr.training.from_yaml",
     "write_manifest": "asr.data.manifest",
 }

@@ -2,23 +2,23 @@
 
 It holds CMUdict and the other words of one or more language models.
 
-python pipelines/build_lexicon.py MODEL/lm.arpa.gz --out MODEL/lexicon.txt.gz
+python pipelines/build_lexicon.py MODEL/lm.ngrams --out MODEL/lexicon.txt.gz
 """
 
 import argparse
 from pathlib import Path
 
-from asr.language.arpa import read_arpa
+from asr.language.ngram_file import read_ngrams
 from asr.pronunciation.pronouncer import add_pronunciations, cmudict_entries, write_lexicon
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lm", type=Path, nargs="+", help="language models (ARPA) with the words")
+    parser.add_argument("lm", type=Path, nargs="+", help="n-gram models with the words")
     parser.add_argument("--out", type=Path, required=True, help="the lexicon")
     a = parser.parse_args()
     known = cmudict_entries()
-    every = add_pronunciations(known, {word for lm in a.lm for word in read_arpa(lm).vocabulary})
+    every = add_pronunciations(known, {word for lm in a.lm for word in read_ngrams(lm).vocabulary})
     # The order of a word's pronunciations stays: training uses the first, which is the usual one.
     write_lexicon(a.out, sorted(every, key=lambda entry: entry[0]))
     print(f"{a.out}: {len(known)} pronunciations of CMUdict, {len(every) - len(known)} generated")

@@ -1,6 +1,6 @@
 """Estimate the general language model of a recogniser from freely licensed prose.
 
-python pipelines/build_lm.py --out asr/models/en-small/lm.arpa.gz --held-out data/kathleen/*.jsonl
+python pipelines/build_lm.py --out asr/models/en-small/lm.ngrams --held-out data/kathleen/*.jsonl
 """
 
 import argparse
@@ -11,13 +11,18 @@ from pathlib import Path
 from asr.base.provenance import git_commit, this_command
 from asr.data.prose import HeldOut, collect_sentences
 from asr.decoding.lm_record import LmRecord
-from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate, parse_prune_counts
+from asr.language.ngram_file import write_model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="the model, an ARPA file")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="the model: .ngrams, or .arpa.gz with .ngrams beside",
+    )
     held_out = "manifests whose sentences are left out; default: none"
     parser.add_argument("--held-out", nargs="*", type=Path, default=[], help=held_out)
     cache = "folder of the downloaded packages; default: data/prose"
@@ -29,7 +34,7 @@ def main() -> None:
     sentences, sources = collect_sentences(a.cache, HeldOut.read(a.held_out))
     model = estimate(sentences, a.order, parse_prune_counts(a.prune))
     # Two digits halve the size of the file, and the rounding changes no decision.
-    write_arpa(model, a.out, digits=2)
+    write_model(model, a.out, digits=2)
     made = {
         **{"command": this_command(), "commit": commit, "sources": sources},
         **{"held_out": [str(path) for path in a.held_out], "ngrams": len(model)},

@@ -139,7 +139,7 @@ def evaluate_tts(
     lm: Annotated[
         str | None,
         typer.Option(
-            help="language model of the recogniser: general or an ARPA file",
+            help="language model of the recogniser: general, an ARPA file or its binary form",
             show_default="no language model",
         ),
     ] = None,

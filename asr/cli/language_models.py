@@ -1,4 +1,4 @@
-"""The commands `asr lm train`, `asr lm evaluate` and `asr lm generate`."""
+"""The commands `asr lm train`, `asr lm convert`, `asr lm evaluate` and `asr lm generate`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import typer
 from asr.cli.options import JsonOption, NormaliserOption
 from asr.errors import ConfigError
 
-lm_app = typer.Typer(no_args_is_help=True, help="Train, evaluate and sample language models.")
+lm_app = typer.Typer(
+    no_args_is_help=True, help="Train, convert, evaluate and sample language models."
+)
 
 TextsArgument = Annotated[
     list[Path],
@@ -26,7 +28,8 @@ def train(
     out: Annotated[
         Path,
         typer.Option(
-            help="output: an ARPA file for ngram, gzipped if the name ends in .gz; a folder for rnn"
+            help="output: for ngram an ARPA file, gzipped if the name ends in .gz, with the binary "
+            "form beside it, or only the binary form if the name ends in .ngrams; a folder for rnn"
         ),
     ],
     kind: Annotated[
@@ -142,11 +145,43 @@ def train(
         )
 
 
+@lm_app.command("convert")
+def convert(
+    model: Annotated[Path, typer.Argument(help="n-gram model: an ARPA file or its binary form")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="output: the binary form if the name ends in .ngrams, else an ARPA file, gzipped "
+            "if the name ends in .gz, with the binary form beside it"
+        ),
+    ],
+) -> None:
+    """Convert an n-gram model from an ARPA file to its binary form, or back.
+
+    Both forms have the same values. The binary form is mapped into memory, so it loads at once.
+    """
+    from asr.language.ngram_file import BINARY_SUFFIX, read_ngrams, write_model, write_ngrams
+
+    if (model.suffix == BINARY_SUFFIX) == (out.suffix == BINARY_SUFFIX):
+        raise ConfigError(
+            f"lm convert {model} {out}: the name of one of both must end in {BINARY_SUFFIX}"
+        )
+    if out.suffix == BINARY_SUFFIX:
+        converted = write_ngrams(model, out)
+    else:
+        converted = read_ngrams(model)
+        write_model(converted, out, digits=None)
+    typer.echo(f"{out}: {len(converted.vocabulary)} words, {len(converted)} n-grams")
+
+
 @lm_app.command("evaluate")
 def evaluate(
     texts: TextsArgument,
     lm: Annotated[
-        Path | None, typer.Option(help="n-gram model: an ARPA file", show_default="no n-gram model")
+        Path | None,
+        typer.Option(
+            help="n-gram model: an ARPA file or its binary form", show_default="no n-gram model"
+        ),
     ] = None,
     rnn_lm: Annotated[
         str | None,
@@ -171,14 +206,14 @@ def evaluate(
     Prints bits per character and perplexity of an n-gram model, of a recurrent model, or of both
     and their interpolation.
     """
-    from asr.language.arpa import read_arpa
+    from asr.language.ngram_file import read_ngrams
     from asr.language.perplexity import compare
     from asr.language.recurrent_lm import RecurrentLM
     from asr.language.text_corpus import read_sentences
 
     if lm is None and rnn_lm is None:
         raise ConfigError("lm evaluate: give a model with --lm, --rnn-lm or both")
-    ngram = None if lm is None else read_arpa(lm)
+    ngram = None if lm is None else read_ngrams(lm)
     recurrent = None if rnn_lm is None else RecurrentLM.load(rnn_lm)
     found = compare(read_sentences(texts, normaliser), ngram, recurrent, share)
     if json:
@@ -234,13 +269,13 @@ def generate(
 
 
 def _estimate_ngrams(texts: list[Path], out: Path, order: int, prune: str, normaliser: str) -> None:
-    from asr.language.arpa import write_arpa
     from asr.language.kneser_ney import estimate, parse_prune_counts
+    from asr.language.ngram_file import write_model
     from asr.language.text_corpus import read_sentences
 
     counts = parse_prune_counts(prune)
     model = estimate(read_sentences(texts, normaliser), order, counts)
-    write_arpa(model, out)
+    write_model(model, out)
     typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
 
 

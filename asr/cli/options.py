@@ -116,7 +116,8 @@ DECODING_OPTIONS = {
         _decoding_option(
             "lm",
             str | None,
-            "language model: general (shipped with the recogniser) or an ARPA file",
+            "language model: general (shipped with the recogniser), an ARPA file or its binary "
+            "form",
             show_default="no language model",
         ),
         _decoding_option(

@@ -17,9 +17,9 @@ from asr.decoding.weighted_lm import NATS_PER_LOG10
 from asr.decoding.word_lists import read_words
 from asr.decoding.word_scorer import WordScorer
 from asr.errors import ConfigError
-from asr.language.arpa import read_arpa
 from asr.language.mixture import Mixture
 from asr.language.ngram import NgramModel
+from asr.language.ngram_file import read_ngrams
 from asr.language.recurrent_lm import RecurrentLM
 from asr.networks.head_layout import HeadLayout, Heads
 from asr.networks.model_directory import LEXICON_FILE
@@ -121,7 +121,7 @@ class Decoder:
         weights: dict[str, float] = {}
         if lm is not None:
             weights = {name: getattr(decoding, name) for name in SCORER_WEIGHTS}
-            model = ngram = read_arpa(lm)
+            model = ngram = read_ngrams(lm)
             if decoding.rnn_lm is not None:
                 self.mixture = Mixture(ngram, self._load_recurrent(), decoding.share or 0.0)
                 model = self.mixture if decoding.fusion == "shallow" else ngram

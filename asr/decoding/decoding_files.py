@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 from asr.base.files import atomic_write
-from asr.decoding.decoding_options import GENERAL_LM_FILE
+from asr.decoding.decoding_options import general_lm
 from asr.networks.model_directory import LEXICON_FILE
 
 LM_FILES = "lm.*"
-"""Pattern of the recogniser's own language model: the model, its weights in decoding, and forms of
-it that load faster."""
+"""Pattern of the recogniser's own language model: the model, binary or ARPA or both, and its
+weights in decoding."""
 LICENCE_FILES = "LICENSE*"
 """Pattern of the licences of the language model and the lexicon."""
 
@@ -26,7 +26,7 @@ def decoding_files(folder: Path, phones: bool) -> list[Path]:
         phones: whether the recogniser finds words by their phones; others use no lexicon.
     """
     found: list[Path] = []
-    if (folder / GENERAL_LM_FILE).is_file():
+    if general_lm(folder):
         found += sorted(folder.glob(LM_FILES))
     if phones and (folder / LEXICON_FILE).is_file():
         found.append(folder / LEXICON_FILE)

@@ -14,9 +14,15 @@ from asr.models import find_model
 
 GENERAL = "general"
 """Value of `Decoding.lm` for the recogniser's own language model."""
-GENERAL_LM_FILE = "lm.arpa.gz"
-"""Name of the recogniser's own language model in its directory."""
+GENERAL_LM_FILES = ("lm.ngrams", "lm.arpa.gz")
+"""Names of the recogniser's own language model in its directory: binary, or ARPA. The directory may
+have both (`asr.language.ngram_file`)."""
 Fusion = Literal["rescore", "shallow"]
+
+
+def general_lm(folder: Path) -> Path | None:
+    """The recogniser's own language model in its directory, or None without one."""
+    return next((folder / name for name in GENERAL_LM_FILES if (folder / name).is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Decoding:
         beam: prefixes that the beam search keeps; 0 for greedy decoding. Default: greedy, or the
             language model's tuned beam (16 without a language model) if another option needs a
             beam search.
-        lm: word n-gram model, an ARPA file (plain or gzip), or "general" for the recogniser's own.
+        lm: word n-gram model, an ARPA file (plain or gzip) or the binary form of one, or "general"
+            for the recogniser's own.
         alpha: weight of the language model's log-probability.
         beta: added for every word, in nats.
         unknown: added for every word that the language model does not know, in nats.
@@ -110,9 +117,10 @@ class Decoding:
             return None
         if self.lm != GENERAL:
             return Path(self.lm)
-        if folder is None or not (folder / GENERAL_LM_FILE).is_file():
+        own = None if folder is None else general_lm(folder)
+        if own is None:
             raise ConfigError(f"--lm {GENERAL}: this recogniser has no language model of its own")
-        return folder / GENERAL_LM_FILE
+        return own
 
     def tuned_file(self, folder: Path | None = None) -> Path | None:
         """The file whose `LmRecord` holds the tuned weights, or None without a language model.

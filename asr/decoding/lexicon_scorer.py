@@ -59,6 +59,9 @@ class PhoneState(NamedTuple):
 # several times faster than by its constructor.
 _new_history = partial(tuple.__new__, History)
 _new_state = partial(tuple.__new__, PhoneState)
+_new_entry = partial(tuple.__new__, PronunciationEntry)
+
+_PLAIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz'")
 
 
 class LexiconScorer:
@@ -149,13 +152,14 @@ class LexiconScorer:
     def _lookahead_table(self) -> PrefixTable:
         """The score of the likeliest word of each pronunciation, without a context."""
         return PrefixTable(
-            (phones, max(map(self._unigram, words))) for phones, words in self.homophones.items()
+            (phones, max([self._unigram(word) for word in words]))
+            for phones, words in self.homophones.items()
         )
 
     def _unigram(self, word: str) -> float:
         lm = self.weighted_lm
         score = 0.0 if lm is None else lm.to_nats(lm.unigram(word))
-        return score + self._hot_lookahead.get(word, 0.0)
+        return score + self._hot_lookahead.get(word, 0.0) if self._hot_lookahead else score
 
     def _endings(self, state: PhoneState) -> list[tuple[float, History | None]]:
         """(score of ending, words) for every word that can end here."""
@@ -209,12 +213,23 @@ def read_pronunciations(
         ModelError: the lexicon cannot be read, or a line of it is wrong.
         ConfigError: no word is left.
     """
-    spellable = {word for word in words if not tokenizer.unknown(word)}
+    spellable = _spellable(words, tokenizer)
     entries = {
-        PronunciationEntry(word, phone_ids(phones.split())): None
+        _new_entry((word, phone_ids(phones.split()))): None
         for word, phones in add_pronunciations(read_entries(path), spellable)
         if word in spellable
     }
     if not entries:
         raise ConfigError(f"{path}: no pronunciation for any word of the language model or lexicon")
     return list(entries)
+
+
+def _spellable(words: Collection[str], tokenizer: Tokenizer) -> set[str]:
+    """The words without characters that the tokenizer does not know.
+
+    Normalising each word of a language model takes longer than all the rest of loading it. But
+    every normaliser keeps or drops each of the plain letters, whatever stands beside it. Words of
+    letters that the tokenizer knows need not be normalised one by one.
+    """
+    letters = {c for c in _PLAIN_LETTERS if c not in tokenizer.unknown(f"x{c}x")}
+    return {word for word in words if letters.issuperset(word) or not tokenizer.unknown(word)}

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from asr.base.config import STRICT, parse, to_dict
 from asr.base.files import atomic_write
 from asr.errors import ConfigError, reason
+from asr.language.ngram_file import base_name
 
 SCORER_WEIGHTS = ("alpha", "beta", "unknown")
 """Fields of `LmWeights` that the scorer of the beam search applies."""
@@ -47,7 +48,7 @@ class LmWeights:
 
 @dataclass(frozen=True, config=STRICT)
 class LmRecord:
-    """The content of the file beside a language model, such as `lm.json` for `lm.arpa.gz`.
+    """The content of the file beside a language model, such as `lm.json` for `lm.ngrams`.
 
     Attributes:
         weights: how decoding uses the model.
@@ -62,8 +63,7 @@ class LmRecord:
     @staticmethod
     def path(lm: Path) -> Path:
         """The path of the record that belongs to a language model."""
-        name = lm.name.removesuffix(".gz").removesuffix(".arpa")
-        return lm.with_name(f"{name}.json")
+        return lm.with_name(f"{base_name(lm)}.json")
 
     @classmethod
     def read(cls, lm: Path) -> LmRecord:

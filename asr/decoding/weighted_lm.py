@@ -18,13 +18,13 @@ class PrefixTable:
     """Sorted words with a value each. Finds the largest value of all words with a prefix.
 
     Args:
-        words: (word, value) pairs.
+        words: (word, value) pairs, each word once.
     """
 
     def __init__(self, words: Iterable[tuple[str, float]]) -> None:
-        ranked = sorted(words)
-        self.words = [word for word, _ in ranked]
-        self.values = [value for _, value in ranked]
+        values = dict(words)
+        self.words = sorted(values)
+        self.values = [values[word] for word in self.words]
         self._best: dict[str, float] = {}
 
     def best(self, prefix: str) -> float:
@@ -59,7 +59,7 @@ class WeightedLM:
     ) -> None:
         self.model = model
         self.set_weights(alpha, beta, unknown)
-        self._unigrams = model.probabilities[0].tolist()
+        self._unigrams = model.unigrams.tolist()
         # A model without <unk> has no probability for unknown words. They get the probability of
         # the rarest word, and the weight `unknown` says how much to avoid them.
         self.rarest = min(map(self.unigram, words if UNKNOWN not in model.ids else [UNKNOWN]))

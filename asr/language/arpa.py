@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from asr.base.files import atomic_write
 from asr.errors import ModelError, reason
-from asr.language.ngram import NgramModel
+from asr.language.ngram import NgramModel, Ngrams
 from asr.language.word_lm import END, START
 
 DATA, FILE_END = b"\\data\\", b"\\end\\"
@@ -49,47 +48,38 @@ def read_arpa(path: Path) -> NgramModel:
     ]
     try:
         words = [word.decode() for word in ids]
-        return NgramModel(words, *zip(*sections, strict=True))
+        return NgramModel.from_ngrams(words, sections)
     except (UnicodeDecodeError, ModelError) as error:
         raise ModelError(f"{path}: {error}") from None
 
 
-def write_arpa(model: NgramModel, path: Path, digits: int = 6) -> None:
+def write_arpa(model: NgramModel, path: Path, digits: int | None = 6) -> None:
     """Write an ARPA file, sorted by words.
 
     Args:
         model: the model.
         path: compressed with gzip if the name ends in .gz.
-        digits: digits behind the decimal point; fewer make a smaller file. Default 6.
+        digits: digits behind the decimal point; fewer make a smaller file. None for as many as the
+            same model needs when it is read again. Default 6.
     """
+    orders = model.ngrams()
     lines = [DATA.decode()]
-    lines += [f"ngram {n}={len(grams)}" for n, grams in enumerate(model.ngrams, 1)]
-    for n, grams in enumerate(model.ngrams, 1):
+    lines += [f"ngram {n}={len(grams.words)}" for n, grams in enumerate(orders, 1)]
+    # Sorted by spelling, neighbouring lines are alike and compress well.
+    rank = np.empty(len(model.words), int)
+    rank[sorted(range(len(model.words)), key=model.words.__getitem__)] = range(len(rank))
+    for n, grams in enumerate(orders, 1):
         lines += ["", f"\\{n}-grams:"]
-        # Sorted by spelling, neighbouring lines are alike and compress well.
-        rank = np.empty(len(model.words), int)
-        rank[sorted(range(len(model.words)), key=model.words.__getitem__)] = range(len(rank))
-        for i in np.lexsort(rank[grams].T[::-1]):
-            words = " ".join(model.words[j] for j in grams[i])
-            line = f"{_decimal(model.probabilities[n - 1][i], digits)}\t{words}"
+        for i in np.lexsort(rank[grams.words].T[::-1]):
+            words = " ".join(model.words[j] for j in grams.words[i])
+            line = f"{_decimal(grams.probabilities[i], digits)}\t{words}"
             if n < model.order:
-                line += f"\t{_decimal(model.back_offs[n - 1][i], digits)}"
+                line += f"\t{_decimal(grams.back_offs[i], digits)}"
             lines.append(line)
     data = ("\n".join([*lines, "", FILE_END.decode()]) + "\n").encode()
     with atomic_write(path, binary=True) as file:
         # No time stamp in the gzip header: the same model gives the same file.
         file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-
-
-class _Section(NamedTuple):
-    """The n-grams of one order, in the order of the arguments of `NgramModel`.
-
-    ngrams: int32 [count, order]. probabilities, back_offs: float32 [count], log10.
-    """
-
-    ngrams: np.ndarray
-    probabilities: np.ndarray
-    back_offs: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -147,7 +137,7 @@ def _counts(header: _Block) -> list[int]:
     return counts
 
 
-def _section(block: _Block, n: int, count: int, ids: dict[bytes, int]) -> _Section:
+def _section(block: _Block, n: int, count: int, ids: dict[bytes, int]) -> Ngrams:
     """The n-grams of one order. Order 1 fills `ids`, the other orders read it."""
     if n > 1:
         fields = block.data[block.start : block.end].split()
@@ -186,14 +176,14 @@ def _section(block: _Block, n: int, count: int, ids: dict[bytes, int]) -> _Secti
     for mark in (START, END) if n == 1 else ():
         if mark.encode() not in ids:
             raise ModelError(f"{block.path}: {mark} is not among the 1-grams")
-    return _Section(
+    return Ngrams(
         np.array(grams, np.int32).reshape(count, n),
         np.array(probabilities, np.float32),
         np.array(back_offs, np.float32),
     )
 
 
-def _columns(fields: list[bytes], width: int, n: int, ids: dict[bytes, int]) -> _Section:
+def _columns(fields: list[bytes], width: int, n: int, ids: dict[bytes, int]) -> Ngrams:
     """A section whose lines all have `width` fields.
 
     Raises:
@@ -210,7 +200,7 @@ def _columns(fields: list[bytes], width: int, n: int, ids: dict[bytes, int]) -> 
     back_offs = column(n + 1, float, np.float32) if has_back_offs else np.zeros(count, np.float32)
     if not (np.isfinite(probabilities) & np.isfinite(back_offs) & (probabilities <= 0)).all():
         raise ValueError
-    return _Section(grams, probabilities, back_offs)
+    return Ngrams(grams, probabilities, back_offs)
 
 
 def _number(field: bytes) -> float:
@@ -224,6 +214,9 @@ def _shown(line: bytes) -> str:
     return repr(line.decode(errors="replace").strip())
 
 
-def _decimal(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
+def _decimal(value: np.float32, digits: int | None) -> str:
+    if digits is None:
+        text = np.format_float_positional(value, trim="-")
+    else:
+        text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

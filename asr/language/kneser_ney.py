@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.errors import ConfigError
-from asr.language.ngram import NgramModel
+from asr.language.ngram import NgramModel, Ngrams
 from asr.language.word_lm import END, NEVER, START, UNKNOWN
 
 
@@ -93,8 +93,8 @@ def estimate(
             weights.append(np.ones(len(chosen)))
         probabilities.append(lower[kept[-1]])
     probabilities[0][words.index(START)] = 0.0
-    return NgramModel(
-        words, grams, [_log10(p) for p in probabilities], [_log10(w) for w in weights]
+    return NgramModel.from_ngrams(
+        words, [*map(Ngrams, grams, map(_log10, probabilities), map(_log10, weights))]
     )
 
 

@@ -47,7 +47,7 @@ class Mixture:
     def __init__(self, ngram: NgramModel, recurrent: RecurrentLM, share: float) -> None:
         self.ngram, self.recurrent = ngram, recurrent
         self.ids, self.vocabulary = ngram.ids, ngram.vocabulary
-        self.probabilities = ngram.probabilities
+        self.unigrams = ngram.unigrams
         self.share = share
         self._scores: dict[tuple[str, ...], _WordScores] = {}
 

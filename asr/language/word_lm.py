@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,8 +22,8 @@ class WordLM(Protocol):
         """The number of each word, marks included."""
 
     @property
-    def probabilities(self) -> Sequence[np.ndarray]:
-        """The first array has the log10 probability of each word without a context, by number."""
+    def unigrams(self) -> np.ndarray:
+        """Log10 probability of each word without a context, by number: float32 [words]."""
 
     @property
     def vocabulary(self) -> Set[str]:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from asr.pronunciation.pronouncer import Pronouncer
 from asr.text.phones import PHONE_LABELS
 
-_IDS = {phone: i for i, phone in enumerate(PHONE_LABELS)}
+_IDS = {phone + stress: i for i, phone in enumerate(PHONE_LABELS) for stress in ("", "0", "1")}
 
 
 def phone_ids(phones: Sequence[str]) -> tuple[int, ...]:
     """Label ids of phones; marks of stress are ignored."""
-    return tuple(_IDS[phone.rstrip("01")] for phone in phones)
+    return tuple([_IDS[phone] for phone in phones])
 
 
 class PhoneSpeller:

@@ -219,12 +219,11 @@ def add_pronunciations(
 
     Words with other characters than a–z and apostrophes are left out.
     """
+    missing = set(words).difference(word for word, _ in entries)
+    new = sorted(filter(re.compile("[a-z']*[a-z][a-z']*").fullmatch, missing))
+    if not new:
+        return entries
     pronounce = Pronouncer(first_pronunciations(entries))
-    new = sorted(
-        word
-        for word in words
-        if word not in pronounce.lexicon and re.fullmatch("[a-z']*[a-z][a-z']*", word)
-    )
     made: list[Pronunciation] = []
     for i in track(range(0, len(new), 64), -(-len(new) // 64), "new words"):
         made += pronounce.many(new[i : i + 64])
@@ -244,13 +243,36 @@ def read_entries(path: Path) -> list[tuple[str, str]]:
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ModelError(f"{path}: cannot be read as a lexicon: {error}") from None
     known = set(PHONES)
+    if (regular := _regular_entries(text, known)) is not None:
+        return regular
     entries = []
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        word, *phones = line.split()
-        if not phones or (wrong := set(phones) - known):
-            what = ", ".join(sorted(wrong)) + " is not a phone" if phones else "no phones"
+        word, *phones = line.split() or [""]
+        if phones and known.issuperset(phones):
+            entries.append((word.lower(), " ".join(phones)))
+        elif word:
+            wrong = ", ".join(sorted(set(phones) - known))
+            what = f"{wrong} is not a phone" if phones else "no phones"
             raise ModelError(f"{path}, line {number}: {line.strip()[:60]!r}: {what}")
-        entries.append((word.lower(), " ".join(phones)))
     return entries
+
+
+def _regular_entries(text: str, known: set[str]) -> list[tuple[str, str]] | None:
+    """The lines of a lexicon whose fields are all separated by one space, as `write_lexicon` writes
+    them; None for other texts and for one with a wrong line. Takes a third of the time of reading
+    line by line.
+
+    Args:
+        text: content of the file.
+        known: the phones.
+    """
+    if not text.isascii() or any(space in text for space in ("  ", "\t", "\x1f")):
+        return None
+    rows = [line.strip().partition(" ") for line in text.splitlines()]
+    # The list of all phones of the lexicon at once would take more memory than the lexicon.
+    for i in range(0, len(rows), 4096):
+        if not known.issuperset(" ".join([row[2] for row in rows[i : i + 4096]]).split()):
+            return None
+    if any(word and not phones for word, _, phones in rows):
+        return None
+    return [(word.lower(), phones) for word, _, phones in rows if word]

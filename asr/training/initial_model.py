@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.decoding.decoding_files import decoding_files
-from asr.decoding.decoding_options import GENERAL_LM_FILE
+from asr.decoding.decoding_options import GENERAL_LM_FILES, general_lm
 from asr.errors import ConfigError
 from asr.networks.acoustic import AcousticModel
 from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig, read_model
@@ -85,14 +85,14 @@ class InitialModel:
             dev: its dev set.
         """
         names = {file.name for file in files}
-        if GENERAL_LM_FILE in names:
+        if not names.isdisjoint(GENERAL_LM_FILES):
             lexicon = ", and the lexicon" if LEXICON_FILE in names else ""
             return (
                 f"inherited from {self.name}: the language model and its weights{lexicon}. The "
                 f"weights were tuned for {self.name}: tune again with asr tune {model} {dev} "
                 "--lm general --save"
             )
-        if (self.folder / GENERAL_LM_FILE).is_file():
+        if general_lm(self.folder):
             return (
                 f"not inherited from {self.name}: its language model, because its tokenizer is "
                 "another one; give a language model with --lm"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from asr import ctc
 from asr.ctc.prefix_beam import Hypothesis, beam_search
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_options import Decoding
-from asr.decoding.lexicon_scorer import LexiconScorer, read_pronunciations
+from asr.decoding.lexicon_scorer import LexiconScorer, _spellable, read_pronunciations
 from asr.errors import ConfigError, ModelError
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
@@ -150,6 +151,20 @@ def test_all_pronunciations_are_read_and_new_words_pronounced(folder: Path) -> N
     (folder / LEXICON_FILE).write_text("go G XX\n")
     with pytest.raises(ModelError, match=r"lexicon\.txt\.gz.*line 1: .*XX"):
         read_pronunciations(folder / LEXICON_FILE, {"go"}, CHARACTERS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sets(st.text("abz'éß9$ж- ", min_size=1, max_size=4), max_size=20),
+    st.sampled_from(["english", "korean", "none"]),
+    st.sampled_from([" 'abz", " abz", " ab", "'é"]),
+)
+def test_spellable_words_are_those_that_the_tokenizer_knows(
+    words: set[str], normaliser: Literal["english", "korean", "none"], alphabet: str
+) -> None:
+    tokenizer = Tokenizer(TokenizerConfig(normaliser=normaliser, alphabet=alphabet))
+    expected = {word for word in words if not tokenizer.unknown(word)}
+    assert _spellable(words, tokenizer) == expected
 
 
 def both(letters: str, phones: str, frames: int = 1) -> np.ndarray:

@@ -11,7 +11,7 @@ from asr.decoding.hot_words import BEFORE_WORD, HotWords
 from asr.decoding.word_scorer import WordScorer
 from asr.errors import ConfigError
 from asr.language.kneser_ney import estimate
-from asr.language.ngram import NgramModel
+from asr.language.ngram import NgramModel, Ngrams
 from asr.language.word_lm import END, NEVER, START
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
 
@@ -107,9 +107,9 @@ def test_partial_word_has_the_lookahead_score() -> None:
 
 
 def test_unknown_word_without_unk_has_the_rarest_probability() -> None:
-    grams = [np.arange(4)[:, None]]
-    values = [np.array([NEVER, -1.0, -0.5, -2.0], np.float32)]
-    model = NgramModel([START, END, "go", "ten"], grams, values, [np.zeros(4, np.float32)])
+    values = np.array([NEVER, -1.0, -0.5, -2.0], np.float32)
+    unigrams = Ngrams(np.arange(4)[:, None], values, np.zeros(4, np.float32))
+    model = NgramModel.from_ngrams([START, END, "go", "ten"], [unigrams])
     scorer = WordScorer(CHARACTERS, model, alpha=1.0, beta=0.0, unknown=-3.0)
     assert total(scorer, "stop") == pytest.approx(math.log(10) * (-2.0 - 1.0) - 3.0)
     assert total(scorer, "ten") == pytest.approx(math.log(10) * (-2.0 - 1.0))

@@ -16,7 +16,7 @@ from kneser_ney_by_definition import by_definition
 from asr.errors import ConfigError, ModelError
 from asr.language.arpa import read_arpa, write_arpa
 from asr.language.kneser_ney import estimate, parse_prune_counts
-from asr.language.ngram import NgramModel
+from asr.language.ngram import NgramModel, Ngrams
 from asr.language.word_lm import END, START, UNKNOWN
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -98,7 +98,7 @@ def test_text_before_data_and_windows_line_ends_are_read(tmp_path: Path) -> None
     assert read.words == plain.words == [START, END, "go", "ten"]
     for words in (["go"], ["ten", "go"], [], ["go", "go"]):
         assert read.sentence(words) == plain.sentence(words)
-    assert plain.back_offs[0].tolist() == pytest.approx([-0.3, 0.0, -0.2, 0.0])
+    assert plain.ngrams()[0].back_offs.tolist() == pytest.approx([-0.3, 0.0, -0.2, 0.0])
 
 
 def test_scores_equal_kenlm() -> None:
@@ -150,9 +150,9 @@ def test_estimates_equal_the_definition(sentences: list[list[str]], order: int) 
 def test_pruning_drops_rare_ngrams() -> None:
     sentences = [["go", "forward"], ["go", "forward", "ten"], ["go", "back", "stop"], ["go"]]
     full, small = estimate(sentences, 3), estimate(sentences, 3, (0, 1))
-    counts = [len(grams) for grams in small.ngrams]
-    assert counts[0] == len(full.ngrams[0]) and counts[1:] == [2, 1]
-    assert {" ".join(small.words[i] for i in g) for g in small.ngrams[1]} == {
+    counts = [len(grams.words) for grams in small.ngrams()]
+    assert counts[0] == len(full.ngrams()[0].words) and counts[1:] == [2, 1]
+    assert {" ".join(small.words[i] for i in g) for g in small.ngrams()[1].words} == {
         "<s> go",
         "go forward",
     }
@@ -182,8 +182,8 @@ def test_written_model_is_read_back(tmp_path: Path, name: str) -> None:
     read = read_arpa(tmp_path / name)
     assert read.order == 3 and len(read) == len(model)
     assert sorted(read.words) == sorted(model.words)
-    for n in range(3):
-        for ngram in model.ngrams[n]:
+    for grams in model.ngrams():
+        for ngram in grams.words:
             words = [model.words[i] for i in ngram]
             expected = model.score(words[-1], words[:-1])
             assert read.score(words[-1], words[:-1]) == pytest.approx(expected, abs=1e-5)
@@ -214,8 +214,9 @@ def test_invalid_models_are_errors() -> None:
     words = [START, END, "go"]
     values = [np.zeros(3, np.float32), np.zeros(2, np.float32)]
     grams = [np.arange(3)[:, None], np.array([[0, 2], [0, 2]])]
+    orders = [Ngrams(*fields) for fields in zip(grams, values, values, strict=True)]
     with pytest.raises(ModelError, match="2-gram '<s> go'"):
-        NgramModel(words, grams, values, values)
+        NgramModel.from_ngrams(words, orders)
     with pytest.raises(ModelError, match="1-gram 'go'"):
-        NgramModel([START, "go", "go"], grams[:1], values[:1], values[:1])
-    assert math.isclose(NgramModel(words, grams[:1], values[:1], values[:1]).score("go", ()), 0.0)
+        NgramModel.from_ngrams([START, "go", "go"], orders[:1])
+    assert math.isclose(NgramModel.from_ngrams(words, orders[:1]).score("go", ()), 0.0)

@@ -19,7 +19,7 @@ from asr.training.from_yaml import train_from_yaml
 from asr.training.initial_model import InitialModel
 
 SHIPPED = MODELS / "en-small"
-INHERITED = ["LICENSE.cmudict", "lexicon.txt.gz", "lm.arpa.gz", "lm.json"]
+INHERITED = ["LICENSE.cmudict", "lexicon.txt.gz", "lm.json", "lm.ngrams"]
 WORDS = ("go", "forward", "ten", "meters")
 
 
