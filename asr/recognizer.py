@@ -53,6 +53,7 @@ from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
 from asr.networks.weights import weights_file
 from asr.results import Alignment, Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
+from asr.text.languages import foreign_letters
 from asr.text.tokenizers import Tokenizer
 from asr.text.written_words import WrittenWord, written_words
 
@@ -345,6 +346,13 @@ class Recognizer:
         if not labels:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
         warnings: list[str] = []
+        if self.tokenizer.config.normaliser == "english":
+            foreign = foreign_letters([text])
+            if foreign is not None and foreign.is_clear:
+                warnings.append(
+                    f"{name or 'samples'}: the text is probably not English: {foreign.listed} lose "
+                    "their accents for this English model; use a model of the text's language"
+                )
         static, duration = self.cepstra(audio, sample_rate, channel, warnings.append)
         (logits,) = self.logits([expand(static, self.config.features)])
         log_probabilities = ctc.log_softmax(logits.astype(np.float64))

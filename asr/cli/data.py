@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from asr.errors import ConfigError
+
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
 
 
@@ -21,11 +23,19 @@ def prepare(
     ],
     source: Annotated[Path, typer.Option(help="folder where the corpus was unpacked")],
     out: Annotated[Path, typer.Option(help="folder for train.jsonl, dev.jsonl and test.jsonl")],
+    language: Annotated[
+        str,
+        typer.Option(
+            help="language of speech and texts, written to every line: an ISO 639 code, such as de",
+            metavar="CODE",
+            show_default="what the corpus says",
+        ),
+    ] = "",
 ) -> None:
     """Write the manifests of a corpus."""
     from asr.data.corpora import prepare as write_manifests
 
-    prepared = write_manifests(corpus, source, out)
+    prepared = write_manifests(corpus, source, out, language)
     for line in prepared.skipped:
         typer.echo(f"left out: {line}", err=True)
     for split in ("train", "dev", "test"):
@@ -34,6 +44,8 @@ def prepare(
             typer.echo(f"{split}: {utterances} utterances, {path}")
         else:
             typer.echo(f"{split}: no utterances, no manifest")
+    if prepared.hint:
+        typer.echo(f"warning: {prepared.hint}", err=True)
 
 
 @data_app.command("check")
@@ -45,21 +57,36 @@ def check(
             "--model",
             "-m",
             help="check against the alphabet and the frame rate of this model",
-            show_default="English letters, 50 frames per second",
+            show_default="the letters of --language, 50 frames per second",
         ),
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            help="language of the texts: an ISO 639 code, such as de. Its alphabet has the letters "
+            "of the manifests whose name begins with train, or else of all. Not with --model",
+            metavar="CODE",
+            show_default="that of the manifests, else English",
+        ),
+    ] = "",
 ) -> None:
     """Check manifests and print their statistics.
 
     The exit status is 1 if there are errors.
     """
     from asr.audio.features import FeatureConfig
-    from asr.data.manifest_check import check_manifests
+    from asr.data.manifest_check import check_manifests, tokenizer_for
     from asr.evaluation.report import check_text
-    from asr.text.tokenizers import Tokenizer, TokenizerConfig
+    from asr.text.tokenizers import Tokenizer, describe_alphabet
 
-    features, tokenizer, stride = FeatureConfig(), Tokenizer(TokenizerConfig()), 2
-    if model is not None:
+    features, stride = FeatureConfig(), 2
+    if model is None:
+        tokenizer = tokenizer_for(manifests, language)
+        if tokenizer.config.normaliser != "english":
+            typer.echo(describe_alphabet(tokenizer))
+    elif language:
+        raise ConfigError("--language: not with --model, which has a language of its own")
+    else:
         from asr.networks.model_directory import read_model
 
         _, config = read_model(model)
@@ -69,6 +96,7 @@ def check(
         manifests,
         tokenizer.encode,
         lambda seconds: int(seconds * features.frames_per_second) // stride,
+        tokenizer.language,
     )
     typer.echo(check_text(report))
     if any(finding.level == "error" for finding in report.findings):

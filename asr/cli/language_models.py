@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from asr.cli.options import JsonOption, NormaliserOption
+from asr.cli.options import JsonOption, LanguageOption, NormaliserOption
 from asr.errors import ConfigError
 
 lm_app = typer.Typer(
@@ -36,7 +36,8 @@ def train(
         Literal["ngram", "rnn"],
         typer.Option(help="model: word n-grams (modified Kneser-Ney) or a recurrent network"),
     ] = "ngram",
-    normaliser: NormaliserOption = "english",
+    normaliser: NormaliserOption = None,
+    language: LanguageOption = "",
     order: Annotated[
         int | None,
         typer.Option(
@@ -118,7 +119,8 @@ def train(
     training = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
     if kind == "ngram":
         _refuse("rnn", {"dev": dev, "subwords": subwords, **network, **training})
-        _estimate_ngrams(texts, out, 3 if order is None else order, prune or "0", normaliser)
+        sentences = _read_sentences(texts, normaliser, language)
+        _estimate_ngrams(sentences, out, 3 if order is None else order, prune or "0")
         return
     _refuse("ngram", {"order": order, "prune": prune})
     if not dev:
@@ -132,7 +134,13 @@ def train(
         train_language_model,
     )
 
-    text = TextDataConfig(tuple(map(str, texts)), tuple(map(str, dev)), normaliser, subwords or 0)
+    text = TextDataConfig(
+        tuple(map(str, texts)),
+        tuple(map(str, dev)),
+        normaliser or "",
+        subwords or 0,
+        language,
+    )
     config = LanguageExperimentConfig(out.resolve().name, text)
     config = replace(
         config,
@@ -198,7 +206,8 @@ def evaluate(
             help="weight of the recurrent model in the interpolation, if both models are given",
         ),
     ] = 0.5,
-    normaliser: NormaliserOption = "english",
+    normaliser: NormaliserOption = None,
+    language: LanguageOption = "",
     json: JsonOption = False,
 ) -> None:
     """Measure how well language models predict a text.
@@ -209,13 +218,12 @@ def evaluate(
     from asr.language.ngram_file import read_ngrams
     from asr.language.perplexity import compare
     from asr.language.recurrent_lm import RecurrentLM
-    from asr.language.text_corpus import read_sentences
 
     if lm is None and rnn_lm is None:
         raise ConfigError("lm evaluate: give a model with --lm, --rnn-lm or both")
     ngram = None if lm is None else read_ngrams(lm)
     recurrent = None if rnn_lm is None else RecurrentLM.load(rnn_lm)
-    found = compare(read_sentences(texts, normaliser), ngram, recurrent, share)
+    found = compare(_read_sentences(texts, normaliser, language), ngram, recurrent, share)
     if json:
         from dataclasses import asdict
         from json import dumps
@@ -268,13 +276,21 @@ def generate(
         typer.echo(lm.generate(prompt, temperature, top_p, (seed, i)))
 
 
-def _estimate_ngrams(texts: list[Path], out: Path, order: int, prune: str, normaliser: str) -> None:
+def _read_sentences(texts: list[Path], normaliser: str | None, language: str) -> list[list[str]]:
+    from asr.language.text_corpus import read_sentences
+    from asr.text.languages import check_language_code
+    from asr.text.normalisers import default_normaliser
+
+    code = language and check_language_code(language, "--language")
+    return read_sentences(texts, normaliser or default_normaliser(code), code)
+
+
+def _estimate_ngrams(sentences: list[list[str]], out: Path, order: int, prune: str) -> None:
     from asr.language.kneser_ney import estimate, parse_prune_counts
     from asr.language.ngram_file import write_model
-    from asr.language.text_corpus import read_sentences
 
     counts = parse_prune_counts(prune)
-    model = estimate(read_sentences(texts, normaliser), order, counts)
+    model = estimate(sentences, order, counts)
     write_model(model, out)
     typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
 

@@ -88,7 +88,20 @@ ServerOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object instead of text")]
 NormaliserOption = Annotated[
-    str, typer.Option(help="text normalisation: english, korean or none", metavar="NAME")
+    str | None,
+    typer.Option(
+        help="text normalisation: english, neutral, korean or none",
+        metavar="NAME",
+        show_default="english, or neutral if --language is another one",
+    ),
+]
+LanguageOption = Annotated[
+    str,
+    typer.Option(
+        help="language of the texts: an ISO 639 code, such as de",
+        metavar="CODE",
+        show_default="English",
+    ),
 ]
 
 AS_TUNED = "the value that asr tune found"

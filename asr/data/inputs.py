@@ -27,9 +27,10 @@ from asr.data.in_memory import (
     to_array,
     wrong_type,
 )
-from asr.data.manifest import Utterance, is_manifest, language_code, read_manifest
+from asr.data.manifest import Utterance, is_manifest, read_manifest
 from asr.errors import AsrError, AudioError, TextError
 from asr.results import Failure
+from asr.text.languages import UNKNOWN_LANGUAGE, language_code
 
 RecordingRef = str | Path | Utterance
 """A path of a recording, or a line of a manifest."""
@@ -196,10 +197,11 @@ def check_language(audio: AudioLike, language: str | None) -> None:
     if not isinstance(audio, Utterance) or not audio.language or not language:
         return
     own = audio.language
-    if language_code(own) not in (language_code(language), "und", "unk"):
+    if language_code(own) not in (language_code(language), *UNKNOWN_LANGUAGE):
         raise TextError(
             f"{audio.name}: lang {own!r} in the manifest, but the model's language is "
-            f"{language!r}; use a model for {own!r}, or correct the key"
+            f"{language!r}; use a model for {own!r} (`language: {language_code(own)}` in its "
+            "training configuration), or correct the key"
         )
 
 

@@ -23,6 +23,7 @@ from asr.base.config import describe_problems
 from asr.base.files import atomic_write, json_line
 from asr.base.units import Seconds
 from asr.errors import ManifestError, reason
+from asr.text.languages import language_code
 
 REFUSED_KEYS = {
     "target_channel": "write the channel to read as channel",
@@ -36,8 +37,6 @@ LANGUAGE_KEYS = ("lang", "language", "source_lang", "target_lang")
 TASK_KEYS = ("taskname", "task")
 TRANSCRIPTION_TASKS = frozenset({"asr", "transcribe", "transcription"})
 """Values of `TASK_KEYS` for which the text is in the language of the speech."""
-LANGUAGE_CODES = {"eng": "en", "english": "en", "kor": "ko", "korean": "ko"}
-"""Other names of languages → their ISO 639-1 codes."""
 
 
 @dataclass(frozen=True)
@@ -187,12 +186,6 @@ class ManifestLine(BaseModel):
             listed = ", ".join(f"{key} {value!r}" for key, value in named.items())
             raise ManifestError(f"{listed}: differ; speech and text must have one language")
         return next(iter(named.values()), None)
-
-
-def language_code(name: str) -> str:
-    """The language of a tag or name, without script and region: en-US, en_us, English → en."""
-    first = name.lower().replace("_", "-").partition("-")[0].strip()
-    return LANGUAGE_CODES.get(first, first)
 
 
 def is_manifest(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,8 +14,11 @@ from asr.audio.reading import AudioInfo, measure
 from asr.audio.segments import TOLERANCE
 from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
+from asr.data.inputs import check_language
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AudioError, TextError
+from asr.text.languages import check_language_code, foreign_letters, language_code, yaml_line
+from asr.text.tokenizers import Tokenizer, TokenizerConfig, fit_tokenizer
 
 DURATION_TOLERANCE: Seconds = TOLERANCE
 """Largest difference between the duration in a manifest and that of the recording."""
@@ -73,6 +76,7 @@ def check_manifests(
     paths: Sequence[Path],
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[float], int],
+    language: str | None = None,
 ) -> ManifestReport:
     """Check manifests for unusable utterances, and for files, sentences and speakers they share.
 
@@ -80,6 +84,8 @@ def check_manifests(
         paths: the manifests, such as those of training, dev and test set.
         encode: converts a text to label ids; raises TextError for unknown characters.
         frames: converts seconds to frames of logits.
+        language: language that the lines must have, such as "en"; None for any. Texts that are
+            probably not English are reported for "en". Default: None.
 
     Raises:
         ManifestError: a manifest cannot be read, or has an invalid line.
@@ -90,12 +96,59 @@ def check_manifests(
     for path, utterances in manifests.items():
         for utterance in utterances:
             findings += _file_findings(utterance, measure_once)
+            findings += _language_findings(utterance, language)
             findings += _text_findings(utterance, encode, frames)
         findings += _duplicates(path, utterances)
+        if language == "en":
+            findings += _foreign_findings(path, utterances)
     findings += _overlaps(manifests, "file", lambda u: str(u.path.resolve()))
     findings += _overlaps(manifests, "sentence", lambda u: u.text.lower())
     findings += _overlaps(manifests, "speaker", lambda u: u.speaker)
     return ManifestReport({path: _statistics(u) for path, u in manifests.items()}, tuple(findings))
+
+
+def tokenizer_for(paths: Sequence[Path], language: str = "") -> Tokenizer:
+    """A tokenizer of characters for manifests, as training would make it from their texts.
+
+    Args:
+        paths: the manifests. The alphabet has the letters of those whose name begins with train,
+            or else of all.
+        language: language of the texts; default: "", the one that the lines name, else English.
+
+    Raises:
+        ConfigError: the language is no code.
+        ManifestError: a manifest cannot be read.
+        TextError: the texts have no letters.
+    """
+    manifests = {path: read_manifest(path) for path in paths}
+    named = Counter(
+        language_code(u.language) for us in manifests.values() for u in us if u.language
+    )
+    code = check_language_code(language, "--language") if language else ""
+    config = TokenizerConfig(language=code or next(iter(dict(named.most_common(1))), ""))
+    train = [u for p, us in manifests.items() if p.name.startswith("train") for u in us]
+    everything = [u for us in manifests.values() for u in us]
+    return Tokenizer(fit_tokenizer(config, [u.text for u in train or everything]))
+
+
+def _language_findings(utterance: Utterance, language: str | None) -> list[ManifestFinding]:
+    try:
+        check_language(utterance, language)
+    except TextError as error:
+        message = str(error).removeprefix(f"{utterance.name}: ")
+        return [ManifestFinding("error", utterance.name, message)]
+    return []
+
+
+def _foreign_findings(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:
+    found = foreign_letters(u.text for u in utterances)
+    if found is None or not found.is_clear:
+        return []
+    message = (
+        f"the texts are probably not English: they have {found.listed}; check with --language, and "
+        f"train with {yaml_line(found.language)}"
+    )
+    return [ManifestFinding("warning", str(path), message)]
 
 
 def _file_findings(

@@ -111,11 +111,6 @@ class Decoder:
 
     def _build_scorer(self, folder: Path | None) -> WordScorer | LexiconScorer:
         decoding, tokenizer = self.decoding, self.tokenizer
-        if tokenizer.config.kind == "jamo":
-            raise ConfigError(
-                f"{decoding.lm or decoding.lexicon or 'hot words'}: needs a tokenizer of "
-                "characters or subwords, this recogniser's is jamo"
-            )
         lm = decoding.lm_file(folder)
         model: NgramModel | Mixture | None = None
         weights: dict[str, float] = {}

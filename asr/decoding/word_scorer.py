@@ -20,7 +20,7 @@ class WordState(NamedTuple):
 
     Attributes:
         context: the language model's state behind the complete words.
-        spelled: letters of the word that is being spelled.
+        spelled: letters of the word that is being spelled, in the characters of the labels.
         lookahead: score already given for `spelled`, in nats.
         hot: progress in the hot phrases.
     """
@@ -37,7 +37,8 @@ _new_state = partial(tuple.__new__, WordState)
 
 
 class WordScorer:
-    """Scores the words of a beam search over characters or subwords, character by character.
+    """Scores the words of a beam search over characters, jamo or subwords, character by
+    character.
 
     A space ends a word. While a word is being spelled, it has the unigram score of the likeliest
     word with this prefix (language model look-ahead). When the word ends, the language model's
@@ -73,17 +74,19 @@ class WordScorer:
         name: str = "language model",
     ) -> None:
         self.model = model
-        self.spellings = tokenizer.spellings
+        self.spellings, self._compose = tokenizer.spellings, tokenizer.compose
         self.lexicon = None
         if lexicon is not None:
             words = _spellable(lexicon, tokenizer, "lexicon")
-            self.lexicon = PrefixTable((word, 0.0) for word in words)
+            self.lexicon = PrefixTable((tokenizer.spell(word), 0.0) for word in words)
         self.weighted_lm = self.unigrams = None
         if model is not None:
             words = _spellable(model.vocabulary, tokenizer, name)
             self.weighted_lm = WeightedLM(model, words, alpha, beta, unknown)
-            self.unigrams = PrefixTable((word, self.weighted_lm.unigram(word)) for word in words)
-        phrases = normalise_hot_words(hot_words, tokenizer, lexicon)
+            self.unigrams = PrefixTable(
+                (tokenizer.spell(word), self.weighted_lm.unigram(word)) for word in words
+            )
+        phrases = map(tokenizer.spell, normalise_hot_words(hot_words, tokenizer, lexicon))
         self.hot = HotWords(phrases, hot_weight) if hot_words else None
 
     def set_weights(self, alpha: float, beta: float, unknown: float) -> None:
@@ -147,7 +150,7 @@ class WordScorer:
         if self.weighted_lm is None:
             return 0.0, context
         is_hot = bool(self.hot and self.hot.ends_hot_word(hot))
-        return self.weighted_lm.score(context, word, is_hot)
+        return self.weighted_lm.score(context, self._compose(word), is_hot)
 
 
 def _spellable(words: Collection[str], tokenizer: Tokenizer, name: str) -> list[str]:
@@ -157,7 +160,7 @@ def _spellable(words: Collection[str], tokenizer: Tokenizer, name: str) -> list[
         ConfigError: there is none.
     """
     alphabet = set("".join(tokenizer.spellings))
-    spellable = [word for word in words if alphabet.issuperset(word)]
+    spellable = [word for word in words if alphabet.issuperset(tokenizer.spell(word))]
     if not spellable:
         raise ConfigError(
             f"{name}: the recogniser's alphabet can spell none of its words "

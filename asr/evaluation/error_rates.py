@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from asr.base.statistics import bootstrap_interval
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.confidence import JudgedWord, expected_calibration_error, judge_words
 from asr.decoding.decoding_options import Decoding
+from asr.errors import AsrWarning
 from asr.networks.runtimes import Runtime
 from asr.recognizer import load_recognizer
 from asr.results import Failure, Transcript, in_order
+from asr.text.languages import foreign_letters, listed_characters
+from asr.text.tokenizers import Tokenizer
 
 
 class Confusion(NamedTuple):
@@ -263,6 +267,36 @@ def _rate(errors: int, total: int) -> float:
     return float(errors) / float(total) if total else float(errors > 0)
 
 
+def warn_of_other_texts(
+    tokenizer: Tokenizer, manifest: Path, utterances: Sequence[Utterance]
+) -> None:
+    """Warn of characters that a recogniser cannot write, and of foreign texts for an English one.
+
+    Args:
+        tokenizer: the recogniser's tokenizer.
+        manifest: file in the warning.
+        utterances: its lines.
+    """
+    texts = [u.text for u in utterances]
+    message = ""
+    unknown: Counter[str] = Counter()
+    for text in texts:
+        unknown += tokenizer.unknown(text)
+    if unknown:
+        message = (
+            f"{manifest}: the model cannot write {listed_characters(unknown)}; words with these "
+            "characters count as errors"
+        )
+    foreign = foreign_letters(texts) if tokenizer.config.normaliser == "english" else None
+    if foreign is not None and foreign.is_clear:
+        message = (
+            f"{manifest}: the texts are probably not English: they have {foreign.listed}, and the "
+            "model is English; its normaliser removes accents"
+        )
+    if message:
+        warnings.warn(message, AsrWarning, stacklevel=3)
+
+
 def evaluate_manifest(
     model: str, manifest: Path, decoding: Decoding = Decoding(), runtime: Runtime = "onnx"
 ) -> tuple[Evaluation, dict[str, Any]]:
@@ -283,6 +317,7 @@ def evaluate_manifest(
     """
     utterances = read_manifest(manifest)
     recognizer = load_recognizer(model, decoding, runtime)
+    warn_of_other_texts(recognizer.tokenizer, manifest, utterances)
     # The real-time factor leaves out the cost of the network's first call.
     recognizer.warm_up()
     started = time.monotonic()

@@ -21,6 +21,7 @@ from asr.inverse_normalisation.spoken_forms import Piece, align_written
 from asr.models import NUMBER_WRITER
 from asr.networks.model_directory import read_model
 from asr.results import Transcript, Word
+from asr.text.languages import language_name
 
 Propose = Callable[[Sequence[str], int], Sequence[Sequence[str]]]
 """A function from sources and a number of targets to that many targets for each source, best first.
@@ -133,8 +134,9 @@ def check_language(model: str) -> None:
     Raises:
         ConfigError: its texts are of another language.
     """
-    language = read_model(model)[1].tokenizer.normaliser
-    if language != "english":
+    tokenizer = read_model(model)[1].tokenizer
+    if tokenizer.normaliser != "english":
+        language = language_name(tokenizer.language) if tokenizer.language else "another language"
         raise ConfigError(
             f"--written: {model} is a model for {language}, and only English is supported"
         )

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from asr.data.manifest import read_manifest
 from asr.errors import ConfigError, reason
-from asr.text.normalisers import NORMALISERS
+from asr.text.normalisers import find_normaliser
 
 
-def read_sentences(paths: Sequence[Path], normaliser: str) -> list[list[str]]:
+def read_sentences(paths: Sequence[Path], normaliser: str, language: str = "") -> list[list[str]]:
     """Read the words of every line of text files, or of every utterance of manifests, normalised.
 
     Args:
         paths: manifests (.jsonl) and text files (any other name).
         normaliser: a name in `asr.text.normalisers.NORMALISERS`.
+        language: ISO 639-1 code for the normaliser `neutral`; default: "", unknown.
 
     Returns:
         The words of each sentence. Sentences without words are left out.
@@ -24,8 +25,7 @@ def read_sentences(paths: Sequence[Path], normaliser: str) -> list[list[str]]:
         ConfigError: the normaliser is unknown, or a file cannot be read.
         ManifestError: a manifest is broken.
     """
-    if normaliser not in NORMALISERS:
-        raise ConfigError(f"normaliser {normaliser}: unknown; one of {', '.join(NORMALISERS)}")
+    normalise = find_normaliser(normaliser, language)
     lines: list[str] = []
     for path in paths:
         if path.suffix == ".jsonl":
@@ -35,4 +35,4 @@ def read_sentences(paths: Sequence[Path], normaliser: str) -> list[list[str]]:
             lines += path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read as text: {reason(error)}") from None
-    return [words for line in lines if (words := NORMALISERS[normaliser](line).split())]
+    return [words for line in lines if (words := normalise(line).split())]

@@ -30,8 +30,11 @@ LEXICON_FILE = "lexicon.txt.gz"
 """Name of the pronunciations' file, in the directory of a recogniser or a voice."""
 CALIBRATION_FILE = "calibration.json"
 """Name of the confidence calibration's file; a calibration is valid for one set of weights only."""
-DEFAULTS_FOR_OLDER_MODELS = {"acoustic": {"phones": False}}
-"""Defaults for keys that older models lack, by section of `model.json`."""
+DEFAULTS_FOR_OLDER_MODELS: dict[str, dict[str, Any]] = {
+    "acoustic": {"phones": False},
+    "tokenizer": {"language": ""},
+}
+"""Defaults for keys that older recognisers and language models lack, by section of `model.json`."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -92,7 +95,7 @@ def read_config(cls: type[T], folder: Path) -> T:
         raise ModelError(f"{folder}: this is a {KINDS[kind]}")
     if values.get("format") != 1:
         raise ConfigError(f"{path}: format {values.get('format')} is not known to this version")
-    if cls is RecognizerConfig:
+    if isinstance(values.get("tokenizer"), dict):  # a voice has a section `acoustic` of its own
         for key, defaults in DEFAULTS_FOR_OLDER_MODELS.items():
             if isinstance(values.get(key), dict):
                 values[key] = {**defaults, **values[key]}

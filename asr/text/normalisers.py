@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache, partial
 
+from asr.errors import ConfigError
+from asr.text.languages import POINT_LANGUAGES
 from asr.text.number_words import CURRENCIES, LARGE_SCALES
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
@@ -123,9 +127,132 @@ def normalise_korean(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in text).split())
 
 
+_TYPOGRAPHIC = str.maketrans(dict.fromkeys("\u2019\u2018\u201b\u02bc\uff07\u2032`\u00b4", "'"))
+_SPOKEN_SIGNS = frozenset("%\u2030&@\u00b0\u00a7\u2116#+=\u00d7\u00f7\u00b1")
+"""Signs that are read aloud, as currencies are. No table here knows how, so they stay in the text,
+and the tokenizer reports them."""
+_INNER_MARKS = {"ca": "\u00b7", "he": "\u05f3\u05f4"}
+"""Punctuation that belongs to words of a language, beside the apostrophe: col\u00b7legi."""
+_DOTTED_AND_DOTLESS = frozenset(("tr", "az"))
+"""Languages whose I without a dot is \u0131 in lower case."""
+_NUM2WORDS_CODES = {"kk": "kz"}
+"""Languages that num2words has under a code of its own."""
+
+
+def normalise_neutral(text: str, language: str = "") -> str:
+    """Normalise a text of any language to lower case words, with its own letters.
+
+    >>> normalise_neutral("Grüße, es sind 21,5 Grad – „schön“!", "de")
+    'grüße es sind einundzwanzig komma fünf grad schön'
+    >>> normalise_neutral("DIŞARI, l’eau", "tr")
+    "dışarı l'eau"
+
+    - Unicode NFC. Letters and accents stay: ß, ё, ı.
+    - Lower case. In Turkish and Azerbaijani, I becomes ı and İ becomes i.
+    - Punctuation is removed, and hyphens become spaces. Apostrophes within words stay, in ASCII.
+    - Digits become words (num2words), as cardinal numbers. They stay if the language is unknown or
+      num2words lacks it.
+    - Signs that are spoken, such as % and €, stay. A tokenizer reports them, and digits that stay.
+
+    Args:
+        text: any text.
+        language: ISO 639-1 code; default: "", unknown.
+    """
+    text = unicodedata.normalize("NFC", text).translate(_TYPOGRAPHIC)
+    if language:
+        text = _number_pattern(language).sub(partial(_spell_match, language), text)
+    text = unicodedata.normalize("NFC", lower_case(text, language))
+    marks = "'" + _INNER_MARKS.get(language, "")
+    text = "".join(_kept(c, marks) for c in text)
+    return " ".join(word for token in text.split() if (word := token.strip(marks)))
+
+
+def lower_case(text: str, language: str = "") -> str:
+    """Lower case by the rules of a language, of text in NFC."""
+    if language in _DOTTED_AND_DOTLESS:
+        text = text.replace("İ", "i").replace("I", "ı")
+    text = text.lower()
+    # Python writes İ as i with a combining dot. Only Lithuanian has this dot.
+    return text if language == "lt" else text.replace("i\u0307", "i")
+
+
+def _kept(c: str, marks: str) -> str:
+    """What a character becomes: itself, a space, or nothing."""
+    category = unicodedata.category(c)
+    if category[0] in "LMN" or c in marks:
+        return c
+    if c in _SPOKEN_SIGNS or category == "Sc":
+        return f" {c} "
+    # Format characters are invisible: soft hyphens, joiners, marks of direction.
+    return "" if category == "Cf" else " "
+
+
+@lru_cache(maxsize=64)
+def _number_pattern(language: str) -> re.Pattern[str]:
+    """Numbers with the separators of a language."""
+    group, point = (
+        ("[,\u00a0\u202f]", r"\.") if language in POINT_LANGUAGES else ("[.'\u00a0\u202f ]", ",")
+    )
+    whole = rf"\d{{1,3}}(?:{group}\d{{3}})+(?!\d)|\d+"
+    return re.compile(rf"(?P<minus>(?<!\S)[-−])?(?P<whole>{whole})(?:{point}(?P<fraction>\d+))?")
+
+
+def _spell_match(language: str, match: re.Match[str]) -> str:
+    whole = "".join(c for c in match["whole"] if c.isdecimal())
+    spelled = _spelled(bool(match["minus"]), whole, match["fraction"] or "", language)
+    return match[0] if spelled is None else f" {spelled} "
+
+
+@lru_cache(maxsize=4096)
+def _spelled(minus: bool, whole: str, fraction: str, language: str) -> str | None:
+    """A number in words; None if num2words cannot spell it in this language."""
+    from num2words import CONVERTER_CLASSES, num2words
+
+    code = _NUM2WORDS_CODES.get(language, language)
+    if code not in CONVERTER_CLASSES or len(fraction) > _MAX_DIGITS:
+        return None
+    try:
+        if len(whole) > _MAX_DIGITS or (len(whole) > 1 and int(whole[0]) == 0):
+            if minus or fraction:
+                return None
+            return " ".join(num2words(int(digit), lang=code) for digit in whole)
+        number = Decimal(f"{whole}.{fraction}") if fraction else int(whole)
+        return str(num2words(-number if minus else number, lang=code))
+    except Exception:  # each language of num2words fails in its own way where it is incomplete
+        return None
+
+
+def normalise_none(text: str) -> str:
+    """Keep a text as it is written, in Unicode NFC and with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
 NORMALISERS: dict[str, Callable[[str], str]] = {
     "english": normalise_english,
     "korean": normalise_korean,
-    "none": str.strip,
+    "neutral": normalise_neutral,
+    "none": normalise_none,
 }
 """Normalisers by their name in a configuration."""
+
+
+def default_normaliser(language: str) -> str:
+    """Name of the normaliser for a language: english for "en" and "" (unknown), else neutral."""
+    return "english" if language in ("", "en") else "neutral"
+
+
+def find_normaliser(name: str, language: str = "") -> Callable[[str], str]:
+    """The function of a normaliser.
+
+    Args:
+        name: a key of `NORMALISERS`.
+        language: ISO 639-1 code for the normaliser `neutral`; default: "", unknown.
+
+    Raises:
+        ConfigError: the name is unknown.
+    """
+    if name not in NORMALISERS:
+        raise ConfigError(f"normaliser {name}: unknown; one of {', '.join(NORMALISERS)}")
+    if name == "neutral":
+        return partial(normalise_neutral, language=language)
+    return NORMALISERS[name]

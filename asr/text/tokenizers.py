@@ -5,16 +5,25 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
 from asr.base.config import STRICT
 from asr.errors import ConfigError, TextError
-from asr.text.normalisers import NORMALISERS
+from asr.text.languages import (
+    LanguageName,
+    check_language_code,
+    guess_language,
+    language_name,
+    listed_characters,
+    yaml_line,
+)
+from asr.text.normalisers import default_normaliser, find_normaliser
 
-LANGUAGES = {"english": "en", "korean": "ko"}
-"""Normaliser → ISO 639-1 code of its language."""
+ONE_LANGUAGE = {"english": "en", "korean": "ko"}
+"""Normalisers for one language → its ISO 639-1 code."""
 BLANK = 0
 """Label id of the CTC blank; the ids of a tokenizer's units start at 1."""
 BLANK_LABEL = ""
@@ -38,24 +47,53 @@ class TokenizerConfig:
         ConfigError: the values do not fit each other.
     """
 
-    kind: Literal["characters", "jamo", "subwords"] = "characters"
-    normaliser: Literal["english", "korean", "none"] = "english"
-    alphabet: str = ENGLISH_ALPHABET
-    """Characters of kind `characters`, each once. Must be empty for other kinds."""
+    kind: Literal["characters", "jamo", "subwords"] = None  # type: ignore[assignment]
+    """Units. Default: jamo for Korean without an `alphabet`, else characters."""
+    normaliser: Literal["english", "korean", "neutral", "none"] = None  # type: ignore[assignment]
+    """How a text becomes words: `english` spells out numbers and removes accents; `neutral` keeps
+    the letters of any language and spells out digits by num2words; `korean` keeps digits; `none`
+    keeps capitals and punctuation. Default: english, or neutral if `language` is another one."""
+    alphabet: str = ""
+    """Characters of kind `characters`, each once. Default: a–z, space and apostrophe for the
+    normaliser `english`; otherwise training collects them from the train texts. Must be empty for
+    other kinds."""
     subword_model: str = ""
-    """The sentencepiece model of kind `subwords`, in Base64. Must be empty for other kinds."""
+    """The sentencepiece model of kind `subwords`, in Base64. Training makes it
+    (`data.subwords`). Must be empty for other kinds."""
+    language: LanguageName = ""
+    """ISO 639 code of the texts' language, such as de. In a training configuration, write it at the
+    top level. Default: that of the normaliser `english` or `korean`, else unknown."""
 
     def __post_init__(self) -> None:
-        if self.kind == "characters" and (
-            not self.alphabet or len(set(self.alphabet)) != len(self.alphabet)
-        ):
-            raise ConfigError("tokenizer.alphabet: expected one or more characters, each once")
-        if self.kind != "characters" and self.alphabet:
-            raise ConfigError(f"tokenizer.alphabet: must be empty for kind {self.kind}")
-        if (self.kind == "subwords") != bool(self.subword_model):
+        language = self.language and check_language_code(self.language, "tokenizer.language")
+        korean = language == "ko" or self.normaliser == "korean"
+        normaliser = self.normaliser or (
+            "korean" if self.kind == "jamo" and not language else default_normaliser(language)
+        )
+        own = ONE_LANGUAGE.get(normaliser)
+        if own and language not in ("", own):
             raise ConfigError(
-                "tokenizer.subword_model: required for kind subwords, empty for other kinds"
+                f"tokenizer.normaliser: {normaliser} is for {language_name(own)}, but the "
+                f"language is {language_name(language)}; leave the normaliser out"
             )
+        kind = self.kind or ("jamo" if korean and not self.alphabet else "characters")
+        alphabet = self.alphabet
+        if not alphabet and kind == "characters" and normaliser == "english":
+            alphabet = ENGLISH_ALPHABET
+        # The dataclass is frozen, and what is left open has its value from here on.
+        for name, value in (
+            ("kind", kind),
+            ("normaliser", normaliser),
+            ("alphabet", alphabet),
+            ("language", language or own or ""),
+        ):
+            object.__setattr__(self, name, value)
+        if len(set(alphabet)) != len(alphabet):
+            raise ConfigError("tokenizer.alphabet: expected characters, each once")
+        if kind != "characters" and alphabet:
+            raise ConfigError(f"tokenizer.alphabet: must be empty for kind {kind}")
+        if kind != "subwords" and self.subword_model:
+            raise ConfigError(f"tokenizer.subword_model: must be empty for kind {kind}")
 
 
 class Tokenizer:
@@ -74,10 +112,23 @@ class Tokenizer:
     Attributes:
         config: settings.
         labels: text of each unit by label id; "" for the blank.
+
+    Raises:
+        ConfigError: the settings have no alphabet or no subword model, which training makes.
     """
 
     def __init__(self, config: TokenizerConfig) -> None:
+        if config.kind == "characters" and not config.alphabet:
+            raise ConfigError(
+                "tokenizer.alphabet: is empty; training collects it from the train texts"
+            )
+        if config.kind == "subwords" and not config.subword_model:
+            raise ConfigError(
+                "tokenizer.subword_model: is empty; set data.subwords to the number of subwords, "
+                "and training learns them from the train texts"
+            )
         self.config = config
+        self._normalise = find_normaliser(config.normaliser, config.language)
         self._pieces = None
         self._space = PIECE_SPACE if config.kind == "subwords" else " "
         if config.kind == "subwords":
@@ -99,8 +150,8 @@ class Tokenizer:
 
     @property
     def language(self) -> str | None:
-        """ISO 639-1 code of the language that the normaliser is for; None for any language."""
-        return LANGUAGES.get(self.config.normaliser)
+        """ISO 639-1 code of the texts' language; None for any language."""
+        return self.config.language or None
 
     @property
     def space(self) -> int | None:
@@ -119,7 +170,7 @@ class Tokenizer:
 
     def normalise(self, text: str) -> str:
         """Normalise a text, as for training and scoring."""
-        return NORMALISERS[self.config.normaliser](text)
+        return self._normalise(text)
 
     def encode(self, text: str, name: str = "text") -> list[int]:
         """Convert a text to label ids.
@@ -133,16 +184,18 @@ class Tokenizer:
 
         Raises:
             TextError: the normalised text has characters outside the alphabet; the message has
-                `name`, and each such character with its count.
+                `name`, each such character with its count, and the remedy.
         """
         unknown = self.unknown(text)
         if unknown:
-            listed = ", ".join(f"{c!r} (U+{ord(c):04X}) × {n}" for c, n in unknown.most_common())
-            raise TextError(f"{name}: characters outside the alphabet: {listed}")
+            listed = listed_characters(unknown)
+            raise TextError(
+                f"{name}: characters outside the alphabet: {listed}{self._remedy(unknown)}"
+            )
         text = self.normalise(text)
         if self._pieces is not None:
             return [i + 1 for i in self._pieces.EncodeAsIds(text)]
-        return [self._ids[unit] for unit in self._units(text)]
+        return [self._ids[unit] for unit in self.spell(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Convert label ids, without blanks, to text."""
@@ -150,9 +203,7 @@ class Tokenizer:
             text = self._pieces.DecodeIds([int(i) - 1 for i in ids])
         else:
             text = "".join(self.labels[i] for i in ids)
-        if self.config.kind == "jamo":
-            text = unicodedata.normalize("NFC", text)
-        return " ".join(text.split())
+        return " ".join(self.compose(text).split())
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Find the labels of each word.
@@ -186,21 +237,92 @@ class Tokenizer:
                 for c in text
                 if not c.isspace() and self._pieces.unk_id() in self._pieces.EncodeAsIds(c)
             )
-        return Counter(unit for unit in self._units(text) if unit not in self._ids)
+        return Counter(unit for unit in self.spell(text) if unit not in self._ids)
 
-    def _units(self, text: str) -> str:
+    def spell(self, text: str) -> str:
+        """A normalised text in the characters of the labels: Hangul syllables as jamo."""
         # NFD decomposes a Hangul syllable into its jamo, and NFC is the exact inverse (Unicode
         # standard, section 3.12).
         return unicodedata.normalize("NFD", text) if self.config.kind == "jamo" else text
 
+    def compose(self, spelled: str) -> str:
+        """The inverse of `spell`."""
+        return unicodedata.normalize("NFC", spelled) if self.config.kind == "jamo" else spelled
 
-def train_subwords(texts: Sequence[str], size: int, normaliser: str = "english") -> TokenizerConfig:
+    def _remedy(self, unknown: Counter[str]) -> str:
+        """What to do about characters outside the alphabet, as the end of a sentence."""
+        language = self.language or ""
+        if any(c.isnumeric() for c in unknown):
+            if not language:
+                return "; digits can be read only in a known language: " + yaml_line("")
+            return f"; num2words cannot read them in {language_name(language)}: write them as words"
+        letters = Counter({c: n for c, n in unknown.items() if c.isalpha()})
+        if not letters:
+            return "; write them as words, or remove them"
+        guessed = guess_language(letters)
+        if guessed and guessed != language and self.config.normaliser in ("english", "korean"):
+            return f"; to train a model for another language, write {yaml_line(guessed)}"
+        return "; the alphabet has the letters of the texts that the model was trained on"
+
+
+def collect_alphabet(texts: Iterable[str], config: TokenizerConfig) -> str:
+    """The characters of normalised texts, the space first, the others by code point.
+
+    Digits and signs are not collected unless the normaliser is `none`: a text that has them after
+    normalising is not what is said.
+    """
+    normalise = find_normaliser(config.normaliser, config.language)
+    found: set[str] = set()
+    for text in texts:
+        found.update(normalise(text))
+    if config.normaliser != "none":
+        found = {c for c in found if unicodedata.category(c)[0] not in "NS" and c not in "%&@§#"}
+    return " " + "".join(sorted(found - {" "}))
+
+
+def fit_tokenizer(
+    config: TokenizerConfig, texts: Sequence[str], subwords: int = 0
+) -> TokenizerConfig:
+    """Fill in what a configuration leaves to the train texts: the alphabet or the subwords.
+
+    Args:
+        config: settings of the tokenizer.
+        texts: the train texts, not normalised.
+        subwords: number of subwords to learn; 0: use the kind of `config`. Default 0.
+
+    Raises:
+        TextError: the texts have no letters, or are too few for so many subwords.
+    """
+    if subwords:
+        return train_subwords(texts, subwords, config.normaliser, config.language)
+    if config.kind != "characters" or config.alphabet:
+        return config
+    alphabet = collect_alphabet(texts, config)
+    if not alphabet.strip():
+        raise TextError("the train texts have no letters, so there is no alphabet")
+    return replace(config, alphabet=alphabet)
+
+
+def describe_alphabet(tokenizer: Tokenizer) -> str:
+    """One line for the user: the language and the characters that a recogniser can write."""
+    config = tokenizer.config
+    language = language_name(config.language) if config.language else "unknown"
+    if config.kind != "characters":
+        return f"language {language}; {len(tokenizer) - 1} labels: {config.kind}"
+    letters = config.alphabet.replace(" ", "")
+    return f"language {language}; alphabet: space and {len(letters)} characters, {letters}"
+
+
+def train_subwords(
+    texts: Sequence[str], size: int, normaliser: str = "english", language: str = ""
+) -> TokenizerConfig:
     """Train a sentencepiece tokenizer (unigram language model).
 
     Args:
         texts: training texts; they are normalised first.
         size: number of pieces.
-        normaliser: "english", "korean" or "none"; default: "english".
+        normaliser: a key of `NORMALISERS`; default: "english".
+        language: ISO 639-1 code of the texts; default: "", that of the normaliser.
 
     Raises:
         TextError: there are too few texts for so many pieces.
@@ -210,10 +332,13 @@ def train_subwords(texts: Sequence[str], size: int, normaliser: str = "english")
 
     import sentencepiece
 
+    normalise = find_normaliser(normaliser, language)
+    # Sentencepiece's own rules (NFKC) would change letters that these normalisers keep.
+    rules = "nmt_nfkc" if normaliser in ONE_LANGUAGE else "identity"
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.Train(
-            sentence_iterator=iter([NORMALISERS[normaliser](t) for t in texts]),
+            sentence_iterator=iter([normalise(t) for t in texts]),
             model_writer=model,
             vocab_size=size,
             model_type="unigram",
@@ -221,6 +346,7 @@ def train_subwords(texts: Sequence[str], size: int, normaliser: str = "english")
             bos_id=-1,
             eos_id=-1,
             minloglevel=2,
+            normalization_rule_name=rules,
         )
     except RuntimeError as error:
         raise TextError(f"subwords: {error}") from None
@@ -229,4 +355,5 @@ def train_subwords(texts: Sequence[str], size: int, normaliser: str = "english")
         normaliser=normaliser,  # type: ignore[arg-type]
         alphabet="",
         subword_model=base64.b64encode(model.getvalue()).decode(),
+        language=language,
     )

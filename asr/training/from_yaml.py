@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from asr.base.config import parse, read_yaml, to_dict
 from asr.base.progress import TrainingProgress
 from asr.networks.model_directory import read_model
+from asr.text.languages import language_code
 from asr.training.train_converter import ConverterExperimentConfig, train_converter
 from asr.training.train_language_model import LanguageExperimentConfig, train_language_model
 from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
@@ -37,6 +38,11 @@ TRAINERS = {
     "name": ModelTrainer(RecognizerExperimentConfig, train_recognizer),
 }
 """Trainers by the YAML key that tells the kind of model. The key's value names the model."""
+
+RECOGNIZER_KEYS = {field.name for field in fields(RecognizerExperimentConfig)} - {
+    field.name for field in fields(LanguageExperimentConfig)
+}
+"""Keys of a recogniser's YAML file that a language model's has not."""
 
 
 def train_from_yaml(
@@ -74,8 +80,15 @@ def train_from_yaml(
 
 
 def model_kind(values: dict[str, Any]) -> str:
-    """The key of `TRAINERS` for the content of a YAML file; "name" if the file has none of them."""
-    return next((key for key in TRAINERS if key in values), "name")
+    """The key of `TRAINERS` for the content of a YAML file; "name" if the file has none of them.
+
+    `language` names a recurrent language model, but beside a key of recognisers alone it is the
+    language of the speech.
+    """
+    keys = [key for key in TRAINERS if key in values]
+    if "language" in keys and not RECOGNIZER_KEYS.isdisjoint(values):
+        keys.remove("language")
+    return next(iter(keys), "name")
 
 
 def _with_initial_model(values: dict[str, Any]) -> dict[str, Any]:
@@ -84,9 +97,17 @@ def _with_initial_model(values: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(initial, str) or not initial:
         return values
     _, model = read_model(initial)
-    completed = {"tokenizer": to_dict(model.tokenizer)} | values
-    for part in ("features", "acoustic"):
+    parts = {part: to_dict(getattr(model, part)) for part in ("features", "acoustic")}
+    language = values.get("language", "")
+    named = "no" if language is False else str(language)  # YAML reads no, Norwegian, as false
+    if named and language_code(named) != model.tokenizer.language:
+        # The initial model's letters and English phones are of no use in another language.
+        completed, parts["acoustic"]["phones"] = values, False
+    else:
+        completed = {"tokenizer": to_dict(model.tokenizer)} | values
+    completed = dict(completed)
+    for part, inherited in parts.items():
         given = values.get(part, {})
         if isinstance(given, dict):
-            completed[part] = to_dict(getattr(model, part)) | given
+            completed[part] = inherited | given
     return completed

@@ -47,8 +47,13 @@ class InitialModel:
         path = self.folder / LEXICON_FILE
         return read_entries(path) if path.is_file() else []
 
-    def assign_weights(self, network: AcousticModel) -> None:
+    def assign_weights(self, network: AcousticModel, tokenizer: TokenizerConfig) -> None:
         """Copy its weights to a network.
+
+        Args:
+            network: the network of the new recogniser.
+            tokenizer: tokenizer of the new recogniser. With another one than that of this model,
+                the output layer keeps its random weights, because its labels mean other letters.
 
         Raises:
             ConfigError: a weight of the network is missing or has another shape.
@@ -59,6 +64,8 @@ class InitialModel:
         for name, variable in network.named_weights().items():
             if name not in initial and name.startswith("acoustic/phones/"):
                 continue  # the initial model has no phone head: keep the random weights
+            if name.startswith("acoustic/head/") and tokenizer != self.config.tokenizer:
+                continue
             if name not in initial or tuple(initial[name].shape) != tuple(variable.shape):
                 raise ConfigError(
                     f"initial_model: {self.name}: its weights do not fit this configuration "
@@ -94,7 +101,7 @@ class InitialModel:
             )
         if general_lm(self.folder):
             return (
-                f"not inherited from {self.name}: its language model, because its tokenizer is "
-                "another one; give a language model with --lm"
+                f"not inherited from {self.name}: its language model and its output layer, because "
+                "its tokenizer is another one; give a language model with --lm"
             )
         return ""

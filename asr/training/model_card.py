@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from asr.text.languages import language_name
+
 if TYPE_CHECKING:
     from asr.language.recurrent_lm import LanguageConfig
     from asr.networks.model_directory import RecognizerConfig
     from asr.seq2seq.converter_config import ConverterConfig
+    from asr.text.tokenizers import TokenizerConfig
     from asr.tts.synthesizer import VoiceConfig
 
 Record = Mapping[str, Any]
@@ -32,7 +35,7 @@ def recognizer_card(config: RecognizerConfig) -> str:
     return _card(
         config.name,
         f"A speech recogniser for the `asr` toolkit: {acoustic.layers} × {cell}({acoustic.units}) "
-        f"on MFCCs,\nwith CTC {heads}.",
+        f"on MFCCs,\nwith CTC {heads}.{_texts(config.tokenizer)}",
         _speech_size(training),
         training,
         f"WER {_best(training, 'dev_wer'):.2%}, CER {_best(training, 'dev_cer'):.2%}",
@@ -111,6 +114,16 @@ Best epoch on the dev set: {training.get("best", {}).get("epoch")}, with {scores
 {yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True).strip()}
 ```
 """
+
+
+def _texts(tokenizer: TokenizerConfig) -> str:
+    """A paragraph with the language and the alphabet of texts; "" for English letters."""
+    if tokenizer.normaliser == "english":
+        return ""
+    language = language_name(tokenizer.language) if tokenizer.language else "unknown"
+    letters = "".join(tokenizer.alphabet.split())
+    alphabet = f" Alphabet: space and `{letters}`." if letters else ""
+    return f"\n\nLanguage: {language}. Text normaliser: {tokenizer.normaliser}.{alphabet}"
 
 
 def _speech_size(training: Record) -> str:

@@ -22,6 +22,7 @@ from asr.errors import AudioError, ConfigError
 from asr.evaluation.whisper import ReferenceRecognizer, Whisper, spoken_variants
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, in_order
+from asr.text.languages import language_name
 
 SAMPLE_RATE = 16_000
 """Sample rate of a teacher's audio in Hz."""
@@ -115,7 +116,16 @@ def teacher_labels(
     Returns:
         The kept recordings with the teacher's name and texts, in order, and one failure for each
         recording that cannot be used.
+
+    Raises:
+        ConfigError: the recogniser's language is not English.
     """
+    language = recognizer.tokenizer.language
+    if language not in (None, "en"):
+        raise ConfigError(
+            f"{teacher.name}: writes English only, but the model's language is "
+            f"{language_name(language)}; use pseudo-labels without a teacher"
+        )
     kept: list[Utterance] = []
     failures: list[Failure] = []
     for recording, own in _transcripts(recognizer, recordings, failures):

@@ -28,6 +28,8 @@ from asr.language.recurrent_network import LanguageNetwork
 from asr.language.text_corpus import read_sentences
 from asr.networks.model_directory import write_model
 from asr.networks.weights import weights_file
+from asr.text.languages import LanguageName, check_language_code
+from asr.text.normalisers import default_normaliser
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
 from asr.training.model_card import language_model_card
 from asr.training.trainer import TrainingConfig, make_strategy
@@ -46,10 +48,19 @@ class TextDataConfig:
     """Files to train on. Required."""
     dev: tuple[str, ...]
     """Files that early stopping and the choice of the best epoch use. Required."""
-    normaliser: str = "english"
-    """Text normalisation: english, korean or none. Default: english."""
+    normaliser: str = ""
+    """Text normalisation: english, neutral, korean or none. Default: english, or neutral if
+    `language` is another one."""
     subwords: int = Field(default=0, ge=0)
     """Number of subwords to learn from the train text. Default: 0, use characters."""
+    language: LanguageName = ""
+    """ISO 639 code of the text's language, such as de. Default: that of the normaliser."""
+
+    def __post_init__(self) -> None:
+        language = self.language and check_language_code(self.language, "data.language")
+        # The dataclass is frozen; what is left open has its value from here on.
+        object.__setattr__(self, "language", language)
+        object.__setattr__(self, "normaliser", self.normaliser or default_normaliser(language))
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -171,7 +182,9 @@ def train_language_model(
     training = config.training
     prepare_process(training)
     train, dev = (
-        read_sentences([data / name for name in names], config.data.normaliser)
+        read_sentences(
+            [data / name for name in names], config.data.normaliser, config.data.language
+        )
         for names in (config.data.train, config.data.dev)
     )
     for part, sentences in (("train", train), ("dev", dev)):
@@ -223,9 +236,13 @@ def train_language_model(
 def _tokenizer_config(data: TextDataConfig, train: Sequence[Sequence[str]]) -> TokenizerConfig:
     texts = [" ".join(words) for words in train]
     if data.subwords:
-        return train_subwords(texts, data.subwords, data.normaliser)
+        return train_subwords(texts, data.subwords, data.normaliser, data.language)
     characters = set().union(*texts) | {" "}
-    default = TokenizerConfig(normaliser=data.normaliser)  # type: ignore[arg-type]
+    default = TokenizerConfig(
+        "characters",
+        data.normaliser,  # type: ignore[arg-type]
+        language=data.language,
+    )
     # A recogniser can write every English letter, so the language model needs all of them, even
     # letters that the train text lacks.
     if data.normaliser == "english" and characters <= set(default.alphabet):

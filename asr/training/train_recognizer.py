@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import jiwer
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 from asr import ctc
 from asr.audio.augmentation import AugmentConfig
@@ -33,11 +34,13 @@ from asr.pronunciation.pronouncer import (
 )
 from asr.recognizer import Recognizer
 from asr.results import Transcript
-from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
+from asr.text.languages import LanguageName, check_language_code
+from asr.text.tokenizers import Tokenizer, TokenizerConfig, describe_alphabet, fit_tokenizer
 from asr.training.initial_model import InitialModel
 from asr.training.model_card import recognizer_card
 from asr.training.speech_dataset import SpeechDataset
 from asr.training.trainer import TrainingConfig, make_strategy
+from asr.training.training_language import check_training_language, outside_alphabet
 from asr.training.training_run import TrainingRun, prepare_process
 
 FEATURE_CACHE = ".features"
@@ -126,8 +129,31 @@ class RecognizerExperimentConfig:
     must match. With `asr train`, keys that the file leaves out of `features`, `tokenizer` and
     `acoustic` are taken from this model. The new model inherits its language model with the weights
     in decoding, and its lexicon. Default: none."""
+    language: LanguageName = ""
+    """ISO 639 code of the language of the speech and its texts, such as de. It chooses the text
+    normaliser and, with the letters of the train texts, the alphabet. Default: that of
+    `initial_model`, else English."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pass_language_on(cls, values: Any) -> Any:
+        """Give the tokenizer the language, on which its other defaults depend."""
+        keys = (values.kwargs or {}) if isinstance(values, ArgsKwargs) else values
+        if not isinstance(keys, dict) or keys.get("language", "") == "":
+            return values
+        tokenizer = keys.get("tokenizer", {})
+        if not isinstance(tokenizer, dict):
+            return values
+        keys = {**keys, "tokenizer": {"language": keys["language"], **tokenizer}}
+        return ArgsKwargs(values.args, keys) if isinstance(values, ArgsKwargs) else keys
 
     def __post_init__(self) -> None:
+        own = self.tokenizer.language
+        if self.language and check_language_code(self.language, "language") != own:
+            raise ConfigError(
+                f"language: {self.language} and tokenizer.language: {own} differ; leave "
+                "tokenizer.language out"
+            )
         if self.acoustic.phones and self.tokenizer.normaliser != "english":
             raise ConfigError(
                 "acoustic.phones: needs tokenizer.normaliser: english, because the pronunciations "
@@ -164,13 +190,14 @@ def train_recognizer(
     keras.config.set_dtype_policy(config.training.precision)
     train = config.data.read(data)
     dev = [utterance for name in config.data.dev for utterance in read_manifest(data / name)]
-    if config.data.subwords:
-        texts = [u.text for u in train]
-        config = replace(
-            config,
-            tokenizer=train_subwords(texts, config.data.subwords, config.tokenizer.normaliser),
-        )
+    check_training_language(config.tokenizer, bool(config.language), train, say)
+    texts = [u.text for u in train]
+    config = replace(config, tokenizer=fit_tokenizer(config.tokenizer, texts, config.data.subwords))
     tokenizer = Tokenizer(config.tokenizer)
+    if config.tokenizer.normaliser != "english":
+        say(describe_alphabet(tokenizer))
+    if unknown := outside_alphabet(tokenizer, (u.text for u in dev)):
+        say(f"dev texts have characters outside the alphabet, which stay errors: {unknown}")
     initial = InitialModel.find(config.initial_model)
     inherited: list[Path] = []
     lexicon: list[tuple[str, str]] = []
@@ -202,7 +229,7 @@ def train_recognizer(
         RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic), network
     )
     if initial is not None:
-        initial.assign_weights(network)
+        initial.assign_weights(network, config.tokenizer)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)

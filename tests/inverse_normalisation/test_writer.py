@@ -479,6 +479,6 @@ def test_a_served_recogniser_writes_the_same_numbers(
 def test_other_languages_are_refused_at_the_start(tmp_path: Path) -> None:
     tokenizer = TokenizerConfig("jamo", "korean", "")
     write_model(tmp_path / "ko", RecognizerConfig("ko", tokenizer=tokenizer), (b"", ""), "")
-    with pytest.raises(ConfigError, match=r"--written: .*/ko .*korean"):
+    with pytest.raises(ConfigError, match=r"--written: .*/ko .*Korean"):
         Transcriber(str(tmp_path / "ko"), written=True).load()
     check_language("en-small")

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.text.normalisers import normalise_english, normalise_korean, spell_out
+from asr.text.normalisers import (
+    normalise_english,
+    normalise_korean,
+    normalise_neutral,
+    spell_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +59,39 @@ def test_spell_out_keeps_punctuation() -> None:
 def test_normalise_korean() -> None:
     decomposed = "\u1112\u1161\u11ab\u1100\u1173\u11af"
     assert normalise_korean(f"{decomposed},  ABC 123!") == "한글 abc 123"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("de", "Grüße aus der STRAẞE – „weiß“!", "grüße aus der straße weiß"),
+        (
+            "de",
+            "1.234,5 und -5 und 007",
+            "eintausendzweihundertvierunddreißig komma fünf und minus fünf und null null sieben",
+        ),
+        ("ru", "Ещё ёлка и 21 объём.", "ещё ёлка и двадцать один объём"),
+        ("tr", "IĞDIR'da İSTANBUL, Iı İi", "ığdır'da istanbul ıı ii"),
+        ("az", "I", "ı"),
+        ("de", "İstanbul", "istanbul"),
+        ("fr", "L’eau d‘août, c'est-à-dire 'oui'", "l'eau d'août c'est à dire oui"),
+        ("fr", "12 000", "douze mille"),
+        ("ja", "1,200円", "千二百 円"),
+        ("ca", "col·legi · fi", "col·legi fi"),
+        ("hi", "हिन्दी २", "हिन्दी २"),
+        ("el", "ΟΔΟΣ", "οδος".replace("σ", "ς")),
+        ("ko", "안녕", "안녕"),
+        ("de", "50 % und 3 €", "fünfzig % und drei €"),
+        ("de", "a\u00adb 😀 x²", "ab x²"),
+        ("eu", "5 etxe", "5 etxe"),
+        ("", "Größe 5", "größe 5"),
+    ],
+)
+def test_normalise_neutral(language: str, text: str, expected: str) -> None:
+    assert normalise_neutral(text, language) == expected
+
+
+@given(st.text(), st.sampled_from(["", "de", "tr", "ko", "fr", "hi"]))
+def test_normalise_neutral_is_idempotent(text: str, language: str) -> None:
+    once = normalise_neutral(text, language)
+    assert normalise_neutral(once, language) == once

@@ -48,3 +48,9 @@ def test_a_language_model_is_trained_from_yaml(
     card = (model / "README.md").read_text()
     assert card.startswith("# cats\n") and "8 sentences" in card
     assert RecurrentLM.load(model).config.training["config"]["data"]["train"] == ["text.txt"]
+
+
+def test_language_beside_keys_of_a_recogniser_is_the_speech() -> None:
+    assert model_kind({"language": "de", "name": "mine", "data": {}}) == "name"
+    assert model_kind({"language": "de", "acoustic": {}, "data": {}}) == "name"
+    assert model_kind({"language": "mine", "data": {}, "network": {}}) == "language"

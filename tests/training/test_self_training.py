@@ -16,6 +16,7 @@ from asr.errors import ConfigError
 from asr.evaluation.whisper import ReferenceTranscript
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, Word
+from asr.text.tokenizers import Tokenizer, TokenizerConfig
 from asr.training.self_training import label_recordings, pseudo_labels, teacher_labels
 
 
@@ -107,6 +108,8 @@ class FakeTeacher:
 class FakeTexts(FakeRecognizer):
     """A fake recogniser: file name without ending → its text."""
 
+    tokenizer = Tokenizer(TokenizerConfig())
+
     def __init__(self, **texts: str) -> None:
         self.texts = texts
 
@@ -179,3 +182,10 @@ def test_manifests_name_the_teacher(
     assert by_itself.teacher is None and by_itself.text == "the sea was calm"
     with pytest.raises(ConfigError, match="teacher: 'siri' "):
         label_recordings(own, recordings[:1], "siri")  # type: ignore[arg-type]
+
+
+def test_a_teacher_labels_no_other_language() -> None:
+    own = FakeTexts()
+    own.tokenizer = Tokenizer(TokenizerConfig(alphabet=" abc", language="de"))
+    with pytest.raises(ConfigError, match=r"writes English only.*German \(de\)"):
+        teacher_labels(FakeTeacher(), own, [])  # type: ignore[arg-type]

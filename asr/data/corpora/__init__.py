@@ -5,12 +5,18 @@ data/README.md lists the corpora with their licences and the files that `prepare
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 from asr.data.manifest import Utterance, write_manifest
 from asr.errors import ManifestError
+from asr.text.languages import (
+    check_language_code,
+    foreign_letters,
+    language_code,
+    yaml_line,
+)
 
 CORPORA = (
     "an4",
@@ -36,24 +42,31 @@ class Prepared:
         manifests: path of each manifest, by split ("train", "dev", "test").
         counts: number of utterances, by split.
         skipped: a message with file and reason for each utterance that was left out.
+        hint: what to do about texts that are probably not English; "" for nothing.
     """
 
     manifests: dict[str, Path]
     counts: dict[str, int]
     skipped: tuple[str, ...]
+    hint: str = ""
 
 
-def prepare(name: str, source: Path, out: Path) -> Prepared:
+def prepare(name: str, source: Path, out: Path, language: str = "") -> Prepared:
     """Write the manifests of a corpus.
 
     Args:
         name: one of `CORPORA`.
         source: folder of the unpacked corpus.
         out: folder of the manifests train.jsonl, dev.jsonl and test.jsonl.
+        language: language of speech and texts, such as "de", for the key `lang` of every line.
+            Default: "", what the corpus says, which is nothing for most.
 
     Raises:
-        ManifestError: the corpus is unknown, `source` lacks its files, or no utterance is usable.
+        ManifestError: the corpus is unknown, `source` lacks its files, no utterance is usable, or
+            the corpus says that it has another language.
+        ConfigError: the language is no code.
     """
+    code = language and check_language_code(language, "--language")
     if name not in CORPORA:
         raise ManifestError(f"{name}: unknown corpus; known: {', '.join(CORPORA)}")
     if not source.is_dir():
@@ -65,7 +78,29 @@ def prepare(name: str, source: Path, out: Path) -> Prepared:
     if not splits:
         reasons = "\n  ".join(skipped[:10])
         raise ManifestError(f"{source}: no usable utterance found for {name}\n  {reasons}")
+    if code:
+        splits = {split: [_of(u, code) for u in utterances] for split, utterances in splits.items()}
     manifests = {split: out / f"{split}.jsonl" for split in splits}
     for split, utterances in splits.items():
         write_manifest(manifests[split], utterances)
-    return Prepared(manifests, {s: len(u) for s, u in splits.items()}, tuple(skipped))
+    texts = [u.text for utterances in splits.values() for u in utterances if not u.language]
+    found = foreign_letters(texts)
+    hint = ""
+    if found is not None and found.is_clear:
+        hint = (
+            f"the texts are probably not English: they have {found.listed}. Give --language "
+            f"{found.language or 'CODE'} if this is their language, and write "
+            f"{yaml_line(found.language)}, in the training configuration"
+        )
+    return Prepared(manifests, {s: len(u) for s, u in splits.items()}, tuple(skipped), hint)
+
+
+def _of(utterance: Utterance, language: str) -> Utterance:
+    """The utterance with a language."""
+    own = utterance.language
+    if own and language_code(own) != language:
+        raise ManifestError(
+            f"{utterance.name}: the corpus says that its language is {own!r}, but --language is "
+            f"{language!r}"
+        )
+    return replace(utterance, language=language)

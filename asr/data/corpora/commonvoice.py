@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from asr.audio.find_audio import find_audio
@@ -43,9 +44,10 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
         )
     clips = {path.name: path for path in find_audio([str(source)])}
     for split, path in lists.items():
-        for name, text, person in _rows(path):
+        for name, text, person, language in _rows(path):
             clip = clips.get(name, path.parent / "clips" / name)
             if utterance := audio_utterance(clip, text, person[:16] or None, skipped):
+                utterance = replace(utterance, language=language or None)
                 splits[_split_of(person) if split == BY_PERSON else split].append(utterance)
     for name in _listed_names(source):
         clips.pop(name, None)
@@ -55,13 +57,14 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     return splits
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
-    """File name, text and person ("" if unknown) of each clip in a list."""
+def _rows(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """File name, text, person and language ("" if unknown) of each clip in a list."""
     rows, file = _read_list(path)
     if file is None or TEXT_COLUMNS[file] not in (rows.fieldnames or ()):
         raise ManifestError(f"{path}: expected the columns path and sentence, or filename and text")
     for row in rows:
-        yield Path(row[file]).name, row[TEXT_COLUMNS[file]], row.get("client_id") or ""
+        person, language = (row.get(column) or "" for column in ("client_id", "locale"))
+        yield Path(row[file]).name, row[TEXT_COLUMNS[file]], person, language
 
 
 def _listed_names(source: Path) -> Iterator[str]:
