@@ -23,7 +23,7 @@ def main() -> None:
     add("--max-cer", type=float, default=0.5, help="of model against teacher; default: 0.5")
     add("--out", type=Path, required=True, help="manifest to write")
     a = parser.parse_args()
-    recordings, failures = find_recordings(a.recordings)
+    recordings, failures = find_recordings(a.recordings, audio_on_stdin=False)
     try:
         model = load_recognizer(a.model, Decoding(lm=a.lm))
         kept, more = label_recordings(model, recordings, a.teacher, a.share, a.max_cer)

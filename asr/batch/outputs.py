@@ -75,6 +75,7 @@ class ResultFolder:
     Args:
         folder: created if it does not exist.
         names: name of each recording's results, from `result_names`.
+        shown: name of each recording in messages.
         files: file of each recording.
         channels: number of channels of each recording if each channel has its own result, else
             None.
@@ -90,12 +91,13 @@ class ResultFolder:
         self,
         folder: Path,
         names: Sequence[str],
+        shown: Sequence[str],
         files: Sequence[Path],
         channels: Sequence[int] | None,
         writer: Writer,
         key: str,
     ) -> None:
-        self.folder, self.names, self.files = folder, names, files
+        self.folder, self.names, self.shown, self.files = folder, names, shown, files
         self.channels, self.writer, self.key = channels, writer, key
         sources = {os.path.realpath(file.parent) for file in files}
         for name in names:
@@ -110,17 +112,12 @@ class ResultFolder:
         except OSError as error:
             raise OutputError(f"--out {folder}: cannot be used ({error.strerror})") from None
 
-    def duplicates(self) -> dict[int, Failure]:
-        """Failures, by index, of recordings that were given before under another path."""
-        first: dict[str, str] = {}
-        failures = {}
-        for i, (name, file) in enumerate(zip(self.names, self.files, strict=True)):
-            if name in first:
-                failures[i] = Failure(
-                    str(file), f"{file}: given twice, also as {first[name]}; only that one is kept"
-                )
-            first.setdefault(name, str(file))
-        return failures
+    def duplicates(self) -> dict[int, int]:
+        """Recordings that were given before, perhaps under another path → the first of each."""
+        first: dict[str, int] = {}
+        for i, name in enumerate(self.names):
+            first.setdefault(name, i)
+        return {i: first[name] for i, name in enumerate(self.names) if first[name] != i}
 
     def is_complete(self, index: int) -> bool:
         """Whether the results of a recording exist and are up to date."""
@@ -207,8 +204,10 @@ def result_names(files: Sequence[Path], top: str, suffix: str) -> list[str]:
 
 
 def common_folder(paths: Iterable[str], files: Iterable[Path]) -> str:
-    """The deepest folder that contains the folders among `paths` and all `files`."""
-    folders = [path for path in paths if os.path.isdir(path)]
-    return os.path.commonpath(
-        [os.path.abspath(f) for f in folders] + [os.path.dirname(os.path.abspath(f)) for f in files]
-    )
+    """The deepest folder that contains the folders among `paths` and all `files`.
+
+    It is the current folder if there are neither.
+    """
+    folders = [os.path.abspath(path) for path in paths if os.path.isdir(path)]
+    folders += [os.path.dirname(os.path.abspath(file)) for file in files]
+    return os.path.commonpath(folders or [os.getcwd()])

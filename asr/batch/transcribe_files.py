@@ -34,6 +34,7 @@ from asr.data.inputs import (
     exists,
     find_recordings,
     missing_file,
+    recording_name,
     recording_path,
     result_path,
 )
@@ -222,7 +223,7 @@ class _Run:
         if job.folder is None and results > 1 and not self.writer.many:
             raise several(job.format)
         folder = None
-        if job.folder is not None and recordings:
+        if job.folder is not None:
             folder = self._open_folder(job.folder, paths, recordings)
         self.log = FailureLog(job.errors or (job.folder and job.folder / ERRORS))
         self._fail(failures)
@@ -280,16 +281,22 @@ class _Run:
             }
         )
         named = [result_path(r.recording) for r in recordings]
-        names = result_names(named, common_folder(paths, files), self.writer.suffix)
+        names = result_names(named, common_folder(paths, named), self.writer.suffix)
         channels = [r.channels for r in recordings] if transcriber.split_channels else None
-        return ResultFolder(folder, names, files, channels, self.writer, key)
+        shown = [recording_name(r.recording) for r in recordings]
+        return ResultFolder(folder, names, shown, files, channels, self.writer, key)
 
     def _remaining(self, folder: ResultFolder, units: Sequence[WorkUnit]) -> list[WorkUnit]:
         """Prepare the folder; the units without recordings that are complete or duplicates."""
         duplicates = folder.duplicates()
-        self._fail(duplicates.values())
+        for again, first in duplicates.items():
+            name, before = folder.shown[again], folder.shown[first]
+            other = "" if name == before else f", also as {before}"
+            line = f"{name}: given twice{other}; transcribed once"
+            print(line.replace("\n", "\\n"), file=sys.stderr)
+        self.totals.recordings -= len(duplicates)
         indices = [i for i in range(len(folder.names)) if i not in duplicates]
-        complete = set()
+        complete: set[int] = set()
         if self.job.resume:
             checking = track(indices, len(indices), "checking results")
             complete = {i for i in checking if folder.is_complete(i)}

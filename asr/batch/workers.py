@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from asr.audio.reading import probe
 from asr.batch.ledger import digest
 from asr.batch.processes import WorkerProcess, end, end_unused, give_work
-from asr.data.inputs import RecordingRef, recording_path
+from asr.data.inputs import RecordingRef, recording_name, recording_path
 from asr.data.manifest import Utterance
 from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError, AudioError, ConfigError, ServerError, WorkerError
@@ -152,7 +152,7 @@ class Transcriber:
         except Exception as error:
             if len(unit.recordings) == 1:
                 ((index, recording),) = unit.recordings
-                failure = unexpected_failure(str(recording_path(recording)), error)
+                failure = unexpected_failure(recording_name(recording), error)
                 return [Outcome(index, (failure,))]
         single_units = (WorkUnit((recording,)) for recording in unit.recordings)
         return [self.transcribe(recognizer, single, progress)[0] for single in single_units]
@@ -321,7 +321,7 @@ def _take_back(unit: WorkUnit, process: BaseProcess, queue: deque[WorkUnit]) -> 
         queue.extendleft(reversed(single_units))
         return []
     ((index, recording),) = unit.recordings
-    name = str(recording_path(recording))
+    name = recording_name(recording)
     failure = Failure(
         name,
         f"{name}: two worker processes died of it, the second by {_death(process)}; "

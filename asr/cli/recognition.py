@@ -39,8 +39,8 @@ def transcribe(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="audio files, folders, glob patterns, a .jsonl manifest, or - to read a list of "
-            "them from stdin"
+            help="audio files, folders, glob patterns, a .jsonl manifest, or - to read audio or a "
+            "list of files from stdin"
         ),
     ],
     *,

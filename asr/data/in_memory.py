@@ -48,6 +48,14 @@ class TemporaryRecording(NamedTuple):
         """A message with the name of the recording instead of the temporary path."""
         return message.replace(str(self.path), self.name)
 
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Put the recording's name into errors of the block instead of the temporary path."""
+        try:
+            yield
+        except AudioError as error:
+            raise AudioError(self.with_name(str(error))) from None
+
 
 def is_encoded(audio: object) -> TypeGuard[EncodedAudio]:
     """Whether `audio` is the content of an audio file, or an open file."""
@@ -136,10 +144,8 @@ def temporary_file(audio: EncodedAudio) -> Iterator[TemporaryRecording]:
             hint = "" if isinstance(audio, BYTES) else ": nothing follows its position; try seek(0)"
             raise AudioError(f"{name}: empty{hint}")
         stored = TemporaryRecording(path, name)
-        try:
+        with stored.named():
             yield stored
-        except AudioError as error:
-            raise AudioError(stored.with_name(str(error))) from None
 
 
 def _write_pieces(audio: EncodedAudio, path: Path, name: str) -> Iterator[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,9 +15,11 @@ from asr.audio.mono import to_mono_blocks
 from asr.audio.reading import probe, python_warning, read_audio, read_blocks
 from asr.audio.segments import TOLERANCE, read_segment, segment_blocks
 from asr.base.units import Hertz, Samples, Seconds
+from asr.data import standard_input
 from asr.data.in_memory import (
     EncodedAudio,
     SampleValues,
+    TemporaryRecording,
     is_encoded,
     is_samples,
     name_of,
@@ -32,11 +32,11 @@ from asr.errors import AsrError, AudioError, TextError
 from asr.results import Failure
 from asr.text.languages import UNKNOWN_LANGUAGE, language_code
 
-RecordingRef = str | Path | Utterance
-"""A path of a recording, or a line of a manifest."""
-AudioLike = str | PathLike[str] | SampleValues | EncodedAudio | Utterance
+RecordingRef = str | Path | Utterance | TemporaryRecording
+"""A path of a recording, a line of a manifest, or the recording on stdin."""
+AudioLike = str | PathLike[str] | SampleValues | EncodedAudio | Utterance | TemporaryRecording
 """A path of a recording, its samples ([n] or [n, channels] in −1…1), the bytes of its file, an open
-binary file, or a line of a manifest."""
+binary file, a line of a manifest, or the recording on stdin."""
 
 
 class RecordingSize(NamedTuple):
@@ -58,12 +58,16 @@ class FeatureBlock(NamedTuple):
     samples: Samples
 
 
-def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Failure]]:
+def find_recordings(
+    paths: Iterable[str], audio_on_stdin: bool = True
+) -> tuple[list[RecordingRef], list[Failure]]:
     """Find the recordings that the arguments of `asr transcribe` name.
 
     Args:
-        paths: files, folders, glob patterns, manifests (.jsonl), and "-" for a list of files on
-            stdin. The list has one name per line, or names that end in NUL, as from `find -print0`.
+        paths: files, folders, glob patterns, manifests (.jsonl), and "-" for stdin: a recording or
+            a list of files, see `asr.data.standard_input`.
+        audio_on_stdin: whether stdin may be a recording; False where results name files that stay.
+            Default True.
 
     Returns:
         The recordings, and a failure for each argument that names no recording or cannot be read.
@@ -72,14 +76,14 @@ def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Fail
     failures: list[Failure] = []
     for item in paths:
         try:
-            if item == "-":
-                # File names may hold any bytes but NUL, so decode them as the file system does.
-                listed = os.fsdecode(sys.stdin.buffer.read())
-                names = listed.split("\0" if "\0" in listed else "\n")
-                named = [name for name in (n.removesuffix("\r") for n in names) if name.strip()]
-                if not named:
-                    raise AudioError("-: no file names on stdin")
-                found += named
+            if item == standard_input.NAME:
+                on_stdin = standard_input.recording_or_names()
+                if isinstance(on_stdin, list):
+                    found += on_stdin
+                elif audio_on_stdin:
+                    found.append(on_stdin)
+                else:
+                    raise AudioError(f"{item}: stdin is a recording; save it to a file first")
             elif is_manifest(item):
                 found += read_manifest(Path(item))
             elif Path(item).is_file():
@@ -95,11 +99,22 @@ def find_recordings(paths: Iterable[str]) -> tuple[list[RecordingRef], list[Fail
 
 def recording_path(recording: RecordingRef) -> Path:
     """The file of a recording, or of its features."""
-    return recording.path if isinstance(recording, Utterance) else Path(recording)
+    if isinstance(recording, (Utterance, TemporaryRecording)):
+        return recording.path
+    return Path(recording)
+
+
+def recording_name(recording: RecordingRef) -> str:
+    """Name of a recording in messages: its path, or "-" for stdin."""
+    if isinstance(recording, TemporaryRecording):
+        return recording.name
+    return str(recording_path(recording))
 
 
 def result_path(recording: RecordingRef) -> Path:
     """The path that results of a recording are named after, see `Utterance.result_path`."""
+    if isinstance(recording, TemporaryRecording):
+        return Path("stdin")
     return recording.result_path if isinstance(recording, Utterance) else Path(recording)
 
 
@@ -113,7 +128,7 @@ def exists(recording: RecordingRef) -> bool:
 
 def missing_file(recording: RecordingRef) -> Failure:
     """The failure of a recording whose file does not exist."""
-    name = str(recording_path(recording))
+    name = recording_name(recording)
     return Failure(name, f"{name}: no such file")
 
 
@@ -236,12 +251,13 @@ def feature_blocks(
         return
     if is_encoded(audio):
         with temporary_file(audio) as stored:
+            yield from feature_blocks(stored, config, sample_rate, channel, warn)
+        return
+    if isinstance(audio, TemporaryRecording):
+        say, rename = warn or python_warning, audio.with_name
+        with audio.named():
             yield from feature_blocks(
-                stored.path,
-                config,
-                sample_rate,
-                channel,
-                lambda message: (warn or python_warning)(stored.with_name(message)),
+                audio.path, config, sample_rate, channel, lambda message: say(rename(message))
             )
         return
     if is_samples(audio):
@@ -267,6 +283,8 @@ def display_name(audio: AudioLike) -> str | None:
     """Name of a recording in results: its path, or the name of an open file; None for others."""
     if isinstance(audio, Utterance):
         return str(audio.path)
+    if isinstance(audio, TemporaryRecording):
+        return audio.name
     if is_encoded(audio):
         return name_of(audio)
     return fspath(audio) if isinstance(audio, (str, PathLike)) else None
@@ -274,4 +292,5 @@ def display_name(audio: AudioLike) -> str | None:
 
 def is_recording(audio: object) -> bool:
     """Whether `audio` is one recording, not an iterable of recordings."""
-    return isinstance(audio, (str, PathLike, Utterance)) or is_encoded(audio) or is_samples(audio)
+    paths = (str, PathLike, Utterance, TemporaryRecording)
+    return isinstance(audio, paths) or is_encoded(audio) or is_samples(audio)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import jiwer
 import numpy as np
@@ -166,10 +165,10 @@ def _transcripts(
 def _samples(recording: RecordingRef) -> np.ndarray:
     if isinstance(recording, Utterance):
         return read_utterance(recording, SAMPLE_RATE)
-    return read_audio(recording, SAMPLE_RATE)
+    return read_audio(recording_path(recording), SAMPLE_RATE)
 
 
 def _utterance(recording: RecordingRef, transcript: Transcript) -> Utterance:
     if isinstance(recording, Utterance):
         return replace(recording, text=transcript.text)
-    return Utterance(transcript.text, transcript.duration, audio_filepath=Path(recording))
+    return Utterance(transcript.text, transcript.duration, audio_filepath=recording_path(recording))

@@ -221,7 +221,7 @@ def test_unusual_too_long_and_duplicate_names(
     (source / too_long).symlink_to("ä b.wav")
     listed = [str(p) for p in sorted(source.iterdir())] + [f"{source}/../in/ä b.wav"]
     totals = run(listed, tmp_path / "out")
-    assert (totals.recordings, totals.transcribed, totals.failed, totals.status) == (6, 4, 2, 1)
+    assert (totals.recordings, totals.transcribed, totals.failed, totals.status) == (5, 4, 1, 1)
     assert set(tree(tmp_path / "out")) == {
         "two\nlines.txt",
         latin[:-4] + ".txt",
@@ -231,12 +231,38 @@ def test_unusual_too_long_and_duplicate_names(
     }
     reasons = errors(tmp_path / "out")
     assert "File name too long" in reasons[too_long]
-    assert f"{source}/ä b.wav" in reasons["ä b.wav"]
+    assert "ä b.wav" not in reasons
+    assert "/../in/ä b.wav: given twice, also as " in capsys.readouterr().err
     assert run(listed, tmp_path / "out", resume=True).skipped == 4
     (source / "two\nlines.wav").write_bytes(b"")
     run(source, tmp_path / "out")
     lines = capsys.readouterr().err.splitlines()
     assert any("two\\nlines.wav: empty" in line for line in lines)
+
+
+def test_a_recording_given_twice_is_transcribed_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = fill(tmp_path / "in", "a.wav", "b.wav")
+    a, b = str(source / "a.wav"), str(source / "b.wav")
+    totals = run([a, b, a, str(source)], tmp_path / "out")
+    assert (totals.recordings, totals.transcribed, totals.failed, totals.status) == (2, 2, 0, 0)
+    assert list(tree(tmp_path / "out")) == ["a.txt", "b.txt"]
+    assert worked_on(tmp_path / "out") == ["a.wav", "b.wav"]
+    said = capsys.readouterr().err.splitlines()
+    assert said.count(f"{a}: given twice; transcribed once") == 2
+    assert said.count(f"{b}: given twice; transcribed once") == 1
+
+
+def test_a_trailing_slash_means_a_folder(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", "a.wav")
+    (tmp_path / "empty").mkdir()
+    assert run([str(source / "a.wav")], tmp_path / "one").status == 0
+    assert list(tree(tmp_path / "one")) == ["a.txt"]
+    for paths in ([str(tmp_path / "empty")], ["missing.wav"]):
+        totals = run(paths, tmp_path / "none")
+        assert (totals.recordings, totals.failed, totals.status) == (1, 1, 1)
+        assert list(tree(tmp_path / "none")) == ["errors.jsonl"]
 
 
 def test_results_are_not_written_among_the_recordings(tmp_path: Path) -> None:

@@ -351,6 +351,9 @@ def test_a_name_that_is_too_long_fails_alone(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     code, shown, err = asr("transcribe", "-", "-m", model)
     assert (code, shown) == (1, "") and "no file names on stdin" in err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    code, shown, err = asr("transcribe", "-", "-m", model)
+    assert (code, shown) == (1, "") and "-: stdin is empty" in err
 
 
 @pytest.mark.parametrize(
