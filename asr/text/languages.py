@@ -147,8 +147,8 @@ UNKNOWN_LANGUAGE = frozenset({"", "und", "unk", "mul", "mis", "zxx"})
 def language_code(name: str) -> str:
     """The language of a tag or name, without script and region.
 
-    >>> [language_code(name) for name in ("en-US", "pt_BR", "English", "deu")]
-    ['en', 'pt', 'en', 'de']
+    >>> print(*map(language_code, ("en-US", "pt_BR", "English", "deu")))
+    en pt en de
     """
     first = name.lower().replace("_", "-").partition("-")[0].strip()
     return _CODES.get(first, first)
