@@ -53,7 +53,7 @@ from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
 from asr.networks.weights import weights_file
 from asr.results import Alignment, Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
-from asr.text.languages import foreign_letters
+from asr.text.languages import clearly_foreign_letters
 from asr.text.tokenizers import Tokenizer
 from asr.text.written_words import WrittenWord, written_words
 
@@ -347,8 +347,8 @@ class Recognizer:
             raise TextError(f"{name or 'samples'}: the text to align is empty")
         warnings: list[str] = []
         if self.tokenizer.config.normaliser == "english":
-            foreign = foreign_letters([text])
-            if foreign is not None and foreign.is_clear:
+            foreign = clearly_foreign_letters([text])
+            if foreign is not None:
                 warnings.append(
                     f"{name or 'samples'}: the text is probably not English: {foreign.listed} lose "
                     "their accents for this English model; use a model of the text's language"

@@ -133,13 +133,13 @@ def temporary_file(audio: EncodedAudio) -> Iterator[TemporaryRecording]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="asr-", ignore_cleanup_errors=True)
     except OSError as error:
-        raise _no_space(name, tempfile.gettempdir(), error) from None
+        raise no_space(name, tempfile.gettempdir(), error) from None
     with folder:
         path = Path(folder.name, "recording" + Path(name).suffix)
         try:
             size = sum(_write_pieces(audio, path, name))
         except OSError as error:
-            raise _no_space(name, folder.name, error) from None
+            raise no_space(name, folder.name, error) from None
         if not size:
             hint = "" if isinstance(audio, BYTES) else ": nothing follows its position; try seek(0)"
             raise AudioError(f"{name}: empty{hint}")
@@ -175,7 +175,8 @@ def _pieces(audio: EncodedAudio, name: str) -> Iterator[bytes | bytearray | memo
         yield piece
 
 
-def _no_space(name: str, folder: str, error: OSError) -> AudioError:
+def no_space(name: str, folder: str, error: OSError) -> AudioError:
+    """The error for a recording that cannot be written to a temporary folder."""
     return AudioError(
         f"{name}: cannot be stored in {folder}: {reason(error)}; set TMPDIR to another folder"
     )

@@ -17,7 +17,12 @@ from asr.ctc.best_path import frames_needed
 from asr.data.inputs import check_language
 from asr.data.manifest import Utterance, read_manifest
 from asr.errors import AudioError, TextError
-from asr.text.languages import check_language_code, foreign_letters, language_code, yaml_line
+from asr.text.languages import (
+    check_language_code,
+    clearly_foreign_letters,
+    language_code,
+    yaml_line,
+)
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, fit_tokenizer
 
 DURATION_TOLERANCE: Seconds = TOLERANCE
@@ -141,8 +146,8 @@ def _language_findings(utterance: Utterance, language: str | None) -> list[Manif
 
 
 def _foreign_findings(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:
-    found = foreign_letters(u.text for u in utterances)
-    if found is None or not found.is_clear:
+    found = clearly_foreign_letters(u.text for u in utterances)
+    if found is None:
         return []
     message = (
         f"the texts are probably not English: they have {found.listed}; check with --language, and "

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from asr.audio.signatures import HEAD_BYTES, is_audio
-from asr.data.in_memory import TemporaryRecording
-from asr.errors import AudioError, reason
+from asr.data.in_memory import TemporaryRecording, no_space
+from asr.errors import AudioError
 
 NAME = "-"
 """Name of stdin in arguments, messages and results."""
@@ -61,10 +61,7 @@ def _store(head: bytes, stream: BinaryIO) -> TemporaryRecording:
             file.write(head)
             shutil.copyfileobj(stream, file)
     except OSError as error:
-        raise AudioError(
-            f"{NAME}: cannot be stored in {tempfile.gettempdir()}: {reason(error)}; set TMPDIR to "
-            "another folder"
-        ) from None
+        raise no_space(NAME, tempfile.gettempdir(), error) from None
     return TemporaryRecording(path, NAME)
 
 

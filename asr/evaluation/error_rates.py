@@ -24,8 +24,8 @@ from asr.errors import AsrWarning
 from asr.networks.runtimes import Runtime
 from asr.recognizer import load_recognizer
 from asr.results import Failure, Transcript, in_order
-from asr.text.languages import foreign_letters, listed_characters
-from asr.text.tokenizers import Tokenizer
+from asr.text.languages import clearly_foreign_letters
+from asr.text.tokenizers import Tokenizer, outside_alphabet
 
 
 class Confusion(NamedTuple):
@@ -279,16 +279,13 @@ def warn_of_other_texts(
     """
     texts = [u.text for u in utterances]
     message = ""
-    unknown: Counter[str] = Counter()
-    for text in texts:
-        unknown += tokenizer.unknown(text)
-    if unknown:
+    if unknown := outside_alphabet(tokenizer, texts):
         message = (
-            f"{manifest}: the model cannot write {listed_characters(unknown)}; words with these "
-            "characters count as errors"
+            f"{manifest}: the model cannot write {unknown}; words with these characters count as "
+            "errors"
         )
-    foreign = foreign_letters(texts) if tokenizer.config.normaliser == "english" else None
-    if foreign is not None and foreign.is_clear:
+    foreign = clearly_foreign_letters(texts) if tokenizer.config.normaliser == "english" else None
+    if foreign is not None:
         message = (
             f"{manifest}: the texts are probably not English: they have {foreign.listed}, and the "
             "model is English; its normaliser removes accents"

@@ -171,16 +171,19 @@ def check_language_code(name: str, key: str) -> str:
 
 
 def language_name(code: str) -> str:
-    """English name of a language with its code: "German (de)"; the code alone if it is unknown."""
-    return f"{_NAMES[code]} ({code})" if code in _NAMES else code
+    """English name of a language with its code: "German (de)".
+
+    The code alone if it has no name here, and "unknown" for "".
+    """
+    return f"{_NAMES[code]} ({code})" if code in _NAMES else code or "unknown"
 
 
-def _unquoted_no(value: Any) -> Any:
-    # In YAML 1.1, `language: no` is the truth value false.
+def unquoted_no(value: Any) -> Any:
+    """The value of a YAML file's key `language`: in YAML 1.1, `no` (Norwegian) is false."""
     return "no" if value is False else value
 
 
-LanguageName = Annotated[str, BeforeValidator(_unquoted_no)]
+LanguageName = Annotated[str, BeforeValidator(unquoted_no)]
 """Type of a configuration's key that names a language."""
 
 
@@ -260,6 +263,12 @@ def foreign_letters(texts: Iterable[str]) -> ForeignLetters | None:
     if not foreign:
         return None
     return ForeignLetters(letters, foreign, weight >= 3 and foreign >= FOREIGN_SHARE * total)
+
+
+def clearly_foreign_letters(texts: Iterable[str]) -> ForeignLetters | None:
+    """`foreign_letters` of texts that are probably not English; None for other texts."""
+    found = foreign_letters(texts)
+    return found if found is not None and found.is_clear else None
 
 
 def yaml_line(code: str) -> str:

@@ -306,11 +306,19 @@ def fit_tokenizer(
 def describe_alphabet(tokenizer: Tokenizer) -> str:
     """One line for the user: the language and the characters that a recogniser can write."""
     config = tokenizer.config
-    language = language_name(config.language) if config.language else "unknown"
+    language = language_name(config.language)
     if config.kind != "characters":
         return f"language {language}; {len(tokenizer) - 1} labels: {config.kind}"
     letters = config.alphabet.replace(" ", "")
     return f"language {language}; alphabet: space and {len(letters)} characters, {letters}"
+
+
+def outside_alphabet(tokenizer: Tokenizer, texts: Iterable[str]) -> str:
+    """The characters of texts that a recogniser cannot write, for messages; "" for none."""
+    unknown: Counter[str] = Counter()
+    for text in texts:
+        unknown += tokenizer.unknown(text)
+    return listed_characters(unknown)
 
 
 def train_subwords(

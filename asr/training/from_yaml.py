@@ -10,7 +10,7 @@ from typing import Any
 from asr.base.config import parse, read_yaml, to_dict
 from asr.base.progress import TrainingProgress
 from asr.networks.model_directory import read_model
-from asr.text.languages import language_code
+from asr.text.languages import language_code, unquoted_no
 from asr.training.train_converter import ConverterExperimentConfig, train_converter
 from asr.training.train_language_model import LanguageExperimentConfig, train_language_model
 from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
@@ -98,8 +98,7 @@ def _with_initial_model(values: dict[str, Any]) -> dict[str, Any]:
         return values
     _, model = read_model(initial)
     parts = {part: to_dict(getattr(model, part)) for part in ("features", "acoustic")}
-    language = values.get("language", "")
-    named = "no" if language is False else str(language)  # YAML reads no, Norwegian, as false
+    named = str(unquoted_no(values.get("language", "")))
     if named and language_code(named) != model.tokenizer.language:
         # The initial model's letters and English phones are of no use in another language.
         completed, parts["acoustic"]["phones"] = values, False

@@ -120,7 +120,7 @@ def _texts(tokenizer: TokenizerConfig) -> str:
     """A paragraph with the language and the alphabet of texts; "" for English letters."""
     if tokenizer.normaliser == "english":
         return ""
-    language = language_name(tokenizer.language) if tokenizer.language else "unknown"
+    language = language_name(tokenizer.language)
     letters = "".join(tokenizer.alphabet.split())
     alphabet = f" Alphabet: space and `{letters}`." if letters else ""
     return f"\n\nLanguage: {language}. Text normaliser: {tokenizer.normaliser}.{alphabet}"

@@ -35,12 +35,18 @@ from asr.pronunciation.pronouncer import (
 from asr.recognizer import Recognizer
 from asr.results import Transcript
 from asr.text.languages import LanguageName, check_language_code
-from asr.text.tokenizers import Tokenizer, TokenizerConfig, describe_alphabet, fit_tokenizer
+from asr.text.tokenizers import (
+    Tokenizer,
+    TokenizerConfig,
+    describe_alphabet,
+    fit_tokenizer,
+    outside_alphabet,
+)
 from asr.training.initial_model import InitialModel
 from asr.training.model_card import recognizer_card
 from asr.training.speech_dataset import SpeechDataset
 from asr.training.trainer import TrainingConfig, make_strategy
-from asr.training.training_language import check_training_language, outside_alphabet
+from asr.training.training_language import check_training_language
 from asr.training.training_run import TrainingRun, prepare_process
 
 FEATURE_CACHE = ".features"

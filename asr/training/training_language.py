@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from asr.data.manifest import Utterance
 from asr.errors import TextError
@@ -12,10 +12,9 @@ from asr.text.languages import (
     foreign_letters,
     language_code,
     language_name,
-    listed_characters,
     yaml_line,
 )
-from asr.text.tokenizers import Tokenizer, TokenizerConfig
+from asr.text.tokenizers import TokenizerConfig
 
 
 def check_training_language(
@@ -62,11 +61,3 @@ def check_training_language(
         f"{found.words} words of the train texts lose their accents: {found.listed}. Write "
         "`language: en` in the training configuration if this is right"
     )
-
-
-def outside_alphabet(tokenizer: Tokenizer, texts: Iterable[str]) -> str:
-    """The characters of texts that a recogniser cannot write, for messages; "" for none."""
-    unknown: Counter[str] = Counter()
-    for text in texts:
-        unknown += tokenizer.unknown(text)
-    return listed_characters(unknown)

@@ -13,7 +13,7 @@ from asr.data.manifest import Utterance, write_manifest
 from asr.errors import ManifestError
 from asr.text.languages import (
     check_language_code,
-    foreign_letters,
+    clearly_foreign_letters,
     language_code,
     yaml_line,
 )
@@ -84,9 +84,9 @@ def prepare(name: str, source: Path, out: Path, language: str = "") -> Prepared:
     for split, utterances in splits.items():
         write_manifest(manifests[split], utterances)
     texts = [u.text for utterances in splits.values() for u in utterances if not u.language]
-    found = foreign_letters(texts)
+    found = clearly_foreign_letters(texts)
     hint = ""
-    if found is not None and found.is_clear:
+    if found is not None:
         hint = (
             f"the texts are probably not English: they have {found.listed}. Give --language "
             f"{found.language or 'CODE'} if this is their language, and write "
