@@ -1,0 +1,128 @@
+"""`VoiceActivity`: which frames hold a voice, so that noise, tones and music give no words.
+
+A small convolutional network on the static cepstra decides. `pipelines/train_voice_activity.py`
+trained it. The level alone (`asr.decoding.speech_detector`) separates speech from pauses, but it
+also takes a tone for speech.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from asr.audio.features import FeatureConfig
+from asr.base.units import Seconds
+from asr.networks.head_layout import HeadLayout
+from asr.text.tokenizers import BLANK
+
+HOP = 4
+"""Feature frames per decision of the network."""
+THRESHOLD = -1.0
+"""Logit above which a frame holds a voice. Chosen on dev sets by `benchmarks/voice_activity.py`."""
+MARGIN: Seconds = 0.4
+"""Time on each side of a voice in which words are allowed, in seconds, so that no soft sound is
+lost."""
+NO_WORD = 100.0
+"""Distance of the logit of the blank from all others in a frame without a voice."""
+
+
+class VoiceActivity:
+    """The network, with its weights.
+
+    Three convolutions with ReLU, then one weighted sum: about ±0.5 s of context.
+
+    Args:
+        weights: arrays "mean" and "scale" [coefficients], and for each layer i "kernel_i"
+            [width, inputs, outputs] and "bias_i" [outputs].
+    """
+
+    def __init__(self, weights: dict[str, np.ndarray]) -> None:
+        self._weights = {name: array.astype(np.float32) for name, array in weights.items()}
+
+    def __call__(self, static: np.ndarray) -> np.ndarray:
+        """Logits of a voice, float32 [frames / `HOP`, rounded up].
+
+        Args:
+            static: static cepstra, [frames, coefficients], of the features `FeatureConfig()`.
+        """
+        w = self._weights
+        x = ((static - w["mean"]) / w["scale"]).astype(np.float32)
+        x = np.maximum(_convolve(x, w["kernel_0"], stride=HOP) + w["bias_0"], 0)
+        x = np.maximum(_convolve(x, w["kernel_1"]) + w["bias_1"], 0)
+        x = np.maximum(_convolve(x, w["kernel_2"], dilation=3) + w["bias_2"], 0)
+        return (_convolve(x, w["kernel_3"]) + w["bias_3"])[:, 0]
+
+
+def _convolve(x: np.ndarray, kernel: np.ndarray, stride: int = 1, dilation: int = 1) -> np.ndarray:
+    """Convolution over time with edge padding: [frames, n] → [frames / stride, outputs]."""
+    width = len(kernel)
+    reach = (width - 1) * dilation
+    count = -(-len(x) // stride)
+    before = (reach - stride + 1) // 2
+    after = max(0, (count - 1) * stride + reach + 1 - len(x) - before)
+    padded = np.pad(x, ((before, after), (0, 0)), mode="edge")
+    total = np.zeros([count, kernel.shape[2]], np.float32)
+    for i in range(width):
+        start = i * dilation
+        total += padded[start : start + (count - 1) * stride + 1 : stride] @ kernel[i]
+    return total
+
+
+@cache
+def shipped_voice_activity() -> VoiceActivity:
+    """The network that the package ships."""
+    path = files("asr.decoding") / "voice_activity.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return VoiceActivity(dict(arrays))
+
+
+def has_voice_activity(config: FeatureConfig) -> bool:
+    """Whether the shipped network fits these features: it knows only the default ones."""
+    default = FeatureConfig()
+    return all(
+        getattr(config, name) == getattr(default, name)
+        for name in vars(default)
+        if name not in NOT_STATIC
+    )
+
+
+NOT_STATIC = ("deltas", "normalise", "delta_width")
+"""Settings of the features that the static cepstra do not depend on."""
+
+
+def voiced_frames(static: np.ndarray, config: FeatureConfig, stride: int) -> np.ndarray:
+    """Output frames with a voice or near one, bool [frames / stride, rounded up].
+
+    Args:
+        static: static cepstra, [frames, coefficients].
+        config: their settings.
+        stride: feature frames in an output frame.
+    """
+    size = -(-len(static) // stride)
+    if not len(static):
+        return np.zeros(0, bool)
+    voiced = shipped_voice_activity()(static) > THRESHOLD
+    margin = round(MARGIN * config.frames_per_second / HOP)
+    near = np.convolve(voiced, np.ones(2 * margin + 1))[margin : margin + len(voiced)] > 0
+    frames = np.repeat(near, HOP)[: len(static)]
+    return np.pad(frames, (0, size * stride - len(static)), mode="edge").reshape(size, -1).any(1)
+
+
+def without_voice(logits: np.ndarray, voiced: np.ndarray, layout: HeadLayout) -> np.ndarray:
+    """Logits [frames', layout.size] with the blank in every frame without a voice.
+
+    Args:
+        logits: the network's output, float [frames', layout.size].
+        voiced: bool [frames'].
+        layout: heads of the logits; each has a blank.
+    """
+    if voiced.all():
+        return logits
+    logits = logits.copy()
+    for head in layout.split(logits):
+        if head is not None:
+            head[~voiced] = -NO_WORD
+            head[~voiced, BLANK] = 0.0
+    return logits
