@@ -147,7 +147,7 @@ def main() -> None:
     keras.utils.set_random_seed(a.seed)
 
     noise: list[np.ndarray] = []
-    files = find_audio(a.noise)
+    files = find_audio(map(str, a.noise))
     for path in track(files, len(files), "noise"):
         try:
             samples = read_audio(path, RATE)[: 60 * RATE]
