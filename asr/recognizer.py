@@ -44,6 +44,7 @@ from asr.decoding.pickled_recognizer import (
     relocatable,
     restore,
 )
+from asr.decoding.voice_activity import has_voice_activity, voiced_frames, without_voice
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Windower, Windowing
@@ -436,8 +437,9 @@ class Recognizer:
         for batch in batch_by_length(windows, BATCH_SECONDS * config.frames_per_second):
             outputs = self.outputs([pending.features for pending in batch])
             for pending, logits in zip(batch, outputs, strict=True):
-                recording = pending.recording
-                recording.joiner.add(pending.number, pending.window, logits)
+                recording, window = pending.recording, pending.window
+                logits = self.only_voices(logits, window.static)
+                recording.joiner.add(pending.number, window, logits)
                 if recording.done:
                     yield recording.index, self._finish(recording, audio[recording.index])
             if progress is not None:
@@ -486,6 +488,21 @@ class Recognizer:
         logits = self.network.logits(padded, np.array(lengths, np.int32))
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
+
+    def only_voices(self, logits: np.ndarray, static: np.ndarray) -> np.ndarray:
+        """Logits with the blank in every frame without a voice, if `Decoding.vad` asks for it.
+
+        A recogniser with other features than the default ones keeps its logits: the network that
+        finds voices does not know them.
+
+        Args:
+            logits: logits of all heads, [frames', heads.size].
+            static: static cepstra that they were computed from, [frames, coefficients].
+        """
+        if not self.decoder.decoding.vad or not has_voice_activity(self.config.features):
+            return logits
+        voiced = voiced_frames(static, self.config.features, self.config.acoustic.stride)
+        return without_voice(logits, voiced, self.heads)
 
     def warm_up(self) -> None:
         """Run the network once, because a runtime's first call is slow."""

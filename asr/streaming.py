@@ -44,6 +44,8 @@ class StreamingRecognizer(Protocol):
 
     def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]: ...
 
+    def only_voices(self, logits: np.ndarray, static: np.ndarray) -> np.ndarray: ...
+
     def transcript_of(self, path: ctc.Path, frames: int, duration: float) -> Transcript: ...
 
 
@@ -218,10 +220,11 @@ class Stream:
             features of the chosen frames, not normalised.
         """
         frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
-        features = differentiate(self._static[frames[frames < len(self._static)]], self.config)
+        static = self._static[frames[frames < len(self._static)]]
+        features = differentiate(static, self.config)
         normalised = normalise(features, self.config, self._before.moments)
         (outputs,) = self.recognizer.outputs([normalised])
-        path = self.recognizer.decoder(outputs)
+        path = self.recognizer.decoder(self.recognizer.only_voices(outputs, static))
         numbers = self._start + chosen
         starts = tuple(int(numbers[i]) for i in path.starts)
         ends = tuple(int(numbers[i - 1]) + 1 for i in path.ends)

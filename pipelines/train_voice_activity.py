@@ -25,12 +25,14 @@ from asr.base.tensorflow import keras
 from asr.data.inputs import read_utterance
 from asr.data.manifest import read_manifest
 from asr.decoding.speech_detector import SpeechDetector, true_runs
-from asr.decoding.voice_activity import HOP
+from asr.decoding.voice_activity import HOP, LAYERS
 
 CONFIG = FeatureConfig()
 RATE = CONFIG.sample_rate
-FRAMES = 300
-"""Feature frames in a training example: 3 s."""
+SIZES = ((32, 8), (48, 5), (48, 7), (48, 5), (1, 1))
+"""Filters and width of each convolution."""
+FRAMES = 400
+"""Feature frames in a training example: 4 s."""
 
 
 def noise_clips(rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
@@ -121,15 +123,20 @@ def network(coefficients: int) -> keras.Model:
     """The network of `VoiceActivity`, trainable."""
     layers = keras.layers
     x = inputs = layers.Input([None, coefficients])
-    for filters, width, stride, dilation in ((24, 8, HOP, 1), (32, 5, 1, 1), (32, 7, 1, 3)):
+    for (filters, width), (stride, dilation) in zip(SIZES, LAYERS, strict=True):
         reach = (width - 1) * dilation
         before = (reach - stride + 1) // 2
         after = reach - stride + 1 - before
         x = layers.ZeroPadding1D((before, after))(x)
+        last = filters == 1
         x = layers.Conv1D(
-            filters, width, strides=stride, dilation_rate=dilation, activation="relu"
+            filters,
+            width,
+            strides=stride,
+            dilation_rate=dilation,
+            activation="linear" if last else "relu",
         )(x)
-    return keras.Model(inputs, layers.Conv1D(1, 1)(x))
+    return keras.Model(inputs, x)
 
 
 def main() -> None:
@@ -140,7 +147,7 @@ def main() -> None:
     parser.add_argument("--noise", nargs="+", type=Path, required=True, help="folders")
     parser.add_argument("--out", type=Path, required=True, help=".npz file")
     parser.add_argument("--utterances", type=int, default=400, help="of each manifest at most")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()
     rng = np.random.default_rng(a.seed)
@@ -194,14 +201,15 @@ def main() -> None:
     steps = 60
     rate = keras.optimizers.schedules.CosineDecay(4e-3, a.epochs * steps)
     model.compile(keras.optimizers.Adam(rate), keras.losses.BinaryCrossentropy(from_logits=True))
-    for _ in track(range(a.epochs), a.epochs, "training"):
+    for epoch in track(range(a.epochs), a.epochs, "training"):
         picked = rng.choice(len(examples), steps * 64, p=odds)
         crops = [crop(*examples[i], rng) for i in picked]
         x, y, w = (np.stack(part) for part in zip(*crops, strict=True))
         # One decision per HOP frames.
         y = y.reshape(len(y), -1, HOP).max(axis=2)[..., None]
         w = w.reshape(len(w), -1, HOP).max(axis=2)
-        model.fit((x - mean) / scale, y, sample_weight=w, batch_size=64, verbose=0)
+        history = model.fit((x - mean) / scale, y, sample_weight=w, batch_size=64, verbose=0)
+        print(f"epoch {epoch + 1}/{a.epochs}  loss {history.history['loss'][0]:.4f}", flush=True)
     arrays = {"mean": mean, "scale": scale}
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv1D)]
     for i, layer in enumerate(convolutions):

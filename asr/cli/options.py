@@ -187,6 +187,12 @@ DECODING_OPTIONS = {
             show_default="any word",
         ),
         _decoding_option(
+            "vad",
+            bool,
+            "find words only where there is a voice (voice activity detection)",
+            default=True,
+        ),
+        _decoding_option(
             "nbest",
             int,
             "number of alternative texts to add to the formats json and jsonl",

@@ -19,19 +19,25 @@ from asr.text.tokenizers import BLANK
 
 HOP = 4
 """Feature frames per decision of the network."""
-THRESHOLD = -1.0
+LAYERS = ((HOP, 1), (1, 1), (1, 3), (1, 9), (1, 1))
+"""Stride and dilation of each convolution."""
+SMOOTHED = 7
+"""Decisions whose mean logit is compared with the threshold."""
+THRESHOLD = 0.0
 """Logit above which a frame holds a voice. Chosen on dev sets by `benchmarks/voice_activity.py`."""
-MARGIN: Seconds = 0.4
+MARGIN: Seconds = 0.5
 """Time on each side of a voice in which words are allowed, in seconds, so that no soft sound is
 lost."""
 NO_WORD = 100.0
 """Distance of the logit of the blank from all others in a frame without a voice."""
+NOT_STATIC = ("deltas", "normalise", "delta_width")
+"""Settings of the features that the static cepstra do not depend on."""
 
 
 class VoiceActivity:
     """The network, with its weights.
 
-    Three convolutions with ReLU, then one weighted sum: about ±0.5 s of context.
+    Convolutions with ReLU between them, as `LAYERS` says: ±1.2 s of context.
 
     Args:
         weights: arrays "mean" and "scale" [coefficients], and for each layer i "kernel_i"
@@ -49,13 +55,14 @@ class VoiceActivity:
         """
         w = self._weights
         x = ((static - w["mean"]) / w["scale"]).astype(np.float32)
-        x = np.maximum(_convolve(x, w["kernel_0"], stride=HOP) + w["bias_0"], 0)
-        x = np.maximum(_convolve(x, w["kernel_1"]) + w["bias_1"], 0)
-        x = np.maximum(_convolve(x, w["kernel_2"], dilation=3) + w["bias_2"], 0)
-        return (_convolve(x, w["kernel_3"]) + w["bias_3"])[:, 0]
+        for i, (stride, dilation) in enumerate(LAYERS):
+            if i:
+                x = np.maximum(x, 0)
+            x = _convolve(x, w[f"kernel_{i}"], stride, dilation) + w[f"bias_{i}"]
+        return x[:, 0]
 
 
-def _convolve(x: np.ndarray, kernel: np.ndarray, stride: int = 1, dilation: int = 1) -> np.ndarray:
+def _convolve(x: np.ndarray, kernel: np.ndarray, stride: int, dilation: int) -> np.ndarray:
     """Convolution over time with edge padding: [frames, n] → [frames / stride, outputs]."""
     width = len(kernel)
     reach = (width - 1) * dilation
@@ -88,22 +95,22 @@ def has_voice_activity(config: FeatureConfig) -> bool:
     )
 
 
-NOT_STATIC = ("deltas", "normalise", "delta_width")
-"""Settings of the features that the static cepstra do not depend on."""
-
-
-def voiced_frames(static: np.ndarray, config: FeatureConfig, stride: int) -> np.ndarray:
+def voiced_frames(
+    static: np.ndarray, config: FeatureConfig, stride: int, threshold: float = THRESHOLD
+) -> np.ndarray:
     """Output frames with a voice or near one, bool [frames / stride, rounded up].
 
     Args:
         static: static cepstra, [frames, coefficients].
         config: their settings.
         stride: feature frames in an output frame.
+        threshold: logit above which a frame holds a voice. Default `THRESHOLD`.
     """
     size = -(-len(static) // stride)
     if not len(static):
         return np.zeros(0, bool)
-    voiced = shipped_voice_activity()(static) > THRESHOLD
+    logits = np.pad(shipped_voice_activity()(static), SMOOTHED // 2, mode="edge")
+    voiced = np.convolve(logits, np.ones(SMOOTHED) / SMOOTHED, mode="valid") > threshold
     margin = round(MARGIN * config.frames_per_second / HOP)
     near = np.convolve(voiced, np.ones(2 * margin + 1))[margin : margin + len(voiced)] > 0
     frames = np.repeat(near, HOP)[: len(static)]
@@ -121,7 +128,8 @@ def without_voice(logits: np.ndarray, voiced: np.ndarray, layout: HeadLayout) ->
     if voiced.all():
         return logits
     logits = logits.copy()
-    for head in layout.split(logits):
+    heads = layout.split(logits)
+    for head in (heads.labels, heads.phones):
         if head is not None:
             head[~voiced] = -NO_WORD
             head[~voiced, BLANK] = 0.0

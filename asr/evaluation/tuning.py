@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asr.audio.features import expand
 from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.data.manifest import Utterance, read_manifest
@@ -77,7 +78,11 @@ def tune(
     utterances = read_manifest(manifest)
     recognizer = load_recognizer(model, decoding)
     beam = recognizer.decoder.decoding.beam or LmWeights().beam
-    logits = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
+    logits = []
+    for utterance in utterances:
+        static, _ = recognizer.cepstra(utterance)
+        (outputs,) = recognizer.outputs([expand(static, recognizer.config.features)])
+        logits.append(recognizer.only_voices(outputs, static))
     middle = unknowns[len(unknowns) // 2]
     trials: dict[LmWeights, TuningTrial] = {}
 
