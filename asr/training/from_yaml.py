@@ -13,6 +13,7 @@ from asr.data.corpora import MAKE_DEV
 from asr.errors import ConfigError
 from asr.networks.model_directory import read_model
 from asr.text.languages import language_code, unquoted_no
+from asr.training.config_paths import model_folder
 from asr.training.train_converter import ConverterExperimentConfig, train_converter
 from asr.training.train_language_model import LanguageExperimentConfig, train_language_model
 from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
@@ -110,7 +111,7 @@ def _with_initial_model(values: dict[str, Any]) -> dict[str, Any]:
     initial = values.get("initial_model")
     if not isinstance(initial, str) or not initial:
         return values
-    _, model = read_model(initial)
+    _, model = read_model(model_folder("initial_model", initial))
     parts = {part: to_dict(getattr(model, part)) for part in ("features", "acoustic")}
     named = str(unquoted_no(values.get("language", "")))
     if named and language_code(named) != model.tokenizer.language:
