@@ -36,6 +36,7 @@ from asr.decoding.confidence import (
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_files import copy_decoding_files, decoding_files
 from asr.decoding.decoding_options import Decoding
+from asr.decoding.joined_emissions import JoinedEmissions
 from asr.decoding.pickled_recognizer import (
     Origin,
     PickledRecognizer,
@@ -46,7 +47,7 @@ from asr.decoding.pickled_recognizer import (
 )
 from asr.decoding.voice_activity import has_voice_activity, voiced_frames, without_voice
 from asr.decoding.window_joiner import WindowJoiner
-from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
+from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Windower, Windowing
 from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
@@ -293,11 +294,38 @@ class Recognizer:
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | AsrError]]:
         """`transcribe_each` with the exception for a recording that failed."""
+
+        def joiner() -> WindowJoiner:
+            return WindowJoiner(self.decoder, self.tokenizer.space, self.heads)
+
+        for i, recording in self._windowed(audio, sample_rate, channel, joiner, progress):
+            if isinstance(recording, AsrError):
+                yield i, recording
+            else:
+                yield i, self._finish(recording, audio[i])
+
+    def _windowed(
+        self,
+        audio: Sequence[AudioLike],
+        sample_rate: int | None,
+        channel: int | None,
+        joiner: Callable[[], J],
+        progress: Callable[[float], object] | None = None,
+    ) -> Iterator[tuple[int, WindowedRecording[J] | AsrError]]:
+        """Run the network over recordings, window by window.
+
+        Args:
+            audio, sample_rate, channel, progress: see `transcribe_each`.
+            joiner: makes what takes the emissions of one recording.
+
+        Yields:
+            (index, recording whose joiner has all emissions) as recordings are finished, in any
+            order; the exception instead for a recording that failed.
+        """
         features = self.config.features
         waiting: list[PendingWindow] = []
         for i, item in enumerate(audio):
-            joiner = WindowJoiner(self.decoder, self.tokenizer.space, self.heads)
-            recording = WindowedRecording(i, self.windower(), joiner, features, channel)
+            recording = WindowedRecording(i, self.windower(), joiner(), features, channel)
             try:
                 check_language(item, self.tokenizer.language)
                 recording.channel = chosen_channel(item, channel)
@@ -307,15 +335,15 @@ class Recognizer:
                     waiting += recording.feed(static, samples)
                     while len(waiting) >= READ_AHEAD:
                         now, waiting = waiting[:READ_AHEAD], waiting[READ_AHEAD:]
-                        yield from self._run(now, audio, progress)
+                        yield from self._run(now, progress)
                 waiting += recording.finish()
             except AsrError as error:
                 waiting = [window for window in waiting if window.recording is not recording]
                 yield i, error
                 continue
             if recording.done:  # all of its windows ran before its end was known
-                yield i, self._finish(recording, item)
-        yield from self._run(waiting, audio, progress)
+                yield i, recording
+        yield from self._run(waiting, progress)
 
     def align(
         self,
@@ -325,6 +353,9 @@ class Recognizer:
         channel: int | None = None,
     ) -> Alignment:
         """Find where each word and token of a known text is said in a recording.
+
+        A long recording is cut into windows, as for `transcribe`. Memory grows by about 130 bytes
+        for each frame of 20 ms, and does not depend on the product of recording and text.
 
         Args:
             audio: one recording, as for `transcribe`.
@@ -354,9 +385,12 @@ class Recognizer:
                     f"{name or 'samples'}: the text is probably not English: {foreign.listed} lose "
                     "their accents for this English model; use a model of the text's language"
                 )
-        static, duration = self.cepstra(audio, sample_rate, channel, warnings.append)
-        (logits,) = self.logits([expand(static, self.config.features)])
-        log_probabilities = ctc.log_softmax(logits.astype(np.float64))
+        emissions = JoinedEmissions(self.tokenizer.space, self.heads)
+        ((_, recording),) = self._windowed([audio], sample_rate, channel, lambda: emissions)
+        if isinstance(recording, AsrError):
+            raise recording
+        warnings += recording.warnings
+        log_probabilities = emissions.finish()
         try:
             path = ctc.align(log_probabilities, labels)
         except TextError as error:
@@ -365,15 +399,16 @@ class Recognizer:
             ) from None
         spans = self.tokenizer.word_spans(path.labels)
         fits = [aligned_word_confidence(path.scores[first:last]) for first, last in spans]
-        confidence = alignment_confidence(fits, path, log_probabilities)
+        confidence = alignment_confidence(fits, path, emissions.best_score, emissions.best_labels)
         if confidence < LOW_CONFIDENCE:
             warnings.append(
                 f"{name or 'samples'}: the text does not fit the recording: confidence "
                 f"{confidence:.2f}, below {LOW_CONFIDENCE}; is it the right text?"
             )
-        channel, offset = chosen_channel(audio, channel), start_of(audio)
-        path = self._widen_spikes(path, static[:, 0])
-        found = self.transcript_of(path, len(logits), duration, name, channel, offset)
+        channel, offset = recording.channel, start_of(audio)
+        path = self._widen_spikes(emissions.in_recording(path), recording.levels)
+        duration = recording.samples / self.config.features.sample_rate
+        found = self.transcript_of(path, len(log_probabilities), duration, name, channel, offset)
         return Alignment(
             text=" ".join(text.split()),
             score=found.score,
@@ -428,11 +463,9 @@ class Recognizer:
         return Stream(self, chunk, look_ahead, sample_rate)
 
     def _run(
-        self,
-        windows: list[PendingWindow],
-        audio: Sequence[AudioLike],
-        progress: Callable[[float], object] | None,
-    ) -> Iterator[tuple[int, Transcript]]:
+        self, windows: list[PendingWindow], progress: Callable[[float], object] | None
+    ) -> Iterator[tuple[int, WindowedRecording[Any]]]:
+        """Run the network over windows; yields the recordings that have all emissions now."""
         config = self.config.features
         for batch in batch_by_length(windows, BATCH_SECONDS * config.frames_per_second):
             outputs = self.outputs([pending.features for pending in batch])
@@ -441,7 +474,7 @@ class Recognizer:
                 logits = self.only_voices(logits, window.static)
                 recording.joiner.add(pending.number, window, logits)
                 if recording.done:
-                    yield recording.index, self._finish(recording, audio[recording.index])
+                    yield recording.index, recording
             if progress is not None:
                 progress(sum(pending.progress for pending in batch) * self.seconds_per_frame)
 
@@ -514,7 +547,7 @@ class Recognizer:
         (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
-    def _finish(self, recording: WindowedRecording, audio: AudioLike) -> Transcript:
+    def _finish(self, recording: WindowedRecording[WindowJoiner], audio: AudioLike) -> Transcript:
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._widen_spikes(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate

@@ -16,8 +16,8 @@ from asr import ctc
 from asr.audio.features import MfccStream, RecentMoments, differentiate, normalise
 from asr.audio.mono import MonoStream
 from asr.decoding.decoder import Decoder
+from asr.decoding.emission_joiner import CLEARANCE
 from asr.decoding.speech_detector import SpeechDetector, speech_with_margin, true_runs
-from asr.decoding.window_joiner import CLEARANCE
 from asr.decoding.windowing import Windowing
 from asr.errors import ConfigError
 from asr.networks.model_directory import RecognizerConfig

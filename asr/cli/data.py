@@ -18,7 +18,7 @@ def prepare(
         str,
         typer.Argument(
             help="name of the corpus (listed in data/README.md), or folder for recordings of your "
-            "own with a .txt file beside each"
+            "own with a manifest, or with a .txt file beside each"
         ),
     ],
     source: Annotated[Path, typer.Option(help="folder where the corpus was unpacked")],
@@ -31,11 +31,19 @@ def prepare(
             show_default="what the corpus says",
         ),
     ] = "",
+    dev: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="number of utterances to move from the train set to the dev set, evenly spread",
+            metavar="N",
+        ),
+    ] = 0,
 ) -> None:
     """Write the manifests of a corpus."""
     from asr.data.corpora import prepare as write_manifests
 
-    prepared = write_manifests(corpus, source, out, language)
+    prepared = write_manifests(corpus, source, out, language, dev)
     for line in prepared.skipped:
         typer.echo(f"left out: {line}", err=True)
     for split in ("train", "dev", "test"):
@@ -44,8 +52,8 @@ def prepare(
             typer.echo(f"{split}: {utterances} utterances, {path}")
         else:
             typer.echo(f"{split}: no utterances, no manifest")
-    if prepared.hint:
-        typer.echo(f"warning: {prepared.hint}", err=True)
+    for hint in prepared.hints:
+        typer.echo(f"warning: {hint}", err=True)
 
 
 @data_app.command("check")

@@ -126,6 +126,10 @@ def train(
     if not dev:
         raise ConfigError("lm train --kind rnn: give --dev, a text to choose the best epoch on")
 
+    for path in (*texts, *dev):
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file")
+
     from asr.base.config import replace
     from asr.base.progress import TrainingProgress
     from asr.training.train_language_model import (

@@ -1,7 +1,7 @@
 """Windows of a long recording: silence is left out, and long speech is cut with overlap.
 
 Speech between two pauses is one window, like the utterances that the network was trained on. Longer
-speech without a pause becomes windows that overlap; `asr.decoding.window_joiner` joins them.
+speech without a pause becomes windows that overlap; `asr.decoding.emission_joiner` joins them.
 """
 
 from __future__ import annotations

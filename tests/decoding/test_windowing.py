@@ -16,8 +16,9 @@ from asr import ctc
 from asr.audio.features import FeatureConfig, RecentMoments, differentiate, expand, normalise
 from asr.audio.reading import read_audio
 from asr.data.manifest import Utterance
+from asr.decoding.emission_joiner import find_cut
 from asr.decoding.speech_detector import SpeechDetector, speech_with_margin, true_runs
-from asr.decoding.window_joiner import WindowJoiner, find_cut
+from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import WindowedRecording
 from asr.decoding.windowing import Window, Windower, Windowing
 from asr.networks.head_layout import HeadLayout

@@ -74,6 +74,25 @@ def test_a_wrong_condition_is_named(
         list(config(conditions=conditions).runs(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("manifest", "gone.jsonl"),
+        ("decoding", {"lm": "gone.arpa"}),
+        ("decoding", {"lexicon": "gone.txt"}),
+        ("decoding", {"lm": "general", "rnn_lm": "gone/model"}),
+    ],
+)
+def test_missing_files_are_named_before_the_training(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    (tmp_path / "train.jsonl").touch()
+    wrong = config(tests={"dev": {"manifest": "train.jsonl", key: value}})
+    with pytest.raises(ConfigError, match=rf"^tests\.dev\.{key}.*gone.* was tried, relative to"):
+        ablate(wrong, tmp_path, tmp_path / "runs", jobs=1)
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.slow
 def test_finished_conditions_are_kept_and_new_ones_are_trained(tmp_path: Path) -> None:
     utterance = Utterance("go forward ten meters", 2.8, audio_filepath=FIXTURES / "goforward.wav")

@@ -176,7 +176,7 @@ def test_english_by_default_refuses_other_texts_and_names_the_line(
 ) -> None:
     prepared = prepare("folder", recordings(tmp_path / "clips", language), tmp_path)
     manifest = prepared.manifests["train"]
-    assert f"`language: {language}`" in prepared.hint and "--language" in prepared.hint
+    assert f"`language: {language}`" in prepared.hints[-1] and "--language" in prepared.hints[-1]
     for initial in ({}, {"initial_model": "en-small", "acoustic": {}}):
         with pytest.raises(TextError, match=f"not English.*`language: {language}`"):
             train(tmp_path, manifest, **initial)
