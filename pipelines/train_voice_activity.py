@@ -190,7 +190,9 @@ def main() -> None:
         mixed = samples + other * ratio * 10 ** (-rng.uniform(3, 25) / 20)
         if rng.random() < 0.3:
             mixed = telephone(mixed.astype(np.float32), RATE, companding=True)
-        examples.append((mfcc(mixed.astype(np.float32), CONFIG, utterance.name), labels, labels))
+        static = mfcc(mixed.astype(np.float32), CONFIG, utterance.name)
+        labels = labels[: len(static)]  # resampling may drop the last sample
+        examples.append((static[: len(labels)], labels, labels))
     every = np.concatenate([e[0] for e in examples])
     mean, scale = every.mean(axis=0), every.std(axis=0)
     voices = np.array([e[1].any() for e in examples])

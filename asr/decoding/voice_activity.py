@@ -114,7 +114,8 @@ def voiced_frames(
     margin = round(MARGIN * config.frames_per_second / HOP)
     near = np.convolve(voiced, np.ones(2 * margin + 1))[margin : margin + len(voiced)] > 0
     frames = np.repeat(near, HOP)[: len(static)]
-    return np.pad(frames, (0, size * stride - len(static)), mode="edge").reshape(size, -1).any(1)
+    padded = np.pad(frames, (0, size * stride - len(static)), mode="edge")
+    return padded.reshape(size, stride).any(axis=1)
 
 
 def without_voice(logits: np.ndarray, voiced: np.ndarray, layout: HeadLayout) -> np.ndarray:
