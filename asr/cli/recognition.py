@@ -159,18 +159,20 @@ def listen(
 ) -> None:
     """Transcribe live audio from stdin or a microphone. Ctrl-C ends it.
 
+    Audio on stdin may have a header (WAV, FLAC, MP3, Ogg, …), or be raw samples.
+
     ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 16000 - | asr listen
     """
     from asr.cli.live import listen as run
-    from asr.cli.live import microphone_blocks, pcm_blocks, printer
+    from asr.cli.live import microphone_blocks, piped_audio, printer
     from asr.recognizer import load_recognizer
 
     if microphone:
         rate, blocks = microphone_blocks()
     elif sys.stdin.isatty():
-        raise ConfigError("nothing to listen to: pipe raw audio into stdin, or give --microphone")
+        raise ConfigError("nothing to listen to: pipe audio into stdin, or give --microphone")
     else:
-        blocks = pcm_blocks(sys.stdin.buffer, encoding, channels)
+        rate, blocks = piped_audio(sys.stdin.buffer, rate, encoding, channels)
     recognizer = load_recognizer(model, decoding)
     recognizer.warm_up()
     run(recognizer.stream(chunk, look_ahead, rate), blocks, printer(sys.stdout, json))
