@@ -83,13 +83,14 @@ def check(
     The exit status is 1 if there are errors.
     """
     from asr.audio.features import FeatureConfig
-    from asr.data.manifest_check import check_manifests, tokenizer_for
+    from asr.data.manifest_check import check_manifests, read_manifests, tokenizer_for
     from asr.evaluation.report import check_text
     from asr.text.tokenizers import Tokenizer, describe_alphabet
 
+    read = read_manifests(manifests)
     features, stride = FeatureConfig(), 2
     if model is None:
-        tokenizer = tokenizer_for(manifests, language)
+        tokenizer = tokenizer_for(read, language)
         if tokenizer.config.normaliser != "english":
             typer.echo(describe_alphabet(tokenizer))
     elif language:
@@ -101,7 +102,7 @@ def check(
         features, tokenizer = config.features, Tokenizer(config.tokenizer)
         stride = config.acoustic.stride
     report = check_manifests(
-        manifests,
+        read,
         tokenizer.encode,
         lambda seconds: int(seconds * features.frames_per_second) // stride,
         tokenizer.language,
