@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from asr.base.progress import spinner
 from asr.errors import ConfigError
 
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
@@ -43,7 +44,8 @@ def prepare(
     """Write the manifests of a corpus."""
     from asr.data.corpora import prepare as write_manifests
 
-    prepared = write_manifests(corpus, source, out, language, dev)
+    with spinner(f"preparing {corpus}"):
+        prepared = write_manifests(corpus, source, out, language, dev)
     for line in prepared.skipped:
         typer.echo(f"left out: {line}", err=True)
     for split in ("train", "dev", "test"):

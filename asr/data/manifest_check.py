@@ -11,6 +11,7 @@ from typing import Literal
 
 from asr.audio.reading import AudioInfo, measure
 from asr.audio.segments import TOLERANCE
+from asr.base.progress import track
 from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
 from asr.data.inputs import check_language
@@ -107,7 +108,7 @@ def check_manifests(
     findings: list[ManifestFinding] = []
     measured: dict[Path, AudioInfo | None] = {}
     for path, utterances in manifests.items():
-        for utterance in utterances:
+        for utterance in track(utterances, len(utterances), f"checking {path}"):
             findings += _file_findings(utterance, measured)
             findings += _language_findings(utterance, language)
             findings += _text_findings(utterance, encode, frames)
