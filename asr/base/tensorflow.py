@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from multiprocessing import parent_process
 
 from asr.base.garbage import garbage_collection_paused
+from asr.base.progress import spinner
 
 __all__ = ["keras", "tf"]
 
@@ -31,8 +33,13 @@ def _silent_stderr() -> Iterator[None]:
         os.close(null)
 
 
+def _spinner() -> AbstractContextManager[None]:
+    """A spinner, because the import takes seconds; none in a worker process."""
+    return spinner("loading TensorFlow") if parent_process() is None else nullcontext()
+
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silent_stderr(), garbage_collection_paused():
+with _spinner(), _silent_stderr(), garbage_collection_paused():
     import keras
     import tensorflow as tf
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from asr.base.config import STRICT
 from asr.base.files import atomic_write
+from asr.base.interrupts import Stopped, Stopper, stoppable
 from asr.base.tensorflow import keras, tf
 from asr.errors import ConfigError, TrainingError
 
@@ -183,6 +185,7 @@ class Trainer:
 
         Raises:
             TrainingError: a loss is not finite; the message names the batch's files.
+            Stopped: Ctrl-C or SIGTERM; between two batches, a checkpoint is written first.
         """
         last = self.config.stop_epoch or self.config.epochs
         while self.epoch < last and not self.exhausted:
@@ -191,21 +194,33 @@ class Trainer:
             batches: Iterable[Any] = dataset
             if self.config.strategy != "none":
                 batches = self.strategy.experimental_distribute_dataset(dataset.map(self._filled))
-            for batch in batches:
-                losses = self._losses_of(batch)
-                self.partial_loss += float(losses.mean())
-                self.step += 1
-                if progress:
-                    loss = self.partial_loss / self.step
-                    progress(step=self.step, steps=self.steps, epoch=self.epoch, loss=loss)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    self.save()
-                    saved = time.monotonic()
-                if max_steps is not None and (max_steps := max_steps - 1) == 0:
-                    return
+            with self._saved_if_stopped() as stopper:
+                for batch in batches:
+                    with stopper.hold():  # a signal waits for the end of the batch
+                        losses = self._losses_of(batch)
+                        self.partial_loss += float(losses.mean())
+                        self.step += 1
+                        if progress:
+                            loss = self.partial_loss / self.step
+                            progress(step=self.step, steps=self.steps, epoch=self.epoch, loss=loss)
+                    if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                        self.save()
+                        saved = time.monotonic()
+                    if max_steps is not None and (max_steps := max_steps - 1) == 0:
+                        return
             row = self._end_epoch(time.monotonic() - started)
             if progress:
                 progress(row=row)
+
+    @contextmanager
+    def _saved_if_stopped(self) -> Iterator[Stopper]:
+        """Write a checkpoint if a signal ends the block, which must hold signals inside a batch."""
+        try:
+            with stoppable() as stopper:
+                yield stopper
+        except Stopped:
+            self.save()
+            raise
 
     @property
     def exhausted(self) -> bool:

@@ -29,6 +29,7 @@ import numpy as np
 import soundfile
 
 from asr.audio.reading import read_audio
+from asr.audio.writing import write_audio
 from asr.data.manifest import Utterance
 from asr.errors import AsrError, AudioError
 from asr.tts import kokoro
@@ -275,7 +276,7 @@ class _Speaker:
                     return None
                 peak = max(float(np.abs(samples).max()), 1e-3)
                 encoding = FORMATS[self.format]
-                soundfile.write(encoded, 0.7 * samples / peak, rate, subtype=encoding)
+                write_audio(encoded, 0.7 * samples / peak, rate, encoding)
                 os.replace(encoded, path)
         return Utterance(text, soundfile.info(path).duration, path, speaker=str(voice))
 
@@ -319,13 +320,13 @@ def _own_voice(text: str, voice: str, speed: float, pitch: float, path: Path) ->
     """Speak at the voice's own pitch, so that the speech resembles the recorded speaker."""
     synthesizer = _synthesizer(voice)
     samples = synthesizer.speak(text, rate=speed)
-    soundfile.write(path, samples, synthesizer.config.mel.sample_rate)
+    write_audio(path, samples, synthesizer.config.mel.sample_rate)
 
 
 def _kokoro(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
     """Speak at the style's own pitch: the styles and their mixtures differ enough."""
     samples = kokoro.load_voice().speak(text, kokoro.Style.parse(voice, speed))
-    soundfile.write(path, samples, kokoro.SAMPLE_RATE, subtype="FLOAT")
+    write_audio(path, samples, kokoro.SAMPLE_RATE, "FLOAT")
 
 
 ENGINES: dict[str, Callable[[str, str, float, float, Path], None]] = {

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import pytest
 import yaml
 
 from asr.base.config import parse, to_dict
+from asr.base.interrupts import Stopped
 from asr.data.manifest import Utterance, read_manifest, write_manifest
 from asr.errors import ConfigError, TrainingError
 from asr.recognizer import Recognizer
@@ -65,6 +68,22 @@ def test_resume_is_exact(corpus: Path, tmp_path: Path) -> None:
     expected, found = checkpoint(whole), checkpoint(parts)
     assert len(expected) > 30
     assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_ctrl_c_keeps_the_batches_so_far(corpus: Path, tmp_path: Path) -> None:
+    """A signal inside a batch waits for its end; the checkpoint is that of a pause there."""
+
+    def stop(**event: object) -> None:
+        if event.get("step") == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped):
+        train_recognizer(experiment(), corpus, tmp_path / "stopped", None, stop, lambda _: None)
+    paused = tmp_path / "paused"
+    train_recognizer(experiment(), corpus, paused, max_steps=2, say=lambda _: None)
+    expected, found = checkpoint(paused), checkpoint(tmp_path / "stopped")
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
 
