@@ -8,6 +8,7 @@ sentences.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -41,6 +42,8 @@ SAMPLE_RATE = 16_000
 """Sample rate of the files written, in Hz. Opus files by Kokoro keep Kokoro's sample rate."""
 FORMATS = {"flac": "PCM_16", "ogg": "OPUS"}
 """Suffixes of the files written, with libsndfile's name of the encoding."""
+MIN_FREE_BYTES = 1 << 20
+"""Free space on the disk below which a failure of a program means that the disk is full."""
 TIMEOUT = 60
 """Seconds that an engine may take for one sentence."""
 DEBIAN_ENGINES = ("flite", "espeak-ng", "festival")
@@ -266,18 +269,20 @@ class _Speaker:
         path = self.path(text)
         if not path.exists():
             with tempfile.TemporaryDirectory(dir=self.out, prefix=".") as folder:
-                wave, encoded = Path(folder, "x.wav"), Path(folder, f"x.{self.format}")
+                wave = Path(folder, "x.wav")
                 try:
                     ENGINES[voice.engine](text, voice.name, speed, pitch, wave)
                     own_rate = self.format == "ogg" and voice.engine == "kokoro"
                     rate = kokoro.SAMPLE_RATE if own_rate else SAMPLE_RATE
                     samples = read_audio(wave, rate)
                 except (AsrError, subprocess.SubprocessError):
+                    if shutil.disk_usage(self.out).free < MIN_FREE_BYTES:
+                        full = os.strerror(errno.ENOSPC)  # programs only say that they failed
+                        raise OSError(errno.ENOSPC, full, str(path)) from None
                     return None
                 peak = max(float(np.abs(samples).max()), 1e-3)
                 encoding = FORMATS[self.format]
-                write_audio(encoded, 0.7 * samples / peak, rate, encoding)
-                os.replace(encoded, path)
+                write_audio(path, 0.7 * samples / peak, rate, encoding)
         return Utterance(text, soundfile.info(path).duration, path, speaker=str(voice))
 
 
