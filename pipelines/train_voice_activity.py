@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,10 +48,11 @@ def noise_clips(rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
             x *= 1 + rng.uniform(0, 0.9) * np.sin(2 * np.pi * rng.uniform(0.1, 6) * time)
         elif kind == 1:  # hum of the mains
             base = rng.choice([50, 60, 100, 120])
-            x = sum(
+            harmonics = (
                 rng.uniform(0, 1) / k * np.sin(2 * np.pi * base * k * time + rng.uniform(0, 6))
                 for k in range(1, rng.integers(3, 30))
             )
+            x = sum(harmonics, 0 * time)
             x = x + rng.uniform(0, 0.1) * white(len(time))
         elif kind == 2:  # one to three tones, steady or interrupted
             x = sum(
@@ -82,7 +84,14 @@ def noise_clips(rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
                 burst = sum(np.sin(k * phase) / k for k in range(1, 8)) + 0.7 * white(n)
                 at = int(start * RATE)
                 x[at : at + n] += burst * np.sin(np.pi * np.arange(n) / n) ** 0.5 * np.exp(-4 * t)
-        else:  # melodies and chords of plucked or blown notes
+        elif kind == 8:  # a melody whose notes end where the next one begins
+            length = rng.uniform(0.1, 0.6)
+            notes = rng.uniform(100, 500) * 2 ** (rng.integers(0, 24, int(4 / length) + 1) / 12)
+            phase = 2 * np.pi * np.cumsum(notes[(time / length).astype(int)]) / RATE
+            steps = range(1, rng.integers(2, 12), rng.integers(1, 3))
+            x = sum((np.sin(k * phase) / k ** rng.uniform(0.5, 2) for k in steps), 0 * time)
+            x *= np.exp(-(time % length) * rng.uniform(0, 8))
+        else:  # chords of plucked or blown notes
             x = np.zeros(len(time))
             length = rng.uniform(0.12, 0.8)
             for start in np.arange(0, 4, length):
@@ -96,6 +105,14 @@ def noise_clips(rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
         yield (level * x / (np.abs(x).max() + 1e-9)).astype(np.float32)
 
 
+class Example(NamedTuple):
+    """Static cepstra [frames, coefficients], and label and weight of each frame, float32 [frames]."""
+
+    static: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+
 def speech_labels(static: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Label and weight of each feature frame of speech: loud frames are voice, long pauses not."""
     levels = SpeechDetector()(static)
@@ -107,16 +124,19 @@ def speech_labels(static: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return levels.speech.astype(np.float32), weight
 
 
-def crop(
-    static: np.ndarray, labels: np.ndarray, weights: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`FRAMES` frames at a random place, padded with weight 0."""
-    start = rng.integers(0, max(1, len(static) - FRAMES + 1))
-    part = slice(start, start + FRAMES)
+def crop(example: Example, rng: np.random.Generator) -> Example:
+    """Up to `FRAMES` frames at a random place, padded with weight 0.
+
+    Some are much shorter, because recordings and windows of one word are.
+    """
+    static, labels, weights = example
+    length = rng.integers(15, 150) if rng.random() < 0.35 else FRAMES
+    start = rng.integers(0, max(1, len(static) - length + 1))
+    part = slice(start, start + length)
     missing = FRAMES - len(static[part])
     x = np.pad(static[part], ((0, missing), (0, 0)), mode="edge")
     x[:, 0] += rng.uniform(-3, 3)  # gain
-    return x, np.pad(labels[part], (0, missing)), np.pad(weights[part], (0, missing))
+    return Example(x, np.pad(labels[part], (0, missing)), np.pad(weights[part], (0, missing)))
 
 
 def network(coefficients: int) -> keras.Model:
@@ -168,11 +188,11 @@ def main() -> None:
     recorded = len(noise)
     noise += noise_clips(rng, 1500)
 
-    examples: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    examples: list[Example] = []
     for samples in track(noise, len(noise), "features of noise"):
         static = mfcc(samples, CONFIG, "noise")
         zeros = np.zeros(len(static), np.float32)
-        examples.append((static, zeros, zeros + 1))
+        examples.append(Example(static, zeros, zeros + 1))
     chosen = []
     for manifest in a.speech:
         utterances = [u for u in read_manifest(manifest) if u.audio_filepath is not None]
@@ -182,7 +202,7 @@ def main() -> None:
         samples = read_utterance(utterance, RATE)
         static = mfcc(samples, CONFIG, utterance.name)
         labels, weights = speech_labels(static)
-        examples.append((static, labels, weights))
+        examples.append(Example(static, labels, weights))
         # The same speech in noise keeps its labels where it is loud, and has no pauses.
         other = noise[rng.integers(0, recorded if rng.random() < 0.7 else len(noise))]
         other = np.resize(other, len(samples))
@@ -192,10 +212,10 @@ def main() -> None:
             mixed = telephone(mixed.astype(np.float32), RATE, companding=True)
         static = mfcc(mixed.astype(np.float32), CONFIG, utterance.name)
         labels = labels[: len(static)]  # resampling may drop the last sample
-        examples.append((static[: len(labels)], labels, labels))
-    every = np.concatenate([e[0] for e in examples])
+        examples.append(Example(static[: len(labels)], labels, labels))
+    every = np.concatenate([example.static for example in examples])
     mean, scale = every.mean(axis=0), every.std(axis=0)
-    voices = np.array([e[1].any() for e in examples])
+    voices = np.array([example.labels.any() for example in examples])
     odds = np.where(voices, 1 / voices.sum(), 1 / (~voices).sum()) / 2
     print(f"{voices.sum()} examples of speech, {(~voices).sum()} of noise")
 
@@ -205,7 +225,7 @@ def main() -> None:
     model.compile(keras.optimizers.Adam(rate), keras.losses.BinaryCrossentropy(from_logits=True))
     for epoch in track(range(a.epochs), a.epochs, "training"):
         picked = rng.choice(len(examples), steps * 64, p=odds)
-        crops = [crop(*examples[i], rng) for i in picked]
+        crops = [crop(examples[i], rng) for i in picked]
         x, y, w = (np.stack(part) for part in zip(*crops, strict=True))
         # One decision per HOP frames.
         y = y.reshape(len(y), -1, HOP).max(axis=2)[..., None]

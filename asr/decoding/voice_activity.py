@@ -115,7 +115,7 @@ def voiced_frames(
     near = np.convolve(voiced, np.ones(2 * margin + 1))[margin : margin + len(voiced)] > 0
     frames = np.repeat(near, HOP)[: len(static)]
     padded = np.pad(frames, (0, size * stride - len(static)), mode="edge")
-    return padded.reshape(size, stride).any(axis=1)
+    return np.logical_or.reduce(padded.reshape(size, stride), axis=1)
 
 
 def without_voice(logits: np.ndarray, voiced: np.ndarray, layout: HeadLayout) -> np.ndarray:
