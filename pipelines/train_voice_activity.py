@@ -55,9 +55,8 @@ def noise_clips(rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
             x = sum(harmonics, 0 * time)
             x = x + rng.uniform(0, 0.1) * white(len(time))
         elif kind == 2:  # one to three tones, steady or interrupted
-            x = sum(
-                np.sin(2 * np.pi * rng.uniform(100, 4000) * time) for _ in range(rng.integers(1, 4))
-            )
+            pitches = rng.uniform(100, 4000, rng.integers(1, 4))
+            x = sum((np.sin(2 * np.pi * pitch * time) for pitch in pitches), 0 * time)
             on, off = rng.uniform(0.05, 2, 2)
             x = x * ((time % (on + off) < on) if rng.random() < 0.6 else 1)
         elif kind == 3:  # dialling
@@ -96,17 +95,17 @@ def noise_clips(rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
             length = rng.uniform(0.12, 0.8)
             for start in np.arange(0, 4, length):
                 for _ in range(rng.integers(1, 4)):
-                    pitch = 110 * 2 ** (rng.integers(0, 36) / 12)
+                    note = 110 * 2 ** (rng.integers(0, 36) / 12)
                     t = time - start
                     shape = np.where(t > 0, np.exp(-t * rng.uniform(0.5, 8)), 0)
                     partials = rng.integers(1, 8)
-                    phase = 2 * np.pi * pitch * t
+                    phase = 2 * np.pi * note * t
                     x += shape * sum(np.sin(k * phase) / k**1.3 for k in range(1, partials + 1))
         yield (level * x / (np.abs(x).max() + 1e-9)).astype(np.float32)
 
 
 class Example(NamedTuple):
-    """Static cepstra [frames, coefficients], and label and weight of each frame, float32 [frames]."""
+    """Static cepstra, [frames, coefficients]; label and weight of each frame, float32 [frames]."""
 
     static: np.ndarray
     labels: np.ndarray
