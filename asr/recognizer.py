@@ -45,7 +45,12 @@ from asr.decoding.pickled_recognizer import (
     relocatable,
     restore,
 )
-from asr.decoding.voice_activity import has_voice_activity, voiced_frames, without_voice
+from asr.decoding.voice_activity import (
+    SHORTEST,
+    has_voice_activity,
+    voiced_frames,
+    without_voice,
+)
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Windower, Windowing
@@ -472,7 +477,8 @@ class Recognizer:
             outputs = self.outputs([pending.features for pending in batch])
             for pending, logits in zip(batch, outputs, strict=True):
                 recording, window = pending.recording, pending.window
-                logits = self.only_voices(logits, window.static)
+                whole = int(window.numbers[0]) == 0  # or a long stretch at its start
+                logits = self.only_voices(logits, window.stretch, window.chosen, whole)
                 recording.joiner.add(pending.number, window, logits)
                 if recording.done:
                     yield recording.index, recording
@@ -523,7 +529,9 @@ class Recognizer:
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
-    def only_voices(self, logits: np.ndarray, static: np.ndarray) -> np.ndarray:
+    def only_voices(
+        self, logits: np.ndarray, static: np.ndarray, chosen: np.ndarray, whole: bool = False
+    ) -> np.ndarray:
         """Logits with the blank in every frame without a voice, if `Decoding.vad` asks for it.
 
         A recogniser with other features than the default ones keeps its logits: the network that
@@ -531,12 +539,17 @@ class Recognizer:
 
         Args:
             logits: logits of all heads, [frames', heads.size].
-            static: static cepstra that they were computed from, [frames, coefficients].
+            static: static cepstra of the stretch around, [frames, coefficients].
+            chosen: output frames of `static` that the logits belong to, int [frames'].
+            whole: whether `static` is a whole recording: a very short one keeps its words. Default
+                False.
         """
-        if not self.decoder.decoding.vad or not has_voice_activity(self.config.features):
+        features = self.config.features
+        short = whole and len(static) < SHORTEST * features.frames_per_second
+        if short or not self.decoder.decoding.vad or not has_voice_activity(features):
             return logits
-        voiced = voiced_frames(static, self.config.features, self.config.acoustic.stride)
-        return without_voice(logits, voiced, self.heads)
+        voiced = voiced_frames(static, features, self.config.acoustic.stride)
+        return without_voice(logits, voiced[chosen], self.heads)
 
     def warm_up(self) -> None:
         """Run the network once, because a runtime's first call is slow."""

@@ -44,7 +44,9 @@ class StreamingRecognizer(Protocol):
 
     def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]: ...
 
-    def only_voices(self, logits: np.ndarray, static: np.ndarray) -> np.ndarray: ...
+    def only_voices(
+        self, logits: np.ndarray, static: np.ndarray, chosen: np.ndarray
+    ) -> np.ndarray: ...
 
     def transcript_of(self, path: ctc.Path, frames: int, duration: float) -> Transcript: ...
 
@@ -220,11 +222,13 @@ class Stream:
             features of the chosen frames, not normalised.
         """
         frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
-        static = self._static[frames[frames < len(self._static)]]
-        features = differentiate(static, self.config)
+        features = differentiate(self._static[frames[frames < len(self._static)]], self.config)
         normalised = normalise(features, self.config, self._before.moments)
         (outputs,) = self.recognizer.outputs([normalised])
-        path = self.recognizer.decoder(self.recognizer.only_voices(outputs, static))
+        # The last seconds are the context in which voices are found.
+        before = -(-len(self._recent) // self.stride) - self._size
+        outputs = self.recognizer.only_voices(outputs, self._recent, before + chosen)
+        path = self.recognizer.decoder(outputs)
         numbers = self._start + chosen
         starts = tuple(int(numbers[i]) for i in path.starts)
         ends = tuple(int(numbers[i - 1]) + 1 for i in path.ends)

@@ -124,14 +124,10 @@ def speech_labels(static: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def crop(example: Example, rng: np.random.Generator) -> Example:
-    """Up to `FRAMES` frames at a random place, padded with weight 0.
-
-    Some are much shorter, because recordings and windows of one word are.
-    """
+    """`FRAMES` frames at a random place, padded with weight 0."""
     static, labels, weights = example
-    length = rng.integers(15, 150) if rng.random() < 0.35 else FRAMES
-    start = rng.integers(0, max(1, len(static) - length + 1))
-    part = slice(start, start + length)
+    start = rng.integers(0, max(1, len(static) - FRAMES + 1))
+    part = slice(start, start + FRAMES)
     missing = FRAMES - len(static[part])
     x = np.pad(static[part], ((0, missing), (0, 0)), mode="edge")
     x[:, 0] += rng.uniform(-3, 3)  # gain

@@ -28,6 +28,9 @@ THRESHOLD = 0.0
 MARGIN: Seconds = 0.5
 """Time on each side of a voice in which words are allowed, in seconds, so that no soft sound is
 lost."""
+SHORTEST: Seconds = 1.5
+"""Duration below which a recording is not judged, in seconds: a word that is cut tightly gives too
+little to decide."""
 NO_WORD = 100.0
 """Distance of the logit of the blank from all others in a frame without a voice."""
 NOT_STATIC = ("deltas", "normalise", "delta_width")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from asr.audio.features import expand
 from asr.base.progress import track
@@ -22,9 +23,6 @@ from asr.networks.model_directory import read_model
 from asr.recognizer import load_recognizer
 from asr.results import Transcript
 from asr.text.tokenizers import Tokenizer
-
-if TYPE_CHECKING:
-    import numpy as np
 
 ALPHAS = (0.3, 0.5, 0.7, 0.9, 1.2)
 BETAS = (0.0, 1.0, 2.0, 3.0)
@@ -85,7 +83,7 @@ def tune(
     for utterance in utterances:
         static, _ = recognizer.cepstra(utterance)
         (outputs,) = recognizer.outputs([expand(static, recognizer.config.features)])
-        logits.append(recognizer.only_voices(outputs, static))
+        logits.append(recognizer.only_voices(outputs, static, np.arange(len(outputs)), whole=True))
     middle = unknowns[len(unknowns) // 2]
     trials: dict[LmWeights, TuningTrial] = {}
 

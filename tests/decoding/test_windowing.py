@@ -48,6 +48,12 @@ def cut(static: np.ndarray, blocks: list[int], windowing: Windowing, stride: int
     return windows + windower.finish()
 
 
+def bare_window(numbers: np.ndarray, overlap: int = 0) -> Window:
+    """A window of which only the frames' numbers count."""
+    nothing = np.zeros([0, 0], np.float32)
+    return Window(nothing, numbers, overlap, nothing, numbers)
+
+
 def emissions(labels: list[int], width: int = 4) -> np.ndarray:
     """Logits whose best path is `labels`, one a frame: float32 [frames, width]."""
     rng = np.random.default_rng(len(labels))
@@ -182,7 +188,7 @@ def test_overlapping_windows_join_to_the_path_of_the_whole(data: st.DataObject) 
     for i in data.draw(st.permutations(range(len(pieces)))):
         first, last = pieces[i]
         overlap = pieces[i - 1][1] - first if i else 0
-        window = Window(np.zeros([0, 0], np.float32), np.arange(first, last), overlap)
+        window = bare_window(np.arange(first, last), overlap)
         for joiner in joiners:
             joiner.add(i, window, logits[first:last])
     path, spaced = (joiner.finish() for joiner in joiners)
@@ -215,7 +221,7 @@ def test_words_around_a_pause_have_one_space_between_them() -> None:
         joiner, start = WindowJoiner(ctc.greedy, SPACE, HeadLayout(29)), 0
         for i, labels in enumerate(pieces):
             numbers = np.arange(start, start + len(labels))
-            joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), emissions(labels))
+            joiner.add(i, bare_window(numbers), emissions(labels))
             start += len(labels) + 50
         path = joiner.finish()
         times = [t for pair in zip(path.starts, path.ends, strict=True) for t in pair]
@@ -250,7 +256,7 @@ def test_alternatives_of_windows_are_combined() -> None:
         joiner = WindowJoiner(decode, SPACE, HeadLayout(29))
         for i in range(len(pieces)):
             numbers = np.arange(i * 50, i * 50 + 9)
-            joiner.add(i, Window(np.zeros([0, 0], np.float32), numbers, 0), np.zeros([9, 4]))
+            joiner.add(i, bare_window(numbers), np.zeros([9, 4]))
         path = joiner.finish()
         assert list(dict(path.alternatives).values()) == sorted(
             dict(path.alternatives).values(), reverse=True
