@@ -136,7 +136,7 @@ class Trainer:
                 tf.Variable(v.value, trainable=False, name="average")
                 for v in network.trainable_variables
             ]
-        self._train_step = tf.function(self._distributed_step, reduce_retracing=True)
+        self._train_step: Callable[[Any], Any] | None = None
 
     def _step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -173,6 +173,15 @@ class Trainer:
     def _distributed_step(self, batch: Any) -> Any:
         return self.strategy.run(self._step, args=(batch,))
 
+    def _graph(self, dataset: tf.data.Dataset) -> Callable[[Any], Any]:
+        """The step as a graph for all batches of the dataset, whatever their lengths.
+
+        Keras and TensorFlow would make one for the first batch, and a second one for all others.
+        """
+        if self.config.strategy == "none":
+            return tf.function(self._distributed_step, input_signature=[dataset.element_spec])
+        return tf.function(self._distributed_step, reduce_retracing=True)
+
     def run(
         self, max_steps: int | None = None, progress: Callable[..., None] | None = None
     ) -> None:
@@ -191,13 +200,14 @@ class Trainer:
         while self.epoch < last and not self.exhausted:
             started = saved = time.monotonic()
             dataset = self.batches(self.epoch, self.step)
+            step = self._train_step = self._train_step or self._graph(dataset)
             batches: Iterable[Any] = dataset
             if self.config.strategy != "none":
                 batches = self.strategy.experimental_distribute_dataset(dataset.map(self._filled))
             with self._saved_if_stopped() as stopper:
                 for batch in batches:
                     with stopper.hold():  # a signal waits for the end of the batch
-                        losses = self._losses_of(batch)
+                        losses = self._losses_of(batch, step)
                         self.partial_loss += float(losses.mean())
                         self.step += 1
                         if progress:
@@ -227,8 +237,8 @@ class Trainer:
         """Whether the patience has run out."""
         return out_of_patience([row["error"] for row in self.history], self.config.patience)
 
-    def _losses_of(self, batch: Any) -> np.ndarray:
-        results = self.strategy.experimental_local_results(self._train_step(batch))
+    def _losses_of(self, batch: Any, step: Callable[[Any], Any]) -> np.ndarray:
+        results = self.strategy.experimental_local_results(step(batch))
         losses = np.concatenate([r.numpy() for r in results])
         if not np.isfinite(losses).all():
             parts = self.strategy.experimental_local_results(batch["indices"])

@@ -26,8 +26,12 @@ from asr.errors import AsrWarning, ConfigError, TextError
 from asr.evaluation.error_rates import evaluate_manifest
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
+from asr.models import MODELS
+from asr.networks.acoustic import AcousticModel
+from asr.networks.acoustic_config import AcousticConfig
+from asr.networks.model_directory import RecognizerConfig
 from asr.recognizer import Recognizer
-from asr.text.tokenizers import BLANK, TokenizerConfig
+from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig
 from asr.training.from_yaml import train_from_yaml
 from asr.training.train_recognizer import RecognizerExperimentConfig
 from asr.training.training_language import check_training_language
@@ -215,7 +219,14 @@ def test_another_language_starts_from_english_weights_without_its_letters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prepared = prepare("folder", recordings(tmp_path / "clips", "de"), tmp_path, "de")
-    keys = {"initial_model": "en-small", "acoustic": {}, "language": "de"}
+    # A small model with the parts of en-small: a phone head, a language model and its weights.
+    acoustic = AcousticConfig(units=4, layers=1, phones=True)
+    english = RecognizerConfig("english", acoustic=acoustic)
+    labels = len(Tokenizer(english.tokenizer))
+    Recognizer(english, AcousticModel(acoustic, 39, labels)).save(tmp_path / "english", "")
+    for name in ("lm.ngrams", "lm.json"):
+        (tmp_path / "english" / name).symlink_to(MODELS / "en-small" / name)
+    keys = {"initial_model": str(tmp_path / "english"), "acoustic": {}, "language": "de"}
     model = train(tmp_path, prepared.manifests["train"], **keys)
     recognizer = Recognizer.load(model)
     assert not recognizer.config.acoustic.phones and "ß" in recognizer.tokenizer.config.alphabet
