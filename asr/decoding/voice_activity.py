@@ -23,7 +23,7 @@ LAYERS = ((HOP, 1), (1, 1), (1, 3), (1, 9), (1, 1))
 """Stride and dilation of each convolution."""
 SMOOTHED = 7
 """Decisions whose mean logit is compared with the threshold."""
-THRESHOLD = 0.0
+THRESHOLD = 1.0
 """Logit above which a frame holds a voice. Chosen on dev sets by `benchmarks/voice_activity.py`."""
 MARGIN: Seconds = 0.5
 """Time on each side of a voice in which words are allowed, in seconds, so that no soft sound is

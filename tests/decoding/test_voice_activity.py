@@ -61,6 +61,14 @@ def test_speech_keeps_its_text_also_between_such_sounds(
     assert result.words[-1].end <= 3.5 + len(speech) / 16_000
 
 
+def test_a_recording_of_one_word_is_not_judged(greedy: Recognizer, goforward: Path) -> None:
+    off = Recognizer.load("en-small", Decoding(vad=False))
+    for part in (SOUNDS["barking"][:16_000], read_audio(goforward)[8000:12_000]):
+        assert greedy.transcribe(part).text == off.transcribe(part).text
+    assert off.transcribe(SOUNDS["barking"][:16_000]).text
+    assert greedy.transcribe(SOUNDS["barking"][:32_000]).text == ""
+
+
 def test_a_stream_gives_no_words_either(greedy: Recognizer, goforward: Path) -> None:
     stream = greedy.stream()
     assert stream.feed(SOUNDS["barking"]) + stream.finish() == []
