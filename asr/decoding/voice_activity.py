@@ -25,7 +25,7 @@ SMOOTHED = 7
 """Decisions whose mean logit is compared with the threshold."""
 THRESHOLD = 1.0
 """Logit above which a frame holds a voice. Chosen on dev sets by `benchmarks/voice_activity.py`."""
-MARGIN: Seconds = 0.5
+MARGIN: Seconds = 0.3
 """Time on each side of a voice in which words are allowed, in seconds, so that no soft sound is
 lost."""
 SHORTEST: Seconds = 1.5
