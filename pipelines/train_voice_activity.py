@@ -23,6 +23,7 @@ from asr.audio.reading import read_audio
 from asr.base.files import atomic_write
 from asr.base.progress import track
 from asr.base.tensorflow import keras
+from asr.cli.program import run_program
 from asr.data.inputs import read_utterance
 from asr.data.manifest import read_manifest
 from asr.decoding.speech_detector import SpeechDetector, true_runs
@@ -237,4 +238,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -23,12 +23,12 @@ LAYERS = ((HOP, 1), (1, 1), (1, 3), (1, 9), (1, 1))
 """Stride and dilation of each convolution."""
 SMOOTHED = 7
 """Decisions whose mean logit is compared with the threshold."""
-THRESHOLD = 1.0
+THRESHOLD = 0.0
 """Logit above which a frame holds a voice. Chosen on dev sets by `benchmarks/voice_activity.py`."""
 MARGIN: Seconds = 0.3
 """Time on each side of a voice in which words are allowed, in seconds, so that no soft sound is
 lost."""
-SHORTEST: Seconds = 1.5
+SHORTEST: Seconds = 0.5
 """Duration below which a recording is not judged, in seconds: a word that is cut tightly gives too
 little to decide."""
 NO_WORD = 100.0
@@ -66,13 +66,13 @@ class VoiceActivity:
 
 
 def _convolve(x: np.ndarray, kernel: np.ndarray, stride: int, dilation: int) -> np.ndarray:
-    """Convolution over time with edge padding: [frames, n] → [frames / stride, outputs]."""
+    """Convolution over time, padded with zeros: [frames, n] → [frames / stride, outputs]."""
     width = len(kernel)
     reach = (width - 1) * dilation
     count = -(-len(x) // stride)
     before = (reach - stride + 1) // 2
     after = max(0, (count - 1) * stride + reach + 1 - len(x) - before)
-    padded = np.pad(x, ((before, after), (0, 0)), mode="edge")
+    padded = np.pad(x, ((before, after), (0, 0)))
     total = np.zeros([count, kernel.shape[2]], np.float32)
     for i in range(width):
         start = i * dilation
