@@ -53,7 +53,7 @@ from asr.decoding.voice_activity import (
 )
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording, batch_by_length
-from asr.decoding.windowing import Windower, Windowing
+from asr.decoding.windowing import Window, Windower, Windowing
 from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
@@ -301,7 +301,9 @@ class Recognizer:
         """`transcribe_each` with the exception for a recording that failed."""
 
         def joiner() -> WindowJoiner:
-            return WindowJoiner(self.decoder, self.tokenizer.space, self.heads)
+            return WindowJoiner(
+                self.decoder, self.tokenizer.space, self.heads, self._voices_of_window
+            )
 
         for i, recording in self._windowed(audio, sample_rate, channel, joiner, progress):
             if isinstance(recording, AsrError):
@@ -476,10 +478,8 @@ class Recognizer:
         for batch in batch_by_length(windows, BATCH_SECONDS * config.frames_per_second):
             outputs = self.outputs([pending.features for pending in batch])
             for pending, logits in zip(batch, outputs, strict=True):
-                recording, window = pending.recording, pending.window
-                whole = int(window.numbers[0]) == 0  # or a long stretch at its start
-                logits = self.only_voices(logits, window.stretch, window.chosen, whole)
-                recording.joiner.add(pending.number, window, logits)
+                recording = pending.recording
+                recording.joiner.add(pending.number, pending.window, logits)
                 if recording.done:
                     yield recording.index, recording
             if progress is not None:
@@ -550,6 +550,10 @@ class Recognizer:
             return logits
         voiced = voiced_frames(static, features, self.config.acoustic.stride)
         return without_voice(logits, voiced[chosen], self.heads)
+
+    def _voices_of_window(self, logits: np.ndarray, window: Window) -> np.ndarray:
+        whole = int(window.numbers[0]) == 0  # or a long stretch at its start
+        return self.only_voices(logits, window.stretch, window.chosen, whole)
 
     def warm_up(self) -> None:
         """Run the network once, because a runtime's first call is slow."""

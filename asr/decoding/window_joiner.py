@@ -10,9 +10,11 @@ import numpy as np
 
 from asr import ctc
 from asr.decoding.emission_joiner import EmissionJoiner, Emissions
+from asr.decoding.windowing import Window
 from asr.networks.head_layout import HeadLayout
 
 Decode = Callable[[np.ndarray], ctc.Path]
+Prepare = Callable[[np.ndarray, Window], np.ndarray]
 
 
 class _PathLabel(NamedTuple):
@@ -31,18 +33,29 @@ class WindowJoiner(EmissionJoiner):
         decode: logits [frames', labels] → path; called once for each part between two cuts.
         space: label of the space, which is put between the words around a pause; None for none.
         layout: heads of the logits.
+        prepare: logits of a window, and the window → logits to decode. Default: the logits as they
+            are.
 
     Attributes:
         frames: output frames that have been decoded.
     """
 
-    def __init__(self, decode: Decode, space: int | None, layout: HeadLayout) -> None:
+    def __init__(
+        self,
+        decode: Decode,
+        space: int | None,
+        layout: HeadLayout,
+        prepare: Prepare = lambda logits, _: logits,
+    ) -> None:
         super().__init__(space, layout)
-        self.decode = decode
+        self.decode, self.prepare = decode, prepare
         self.frames = 0
         self._labels: list[_PathLabel] = []
         self._alternatives: ctc.Alternatives = ()
         self._score = 0.0
+
+    def add(self, number: int, window: Window, logits: np.ndarray) -> None:
+        super().add(number, window, self.prepare(logits, window))
 
     def finish(self) -> ctc.Path:
         """The path of all windows, in output frames of the recording."""

@@ -71,6 +71,14 @@ def test_a_recording_of_one_word_is_not_judged(greedy: Recognizer, goforward: Pa
     assert greedy.transcribe(SOUNDS["white noise"][:9000]).text == ""
 
 
+def test_an_alignment_is_not_judged(greedy: Recognizer, goforward: Path) -> None:
+    text = "go forward ten meters"
+    audio = np.concatenate([read_audio(goforward), SOUNDS["barking"][:32_000]])
+    off = Recognizer.load("en-small", Decoding(vad=False))
+    assert greedy.align(audio, text) == off.align(audio, text)
+    assert greedy.align(SOUNDS["barking"], text).score > -50
+
+
 def test_a_stream_gives_no_words_either(greedy: Recognizer, goforward: Path) -> None:
     stream = greedy.stream()
     assert [r for r in stream.feed(SOUNDS["barking"]) + stream.finish() if r.final] == []
