@@ -20,6 +20,7 @@ from asr.cli.evaluation import calibrate, evaluate, evaluate_tts, tune
 from asr.cli.language_models import lm_app
 from asr.cli.models import export, models
 from asr.cli.recognition import align, listen, transcribe
+from asr.cli.serve import serve
 from asr.cli.speech import speak
 from asr.cli.training import train
 from asr.errors import AsrError, AsrWarning, explain
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "calibrate": calibrate,
     "evaluate-tts": evaluate_tts,
     "export": export,
+    "serve": serve,
     "data": data_app,
     "lm": lm_app,
     "models": models,

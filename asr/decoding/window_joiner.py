@@ -44,6 +44,11 @@ class WindowJoiner(EmissionJoiner):
         self._alternatives: ctc.Alternatives = ()
         self._score = 0.0
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels of the parts that have been decoded: the beginning of the path."""
+        return tuple(item.label for item in self._labels)
+
     def finish(self) -> ctc.Path:
         """The path of all windows, in output frames of the recording."""
         self._add_last_part()
