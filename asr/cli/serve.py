@@ -21,6 +21,12 @@ ACCESS, LIMITS = "Access", "Limits"
 def serve(
     *,
     model: ModelOption = "en-small",
+    voice: Annotated[
+        str,
+        typer.Option(
+            help="voice that speaks: a shipped name (see asr models), a model directory, or none"
+        ),
+    ] = "en-kathleen",
     host: Annotated[
         str,
         typer.Option(
@@ -62,7 +68,7 @@ def serve(
     ] = 600.0,
     decoding: "Decoding",
 ) -> None:
-    """Serve a recogniser to clients of OpenAI's audio API. Ctrl-C ends it.
+    """Serve a recogniser and a voice to clients of OpenAI's audio API. Ctrl-C ends it.
 
     curl http://127.0.0.1:8000/v1/audio/transcriptions -F file=@call.wav
     """
@@ -86,6 +92,7 @@ def serve(
         max_duration=max_duration,
         max_requests=max_requests,
         timeout=timeout,
+        voice=None if voice == "none" else voice,
     )
     with listen(settings) as socket:
         app = create_app(settings, BatchingEngine(load_recognizer(model, decoding)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from asr.errors import AsrError
 
@@ -43,9 +44,11 @@ class ApiError(AsrError):
             "error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}
         }
 
-    def response(self) -> JSONResponse:
+    def response(self) -> Response:
         """The response to the request."""
-        return JSONResponse(self.body, self.status, headers=self.headers)
+        # ASCII, because a message may quote characters that UTF-8 cannot encode.
+        content = json.dumps(self.body)
+        return Response(content, self.status, self.headers, media_type="application/json")
 
 
 def busy(message: str) -> ApiError:

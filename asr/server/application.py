@@ -20,7 +20,9 @@ from asr.server.guard import Guard
 from asr.server.monitoring import Monitor, MonitoredApp, log
 from asr.server.openai_routes import openai_routes
 from asr.server.settings import ServerSettings
+from asr.server.speech_routes import speech_routes
 from asr.server.speech_to_text import SpeechToText
+from asr.server.text_to_speech import make_text_to_speech
 
 
 def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
@@ -32,11 +34,18 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
     Args:
         settings: limits and access.
         engine: the engine, not started.
+
+    Raises:
+        ModelError: there is no such voice.
     """
     monitor = Monitor()
     engine.on_batch = monitor.batch
     speech_to_text = SpeechToText(settings, engine)
-    routes: list[BaseRoute] = [*monitor.endpoints(), *openai_routes(speech_to_text)]
+    text_to_speech = make_text_to_speech(settings)
+    voices = [] if text_to_speech is None else [text_to_speech.name]
+    routes: list[BaseRoute] = [*monitor.endpoints(), *openai_routes(speech_to_text, voices)]
+    if text_to_speech is not None:
+        routes += speech_routes(settings, text_to_speech)
     monitor.routes = {route.path for route in routes if isinstance(route, (Route, WebSocketRoute))}
     monitor.gauge("asr_waiting_windows", "Windows that wait for the network").set_function(
         lambda: engine.waiting
@@ -55,6 +64,8 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
             yield
         finally:
             await asyncio.to_thread(speech_to_text.close)
+            if text_to_speech is not None:
+                await asyncio.to_thread(text_to_speech.close)
 
     return Starlette(
         routes=routes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,18 +62,22 @@ class TranscriptionRequest:
     stream: bool
 
 
-def openai_routes(speech_to_text: SpeechToText) -> list[Route]:
-    """The routes of OpenAI's audio API.
+def openai_routes(speech_to_text: SpeechToText, voices: Sequence[str] = ()) -> list[Route]:
+    """The routes of OpenAI's API for transcriptions and models.
 
     Args:
         speech_to_text: transcribes recordings.
+        voices: names of the voices, for the list of models.
     """
     settings = speech_to_text.settings
     slots = Slots(settings.max_requests, "transcriptions")
-    models = [_model(speech_to_text.model)]
+    models = [_model(name) for name in (speech_to_text.model, *voices)]
 
     async def transcriptions(request: Request) -> Response:
-        form = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD)
+        try:
+            form = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD)
+        except UnicodeError:  # a charset that is no encoding of text
+            raise ApiError(400, "the form's charset cannot be read; send UTF-8") from None
         asked = read_transcription_request(form, speech_to_text)
         if asked.stream:
             events = _Events(request, speech_to_text, asked)

@@ -27,6 +27,7 @@ class ServerSettings:
             reading the next piece of the response.
         workers: processes that decode audio files.
         worker_memory: bytes of memory that one of these processes may use.
+        voice: shipped name or directory of the voice that speaks; None for no speech.
 
     Raises:
         ConfigError: a value is out of range, or another host than loopback has no key.
@@ -42,6 +43,7 @@ class ServerSettings:
     idle_timeout: Seconds = 30.0
     workers: int = 4
     worker_memory: int = 1000 * MEGABYTE
+    voice: str | None = "en-kathleen"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -22,6 +22,8 @@ try:
 except ImportError:  # Windows has no such limits
     resource = None  # type: ignore[assignment]
 
+_preloaded = [__name__]
+"""Modules that the fork server imports. It has one list for all pools."""
 Work = Callable[[Any], Iterator[Any]]
 """The work of a process: a module's function from a task to messages."""
 POLL: Seconds = 0.1
@@ -58,7 +60,7 @@ class WorkerPool:
         work: the work; a generator whose messages can be pickled.
         count: number of processes.
         memory: bytes that a process may allocate; None for no limit.
-        preload: modules that every process imports before its first task.
+        preload: modules that are imported once for all processes, before the first one starts.
         stall: seconds without a message after which a process is killed.
 
     Attributes:
@@ -77,26 +79,31 @@ class WorkerPool:
         self.restarts = 0
         # Forks of a process that has imported everything start in milliseconds and share memory.
         self._context = get_context("forkserver")
-        self._context.set_forkserver_preload([__name__, work.__module__, *preload])
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        _preloaded.extend(name for name in preload if name not in _preloaded)
+        self._context.set_forkserver_preload(_preloaded)
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(count):
+            self._idle.put(None)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
         self._closed = False
 
     def start(self) -> None:
-        """Start the processes.
+        """Start the processes. Otherwise the first tasks do.
 
         Raises:
             WorkerError: a process cannot be started.
         """
-        for _ in range(self.count):
-            self._idle.put(self._start())
+        idle = [self._idle.get() for _ in range(self.count)]
+        for worker in idle:
+            self._idle.put(worker or self._start())
 
     def close(self) -> None:
         """End the processes. Tasks in progress fail."""
         self._closed = True
         self._threads.shutdown(wait=True, cancel_futures=True)
         while not self._idle.empty():
-            _end(self._idle.get())
+            if (worker := self._idle.get()) is not None:
+                _end(worker)
 
     def submit(
         self, task: Any, take: Callable[[Any], object], cancelled: threading.Event
@@ -119,36 +126,38 @@ class WorkerPool:
         if cancelled.is_set() or self._closed:
             raise Cancelled("cancelled")
         worker = self._idle.get()
-        reusable = False
         try:
+            if worker is not None and not worker.process.is_alive():
+                self._discard(worker)  # it was killed from outside between two tasks
+                worker = None
+            worker = worker or self._start()
             try:
-                if not worker.process.is_alive():  # killed from outside between two tasks
-                    worker = self._replace(worker)
                 worker.connection.send(task)
                 for message in self._messages(worker, cancelled):
                     take(message)
-                reusable = True
             except (EOFError, OSError):
                 worker.process.join(GRACE)  # for its exit status
-                raise WorkerDied(
-                    f"the worker process died (exit status {worker.process.exitcode})"
-                ) from None
-            except AsrError as error:
-                reusable = not isinstance(error, (WorkerStalled, _OutOfMemory)) and (
-                    isinstance(error, _Reported) or _stop(worker)
-                )
-                raise error.error if isinstance(error, _Reported) else error from None
+                status = worker.process.exitcode
+                self._discard(worker)
+                worker = None
+                raise WorkerDied(f"the worker process died (exit status {status})") from None
+            except _Reported as reported:
+                if isinstance(reported.error, _OutOfMemory):
+                    self._discard(worker)
+                    worker = None
+                raise reported.error from None
+            except BaseException as error:
+                if isinstance(error, WorkerStalled) or not _stop(worker):
+                    self._discard(worker)
+                    worker = None
+                raise
         finally:
-            if not reusable:
-                # A process that cannot be started now is tried again for the next task.
-                with suppress(WorkerError):
-                    worker = self._replace(worker)
             self._idle.put(worker)
 
-    def _replace(self, worker: _Worker) -> _Worker:
+    def _discard(self, worker: _Worker) -> None:
+        """End a process; the next task starts another one in its place."""
         _end(worker)
         self.restarts += 1
-        return self._start()
 
     def _messages(self, worker: _Worker, cancelled: threading.Event) -> Iterator[Any]:
         since = time.monotonic()
@@ -160,7 +169,7 @@ class WorkerPool:
                 if kind == "error":
                     raise _Reported(value)
                 if kind == "memory":
-                    raise _OutOfMemory(value)
+                    raise _Reported(_OutOfMemory(value))
                 yield value
                 since = time.monotonic()
             elif time.monotonic() - since > self.stall:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from openai import OpenAI
+from pool_work import speak_tone
 from speech_server import Running, run_server
 
 from asr.recognizer import Recognizer
@@ -19,8 +20,10 @@ def small() -> Recognizer:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
-    with run_server(Recognizer.load("en-small")) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asr.server.text_to_speech.speak", speak_tone)
+        with run_server(Recognizer.load("en-small")) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")
