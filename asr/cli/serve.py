@@ -60,6 +60,13 @@ def serve(
             rich_help_panel=LIMITS,
         ),
     ] = 64,
+    max_streams: Annotated[
+        int,
+        typer.Option(
+            help="number of live streams at once; further ones are answered 503",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 16,
     timeout: Annotated[
         float,
         typer.Option(
@@ -91,6 +98,7 @@ def serve(
         max_upload=round(max_upload * MEGABYTE),
         max_duration=max_duration,
         max_requests=max_requests,
+        max_streams=max_streams,
         timeout=timeout,
         voice=None if voice == "none" else voice,
     )

@@ -23,6 +23,7 @@ from asr.server.settings import ServerSettings
 from asr.server.speech_routes import speech_routes
 from asr.server.speech_to_text import SpeechToText
 from asr.server.text_to_speech import make_text_to_speech
+from asr.server.vosk_routes import vosk_routes
 
 
 def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
@@ -46,6 +47,7 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
     routes: list[BaseRoute] = [*monitor.endpoints(), *openai_routes(speech_to_text, voices)]
     if text_to_speech is not None:
         routes += speech_routes(settings, text_to_speech)
+    routes += vosk_routes(speech_to_text)
     monitor.routes = {route.path for route in routes if isinstance(route, (Route, WebSocketRoute))}
     monitor.gauge("asr_waiting_windows", "Windows that wait for the network").set_function(
         lambda: engine.waiting

@@ -141,6 +141,8 @@ class MonitoredApp:
         finally:
             path = scope["path"]
             route = path if path in self.monitor.routes else "other"
+            if scope["type"] == "websocket":
+                route = f"websocket {route}"
             seconds = time.perf_counter() - started
             self.monitor.finished(route, status, seconds, scope.get(AUDIO_SECONDS))
 

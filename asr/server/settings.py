@@ -22,6 +22,7 @@ class ServerSettings:
         max_upload: bytes of a request's body at most.
         max_duration: seconds of audio in one recording or live stream at most.
         max_requests: transcriptions that are in progress at once, and as many speech requests.
+        max_streams: live streams at once.
         timeout: seconds after which a request is given up.
         idle_timeout: seconds that a client may take for the next piece of its request, and for
             reading the next piece of the response.
@@ -39,6 +40,7 @@ class ServerSettings:
     max_upload: int = 300 * MEGABYTE
     max_duration: Seconds = 3 * 3600.0
     max_requests: int = 64
+    max_streams: int = 16
     timeout: Seconds = 600.0
     idle_timeout: Seconds = 30.0
     workers: int = 4
@@ -52,6 +54,7 @@ class ServerSettings:
             "max_upload",
             "max_duration",
             "max_requests",
+            "max_streams",
             "timeout",
             "idle_timeout",
             "workers",
