@@ -46,6 +46,14 @@ def serve(
             rich_help_panel=ACCESS,
         ),
     ] = None,
+    wyoming_port: Annotated[
+        int | None,
+        typer.Option(
+            help="port of Home Assistant's protocol Wyoming, usually 10300; without a key only",
+            show_default="no Wyoming",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
     max_upload: Annotated[
         float, typer.Option(help="largest request, in MB", rich_help_panel=LIMITS)
     ] = 300.0,
@@ -80,11 +88,14 @@ def serve(
     curl http://127.0.0.1:8000/v1/audio/transcriptions -F file=@call.wav
     """
     try:
+        if wyoming_port is not None:
+            import wyoming  # noqa: F401  # an extra of its own
         from asr.server.application import create_app
         from asr.server.running import listen, make_server
     except ImportError as error:
         raise ConfigError(
-            f"asr serve needs the library {error.name}: {install_extra('server')}"
+            f"asr serve needs the library {error.name}: "
+            f"{install_extra('server' if wyoming_port is None else 'wyoming')}"
         ) from None
     from asr.recognizer import load_recognizer
     from asr.server.batching_engine import BatchingEngine
@@ -101,6 +112,7 @@ def serve(
         max_streams=max_streams,
         timeout=timeout,
         voice=None if voice == "none" else voice,
+        wyoming_port=wyoming_port,
     )
     with listen(settings) as socket:
         app = create_app(settings, BatchingEngine(load_recognizer(model, decoding)))

@@ -59,12 +59,24 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
         lambda: speech_to_text.pool.restarts
     )
 
+    wyoming = None
+    if settings.wyoming_port is not None:
+        # Here, because the package wyoming is optional.
+        from asr.server.wyoming_server import WyomingServer
+
+        wyoming = WyomingServer(settings, speech_to_text, text_to_speech, monitor)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(speech_to_text.start)
         try:
+            if wyoming is not None:
+                await wyoming.start()
+                app.state.wyoming_port = wyoming.port
             yield
         finally:
+            if wyoming is not None:
+                await wyoming.close()
             await asyncio.to_thread(speech_to_text.close)
             if text_to_speech is not None:
                 await asyncio.to_thread(text_to_speech.close)

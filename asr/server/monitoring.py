@@ -36,6 +36,7 @@ class Monitor:
 
     Attributes:
         registry: the numbers.
+        in_progress: requests that are not finished.
         routes: paths that are named in numbers and logs; others are "other".
     """
 
@@ -54,6 +55,9 @@ class Monitor:
         )
         self._audio = Counter(
             "asr_audio_seconds", "Seconds of audio", ["route"], registry=self.registry
+        )
+        self.in_progress = self.gauge(
+            "asr_requests_in_progress", "Requests and live streams that are not finished"
         )
         self._batch = Histogram(
             "asr_batch_windows",
@@ -134,7 +138,8 @@ class MonitoredApp:
             await send(message)
 
         try:
-            await self.app(scope, receive, note_status)
+            with self.monitor.in_progress.track_inprogress():
+                await self.app(scope, receive, note_status)
         except Exception:
             status = 500
             raise

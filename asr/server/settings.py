@@ -29,6 +29,7 @@ class ServerSettings:
         workers: processes that decode audio files.
         worker_memory: bytes of memory that one of these processes may use.
         voice: shipped name or directory of the voice that speaks; None for no speech.
+        wyoming_port: port of the Wyoming protocol; None for none. It needs a loopback host.
 
     Raises:
         ConfigError: a value is out of range, or another host than loopback has no key.
@@ -46,6 +47,7 @@ class ServerSettings:
     workers: int = 4
     worker_memory: int = 1000 * MEGABYTE
     voice: str | None = "en-kathleen"
+    wyoming_port: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -62,6 +64,13 @@ class ServerSettings:
             if not getattr(self, option) > 0:
                 name = option.replace("_", "-")
                 raise ConfigError(f"--{name} must be above 0, found {getattr(self, option):g}")
+        if self.wyoming_port is not None and not 0 <= self.wyoming_port <= 65535:
+            raise ConfigError(f"--wyoming-port must be 0 to 65535, found {self.wyoming_port}")
+        if self.wyoming_port is not None and (self.api_key is not None or not self.is_loopback):
+            raise ConfigError(
+                "--wyoming-port: this protocol has no keys; leave --api-key out and listen on "
+                "127.0.0.1, or start a second server for it"
+            )
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ConfigError("--api-key must have printable ASCII characters only")
         if self.api_key == "":

@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from asr.base.units import Seconds
-from asr.data.inputs import FeatureBlock
+import numpy as np
+
+from asr.base.units import Hertz, Seconds
+from asr.data.inputs import FeatureBlock, feature_blocks
 from asr.decoding.decoder import Decoder
 from asr.errors import AudioError
 from asr.results import Transcript
@@ -99,6 +101,37 @@ class SpeechToText:
         finally:
             job.cancel()
             path.unlink(missing_ok=True)
+
+    async def transcribe_samples(
+        self, samples: np.ndarray, sample_rate: Hertz, hot_words: tuple[str, ...] = ()
+    ) -> Transcript:
+        """Transcribe samples, which need no decoder of audio files.
+
+        Args:
+            samples: [n, channels], as for `Recognizer.transcribe`.
+            sample_rate: their sample rate in Hz.
+            hot_words: words or phrases to favour.
+
+        Raises:
+            AudioError: the samples are too short.
+            ConfigError: the recogniser cannot spell a hot word.
+            WorkerError: the server shuts down.
+        """
+        job = self.engine.open(await self.decoder(hot_words))
+        features = self.engine.recognizer.config.features
+
+        def feed() -> None:
+            for block in feature_blocks(
+                samples, features, sample_rate, None, job.recording.warnings.append
+            ):
+                job.feed(block)
+            job.finish()
+
+        try:
+            await asyncio.to_thread(feed)
+            return await asyncio.wrap_future(job.result)
+        finally:
+            job.cancel()
 
     async def decoder(self, hot_words: tuple[str, ...]) -> Decoder | None:
         """The decoder that favours some words; None for the recogniser's own.
