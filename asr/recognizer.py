@@ -398,9 +398,10 @@ class Recognizer:
         if self.tokenizer.config.normaliser == "english":
             foreign = clearly_foreign_letters([text])
             if foreign is not None:
+                lost = "lose their accents" if foreign.is_latin else "are of another script"
                 warnings.append(
-                    f"{name or 'samples'}: the text is probably not English: {foreign.listed} lose "
-                    "their accents for this English model; use a model of the text's language"
+                    f"{name or 'samples'}: the text is probably not English: {foreign.listed} "
+                    f"{lost} for this English model; use a model of the text's language"
                 )
         emissions = JoinedEmissions(self.tokenizer.space, self.heads)
         ((_, recording),) = self._windowed([audio], sample_rate, channel, lambda: emissions)

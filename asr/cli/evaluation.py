@@ -14,6 +14,7 @@ from asr.cli.options import (
     ModelOption,
     RuntimeOption,
     decoding_options,
+    picture_file,
 )
 from asr.cli.speech import VoiceOption
 
@@ -39,6 +40,8 @@ def evaluate(
         Path | None,
         typer.Option(
             help="PNG file for the reliability diagram: accuracy of words by their confidence",
+            parser=picture_file,
+            metavar="PATH",
             show_default="no diagram",
         ),
     ] = None,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from asr.base.files import output_file
 from asr.formats.subtitles import Captions
 from asr.formats.writers import WRITERS
 from asr.networks.runtimes import Runtime
@@ -103,6 +104,12 @@ LanguageOption = Annotated[
         show_default="English",
     ),
 ]
+
+
+def picture_file(name: str) -> Path:
+    """The file that --plot names."""
+    return output_file(name, "--plot")
+
 
 AS_TUNED = "the value that asr tune found"
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from asr.audio.writing import write_audio
 from asr.base.config import STRICT
-from asr.base.files import atomic_write
 from asr.base.tensorflow import tf
 from asr.data.corpora import MAKE_DEV
 from asr.data.manifest import read_manifest
@@ -224,8 +223,7 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 def _write_samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
     for i, example in enumerate(dataset.dev[:SAMPLES]):
         speech = voice.speak_sentence(one_sentence(example.utterance.text, voice.pronounce))
-        with atomic_write(out / f"sample-{i}.wav", binary=True) as file:
-            soundfile.write(file, speech.samples, speech.sample_rate, format="WAV")
+        write_audio(out / f"sample-{i}.wav", speech.samples, speech.sample_rate)
         plots.mels(
             out / f"sample-{i}.png",
             {"recorded": example.frames, "said": log_mel(speech.samples, voice.config.mel)},

@@ -15,7 +15,7 @@ import zoo
 from asr.audio.reading import read_audio
 from asr.data.corpora import CORPORA, Prepared, prepare
 from asr.data.manifest import Utterance, read_manifest
-from asr.data.manifest_check import check_manifests
+from asr.data.manifest_check import check_manifests, read_manifests
 from asr.errors import ManifestError
 
 
@@ -175,7 +175,9 @@ def test_durations_are_those_of_the_decoded_samples(tmp_path: Path) -> None:
         )
         assert utterance.duration == pytest.approx(3.0, abs=0.15)
     assert len(utterances) == 2
-    report = check_manifests([prepared.manifests["train"]], lambda text: [1], lambda seconds: 100)
+    report = check_manifests(
+        read_manifests([prepared.manifests["train"]]), lambda text: [1], lambda seconds: 100
+    )
     assert [f for f in report.findings if f.level == "error"] == []
 
 
