@@ -88,8 +88,9 @@ def main() -> NoReturn:
 
 
 def _label(arguments: list[str]) -> str:
-    """Text behind the spinner: the command. "" for no spinner, while a person speaks or types."""
-    if arguments[:1] == ["listen"] or ("-" in arguments and sys.stdin.isatty()):
+    """Text behind the spinner: the command. "" for no spinner, while a person speaks or types, or a
+    server waits for requests."""
+    if arguments[:1] in (["listen"], ["serve"]) or ("-" in arguments and sys.stdin.isatty()):
         return ""
     command = COMMANDS.get(arguments[0]) if arguments else None
     words = 2 if isinstance(command, typer.Typer) else 1

@@ -169,6 +169,7 @@ def test_every_pipeline_ends_like_a_command() -> None:
 def test_the_spinner_names_the_command() -> None:
     assert _label(["lm", "train", "x.txt"]) == "asr lm train"
     assert _label(["align", "x.wav"]) == "asr align"
+    assert _label(["serve", "--port", "0"]) == ""
     assert _label([]) == "asr"
     assert _label(["listen"]) == ""  # a person speaks
 
