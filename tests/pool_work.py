@@ -25,6 +25,8 @@ def work(task: Any) -> Iterator[Any]:
         time.sleep(60)
     elif task == "fail":
         raise AudioError("file: no audio")
+    elif task == "fault":
+        raise ZeroDivisionError
     elif task == "eat":
         yield len(bytearray(400_000_000))
     elif task == "count":

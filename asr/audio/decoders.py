@@ -215,7 +215,8 @@ class FfmpegDecoder:
             raise AudioError("no audio track")
         self._stream: Any = self._container.streams.best("audio") or streams[0]
         context = self._stream.codec_context
-        if not context.sample_rate or not context.channels:
+        # A track whose codec is unknown has no context.
+        if context is None or not context.sample_rate or not context.channels:
             self.close()
             raise AudioError("the audio track is damaged")
         self.sample_rate, self.channels = context.sample_rate, context.channels

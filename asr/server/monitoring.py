@@ -182,4 +182,5 @@ def log_to_stderr() -> None:
         logger.handlers = [handler]
         logger.propagate = False
     log.setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # Its warnings are about broken requests, so that a client could fill the log with them.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -26,7 +26,8 @@ MAX_MESSAGE = 1 << 20
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that closes a connection whose client does not finish its headers."""
+    """HTTP/1.1 that closes a connection whose client does not finish its headers, or asks for a
+    WebSocket in a wrong way."""
 
     timer: asyncio.TimerHandle | None = None
 
@@ -37,6 +38,17 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        # uvicorn leaves the connection open if the WebSocket's parser refuses the request, such as
+        # one that is no GET or has a body: it raises an error, or waits for more headers.
+        try:
+            super().handle_websocket_upgrade(event)
+            understood = getattr(self.transport.get_protocol(), "handshake_initiated", False)
+        except Exception:
+            understood = False
+        if not understood:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -20,6 +20,7 @@ from asr.errors import AudioError
 from asr.results import Transcript
 from asr.server.api_errors import ApiError, busy
 from asr.server.batching_engine import BatchingEngine, TranscriptionJob
+from asr.server.monitoring import log
 from asr.server.settings import ServerSettings
 from asr.server.upload_reader import NAME, PRELOADED, Upload, read_upload, safe_suffix
 from asr.server.worker_pool import Cancelled, WorkerDied, WorkerPool, WorkerStalled
@@ -183,7 +184,8 @@ class SpeechToText:
         done = self.pool.submit(Upload(path, features), take, job.cancelled)
         try:
             await asyncio.wrap_future(done)
-        except WorkerDied:
+        except WorkerDied as error:
+            log.error("a decoder failed", extra={"values": {"cause": str(error)}})
             raise AudioError(
                 f"{NAME}: not readable as audio: the decoder crashed; convert it to WAV or FLAC"
             ) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -35,7 +37,7 @@ GRACE: Seconds = 1.0
 
 
 class WorkerDied(WorkerError):
-    """The process died of its task."""
+    """The process died of its task, or met an unexpected error."""
 
 
 class WorkerStalled(WorkerError):
@@ -147,7 +149,8 @@ class WorkerPool:
                     worker = None
                 raise reported.error from None
             except BaseException as error:
-                if isinstance(error, WorkerStalled) or not _stop(worker):
+                useless = isinstance(error, (WorkerStalled, WorkerDied))
+                if useless or not _stop(worker):
                     self._discard(worker)
                     worker = None
                 raise
@@ -168,6 +171,8 @@ class WorkerPool:
                     return
                 if kind == "error":
                     raise _Reported(value)
+                if kind == "fault":
+                    raise WorkerDied(f"the worker process failed: {value}")
                 if kind == "memory":
                     raise _Reported(_OutOfMemory(value))
                 yield value
@@ -232,6 +237,9 @@ def _end(worker: _Worker) -> None:
 def _serve(connection: Connection, work: Work, memory: int | None) -> None:
     """Run in a process: do tasks until the parent ends. None between two tasks means nothing."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    # Libraries print about broken files; stderr has the server's log, one JSON object per line.
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if memory is not None:
@@ -259,4 +267,7 @@ def _do(connection: Connection, work: Work, task: Any) -> tuple[str, Any]:
         return "memory", "the recording needs too much memory"
     except AsrError as error:
         return "error", error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        return "fault", f"{type(error).__name__} in {frames[-1].filename}:{frames[-1].lineno}"
     return "end", None

@@ -195,6 +195,16 @@ def test_a_charset_that_is_no_encoding_is_refused(victim: Running, charset: str)
     assert status == 400
 
 
+@pytest.mark.parametrize("head", ["POST / HTTP/1.1", "GET / HTTP/1.1", "GET /nothing HTTP/1.1"])
+def test_a_wrong_request_for_a_websocket_is_answered_or_closed(victim: Running, head: str) -> None:
+    lines = [head, "Host: localhost", "Upgrade: websocket", "Connection: upgrade"]
+    for more in ([], ["Content-Length: 3"], ["Transfer-Encoding: chunked"]):
+        for key in ([], ["Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13"]):
+            request = "\r\n".join([*lines, *more, *key, "", "abc"]).encode()
+            status = status_of(victim, request, "read")
+            assert status is None or 400 <= status < 500
+
+
 @pytest.mark.parametrize("field", ["channels", "rate", "bits", "size"])
 def test_a_header_with_huge_numbers_is_harmless(victim: Running, field: str) -> None:
     place = {"channels": 22, "rate": 24, "bits": 34, "size": 40}[field]

@@ -37,6 +37,7 @@ def run(pool: WorkerPool, task: str) -> list[Any]:
         ("crash", WorkerDied),
         ("hang", WorkerStalled),
         ("eat", AudioError),
+        ("fault", WorkerDied),
     ],
 )
 def test_a_process_that_goes_wrong_is_replaced(pool: WorkerPool, task: str, error: type) -> None:
