@@ -299,17 +299,34 @@ class Recognizer:
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | AsrError]]:
         """`transcribe_each` with the exception for a recording that failed."""
-
-        def joiner() -> WindowJoiner:
-            return WindowJoiner(
-                self.decoder, self.tokenizer.space, self.heads, self._voices_of_window
-            )
-
-        for i, recording in self._windowed(audio, sample_rate, channel, joiner, progress):
+        windowed = self._windowed(audio, sample_rate, channel, self.text_joiner, progress)
+        for i, recording in windowed:
             if isinstance(recording, AsrError):
                 yield i, recording
             else:
-                yield i, self._finish(recording, audio[i])
+                item = audio[i]
+                yield i, self.transcript(recording, display_name(item), start_of(item))
+
+    def text_joiner(self, decoder: Decoder | None = None) -> WindowJoiner:
+        """A new joiner that decodes the emissions of one recording.
+
+        Args:
+            decoder: decodes them. Default: the recogniser's own.
+        """
+        space, decoder = self.tokenizer.space, decoder or self.decoder
+        return WindowJoiner(decoder, space, self.heads, self._voices_of_window)
+
+    def windowed_recording(
+        self, index: int, joiner: J, channel: int | None = None
+    ) -> WindowedRecording[J]:
+        """A new recording without features.
+
+        Args:
+            index: the recording's number, which the caller chooses.
+            joiner: takes the emissions of its windows.
+            channel: channel that is transcribed, from 0. Default: a mix of all channels.
+        """
+        return WindowedRecording(index, self.windower(), joiner, self.config.features, channel)
 
     def _windowed(
         self,
@@ -332,7 +349,7 @@ class Recognizer:
         features = self.config.features
         waiting: list[PendingWindow] = []
         for i, item in enumerate(audio):
-            recording = WindowedRecording(i, self.windower(), joiner(), features, channel)
+            recording = self.windowed_recording(i, joiner(), channel)
             try:
                 check_language(item, self.tokenizer.language)
                 recording.channel = chosen_channel(item, channel)
@@ -565,11 +582,22 @@ class Recognizer:
         (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
-    def _finish(self, recording: WindowedRecording[WindowJoiner], audio: AudioLike) -> Transcript:
+    def transcript(
+        self,
+        recording: WindowedRecording[WindowJoiner],
+        name: str | None = None,
+        offset: float = 0.0,
+    ) -> Transcript:
+        """The transcript of a recording whose joiner has the emissions of all windows.
+
+        Args:
+            recording: the recording.
+            name: its name in the result. Default: None, as for samples.
+            offset: start of a segment in its recording, in seconds. Default 0.
+        """
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._widen_spikes(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        name, offset = display_name(audio), start_of(audio)
         transcript = self.transcript_of(path, frames, duration, name, recording.channel, offset)
         return replace(transcript, warnings=tuple(recording.warnings))
 

@@ -288,4 +288,4 @@ def _partial(transcript: Transcript, duration: float, final: bool, pause: bool =
     """A result with the times of its tokens; one without tokens is at `duration`."""
     tokens = transcript.tokens
     start, end = (tokens[0].start, tokens[-1].end) if tokens else (duration, duration)
-    return Partial(transcript.text, final, start, end, tokens, pause)
+    return Partial(transcript.text, final, start, end, tokens, pause, transcript.words)

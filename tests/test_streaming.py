@@ -99,6 +99,9 @@ def test_finals_are_the_transcript_and_partials_lead_to_them(
         begin = i * (2.786 + 0.5)
         assert begin + 0.3 < final.start < final.end < begin + 2.5
         assert len(final.text.split()) == pytest.approx(4, abs=1)
+        assert " ".join(word.text for word in final.words) == final.text
+        assert (final.words[0].start, final.words[-1].end) == (final.start, final.end)
+        assert all(0 < word.confidence < 1 for word in final.words)
     partials = [r for r in results if not r.final]
     assert len(partials) >= 6 and len({r.text for r in partials}) >= 6
     times = [t for r in finals for token in r.tokens for t in (token.start, token.end)]

@@ -215,6 +215,9 @@ class FfmpegDecoder:
             raise AudioError("no audio track")
         self._stream: Any = self._container.streams.best("audio") or streams[0]
         context = self._stream.codec_context
+        if context is None:
+            self.close()
+            raise AudioError("the codec of the audio track is unknown")
         if not context.sample_rate or not context.channels:
             self.close()
             raise AudioError("the audio track is damaged")
@@ -280,7 +283,10 @@ class FfmpegDecoder:
 
 def _samples(frame: Any) -> np.ndarray:
     """The samples of a frame of PyAV: [n, channels]."""
-    array = frame.to_ndarray()
+    try:
+        array = frame.to_ndarray()
+    except ValueError:  # NumPy's conversion lacks a format, such as 64-bit integers
+        raise AudioError(f"samples of the format {frame.format.name} cannot be read") from None
     if frame.format.is_planar:
         return array.T
     return array.reshape(-1, frame.layout.nb_channels)

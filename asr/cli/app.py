@@ -19,6 +19,7 @@ from asr.cli.language_models import lm_app
 from asr.cli.models import export, models
 from asr.cli.program import run_program
 from asr.cli.recognition import align, listen, transcribe
+from asr.cli.serve import serve
 from asr.cli.speech import speak
 from asr.cli.training import train
 
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "calibrate": calibrate,
     "evaluate-tts": evaluate_tts,
     "export": export,
+    "serve": serve,
     "data": data_app,
     "lm": lm_app,
     "models": models,
@@ -86,8 +88,9 @@ def main() -> NoReturn:
 
 
 def _label(arguments: list[str]) -> str:
-    """Text behind the spinner: the command. "" for no spinner, while a person speaks or types."""
-    if arguments[:1] == ["listen"] or ("-" in arguments and sys.stdin.isatty()):
+    """Text behind the spinner: the command. "" for no spinner, while a person speaks or types, or a
+    server waits for requests."""
+    if arguments[:1] in (["listen"], ["serve"]) or ("-" in arguments and sys.stdin.isatty()):
         return ""
     command = COMMANDS.get(arguments[0]) if arguments else None
     words = 2 if isinstance(command, typer.Typer) else 1

@@ -54,6 +54,11 @@ class WindowJoiner(EmissionJoiner):
         self._alternatives: ctc.Alternatives = ()
         self._score = 0.0
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels of the parts that have been decoded: the beginning of the path."""
+        return tuple(item.label for item in self._labels)
+
     def add(self, number: int, window: Window, logits: np.ndarray) -> None:
         super().add(number, window, self.prepare(logits, window))
 
