@@ -23,10 +23,10 @@ from asr.decoding.voice_activity import (
 from asr.networks.head_layout import HeadLayout
 from asr.recognizer import Recognizer
 from asr.results import Transcript
+from asr.training.train_voice_activity import network
 
 ROOT = Path(__file__).parents[2]
 BENCHMARK = runpy.run_path(str(ROOT / "benchmarks" / "voice_activity.py"))
-PIPELINE = runpy.run_path(str(ROOT / "pipelines" / "train_voice_activity.py"))
 SOUNDS = dict(BENCHMARK["made_sounds"](16_000, np.random.default_rng(7)))
 CONFIG = FeatureConfig()
 
@@ -127,7 +127,7 @@ def test_models_with_other_cepstra_keep_their_logits(greedy: Recognizer) -> None
 
 
 def test_the_package_computes_what_keras_trained() -> None:
-    model = PIPELINE["network"](13)
+    model = network(13)
     rng = np.random.default_rng(0)
     weights = {"mean": np.zeros(13), "scale": np.ones(13)}
     layers = [layer for layer in model.layers if layer.weights and "conv" in layer.name]

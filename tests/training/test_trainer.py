@@ -238,6 +238,7 @@ module.train_recognizer(config, corpus, out, max_steps=4)
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_make_the_same_steps_as_one(corpus: Path, tmp_path: Path) -> None:
     """With unequal shares of a batch, and gradients that are clipped."""
     config = experiment(batch_size=5, clip_norm=0.5)
@@ -254,6 +255,7 @@ def test_two_replicas_make_the_same_steps_as_one(corpus: Path, tmp_path: Path) -
         np.testing.assert_allclose(found[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_first_loss_in_mixed_precision_is_close_to_that_in_float32(
     corpus: Path, tmp_path: Path
 ) -> None:
