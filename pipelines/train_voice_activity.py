@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--speech", nargs="+", type=Path, required=True, help="manifests")
     parser.add_argument("--noise", nargs="+", type=Path, required=True, help="folders")
     parser.add_argument("--out", type=Path, required=True, help=".npz file")
-    parser.add_argument("--utterances", type=int, default=400, help="of each manifest at most")
+    parser.add_argument("--utterances", type=int, default=250, help="of each manifest at most")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()

@@ -101,6 +101,26 @@ def noise_clips(rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
         yield (level * x / (np.abs(x).max() + 1e-9)).astype(np.float32)
 
 
+def pieces(path: Path, rng: np.random.Generator) -> list[np.ndarray]:
+    """Pieces of 4 s of the first minute of a recording; a short one also at other speeds and
+    repeated. None, and a line on stderr, if it cannot be read."""
+    try:
+        samples = read_audio(path, RATE, warn=lambda message: None)[: 60 * RATE]
+    except AsrError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return []
+    if len(samples) > 3 * RATE:
+        cut = [samples[i : i + 4 * RATE] for i in range(0, len(samples), 4 * RATE)]
+        return [piece for piece in cut if len(piece) > RATE // 5]
+    found = [samples]
+    for speed in rng.uniform(0.6, 1.6, 5):
+        times = np.arange(0, len(samples) - 1, speed)
+        faster = np.interp(times, np.arange(len(samples)), samples).astype(np.float32)
+        pause = rng.normal(0, 1e-4, rng.integers(0, RATE)).astype(np.float32)
+        found.append(np.tile(np.concatenate([faster, pause]), 8)[: 4 * RATE])
+    return [piece for piece in found if len(piece) > RATE // 5]
+
+
 class LabelledCepstra(NamedTuple):
     """Static cepstra, [frames, coefficients]; label and weight of each frame, float32 [frames]."""
 
@@ -168,19 +188,15 @@ def train_voice_activity(
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     noise: list[np.ndarray] = []
-    files = find_audio(map(str, folders))
-    for path in track(files, len(files), "noise"):
-        try:
-            samples = read_audio(path, RATE)[: 60 * RATE]
-        except AsrError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        if len(samples) > RATE // 5:
-            noise += [samples[i : i + 4 * RATE] for i in range(0, len(samples), 4 * RATE)]
-    noise = [n for n in noise if len(n) > RATE // 5]
+    shares: list[float] = []
+    for folder in track(folders, len(folders), "noise"):
+        sounds = [sound for path in find_audio([str(folder)]) for sound in pieces(path, rng)]
+        noise += sounds
+        shares += [1 / len(sounds)] * len(sounds)  # else music, which is long, would be all
     print(f"{len(noise)} recorded noises")
     recorded = len(noise)
     noise += noise_clips(rng, 1500)
+    share = np.array([*shares, *[4 / 1500] * 1500])
 
     examples: list[LabelledCepstra] = []
     for samples in track(noise, len(noise), "features of noise"):
@@ -210,7 +226,11 @@ def train_voice_activity(
     every = np.concatenate([example.static for example in examples])
     mean, scale = every.mean(axis=0), every.std(axis=0)
     voices = np.array([example.labels.any() for example in examples])
-    odds = np.where(voices, 1 / voices.sum(), 1 / (~voices).sum()) / 2
+    # Half of the noise by recordings and half by folders.
+    odds = np.where(voices, 1 / voices.sum(), 1 / (~voices).sum()) / 4
+    odds[voices] *= 2
+    odds[: len(noise)] += share / share.sum() / 4
+    odds /= odds.sum()
     print(f"{voices.sum()} examples of speech, {(~voices).sum()} of noise")
 
     model = network(CONFIG.coefficients)
