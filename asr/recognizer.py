@@ -45,12 +45,7 @@ from asr.decoding.pickled_recognizer import (
     relocatable,
     restore,
 )
-from asr.decoding.voice_activity import (
-    SHORTEST,
-    has_voice_activity,
-    voiced_frames,
-    without_voice,
-)
+from asr.decoding.voice_activity import has_voice_activity, voiced_frames, without_voice
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Window, Windower, Windowing
@@ -562,11 +557,10 @@ class Recognizer:
                 False.
         """
         features = self.config.features
-        short = whole and len(static) < SHORTEST * features.frames_per_second
-        if short or not self.decoder.decoding.vad or not has_voice_activity(features):
+        if not self.decoder.decoding.vad or not has_voice_activity(features):
             return logits
-        voiced = voiced_frames(static, features, self.config.acoustic.stride)
-        return without_voice(logits, voiced[chosen], self.heads)
+        voiced = voiced_frames(static, features, self.config.acoustic.stride, chosen, whole)
+        return without_voice(logits, voiced, self.heads)
 
     def _voices_of_window(self, logits: np.ndarray, window: Window) -> np.ndarray:
         whole = int(window.numbers[0]) == 0  # or a long stretch at its start

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from serving import Call, load
 
 from asr.audio.reading import read_audio
 from asr.data.manifest import read_manifest
@@ -79,21 +80,18 @@ def ask(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, str]:
 
 def send_all(port: int, bodies: Sequence[bytes], clients: int) -> tuple[float, list[str]]:
     """Send requests from several threads; returns the seconds for all, and the texts."""
-    waiting = itertools.count()
     texts = [""] * len(bodies)
 
-    def work() -> None:
+    def client() -> Call:
         connection = connect(port)
-        while (i := next(waiting)) < len(bodies):
+
+        def send(i: int) -> None:
             texts[i] = ask(connection, bodies[i])[1]
 
-    threads = [threading.Thread(target=work) for _ in range(clients)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - started, texts
+        return send
+
+    seconds, _ = load([client] * clients, range(len(bodies)))
+    return seconds, texts
 
 
 def latencies(call: Callable[[], object], count: int) -> np.ndarray:

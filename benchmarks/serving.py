@@ -34,7 +34,8 @@ from asr.serving.client import connect
 SERVER = Path(__file__).parents[1] / "tests" / "server.py"
 CLIENTS = (1, 4, 16)
 
-Call = Callable[[dict[str, np.ndarray]], Any]
+Call = Callable[[Any], Any]
+"""Sends one request."""
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from asr.audio.reading import read_audio
 from asr.base.progress import track
 from asr.data.manifest import read_manifest
 from asr.decoding.decoding_options import Decoding
-from asr.decoding.voice_activity import SHORTEST, THRESHOLD, voiced_frames, without_voice
+from asr.decoding.voice_activity import THRESHOLD, voiced_frames, without_voice
 from asr.errors import AsrError
 from asr.recognizer import Recognizer
 
@@ -78,11 +78,14 @@ class Judge:
         static, _ = r.cepstra(audio, warn=lambda message: None)
         (logits,) = r.outputs([expand(static, r.config.features)])
         texts = [r.tokenizer.decode(r.decoder(logits).labels)]
-        if len(static) < SHORTEST * r.config.features.frames_per_second:
-            return texts * (1 + len(self.thresholds))
         for threshold in self.thresholds:
             voiced = voiced_frames(
-                static, r.config.features, r.config.acoustic.stride, threshold=threshold
+                static,
+                r.config.features,
+                r.config.acoustic.stride,
+                np.arange(len(logits)),
+                whole=True,
+                threshold=threshold,
             )
             masked = without_voice(logits, voiced, r.heads)
             texts.append(r.tokenizer.decode(r.decoder(masked).labels))

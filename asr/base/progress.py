@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOG_SECONDS = 600
 """Seconds between two lines of progress if stderr is no terminal."""
-
-
 QUIET_SECONDS: Seconds = 0.5
 """Time without output after which `waiting` shows its spinner."""
 CHECK_SECONDS: Seconds = 0.1

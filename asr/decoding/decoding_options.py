@@ -55,10 +55,10 @@ class Decoding:
             log-probability of the word's letters.
         share: interpolation weight of the recurrent language model, 0…1.
         rnn_lm: recurrent language model beside `lm`: a shipped model's name or a directory.
-        vad: whether words are only found where `asr.decoding.voice_activity` hears a voice (voice
-            activity detection). Default True.
         fusion: "rescore" applies the recurrent model to the n-best list of the search (default);
             "shallow" applies it in the search, which is much slower.
+        vad: whether words are only found where `asr.decoding.voice_activity` hears a voice (voice
+            activity detection). Default True.
     """
 
     beam: int | None = None

@@ -43,6 +43,25 @@ def longest_run(mask: np.ndarray) -> Run:
     return max(true_runs(mask), key=lambda run: run.length, default=Run(0, 0))
 
 
+def by_output_frame(mask: np.ndarray, stride: int) -> np.ndarray:
+    """Whether a mask of feature frames is true in an output frame: bool [frames / stride, rounded
+    up].
+
+    Args:
+        mask: bool [frames].
+        stride: feature frames in an output frame.
+    """
+    size = -(-len(mask) // stride)
+    padded = np.pad(mask, (0, size * stride - len(mask)))
+    return np.logical_or.reduce(padded.reshape(size, stride), axis=1)
+
+
+def widened(mask: np.ndarray, margin: int) -> np.ndarray:
+    """A mask, bool [frames], that is also true up to `margin` frames beside its true ones."""
+    # np.convolve(…, "same") has the length of the longer argument, which may be the kernel.
+    return np.convolve(mask, np.ones(2 * margin + 1))[margin : margin + len(mask)] > 0
+
+
 class Levels(NamedTuple):
     """Kinds of frames: bool [frames] each.
 
@@ -91,14 +110,8 @@ def speech_with_margin(levels: Levels, stride: int, margin: int) -> np.ndarray:
         stride: feature frames in an output frame.
         margin: output frames on each side of speech, up to the next dead frame.
     """
-    frames = len(levels.speech)
-    size = -(-frames // stride)
-    speech, dead = (
-        np.pad(mask, (0, size * stride - frames), mode="edge").reshape(size, stride).any(axis=1)
-        for mask in levels
-    )
-    # np.convolve(…, "same") has the length of the longer argument, which may be the kernel.
-    near = np.convolve(speech, np.ones(2 * margin + 1))[margin : margin + size] > 0
+    speech, dead = (by_output_frame(mask, stride) for mask in levels)
+    near = widened(speech, margin)
     keep = near.copy()
     for start, end in true_runs(dead | ~near):
         if not near[start:end].all():  # dead frames within a word stay

@@ -7,13 +7,16 @@ also takes a tone for speech.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from math import lcm
 
 import numpy as np
 
 from asr.audio.features import FeatureConfig
 from asr.base.units import Seconds
+from asr.decoding.speech_detector import by_output_frame, widened
 from asr.networks.head_layout import HeadLayout
 from asr.text.tokenizers import BLANK
 
@@ -31,6 +34,9 @@ lost."""
 SHORTEST: Seconds = 0.5
 """Duration below which a recording is not judged, in seconds: a word that is cut tightly gives too
 little to decide."""
+CONTEXT = 200
+"""Feature frames on each side on which the judgement of a frame depends, at most: the network's
+context, the smoothing and the margin."""
 NO_WORD = 100.0
 """Distance of the logit of the blank from all others in a frame without a voice."""
 NOT_STATIC = ("deltas", "normalise", "delta_width")
@@ -88,37 +94,44 @@ def shipped_voice_activity() -> VoiceActivity:
         return VoiceActivity(dict(arrays))
 
 
+@cache
 def has_voice_activity(config: FeatureConfig) -> bool:
     """Whether the shipped network fits these features: it knows only the default ones."""
     default = FeatureConfig()
-    return all(
-        getattr(config, name) == getattr(default, name)
-        for name in vars(default)
-        if name not in NOT_STATIC
-    )
+    return replace(config, **{name: getattr(default, name) for name in NOT_STATIC}) == default
 
 
 def voiced_frames(
-    static: np.ndarray, config: FeatureConfig, stride: int, threshold: float = THRESHOLD
+    static: np.ndarray,
+    config: FeatureConfig,
+    stride: int,
+    chosen: np.ndarray,
+    whole: bool = False,
+    threshold: float = THRESHOLD,
 ) -> np.ndarray:
-    """Output frames with a voice or near one, bool [frames / stride, rounded up].
+    """Whether output frames hold a voice or are near one, bool [frames'].
 
     Args:
-        static: static cepstra, [frames, coefficients].
+        static: static cepstra of a stretch, [frames, coefficients].
         config: their settings.
         stride: feature frames in an output frame.
+        chosen: the output frames of the stretch to judge, ascending, int [frames'].
+        whole: whether the stretch is a whole recording. One shorter than `SHORTEST` is all voice.
+            Default False.
         threshold: logit above which a frame holds a voice. Default `THRESHOLD`.
     """
-    size = -(-len(static) // stride)
-    if not len(static):
+    if whole and len(static) < SHORTEST * config.frames_per_second:
+        return np.ones(len(chosen), bool)
+    if not len(chosen):
         return np.zeros(0, bool)
-    logits = np.pad(shipped_voice_activity()(static), SMOOTHED // 2, mode="edge")
+    together = lcm(HOP, stride)  # a decision and an output frame begin together
+    start = max(0, int(chosen[0]) * stride - CONTEXT) // together * together
+    around = static[start : (int(chosen[-1]) + 1) * stride + CONTEXT]
+    logits = np.pad(shipped_voice_activity()(around), SMOOTHED // 2, mode="edge")
     voiced = np.convolve(logits, np.ones(SMOOTHED) / SMOOTHED, mode="valid") > threshold
-    margin = round(MARGIN * config.frames_per_second / HOP)
-    near = np.convolve(voiced, np.ones(2 * margin + 1))[margin : margin + len(voiced)] > 0
-    frames = np.repeat(near, HOP)[: len(static)]
-    padded = np.pad(frames, (0, size * stride - len(static)), mode="edge")
-    return np.logical_or.reduce(padded.reshape(size, stride), axis=1)
+    near = widened(voiced, round(MARGIN * config.frames_per_second / HOP))
+    frames = by_output_frame(np.repeat(near, HOP)[: len(around)], stride)
+    return frames[chosen - start // stride]
 
 
 def without_voice(logits: np.ndarray, voiced: np.ndarray, layout: HeadLayout) -> np.ndarray:

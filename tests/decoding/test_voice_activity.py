@@ -114,10 +114,23 @@ def test_a_decision_covers_each_output_frame(goforward: Path) -> None:
     static = mfcc(read_audio(goforward), CONFIG)
     for count in (0, 1, 3, 4, 5, len(static)):
         for stride in (1, 3, 4):
-            voiced = voiced_frames(static[:count], CONFIG, stride)
+            every = np.arange(-(-count // stride))
+            voiced = voiced_frames(static[:count], CONFIG, stride, every)
             assert voiced.dtype == bool
-            assert len(voiced) == -(-count // stride)
-    assert voiced_frames(static, CONFIG, 3)[20:80].all()
+            assert len(voiced) == len(every)
+    assert voiced_frames(static, CONFIG, 3, np.arange(20, 80)).all()
+
+
+@pytest.mark.parametrize("stride", [1, 3, 4])
+def test_a_frame_is_judged_by_the_frames_around_it_alone(goforward: Path, stride: int) -> None:
+    speech, dog = mfcc(read_audio(goforward), CONFIG), mfcc(SOUNDS["barking"][: 8 * 16_000], CONFIG)
+    static = np.concatenate([dog, speech, dog, dog, speech])
+    every = np.arange(-(-len(static) // stride))
+    voiced = voiced_frames(static, CONFIG, stride, every)
+    assert 0.1 < voiced.mean() < 0.9
+    for chosen in (every[:1], every[200:240], every[300::7], every[-5:]):
+        found = voiced_frames(static, CONFIG, stride, chosen)
+        np.testing.assert_array_equal(found, voiced[chosen])
 
 
 def test_models_with_other_cepstra_keep_their_logits(greedy: Recognizer) -> None:
