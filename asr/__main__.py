@@ -12,7 +12,7 @@ def main() -> None:
     try:
         from asr.cli.app import main as run
 
-        sys.exit(run())
+        run()
     except KeyboardInterrupt:  # Ctrl-C before a command handles it
         sys.exit(130)
     finally:

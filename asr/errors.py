@@ -65,5 +65,7 @@ def reason(error: Exception) -> str:
 def explain(error: Exception) -> str:
     """Describe an error on one line: "FILE: reason" for an error of the operating system."""
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+        # Of two names, as of a copy, the second one is the file that is written.
+        name = error.filename if error.filename2 is None else error.filename2
+        return f"{os.fsdecode(name)}: {error.strerror}"
     return str(error)

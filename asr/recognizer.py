@@ -36,6 +36,7 @@ from asr.decoding.confidence import (
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_files import copy_decoding_files, decoding_files
 from asr.decoding.decoding_options import Decoding
+from asr.decoding.joined_emissions import JoinedEmissions
 from asr.decoding.pickled_recognizer import (
     Origin,
     PickledRecognizer,
@@ -44,9 +45,15 @@ from asr.decoding.pickled_recognizer import (
     relocatable,
     restore,
 )
+from asr.decoding.voice_activity import (
+    SHORTEST,
+    has_voice_activity,
+    voiced_frames,
+    without_voice,
+)
 from asr.decoding.window_joiner import WindowJoiner
-from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
-from asr.decoding.windowing import Windower, Windowing
+from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording, batch_by_length
+from asr.decoding.windowing import Window, Windower, Windowing
 from asr.errors import AsrError, ConfigError, ModelError, TextError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
@@ -292,11 +299,57 @@ class Recognizer:
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | AsrError]]:
         """`transcribe_each` with the exception for a recording that failed."""
+        windowed = self._windowed(audio, sample_rate, channel, self.text_joiner, progress)
+        for i, recording in windowed:
+            if isinstance(recording, AsrError):
+                yield i, recording
+            else:
+                item = audio[i]
+                yield i, self.transcript(recording, display_name(item), start_of(item))
+
+    def text_joiner(self, decoder: Decoder | None = None) -> WindowJoiner:
+        """A new joiner that decodes the emissions of one recording.
+
+        Args:
+            decoder: decodes them. Default: the recogniser's own.
+        """
+        space, decoder = self.tokenizer.space, decoder or self.decoder
+        return WindowJoiner(decoder, space, self.heads, self._voices_of_window)
+
+    def windowed_recording(
+        self, index: int, joiner: J, channel: int | None = None
+    ) -> WindowedRecording[J]:
+        """A new recording without features.
+
+        Args:
+            index: the recording's number, which the caller chooses.
+            joiner: takes the emissions of its windows.
+            channel: channel that is transcribed, from 0. Default: a mix of all channels.
+        """
+        return WindowedRecording(index, self.windower(), joiner, self.config.features, channel)
+
+    def _windowed(
+        self,
+        audio: Sequence[AudioLike],
+        sample_rate: int | None,
+        channel: int | None,
+        joiner: Callable[[], J],
+        progress: Callable[[float], object] | None = None,
+    ) -> Iterator[tuple[int, WindowedRecording[J] | AsrError]]:
+        """Run the network over recordings, window by window.
+
+        Args:
+            audio, sample_rate, channel, progress: see `transcribe_each`.
+            joiner: makes what takes the emissions of one recording.
+
+        Yields:
+            (index, recording whose joiner has all emissions) as recordings are finished, in any
+            order; the exception instead for a recording that failed.
+        """
         features = self.config.features
         waiting: list[PendingWindow] = []
         for i, item in enumerate(audio):
-            joiner = WindowJoiner(self.decoder, self.tokenizer.space, self.heads)
-            recording = WindowedRecording(i, self.windower(), joiner, features, channel)
+            recording = self.windowed_recording(i, joiner(), channel)
             try:
                 check_language(item, self.tokenizer.language)
                 recording.channel = chosen_channel(item, channel)
@@ -306,15 +359,15 @@ class Recognizer:
                     waiting += recording.feed(static, samples)
                     while len(waiting) >= READ_AHEAD:
                         now, waiting = waiting[:READ_AHEAD], waiting[READ_AHEAD:]
-                        yield from self._run(now, audio, progress)
+                        yield from self._run(now, progress)
                 waiting += recording.finish()
             except AsrError as error:
                 waiting = [window for window in waiting if window.recording is not recording]
                 yield i, error
                 continue
             if recording.done:  # all of its windows ran before its end was known
-                yield i, self._finish(recording, item)
-        yield from self._run(waiting, audio, progress)
+                yield i, recording
+        yield from self._run(waiting, progress)
 
     def align(
         self,
@@ -324,6 +377,9 @@ class Recognizer:
         channel: int | None = None,
     ) -> Alignment:
         """Find where each word and token of a known text is said in a recording.
+
+        A long recording is cut into windows, as for `transcribe`. Memory grows by about 130 bytes
+        for each frame of 20 ms, and does not depend on the product of recording and text.
 
         Args:
             audio: one recording, as for `transcribe`.
@@ -349,13 +405,17 @@ class Recognizer:
         if self.tokenizer.config.normaliser == "english":
             foreign = clearly_foreign_letters([text])
             if foreign is not None:
+                lost = "lose their accents" if foreign.is_latin else "are of another script"
                 warnings.append(
-                    f"{name or 'samples'}: the text is probably not English: {foreign.listed} lose "
-                    "their accents for this English model; use a model of the text's language"
+                    f"{name or 'samples'}: the text is probably not English: {foreign.listed} "
+                    f"{lost} for this English model; use a model of the text's language"
                 )
-        static, duration = self.cepstra(audio, sample_rate, channel, warnings.append)
-        (logits,) = self.logits([expand(static, self.config.features)])
-        log_probabilities = ctc.log_softmax(logits.astype(np.float64))
+        emissions = JoinedEmissions(self.tokenizer.space, self.heads)
+        ((_, recording),) = self._windowed([audio], sample_rate, channel, lambda: emissions)
+        if isinstance(recording, AsrError):
+            raise recording
+        warnings += recording.warnings
+        log_probabilities = emissions.finish()
         try:
             path = ctc.align(log_probabilities, labels)
         except TextError as error:
@@ -364,15 +424,16 @@ class Recognizer:
             ) from None
         spans = self.tokenizer.word_spans(path.labels)
         fits = [aligned_word_confidence(path.scores[first:last]) for first, last in spans]
-        confidence = alignment_confidence(fits, path, log_probabilities)
+        confidence = alignment_confidence(fits, path, emissions.best_score, emissions.best_labels)
         if confidence < LOW_CONFIDENCE:
             warnings.append(
                 f"{name or 'samples'}: the text does not fit the recording: confidence "
                 f"{confidence:.2f}, below {LOW_CONFIDENCE}; is it the right text?"
             )
-        channel, offset = chosen_channel(audio, channel), start_of(audio)
-        path = self._widen_spikes(path, static[:, 0])
-        found = self.transcript_of(path, len(logits), duration, name, channel, offset)
+        channel, offset = recording.channel, start_of(audio)
+        path = self._widen_spikes(emissions.in_recording(path), recording.levels)
+        duration = recording.samples / self.config.features.sample_rate
+        found = self.transcript_of(path, len(log_probabilities), duration, name, channel, offset)
         return Alignment(
             text=" ".join(text.split()),
             score=found.score,
@@ -427,11 +488,9 @@ class Recognizer:
         return Stream(self, chunk, look_ahead, sample_rate)
 
     def _run(
-        self,
-        windows: list[PendingWindow],
-        audio: Sequence[AudioLike],
-        progress: Callable[[float], object] | None,
-    ) -> Iterator[tuple[int, Transcript]]:
+        self, windows: list[PendingWindow], progress: Callable[[float], object] | None
+    ) -> Iterator[tuple[int, WindowedRecording[Any]]]:
+        """Run the network over windows; yields the recordings that have all emissions now."""
         config = self.config.features
         for batch in batch_by_length(windows, BATCH_SECONDS * config.frames_per_second):
             outputs = self.outputs([pending.features for pending in batch])
@@ -439,7 +498,7 @@ class Recognizer:
                 recording = pending.recording
                 recording.joiner.add(pending.number, pending.window, logits)
                 if recording.done:
-                    yield recording.index, self._finish(recording, audio[recording.index])
+                    yield recording.index, recording
             if progress is not None:
                 progress(sum(pending.progress for pending in batch) * self.seconds_per_frame)
 
@@ -487,6 +546,32 @@ class Recognizer:
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
+    def only_voices(
+        self, logits: np.ndarray, static: np.ndarray, chosen: np.ndarray, whole: bool = False
+    ) -> np.ndarray:
+        """Logits with the blank in every frame without a voice, if `Decoding.vad` asks for it.
+
+        A recogniser with other features than the default ones keeps its logits: the network that
+        finds voices does not know them.
+
+        Args:
+            logits: logits of all heads, [frames', heads.size].
+            static: static cepstra of the stretch around, [frames, coefficients].
+            chosen: output frames of `static` that the logits belong to, int [frames'].
+            whole: whether `static` is a whole recording: a very short one keeps its words. Default
+                False.
+        """
+        features = self.config.features
+        short = whole and len(static) < SHORTEST * features.frames_per_second
+        if short or not self.decoder.decoding.vad or not has_voice_activity(features):
+            return logits
+        voiced = voiced_frames(static, features, self.config.acoustic.stride)
+        return without_voice(logits, voiced[chosen], self.heads)
+
+    def _voices_of_window(self, logits: np.ndarray, window: Window) -> np.ndarray:
+        whole = int(window.numbers[0]) == 0  # or a long stretch at its start
+        return self.only_voices(logits, window.stretch, window.chosen, whole)
+
     def warm_up(self) -> None:
         """Run the network once, because a runtime's first call is slow."""
         self.logits([np.zeros([10, self.config.features.dimension], np.float32)])
@@ -497,11 +582,22 @@ class Recognizer:
         (logits,) = self.logits([self.features(audio)[0]])
         return np.exp(ctc.log_softmax(logits)), self.seconds_per_frame
 
-    def _finish(self, recording: WindowedRecording, audio: AudioLike) -> Transcript:
+    def transcript(
+        self,
+        recording: WindowedRecording[WindowJoiner],
+        name: str | None = None,
+        offset: float = 0.0,
+    ) -> Transcript:
+        """The transcript of a recording whose joiner has the emissions of all windows.
+
+        Args:
+            recording: the recording.
+            name: its name in the result. Default: None, as for samples.
+            offset: start of a segment in its recording, in seconds. Default 0.
+        """
         path, frames = recording.joiner.finish(), recording.joiner.frames
         path = self._widen_spikes(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
-        name, offset = display_name(audio), start_of(audio)
         transcript = self.transcript_of(path, frames, duration, name, recording.channel, offset)
         return replace(transcript, warnings=tuple(recording.warnings))
 

@@ -117,6 +117,7 @@ class Partial:
         end: seconds from the start of the stream.
         tokens: the units of the text.
         pause: whether a pause, or the end of the stream, follows.
+        words: the words of the text.
     """
 
     text: str
@@ -125,6 +126,7 @@ class Partial:
     end: float
     tokens: tuple[Token, ...] = ()
     pause: bool = False
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)

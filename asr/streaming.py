@@ -16,8 +16,8 @@ from asr import ctc
 from asr.audio.features import MfccStream, RecentMoments, differentiate, normalise
 from asr.audio.mono import MonoStream
 from asr.decoding.decoder import Decoder
+from asr.decoding.emission_joiner import CLEARANCE
 from asr.decoding.speech_detector import SpeechDetector, speech_with_margin, true_runs
-from asr.decoding.window_joiner import CLEARANCE
 from asr.decoding.windowing import Windowing
 from asr.errors import ConfigError
 from asr.networks.model_directory import RecognizerConfig
@@ -43,6 +43,10 @@ class StreamingRecognizer(Protocol):
     def seconds_per_frame(self) -> float: ...
 
     def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+
+    def only_voices(
+        self, logits: np.ndarray, static: np.ndarray, chosen: np.ndarray
+    ) -> np.ndarray: ...
 
     def transcript_of(self, path: ctc.Path, frames: int, duration: float) -> Transcript: ...
 
@@ -221,6 +225,9 @@ class Stream:
         features = differentiate(self._static[frames[frames < len(self._static)]], self.config)
         normalised = normalise(features, self.config, self._before.moments)
         (outputs,) = self.recognizer.outputs([normalised])
+        # The last seconds are the context in which voices are found.
+        before = -(-len(self._recent) // self.stride) - self._size
+        outputs = self.recognizer.only_voices(outputs, self._recent, before + chosen)
         path = self.recognizer.decoder(outputs)
         numbers = self._start + chosen
         starts = tuple(int(numbers[i]) for i in path.starts)
@@ -281,4 +288,4 @@ def _partial(transcript: Transcript, duration: float, final: bool, pause: bool =
     """A result with the times of its tokens; one without tokens is at `duration`."""
     tokens = transcript.tokens
     start, end = (tokens[0].start, tokens[-1].end) if tokens else (duration, duration)
-    return Partial(transcript.text, final, start, end, tokens, pause)
+    return Partial(transcript.text, final, start, end, tokens, pause, transcript.words)

@@ -1,13 +1,15 @@
 """Errors caused by cutting long recordings: single utterances against one joined recording.
 
     python benchmarks/longform.py data/kathleen/dev.jsonl [--model en-small --repeats 2]
+    python benchmarks/longform.py data/kathleen/dev.jsonl --memory 1 [--align]
     python benchmarks/longform.py data/kathleen/dev.jsonl --memory 1
 
 Joins the utterances of each manifest in a seeded order, with gaps of 0, 0.3 and 1 s of digital
 silence or of room noise (−60 dB). Prints the word and character error rates of the single
 utterances and of the joined recordings. --memory HOURS compares the peak memory of a process that
-transcribes ten seconds with that of a process that transcribes HOURS. The options set
-`Windowing`; choose its values on dev sets.
+transcribes ten seconds with that of a process that transcribes HOURS; with --align, of processes
+that align the recordings with their texts. The other options set `Windowing`; choose its values on
+dev sets.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +38,16 @@ NOISE = 1e-3
 GAPS = ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (0.3, NOISE), (1.0, NOISE))
 """Seconds between utterances, and the standard deviation of the noise there."""
 PEAK = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from asr.recognizer import Recognizer
-transcript = Recognizer.load(sys.argv[1]).transcribe(sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, transcript.duration)
+recognizer, recording, text = Recognizer.load(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+if text.is_file():
+    result = recognizer.align(recording, text.read_text())
+else:
+    result = recognizer.transcribe(recording)
+# Not ru_maxrss: a new process inherits that of its parent.
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1], result.duration)
 """
 
 
@@ -75,21 +84,24 @@ def compare(recognizer: Recognizer, manifest: Path, limit: int | None, repeats: 
         print(f"  joined {gap:3.1f} s {kind:8}  {rates(texts, heard)}", flush=True)
 
 
-def memory(model: str, manifest: Path, hours: float) -> None:
-    """Peak resident memory of whole processes."""
+def memory(model: str, manifest: Path, hours: float, align: bool) -> None:
+    """Peak resident memory of whole processes. The utterances are repeated, as whole ones."""
     utterances = read_manifest(manifest)
-    samples = np.concatenate([read_utterance(u, 16_000) for u in utterances])
     with tempfile.TemporaryDirectory() as folder:
         peaks = []
         for seconds in (10.0, 3600 * hours):
-            path = Path(folder) / f"{seconds:.0f}.wav"
+            path, text = Path(folder) / f"{seconds:.0f}.wav", Path(folder) / f"{seconds:.0f}.txt"
+            said = []
             with soundfile.SoundFile(path, "w", 16_000, 1, "PCM_16") as file:
-                left = round(seconds * 16_000)
-                while left:
-                    file.write(samples[:left])
-                    left -= min(left, len(samples))
+                for utterance in cycle(utterances):
+                    if file.tell() >= seconds * 16_000:
+                        break
+                    file.write(read_utterance(utterance, 16_000))
+                    said.append(utterance.text)
+            if align:
+                text.write_text(" ".join(said), encoding="utf-8")
             started = time.perf_counter()
-            command = [sys.executable, "-c", PEAK, model, str(path)]
+            command = [sys.executable, "-c", PEAK, model, str(path), str(text)]
             out = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
             peaks.append(int(out[0]) / 1024)
             taken = time.perf_counter() - started
@@ -108,13 +120,14 @@ def main() -> None:
         "--repeats", type=int, default=2, help="number of orders in which to join them"
     )
     parser.add_argument("--memory", type=float, metavar="HOURS")
+    parser.add_argument("--align", action="store_true", help="with --memory: align, not transcribe")
     for name, value in vars(Windowing()).items():
         parser.add_argument(f"--{name}", type=float, default=value)
     a = parser.parse_args()
     from asr.recognizer import Recognizer
 
     if a.memory:
-        memory(a.model, a.manifests[0], a.memory)
+        memory(a.model, a.manifests[0], a.memory, a.align)
         return
     recognizer = Recognizer.load(a.model)
     recognizer.windowing = Windowing(**{name: getattr(a, name) for name in vars(Windowing())})

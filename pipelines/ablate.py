@@ -5,11 +5,10 @@ python pipelines/ablate.py pipelines/ablations/helps.yaml --jobs 2
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from asr import AsrError
 from asr.base.config import load_yaml
+from asr.cli.program import resumable, run_program
 from asr.training.ablation import AblationConfig, ablate, finished, table
 
 
@@ -23,14 +22,12 @@ def main() -> None:
     add("--finished", action="store_true", help="print the finished trainings, do not train")
     add("--json", action="store_true", help="print a JSON object per training, not the table")
     a = parser.parse_args()
-    try:
-        config = load_yaml(AblationConfig, a.config)
+    config = load_yaml(AblationConfig, a.config)
+    with resumable():  # finished trainings are kept, unfinished ones resume
         findings = finished(config, a.out) if a.finished else ablate(config, a.data, a.out, a.jobs)
-    except AsrError as error:
-        sys.exit(f"error: {error}")
     lines = [json.dumps(vars(finding)) for finding in findings] if a.json else [table(findings)]
     print(*lines, sep="\n")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -8,6 +8,8 @@ python pipelines/build_lexicon.py MODEL/lm.ngrams --out MODEL/lexicon.txt.gz
 import argparse
 from pathlib import Path
 
+from asr.base.files import output_file
+from asr.cli.program import run_program
 from asr.language.ngram_file import read_ngrams
 from asr.pronunciation.pronouncer import add_pronunciations, cmudict_entries, write_lexicon
 
@@ -15,7 +17,7 @@ from asr.pronunciation.pronouncer import add_pronunciations, cmudict_entries, wr
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lm", type=Path, nargs="+", help="n-gram models with the words")
-    parser.add_argument("--out", type=Path, required=True, help="the lexicon")
+    parser.add_argument("--out", type=output_file, required=True, help="the lexicon")
     a = parser.parse_args()
     known = cmudict_entries()
     every = add_pronunciations(known, {word for lm in a.lm for word in read_ngrams(lm).vocabulary})
@@ -25,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

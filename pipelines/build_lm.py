@@ -8,7 +8,9 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from asr.base.files import output_file
 from asr.base.provenance import git_commit, this_command
+from asr.cli.program import run_program
 from asr.data.prose import HeldOut, collect_sentences
 from asr.decoding.lm_record import LmRecord
 from asr.language.kneser_ney import estimate, parse_prune_counts
@@ -19,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=output_file,
         required=True,
         help="the model: .ngrams, or .arpa.gz with .ngrams beside",
     )
@@ -44,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from asr import Utterance
 from asr.cli import demo
+from asr.cli.program import run_program
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -5,10 +5,11 @@ python pipelines/evaluate.py en-small data/an4/test.jsonl --out docs/results.jso
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from asr import AsrError, Decoding, evaluate_manifest
+from asr import Decoding, evaluate_manifest
+from asr.base.files import append, output_file
+from asr.cli.program import run_program
 
 
 def main() -> None:
@@ -16,22 +17,18 @@ def main() -> None:
     add = parser.add_argument
     add("model", help="shipped name or model directory")
     add("manifests", nargs="+", type=Path, help="manifests with reference texts")
-    add("--out", type=Path, required=True, help="file that the JSON lines are appended to")
+    add("--out", type=output_file, required=True, help="file that the JSON lines are appended to")
     add("--lm", help='n-gram model: "general" or an ARPA file; default: greedy decoding')
     add("--rnn-lm", help="recurrent language model, by name or directory; default: none")
     a = parser.parse_args()
     # Evaluate everything before writing: the file may be under version control, and the records
     # name the commit.
     decoding = Decoding(lm=a.lm, rnn_lm=a.rnn_lm)
-    try:
-        evaluated = [evaluate_manifest(a.model, m, decoding) for m in a.manifests]
-    except AsrError as error:
-        sys.exit(f"error: {error}")
-    with a.out.open("a", encoding="utf-8") as file:
-        for result, record in evaluated:
-            file.write(json.dumps(record) + "\n")
-            print(f"{record['manifest']}: WER {result.wer:.2%}, CER {result.cer:.2%}")
+    evaluated = [evaluate_manifest(a.model, m, decoding) for m in a.manifests]
+    append(a.out, "".join(json.dumps(record) + "\n" for _, record in evaluated))
+    for result, record in evaluated:
+        print(f"{record['manifest']}: WER {result.wer:.2%}, CER {result.cer:.2%}")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from asr.base.provenance import git_commit, this_command
+from asr.cli.program import run_program
 from asr.pronunciation.g2p import converter_pronounce, evaluate_pronunciations, lexicon_pronounce
 from asr.pronunciation.pronouncer import G2P_BEAM
 from asr.seq2seq.pairs import read_pairs
@@ -36,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from asr.base.provenance import git_commit, this_command
+from asr.cli.program import run_program
 from asr.seq2seq.pairs import read_pairs
 from asr.seq2seq.translation import Translator, compare_systems, metric_signatures
 
@@ -37,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -8,6 +8,7 @@ import json
 
 from asr import load_number_writer
 from asr.base.provenance import git_commit, this_command
+from asr.cli.program import run_program
 from asr.inverse_normalisation.training_pairs import (
     exactness,
     exactness_record,
@@ -35,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

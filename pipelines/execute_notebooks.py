@@ -12,6 +12,7 @@ import nbformat
 
 from asr.base.files import atomic_write
 from asr.base.notebooks import execute
+from asr.cli.program import run_program
 
 
 def main() -> None:
@@ -28,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -6,6 +6,7 @@ python pipelines/export_savedmodel.py en-small served/
 import argparse
 from pathlib import Path
 
+from asr.cli.program import run_program
 from asr.serving.voice_savedmodel import export_model
 
 
@@ -18,4 +19,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

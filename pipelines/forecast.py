@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict
 
 from asr.base.config import replace
+from asr.cli.program import run_program
 from asr.series.anomalies import trials
 from asr.series.examples import EXAMPLES
 from asr.series.forecasting import evaluate_forecasts, methods
@@ -36,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -8,6 +8,7 @@ from pathlib import Path
 from zlib import crc32
 
 from asr.base.files import atomic_write
+from asr.cli.program import run_program
 from asr.data.prose import HeldOut, collect_sentences
 
 PERCENT = {"test": (0, 1), "dev": (1, 2), "train": (2, 100)}
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

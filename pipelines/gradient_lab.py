@@ -5,11 +5,10 @@ python pipelines/gradient_lab.py --seeds 1 2 3 --plot gradient_lab.png
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
-from asr.errors import AsrError
+from asr.base.files import output_file
+from asr.cli.program import run_program
 from asr.gradient_lab.horizon_report import draw, table
 from asr.gradient_lab.horizons import LabConfig, measure
 from asr.training.trainer import set_threads
@@ -23,17 +22,14 @@ def main() -> None:
     add("--seeds", type=int, nargs="+", default=[1], help="seeds of the trainings; default: 1")
     add("--lengths", type=int, nargs="+", default=LENGTHS, help="in steps; default: %(default)s")
     add("--json", action="store_true", help="print all results as one JSON object")
-    add("--plot", type=Path, help="PNG file to write; default: no plot")
+    add("--plot", type=output_file, help="PNG file to write; default: no plot")
     a = parser.parse_args()
     set_threads(1)
-    try:
-        findings = measure(a.seeds, sorted(a.lengths), LabConfig())
-    except AsrError as error:
-        sys.exit(f"error: {error}")
+    findings = measure(a.seeds, sorted(a.lengths), LabConfig())
     print(json.dumps(asdict(findings)) if a.json else "\n".join(table(findings)))
     if a.plot:
         draw(a.plot, findings)
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

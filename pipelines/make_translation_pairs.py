@@ -9,6 +9,7 @@ from pathlib import Path
 
 from asr.base.files import atomic_write
 from asr.base.provenance import git_commit, this_command
+from asr.cli.program import run_program
 from asr.seq2seq.catalogues import gather_phrases
 from asr.seq2seq.translation import write_splits
 
@@ -36,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -6,6 +6,7 @@ python pipelines/make_written_pairs.py --out data/written
 import argparse
 from pathlib import Path
 
+from asr.cli.program import run_program
 from asr.inverse_normalisation.training_pairs import written_pairs
 from asr.seq2seq.pairs import Pair, write_pairs
 
@@ -26,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

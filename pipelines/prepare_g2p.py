@@ -6,6 +6,7 @@ python pipelines/prepare_g2p.py --out data/g2p
 import argparse
 from pathlib import Path
 
+from asr.cli.program import run_program
 from asr.pronunciation.g2p import write_cmudict_splits
 
 
@@ -19,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -5,9 +5,10 @@ python pipelines/pseudo_label.py runs/mine/model new/ --lm my.arpa.gz --out data
 
 import argparse
 import sys
-from pathlib import Path
 
-from asr import AsrError, Decoding, write_manifest
+from asr import Decoding, write_manifest
+from asr.base.files import output_file
+from asr.cli.program import run_program
 from asr.data.inputs import find_recordings
 from asr.recognizer import load_recognizer
 from asr.training.self_training import label_recordings
@@ -21,15 +22,12 @@ def main() -> None:
     add("--share", type=float, default=0.5, help="most confident share to keep; default: 0.5")
     add("--teacher", choices=["whisper"], help="model that writes the texts; default: the model")
     add("--max-cer", type=float, default=0.5, help="of model against teacher; default: 0.5")
-    add("--out", type=Path, required=True, help="manifest to write")
+    add("--out", type=output_file, required=True, help="manifest to write")
     a = parser.parse_args()
     recordings, failures = find_recordings(a.recordings, audio_on_stdin=False)
-    try:
-        model = load_recognizer(a.model, Decoding(lm=a.lm))
-        kept, more = label_recordings(model, recordings, a.teacher, a.share, a.max_cer)
-        write_manifest(a.out, kept)
-    except AsrError as error:
-        sys.exit(f"error: {error}")
+    model = load_recognizer(a.model, Decoding(lm=a.lm))
+    kept, more = label_recordings(model, recordings, a.teacher, a.share, a.max_cer)
+    write_manifest(a.out, kept)
     for failure in (*failures, *more):
         print(failure.error, file=sys.stderr)
     print(f"{len(kept)} of {len(recordings)} recordings kept: {a.out}")
@@ -37,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from asr.base.files import atomic_write
+from asr.cli.program import run_program
 from asr.evaluation.report import results_table
 
 BEGIN, END = "<!-- made by pipelines/results.py -->", "<!-- end -->"
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from asr.base.progress import track_hours
+from asr.cli.program import resumable, run_program
 from asr.data.manifest import write_manifest
 from asr.data.prose import HeldOut
 from asr.data.read_aloud import PROSE, sentences_to_read
@@ -33,8 +34,9 @@ def main() -> None:
         spoken = existing_utterances(texts, audio, *voices, a.format)
     else:
         spoken = synthesize(texts, audio, a.hours * 3600, *voices, a.jobs, a.format)
-    write_manifest(a.out / "train.jsonl", list(track_hours(spoken, a.hours, "speaking")))
+    with resumable():  # sentences that have been spoken are kept
+        write_manifest(a.out / "train.jsonl", list(track_hours(spoken, a.hours, "speaking")))
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

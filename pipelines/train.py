@@ -6,10 +6,10 @@ data/README.md says how to prepare the data. Voices and g2p converters need: pip
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from asr import AsrError, train_from_yaml
+from asr import train_from_yaml
+from asr.cli.program import resumable, run_program
 
 
 def main() -> None:
@@ -27,11 +27,9 @@ def main() -> None:
         "--out", type=Path, help="folder of the run; default: runs/NAME, with the model's name"
     )
     a = parser.parse_args()
-    try:
+    with resumable():
         print(train_from_yaml(a.config, a.data, a.out))
-    except AsrError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -4,12 +4,12 @@ python pipelines/transcribe_batch.py recordings/ --model en-small --out text/ --
 """
 
 import argparse
-import sys
-from pathlib import Path
 
-from asr import AsrError, Decoding
+from asr import Decoding
+from asr.base.files import output_file
 from asr.batch.transcribe_files import BatchJob, transcribe_files
 from asr.batch.workers import Transcriber
+from asr.cli.program import run_program
 from asr.formats.writers import WRITERS
 
 
@@ -24,16 +24,14 @@ def main() -> int:
     parser.add_argument("--out", help="file, or folder if it ends in /; default: stdout")
     parser.add_argument("--resume", action="store_true", help="skip complete results in the folder")
     parser.add_argument("--workers", type=int, default=1, help="number of processes; default: 1")
-    parser.add_argument("--errors", type=Path, help="file for failures, one JSON object per line")
+    parser.add_argument(
+        "--errors", type=output_file, help="file for failures, a JSON object per line"
+    )
     a = parser.parse_args()
-    try:
-        transcriber = Transcriber(a.model, Decoding(lm=a.lm), a.channel, a.split_channels)
-        job = BatchJob(transcriber, a.format, None, a.out, a.workers, a.resume, a.errors)
-        return transcribe_files(a.paths, job).status
-    except AsrError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    transcriber = Transcriber(a.model, Decoding(lm=a.lm), a.channel, a.split_channels)
+    job = BatchJob(transcriber, a.format, None, a.out, a.workers, a.resume, a.errors)
+    return transcribe_files(a.paths, job).status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

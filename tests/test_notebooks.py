@@ -31,6 +31,8 @@ FUNCTIONS, FUNCTION_LINES = 4, 12
 BYTES = 1_500_000
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 REPOSITORY_PATH = re.compile(r"(?<![\w-])(?:asr|benchmarks|docs|pipelines|tests)/[\w./-]*\w/?")
+UPWARD_PATH = re.compile(r"\.\./[\w./-]*\w")
+ABSOLUTE_PATH = re.compile(r"[\"'\s](?:/(?:home|Users|root|work|tmp)|~|[A-Z]:\\)[^\"'\s]*")
 DOTTED_NAME = re.compile(r"\basr(?:\.[A-Za-z_]\w*)+")
 
 
@@ -51,7 +53,10 @@ def test_runs_with_the_stored_kinds_of_output(
 ) -> None:
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "jupyter"))
     files_before = sorted(FOLDER.rglob("*"))
-    notebook = execute(path, tmp_path)
+    elsewhere = tmp_path / "elsewhere"  # a notebook runs in any working directory
+    elsewhere.mkdir()
+    notebook = execute(path, tmp_path, elsewhere)
+    assert list(elsewhere.iterdir()) == []
     assert sorted(FOLDER.rglob("*")) == files_before  # a notebook writes to temporary folders only
     kinds = [output_kinds(cell) for cell in code_cells(notebook)]
     stored = [output_kinds(cell) for cell in code_cells(nbformat.read(path, as_version=4))]
@@ -99,6 +104,24 @@ def test_has_short_cells_and_few_functions(committed: nbformat.NotebookNode) -> 
     for function in functions:
         assert function.end_lineno is not None
         assert function.end_lineno - function.lineno < FUNCTION_LINES, function.name
+
+
+def test_the_first_code_cell_enters_the_folder_before_it_names_a_file(
+    committed: nbformat.NotebookNode,
+) -> None:
+    """Relative paths hold in every working directory, also that of a cell that is run again."""
+    first = code_cells(committed)[0].source
+    imports, call, rest = first.partition("\nenter_notebook_folder()\n")
+    assert call and rest.strip()
+    assert all(re.match(r"(import|from) |$", line) for line in imports.splitlines())
+
+
+def test_paths_in_the_code_exist(committed: nbformat.NotebookNode) -> None:
+    """Paths up from the folder are relative to it; other files are made by the notebook."""
+    found = [p for cell in code_cells(committed) for p in UPWARD_PATH.findall(cell.source)]
+    assert [path for path in found if not (FOLDER / path).exists()] == []
+    absolute = [p for cell in code_cells(committed) for p in ABSOLUTE_PATH.findall(cell.source)]
+    assert absolute == []
 
 
 def test_imports_names_that_exist_and_public_ones_from_asr(

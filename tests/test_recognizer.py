@@ -116,7 +116,7 @@ def test_batches_are_bounded(tiny: Recognizer) -> None:
         PendingWindow(
             recording,
             i,
-            Window(static := np.zeros([n, 13], np.float32), np.arange(n), 0),
+            Window(static := np.zeros([n, 13], np.float32), np.arange(n), 0, static, np.arange(n)),
             static,
             n,
         )

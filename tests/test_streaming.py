@@ -14,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import zoo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.audio.features import FeatureConfig, MfccStream, Moments, mfcc, normalise
 from asr.audio.mono import MonoStream
 from asr.audio.reading import read_audio
-from asr.cli.live import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, printer
-from asr.errors import AudioError, ConfigError
+from asr.cli.live import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, piped_audio, printer
+from asr.errors import AsrWarning, AudioError, ConfigError
 from asr.recognizer import Recognizer
 from asr.results import Partial
 
@@ -97,6 +99,9 @@ def test_finals_are_the_transcript_and_partials_lead_to_them(
         begin = i * (2.786 + 0.5)
         assert begin + 0.3 < final.start < final.end < begin + 2.5
         assert len(final.text.split()) == pytest.approx(4, abs=1)
+        assert " ".join(word.text for word in final.words) == final.text
+        assert (final.words[0].start, final.words[-1].end) == (final.start, final.end)
+        assert all(0 < word.confidence < 1 for word in final.words)
     partials = [r for r in results if not r.final]
     assert len(partials) >= 6 and len({r.text for r in partials}) >= 6
     times = [t for r in finals for token in r.tokens for t in (token.start, token.end)]
@@ -273,6 +278,60 @@ def test_ctrl_c_ends_with_the_last_result_and_status_0(goforward: Path) -> None:
     results = [json.loads(line) for line in lines]
     assert results[-1]["final"] and not results[0]["final"]
     process.stdin.close()
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_audio_on_stdin_may_have_a_header(tmp_path: Path, goforward: Path, piped: bool) -> None:
+    samples = read_audio(goforward)
+    path = tmp_path / "call.wav"
+    soundfile.write(path, np.stack([samples, samples], axis=1)[::2], 8000, subtype="FLOAT")
+    data = path.read_bytes()
+    at = data.index(b"data") + 4
+    path.write_bytes(data[:at] + bytes(4) + data[at + 4 :])  # as of a program that streams
+    with path.open("rb") as file, pytest.warns(AsrWarning, match="--rate 44100 is not used.*8000"):
+        rate, blocks = piped_audio(io.BytesIO(path.read_bytes()) if piped else file, 44_100)
+        found = list(blocks)
+    mono = np.concatenate([block.mean(axis=1) if block.ndim > 1 else block for block in found])
+    assert rate == 8000
+    np.testing.assert_array_equal(mono, samples[::2])
+
+
+def test_a_file_on_stdin_is_read_as_the_file(tmp_path: Path) -> None:
+    """A pipe cannot be searched for the index at the end of an M4A file, a file can."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 6 * 44_100)  # more than FFmpeg keeps
+    path = zoo.encode(tmp_path / "x.m4a", noise, 44_100, "aac")
+    with path.open("rb") as file:
+        rate, blocks = piped_audio(file)
+        samples = np.concatenate(list(blocks))
+    assert rate == 44_100
+    np.testing.assert_array_equal(samples, read_audio(path, 44_100))
+    _, blocks = piped_audio(io.BytesIO(path.read_bytes()))
+    with pytest.raises(AudioError, match=r"^-: .*asr transcribe -"):
+        list(blocks)
+
+
+def test_raw_samples_on_stdin_stay_as_they_are(goforward: Path) -> None:
+    raw = (read_audio(goforward) * 32768).astype("<i2")
+    rate, blocks = piped_audio(io.BytesIO(raw.tobytes()), 8000, "s16le", 2)
+    np.testing.assert_array_equal(np.concatenate(list(blocks)), raw.reshape(-1, 2))
+    assert rate == 8000
+    _, blocks = piped_audio(io.BytesIO(b"\1\0\2"))  # shorter than any header
+    assert np.concatenate(list(blocks)).tolist() == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "stdin is empty"),
+        ("Привет, как дела? Это не запись.\n".encode() * 3, "stdin is text.*asr transcribe -"),
+        (b"/archive/one.wav\n/archive/two.wav\n", "stdin is text"),
+        (b"%PDF-1.7\n\xff\xff\xff\xff" + bytes(99), "stdin is no audio: it is PDF"),
+        (b"PK\3\4" + bytes(99), "stdin is no audio: it is a ZIP archive"),
+    ],
+)
+def test_other_data_on_stdin_is_no_audio(data: bytes, message: str) -> None:
+    with pytest.raises(AudioError, match=f"^-: {message}"):
+        piped_audio(io.BytesIO(data))
 
 
 def test_the_microphone_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ because the import takes longer than reading a short file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
@@ -86,11 +86,16 @@ def open_part(path: Path, part: Part) -> PartDecoder:
         except UNREADABLE as error:
             reason = getattr(error, "error_string", None) or str(error)
     try:
-        return FfmpegDecoder(path, part)
+        return FfmpegDecoder(part_file(path, part), part)
     except AudioError as error:
         if part.cut:
             raise AudioError(f"cut off, and the missing end is needed ({error})") from None
         raise AudioError(reason.strip().rstrip(".") or str(error)) from None
+
+
+def part_file(path: Path, part: Part) -> PartFile:
+    """The bytes of a part of a file."""
+    return PartFile(path, part.spans or [(part.start, part.end)])
 
 
 class SndfileDecoder:
@@ -158,7 +163,7 @@ class SndfileDecoder:
     def _rest(self, count: Samples, error: Exception) -> Iterator[DecodedBlock]:
         """Samples after the first `count`, decoded by FFmpeg."""
         try:
-            decoder = FfmpegDecoder(self._path, self._part)
+            decoder = FfmpegDecoder(part_file(self._path, self._part), self._part)
         except AudioError:
             raise AudioError(str(error)) from None
         try:
@@ -179,22 +184,27 @@ class FfmpegDecoder:
     """Decodes the audio track of a part with FFmpeg. Damaged packets are skipped.
 
     Args:
-        path: the file.
+        file: the bytes of the part, see `part_file`, or a stream that cannot seek. The decoder
+            closes it.
         part: the part.
+        options: options of FFmpeg's demuxer; default: none.
 
     Raises:
         AudioError: FFmpeg does not know the format, finds no audio track, or PyAV is missing; the
             message has no file name.
     """
 
-    def __init__(self, path: Path, part: Part) -> None:
+    def __init__(self, file: Any, part: Part, options: Mapping[str, str] | None = None) -> None:
         self._av = _import_av()
-        self._file = PartFile(path, part.spans or [(part.start, part.end)])
+        self._file = file
         # Access to other files and addresses, which some formats can name, stays closed.
-        options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}
+        closed = {"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}
         try:
             self._container: Any = self._av.open(
-                self._file, format=part.format, options=options, metadata_errors="replace"
+                self._file,
+                format=part.format,
+                options={**(options or {}), **closed},
+                metadata_errors="replace",
             )
         except (self._av.FFmpegError, ValueError) as error:
             self._file.close()
@@ -205,6 +215,9 @@ class FfmpegDecoder:
             raise AudioError("no audio track")
         self._stream: Any = self._container.streams.best("audio") or streams[0]
         context = self._stream.codec_context
+        if context is None:
+            self.close()
+            raise AudioError("the codec of the audio track is unknown")
         if not context.sample_rate or not context.channels:
             self.close()
             raise AudioError("the audio track is damaged")
@@ -270,7 +283,10 @@ class FfmpegDecoder:
 
 def _samples(frame: Any) -> np.ndarray:
     """The samples of a frame of PyAV: [n, channels]."""
-    array = frame.to_ndarray()
+    try:
+        array = frame.to_ndarray()
+    except ValueError:  # NumPy's conversion lacks a format, such as 64-bit integers
+        raise AudioError(f"samples of the format {frame.format.name} cannot be read") from None
     if frame.format.is_planar:
         return array.T
     return array.reshape(-1, frame.layout.nb_channels)

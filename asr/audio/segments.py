@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +15,14 @@ from asr.audio.containers.find_parts import find_parts
 from asr.audio.decoders import UNREADABLE
 from asr.audio.mono import BLOCK, MIN_DURATION, MonoStream
 from asr.audio.reading import Warn, python_warning, read_blocks
-from asr.base.units import Hertz, Seconds
+from asr.base.units import Hertz, Samples, Seconds
 from asr.errors import AudioError
 
 TOLERANCE: Seconds = 0.1
 """Largest difference between a duration in a manifest and in the recording. A segment that begins
 with the recording and ends within this time of its end is the whole recording."""
+HELD: Seconds = 30.0
+"""Decoded samples that are kept, because the next segment may overlap the last one."""
 DECODED_FROM_THE_START = frozenset({"MP3"})
 """Formats of libsndfile without quick and exact seeking."""
 
@@ -63,12 +67,21 @@ def segment_blocks(
     if seek is not None:
         yield from seek
         return
-    count = 0
-    blocks = read_blocks(path, sample_rate, channel, warn)
+    count, reusable = 0, False
+    decoding = _decoding(path, sample_rate, channel, round(start * sample_rate))
     strict = offset is not None
-    for block in _cut(blocks, sample_rate, start, duration, name, strict, warn):
-        count += len(block)
-        yield block
+    try:
+        blocks = decoding.blocks(warn)
+        for block in _cut(blocks, sample_rate, start, duration, name, strict, warn, decoding.start):
+            count += len(block)
+            yield block
+        reusable = True
+    except GeneratorExit:
+        reusable = True
+        raise
+    finally:
+        if reusable:
+            _last.decoding = decoding
     if count < MIN_DURATION * sample_rate:
         raise _too_short(name, count / sample_rate)
 
@@ -157,6 +170,75 @@ def _has_exact_positions(path: Path) -> bool:
     return len(parts) == 1 and parts[0].decoder == "libsndfile" and not parts[0].cut
 
 
+class _Decoding:
+    """A recording that is decoded once for segments that follow each other.
+
+    Args:
+        key: the recording, sample rate and channel.
+        path, sample_rate, channel: see `read_blocks`.
+
+    Attributes:
+        key: as given.
+        start: position of the first sample that is still there.
+    """
+
+    def __init__(
+        self, key: tuple[object, ...], path: Path, sample_rate: Hertz, channel: int | None
+    ) -> None:
+        self.key, self.start = key, 0
+        self._source = read_blocks(path, sample_rate, channel, self._say)
+        self._held: deque[np.ndarray] = deque()
+        self._held_count: Samples = 0
+        self._limit: Samples = round(HELD * sample_rate)
+        self._said: list[str] = []
+        self._warn: Warn = python_warning
+
+    def blocks(self, warn: Warn) -> Iterator[np.ndarray]:
+        """The blocks from `start` on.
+
+        Args:
+            warn: called with each warning about the recording, also those of earlier calls.
+        """
+        for message in self._said:
+            warn(message)
+        self._warn = warn
+        yield from list(self._held)
+        for block in self._source:
+            self._held.append(block)
+            self._held_count += len(block)
+            while self._held_count - len(self._held[0]) >= self._limit:
+                dropped = len(self._held.popleft())
+                self._held_count -= dropped
+                self.start += dropped
+            yield block
+
+    def _say(self, message: str) -> None:
+        self._said.append(message)
+        self._warn(message)
+
+
+class _Last(threading.local):
+    """The decoding of each thread's last segment, unless a generator is using it."""
+
+    decoding: _Decoding | None = None
+
+
+_last = _Last()
+
+
+def _decoding(path: Path, sample_rate: Hertz, channel: int | None, first: Samples) -> _Decoding:
+    """Take the last segment's decoding if it can go on to sample `first`, or begin a new one."""
+    try:
+        state = path.stat()
+        key = (path, state.st_ino, state.st_size, state.st_mtime_ns, sample_rate, channel)
+    except (OSError, ValueError):  # read_blocks raises an error that names the cause
+        return _Decoding((), path, sample_rate, channel)
+    last, _last.decoding = _last.decoding, None
+    if last is not None and last.key == key and last.start <= first:
+        return last
+    return _Decoding(key, path, sample_rate, channel)
+
+
 def _cut(
     blocks: Iterator[np.ndarray],
     sample_rate: Hertz,
@@ -165,21 +247,22 @@ def _cut(
     name: str,
     strict: bool,
     warn: Warn,
+    at: Samples,
 ) -> Iterator[np.ndarray]:
-    """Cut a segment out of the blocks of a whole recording.
+    """Cut a segment out of the blocks of a recording.
 
     Args:
-        blocks: mono samples from the start of the recording.
+        blocks: mono samples from `at` on.
         sample_rate: rate of the samples in Hz.
         start: start of the segment.
         duration: length of the segment; 0: to the end.
         name: name of the segment in errors.
         strict: whether the segment must lie within the recording.
         warn: called with a warning if the recording is longer than the segment; not if `strict`.
+        at: position of the first block in the recording, in samples.
     """
     first, last = (round(time * sample_rate) for time in (start, start + duration))
     slack = round(TOLERANCE * sample_rate)
-    at = 0
     beyond: list[np.ndarray] = []
     for block in blocks:
         here, at = at, at + len(block)

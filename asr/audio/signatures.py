@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from asr.audio.containers.mpeg import read_frame
 
 HEAD_BYTES = 64
 """Bytes that `is_audio` needs from the start of a file."""
+AAC = (b"\xff\xf1", b"\xff\xf9")
+"""First bytes of AAC in ADTS frames."""
+AC3 = b"\x0b\x77"
 SIGNATURES = (
     (b"RIFF", 8, b"WAVE"),
     (b"RIFX", 8, b"WAVE"),
@@ -30,14 +35,13 @@ SIGNATURES = (
     (b"", 4, b"ftyp"),  # MP4, M4A, 3GP, QuickTime
     (b"", 4, b"moov"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0, b""),  # ASF: WMA and WMV
-    (b"\x0b\x77", 0, b""),  # AC-3
+    (AC3, 0, b""),
     (b"ADIF", 0, b""),
     (b"FLV\x01", 0, b""),
     (b"MAC ", 5, b"\0\0"),
     (b"wvpk", 10, b"\x04"),
     (b"TTA1\x01", 0, b""),
-    (b"\xff\xf1", 0, b""),  # AAC in ADTS frames
-    (b"\xff\xf9", 0, b""),
+    *((start, 0, b"") for start in AAC),
 )
 """Formats as (first bytes, position of other bytes, these bytes)."""
 
@@ -62,3 +66,29 @@ def is_audio(head: bytes) -> bool:
     # A list in UTF-16 starts with FF FE, which could be a frame of layer 1, which nobody uses.
     frame = read_frame(head[:4])
     return frame is not None and frame.layer > 1
+
+
+def is_audio_stream(peek: Callable[[int], bytes]) -> bool:
+    """Whether a stream starts with the header of an audio or video format, not with raw samples.
+
+    Frames of MP3, AAC and AC-3 begin with so few bits that raw samples have them now and then. A
+    second frame must follow them.
+
+    Args:
+        peek: returns the next bytes of the stream, as many as it is asked for; fewer only at the
+            end of the stream.
+    """
+    head = peek(HEAD_BYTES)
+    if not is_audio(head):
+        return False
+    if head[:2] in AAC:
+        size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+        return size > 6 and peek(size + 2)[size:] in (head[:2], b"")
+    if head[:2] == AC3:
+        return head[4] >> 6 != 3 and head[4] & 63 < 38 and head[5] >> 3 <= 16
+    if (frame := read_frame(head[:4])) is None:
+        return True
+    following = peek(frame.size + 4)[frame.size :]
+    second = read_frame(following)
+    same = second is not None and (second.rate, second.layer) == (frame.rate, frame.layer)
+    return same or following == b""

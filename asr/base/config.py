@@ -34,6 +34,8 @@ def parse(cls: type[T], values: Mapping[str, Any], where: str, complete: bool = 
         config = TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
         raise ConfigError(f"{where}: {describe_problems(error)}") from None
+    except ConfigError as error:  # from a `__post_init__`
+        raise ConfigError(f"{where}: {error}") from None
     if complete:
         missing = sorted(_missing_keys(to_dict(config), values))
         if missing:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.base.files import atomic_write
+from asr.base.progress import spinner
 from asr.errors import PackageError, explain
 
 TIMEOUT = 180
@@ -99,7 +100,13 @@ def fetch_package(package: Package, folder: Path) -> UnpackedPackage:
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob(package.archive)):
-        run_command(*package.download, cwd=folder)
+        try:
+            with spinner(f"downloading {package.archive.strip('*_-')}"):
+                run_command(*package.download, cwd=folder)
+        except BaseException:  # an archive that was cut would never be downloaded again
+            for part in folder.glob(package.archive):
+                part.unlink()
+            raise
     if not any(folder.glob(package.archive)):
         raise FileNotFoundError(f"{shlex.join(package.download)} wrote no {package.archive}")
     (archive,) = folder.glob(package.archive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from asr.errors import ConfigError
+
 UNSAFE_IN_JSONL = re.compile("[\ud800-\udfff\x85\u2028\u2029]")
 """Characters that `json_line` escapes.
 
@@ -18,10 +21,33 @@ Surrogates, with which Python represents file names that are not UTF-8, cannot b
 U+2028 and U+2029 are line ends to some readers.
 """
 
+LASTING_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""Errors of a write that the next write would meet as well: a full disk, a limit, a lost device."""
+
 MAX_NAME_BYTES = 200
 """Bytes of a file's name that its temporary name keeps; file systems allow 255 in all."""
 TEMPORARY_NAME = re.compile(r"\.(.*)\.\w{8}\.tmp", re.DOTALL)
 """Name of a temporary file of `atomic_write`; the group is the start of the final name."""
+
+
+def names_folder(name: str) -> bool:
+    """Whether an output is a folder: a name that ends in /, or that of an existing folder."""
+    return name.endswith("/") or os.path.isdir(name)
+
+
+def output_file(name: str, option: str = "--out") -> Path:
+    """The path of an output that has to be a file.
+
+    Args:
+        name: as the user gave it; `Path` would lose a slash at its end.
+        option: named by the error. Default "--out".
+
+    Raises:
+        ConfigError: the name is that of a folder.
+    """
+    if names_folder(name):
+        raise ConfigError(f"{option} {name}: is a folder; give the name of a file in it")
+    return Path(name)
 
 
 @contextmanager
@@ -37,12 +63,15 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
         binary: whether the file takes bytes; default: text, written as UTF-8.
 
     Raises:
-        OSError: the file cannot be written; raised before the block starts, with `path` as its
-            file name.
+        OSError: the file cannot be written, before the block starts or at any write; it has `path`
+            as its file name.
     """
     path = Path(path).resolve()
     if path.exists() and not path.is_file():
-        with path.open("wb" if binary else "w", encoding=None if binary else "utf-8") as f:
+        with (
+            _named(path),
+            path.open("wb" if binary else "w", encoding=None if binary else "utf-8") as f,
+        ):
             yield f
         return
     prefix = f".{os.fsdecode(os.fsencode(path.name)[:MAX_NAME_BYTES])}."
@@ -53,7 +82,10 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
         error.filename = str(path)  # the user knows this name, not the temporary one
         raise
     try:
-        with os.fdopen(handle, "wb" if binary else "w", encoding=None if binary else "utf-8") as f:
+        with (
+            _named(path),
+            os.fdopen(handle, "wb" if binary else "w", encoding=None if binary else "utf-8") as f,
+        ):
             yield f
             f.flush()
             os.fsync(f.fileno())
@@ -64,6 +96,44 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
+        raise
+
+
+def append(path: Path, text: str) -> None:
+    """Append text to a file, durably. If the disk is full, the file keeps its old content.
+
+    Args:
+        path: the file; it and its folder are created if needed.
+        text: written as UTF-8.
+
+    Raises:
+        OSError: the file cannot be written; `path` is its file name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with _named(path), path.open("ab", buffering=0) as file:
+        size, data = file.seek(0, os.SEEK_END), text.encode()
+        try:
+            while data:  # a write may be partial, above all the last one that fits
+                data = data[file.write(data) :]
+            if path.is_file():
+                os.fsync(file.fileno())
+        except OSError:
+            if path.is_file():
+                file.truncate(size)
+                if is_new:
+                    path.unlink()
+            raise
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an error of a write the name of its file: the operating system tells none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in LASTING_ERRORS:
+            error.filename = str(path)
         raise
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import sys
 from pathlib import Path
 
 import nbformat
@@ -25,12 +24,15 @@ METADATA = {
 }
 
 
-def execute(path: Path, scratch: Path) -> nbformat.NotebookNode:
+def execute(
+    path: Path, scratch: Path, working_directory: Path | None = None
+) -> nbformat.NotebookNode:
     """Run all cells of a notebook in a new kernel.
 
     Args:
-        path: the notebook; its cells run in its folder.
+        path: the notebook.
         scratch: a folder for temporary files of the notebook and of IPython.
+        working_directory: folder in which the kernel starts; default: that of the notebook.
 
     Returns:
         The notebook with its outputs, without times and versions, and with compressed pictures. The
@@ -43,8 +45,6 @@ def execute(path: Path, scratch: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     environment = {
         **os.environ,
-        # Cells that run the command `asr` use this interpreter's installation.
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "TF_CPP_MIN_LOG_LEVEL": "3",  # no messages about the hardware
         "TMPDIR": str(scratch),
@@ -56,7 +56,7 @@ def execute(path: Path, scratch: Path) -> nbformat.NotebookNode:
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(working_directory or path.parent)}},
     )
     client.execute(env=environment)
     notebook.metadata = nbformat.from_dict(METADATA)

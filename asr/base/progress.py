@@ -1,16 +1,20 @@
 """Progress bars and spinners on stderr.
 
-Rich is imported only when there is a terminal to show them on.
+Rich is imported only when there is a terminal to show them on. One display is shown at a time: one
+inside another replaces it until it ends.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from asr.base.units import Seconds
 
@@ -23,6 +27,17 @@ LOG_SECONDS = 600
 """Seconds between two lines of progress if stderr is no terminal."""
 
 
+QUIET_SECONDS: Seconds = 0.5
+"""Time without output after which `waiting` shows its spinner."""
+CHECK_SECONDS: Seconds = 0.1
+"""Time between two looks of `waiting`."""
+
+_shown: list[Progress] = []
+"""The displays that have begun and not ended. Only the last one is on the terminal."""
+_lock = threading.RLock()
+"""Held while a display begins or ends, and while text is written on a terminal."""
+
+
 def _console() -> Console:
     """A console on stderr.
 
@@ -31,7 +46,47 @@ def _console() -> Console:
     """
     from rich.console import Console
 
-    return Console(stderr=True, force_terminal=sys.stderr.isatty(), force_jupyter=False)
+    stream = sys.stderr.stream if isinstance(sys.stderr, _Watched) else sys.stderr
+    stream = _own_stream(stream)
+    return Console(file=stream, force_terminal=stream.isatty(), force_jupyter=False)
+
+
+@lru_cache(maxsize=1)
+def _own_stream(stream: TextIO) -> TextIO:
+    """A second stream to the same terminal, which still works while file descriptor 2 is silenced,
+    as during the import of TensorFlow. The stream itself if it has no file descriptor."""
+    try:
+        number = os.dup(stream.fileno())
+    except (OSError, ValueError):
+        return stream
+    return open(number, "w", encoding=stream.encoding, errors=stream.errors)
+
+
+@contextmanager
+def _show(display: Progress) -> Iterator[None]:
+    """Show a display until the block ends, in place of the one that is shown."""
+    _begin(display)
+    try:
+        yield
+    finally:
+        _end(display)
+
+
+def _begin(display: Progress) -> None:
+    with _lock:
+        if _shown:
+            _shown[-1].stop()
+        _shown.append(display)
+        display.start()
+
+
+def _end(display: Progress) -> None:
+    with _lock:
+        display.stop()
+        was_last = _shown[-1] is display
+        _shown.remove(display)
+        if _shown and was_last:
+            _shown[-1].start()
 
 
 class TrainingProgress:
@@ -74,8 +129,8 @@ class TrainingProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.bar.live.is_started:  # rich prints an empty line for a bar that never started
-            self.bar.stop()
+        if self.bar in _shown:  # rich prints an empty line for a bar that never started
+            _end(self.bar)
 
     def print_line(self, message: str) -> None:
         """Print a line above the bar."""
@@ -97,7 +152,8 @@ class TrainingProgress:
             )
         else:
             # Start here, not earlier: before the first batch, reading the data has its own bar.
-            self.bar.start()
+            if self.bar not in _shown:
+                _begin(self.bar)
             self.bar.update(
                 self.task,
                 total=event["steps"],
@@ -107,14 +163,111 @@ class TrainingProgress:
             )
 
 
+def spinner(label: str) -> AbstractContextManager[None]:
+    """Show a spinner and the time on stderr during the block, if stderr is a terminal."""
+    return _show(_spinner(label)) if sys.stderr.isatty() else nullcontext()
+
+
+def _spinner(label: str) -> Progress:
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = _console()
+    name = "dots" if console.encoding.startswith("utf") else "line"
+    text = TextColumn("{task.description}", markup=False)
+    spinner = Progress(
+        *(SpinnerColumn(name), text, TimeElapsedColumn()),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    spinner.add_task(label, total=None)
+    return spinner
+
+
 @contextmanager
-def spinner(label: str) -> Iterator[None]:
-    """Show a spinner on stderr during the block, if stderr is a terminal."""
+def waiting(label: str) -> Iterator[None]:
+    """Show a spinner on stderr whenever nothing else is shown or printed for half a second.
+
+    The spinner disappears before a text is printed on the terminal. Without a terminal on stderr,
+    nothing happens. `sys.stdout` and `sys.stderr` are replaced during the block if they are
+    terminals.
+
+    Args:
+        label: text behind the spinner, such as the name of the command.
+    """
     if not sys.stderr.isatty():
         yield
         return
-    with _console().status(label):
+    stdout, stderr = sys.stdout, sys.stderr
+    watch = _Watch(label)
+    sys.stderr = _Watched(stderr, watch)
+    if stdout.isatty():
+        sys.stdout = _Watched(stdout, watch)
+    thread = threading.Thread(target=watch.run, daemon=True)
+    thread.start()
+    try:
         yield
+    finally:
+        watch.ended.set()
+        thread.join()
+        watch.hide()
+        sys.stdout, sys.stderr = stdout, stderr
+
+
+class _Watch:
+    """The thread of `waiting`: shows its spinner if nothing else happens.
+
+    Attributes:
+        ended: set when the thread must end.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.ended = threading.Event()
+        self._last = time.monotonic()
+        self._spinner: Progress | None = None
+
+    def run(self) -> None:
+        while not self.ended.wait(CHECK_SECONDS):
+            with _lock:
+                if _shown:
+                    self._last = time.monotonic()
+                elif time.monotonic() - self._last > QUIET_SECONDS:
+                    self._spinner = _spinner(self.label)
+                    _begin(self._spinner)
+
+    def hide(self) -> None:
+        """Remove the spinner, because something is about to be printed."""
+        with _lock:
+            self._last = time.monotonic()
+            if self._spinner is not None:
+                _end(self._spinner)
+                self._spinner = None
+
+
+class _Watched:
+    """A terminal's stream, in front of which the spinner of `waiting` disappears.
+
+    Args:
+        stream: the stream.
+        watch: shows the spinner.
+    """
+
+    def __init__(self, stream: TextIO, watch: _Watch) -> None:
+        self.stream, self.watch = stream, watch
+
+    def write(self, text: str) -> int:
+        with _lock:
+            self.watch.hide()
+            return self.stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
@@ -130,7 +283,8 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
         return
     from rich.progress import MofNCompleteColumn
 
-    with _bar(MofNCompleteColumn()) as bar:
+    bar = _bar(MofNCompleteColumn())
+    with _show(bar):
         yield from bar.track(items, total, description=label)
 
 
@@ -191,7 +345,8 @@ def seconds_bar(
         return
     from rich.progress import TextColumn
 
-    with _bar(TextColumn("{task.completed:.0f}/{task.total:.0f} s of audio")) as bar:
+    bar = _bar(TextColumn("{task.completed:.0f}/{task.total:.0f} s of audio"))
+    with _show(bar):
         task = bar.add_task(label, total=total)
         yield lambda seconds: bar.advance(task, seconds)
 

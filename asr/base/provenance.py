@@ -22,6 +22,23 @@ def this_command() -> str:
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
+def repeat_command(*more: str) -> str:
+    """The command line that starts this process again, for people.
+
+    Args:
+        more: arguments to add, unless the command has them.
+    """
+    program = ["asr"] if Path(sys.argv[0]).name == "asr" else _python_command()
+    arguments = sys.argv[1:]
+    return shlex.join([*program, *arguments, *(m for m in more if m not in arguments)])
+
+
+def _python_command() -> list[str]:
+    """Interpreter and script or module of this process, without the script's arguments."""
+    given = sys.orig_argv
+    return given[: len(given) - len(sys.argv) + 1]
+
+
 def git_commit() -> str:
     """The commit of the working tree that this code runs from.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asr.base.files import atomic_write, json_line
+from asr.base.files import append, atomic_write, json_line
 
 LEDGER = ".asr-batch"
 
@@ -95,10 +94,7 @@ class Ledger:
         Raises:
             OSError: the disk is full, or the folder has become read-only.
         """
-        with self.path.open("ab") as file:
-            file.write(_line(entries).encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append(self.path, _line(entries))
         self.entries |= {entry.name: entry for entry in entries}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections import Counter
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from asr.base.files import atomic_write, json_line, remove_leftovers
+from asr.base.files import LASTING_ERRORS, append, atomic_write, json_line, remove_leftovers
 from asr.batch.ledger import Ledger, LedgerEntry
 from asr.batch.workers import Outcome
 from asr.errors import ConfigError, OutputError
@@ -19,8 +18,6 @@ from asr.formats.writers import Writer
 from asr.results import Failure, Transcript
 
 ERRORS, SUMMARY = "errors.jsonl", "summary.json"
-LASTING_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-"""Errors of a write that the next write would meet as well."""
 
 
 @contextmanager
@@ -59,9 +56,7 @@ class FailureLog:
         if self.path is not None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             with output_errors(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json_line({**failure.to_dict(), "time": now}))
+                append(self.path, json_line({**failure.to_dict(), "time": now}))
 
     def show(self) -> None:
         """Print all failures on stderr, one line each; newlines in file names are escaped."""

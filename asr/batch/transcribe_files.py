@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -13,10 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from asr.base.files import atomic_write
+from asr.base.files import atomic_write, names_folder
 from asr.base.interrupts import Stopped, Stopper, stoppable
 from asr.base.progress import seconds_bar, spinner, track
-from asr.base.provenance import git_commit, this_command
+from asr.base.provenance import git_commit, repeat_command, this_command
 from asr.batch.ledger import settings_key
 from asr.batch.outputs import (
     ERRORS,
@@ -91,7 +90,7 @@ class BatchJob:
     @property
     def folder(self) -> Path | None:
         """The output folder; None if results go to stdout or into one file."""
-        if self.out is not None and (self.out.endswith("/") or os.path.isdir(self.out)):
+        if self.out is not None and names_folder(self.out):
             return Path(self.out)
         return None
 
@@ -245,6 +244,8 @@ class _Run:
         totals, job = self.totals, self.job
         if totals.recordings > 1 or totals.signal:
             print(totals, file=sys.stderr)
+        if totals.signal and job.folder is not None:
+            print(f"to go on: {repeat_command('--resume')}", file=sys.stderr)
         if job.folder is not None:
             record = {
                 **asdict(totals),

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from asr.audio.reading import read_audio
-from asr.base.files import atomic_write
-from asr.base.progress import track
+from asr.base.files import atomic_write, names_folder
+from asr.base.progress import spinner, track
 from asr.base.text_files import text_argument
 from asr.batch.outputs import common_folder, result_names
 from asr.data.manifest import Utterance, is_manifest, read_manifest
@@ -25,7 +25,7 @@ def align_files(
     model: str,
     format: str,
     channel: int | None = None,
-    out: Path | None = None,
+    out: str | None = None,
     plot: Path | None = None,
     captions: Captions | None = None,
 ) -> bool:
@@ -39,8 +39,8 @@ def align_files(
         model: shipped name or directory of a recogniser.
         format: output format, a key of `asr.formats.writers.WRITERS`.
         channel: the only channel to use, from 0; None mixes all channels.
-        out: file for the result; for a manifest, folder with one file per recording. None writes
-            to stdout.
+        out: file for the result, or a folder if it exists as one or ends in /; for a manifest, a
+            folder with one file per recording. None writes to stdout.
         plot: PNG file for a picture of the alignment; one recording only.
         captions: settings of subtitles.
 
@@ -68,16 +68,18 @@ def _align_recording(
     model: str,
     writer: Writer,
     channel: int | None,
-    out: Path | None,
+    out: str | None,
     plot: Path | None,
 ) -> None:
     content = _read_text(audio, text)
     recognizer = load_recognizer(model)
-    transcript = recognizer.align(audio, content, channel=channel)
+    with spinner(f"aligning {audio}"):
+        transcript = recognizer.align(audio, content, channel=channel)
     _warn(transcript)
-    if out is not None and out.is_dir():
-        out = out / (Path(audio).stem + writer.suffix)
-    _write(writer.write([transcript]), out)
+    target = None if out is None else Path(out)
+    if target is not None and names_folder(str(out)):
+        target = target / (Path(audio).stem + writer.suffix)
+    _write(writer.write([transcript]), target)
     if plot is not None:
         from asr.evaluation import plots
 
@@ -87,7 +89,7 @@ def _align_recording(
 
 
 def _align_manifest(
-    manifest: Path, model: str, writer: Writer, channel: int | None, out: Path | None
+    manifest: Path, model: str, writer: Writer, channel: int | None, out: str | None
 ) -> bool:
     utterances = read_manifest(manifest)
     recognizer = load_recognizer(model)
@@ -112,7 +114,7 @@ def _align_manifest(
         targets = dict(zip(paths, names, strict=True))
         for utterance, transcript in aligned():
             target = targets[utterance.result_path] + writer.suffix
-            _write(writer.write([transcript]), out / target)
+            _write(writer.write([transcript]), Path(out) / target)
     print(f"{len(utterances)} recordings, {failures} failed", file=sys.stderr)
     return not failures
 

@@ -1,4 +1,4 @@
-"""The program `asr`: its commands in the order of use, and how errors end it.
+"""The program `asr`: its commands in the order of use.
 
 The modules of the commands import what they need when a command runs, so that `asr --help` stays
 quick.
@@ -6,11 +6,9 @@ quick.
 
 from __future__ import annotations
 
-import os
 import sys
-import warnings
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -19,12 +17,11 @@ from asr.cli.data import data_app
 from asr.cli.evaluation import calibrate, evaluate, evaluate_tts, tune
 from asr.cli.language_models import lm_app
 from asr.cli.models import export, models
+from asr.cli.program import run_program
 from asr.cli.recognition import align, listen, transcribe
+from asr.cli.serve import serve
 from asr.cli.speech import speak
 from asr.cli.training import train
-from asr.errors import AsrError, AsrWarning, explain
-
-_python_show_warning = warnings.showwarning
 
 
 class CommandsInOrder(TyperGroup):
@@ -45,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "calibrate": calibrate,
     "evaluate-tts": evaluate_tts,
     "export": export,
+    "serve": serve,
     "data": data_app,
     "lm": lm_app,
     "models": models,
@@ -84,33 +82,16 @@ def options(
     """Speech to text that you can train, understand and ship."""
 
 
-def main() -> Any:
-    """Run the command line. Errors for the user go to stderr in one line, with exit status 1."""
-    warnings.showwarning = _show_warning
-    try:
-        return app()
-    except BrokenPipeError:  # the program that reads stdout, such as `head`, has ended
-        _discard_stdout()
-        sys.exit(1)
-    except (AsrError, OSError) as error:
-        typer.secho(f"error: {explain(error)}", fg="red", err=True)
-        try:
-            sys.stdout.flush()
-        except OSError:  # stdout's disk is full
-            _discard_stdout()
-        sys.exit(1)
+def main() -> NoReturn:
+    """Run the command line and end the process, see `run_program`."""
+    run_program(app, _label(sys.argv[1:]))
 
 
-def _show_warning(
-    message: Warning | str, category: type[Warning], *place: Any, **options: Any
-) -> None:
-    """Print warnings of this project in one line on stderr, and others as Python does."""
-    if issubclass(category, AsrWarning):
-        print(f"warning: {message}".replace("\n", "\\n"), file=sys.stderr)
-    else:
-        _python_show_warning(message, category, *place, **options)
-
-
-def _discard_stdout() -> None:
-    """Send stdout to /dev/null: Python would fail again on its buffered output as it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _label(arguments: list[str]) -> str:
+    """Text behind the spinner: the command. "" for no spinner, while a person speaks or types, or a
+    server waits for requests."""
+    if arguments[:1] in (["listen"], ["serve"]) or ("-" in arguments and sys.stdin.isatty()):
+        return ""
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    words = 2 if isinstance(command, typer.Typer) else 1
+    return " ".join(["asr", *arguments[:words]])

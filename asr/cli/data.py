@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from asr.base.progress import spinner
 from asr.errors import ConfigError
 
 data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
@@ -18,7 +19,7 @@ def prepare(
         str,
         typer.Argument(
             help="name of the corpus (listed in data/README.md), or folder for recordings of your "
-            "own with a .txt file beside each"
+            "own with a manifest, or with a .txt file beside each"
         ),
     ],
     source: Annotated[Path, typer.Option(help="folder where the corpus was unpacked")],
@@ -31,11 +32,20 @@ def prepare(
             show_default="what the corpus says",
         ),
     ] = "",
+    dev: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="number of utterances to move from the train set to the dev set, evenly spread",
+            metavar="N",
+        ),
+    ] = 0,
 ) -> None:
     """Write the manifests of a corpus."""
     from asr.data.corpora import prepare as write_manifests
 
-    prepared = write_manifests(corpus, source, out, language)
+    with spinner(f"preparing {corpus}"):
+        prepared = write_manifests(corpus, source, out, language, dev)
     for line in prepared.skipped:
         typer.echo(f"left out: {line}", err=True)
     for split in ("train", "dev", "test"):
@@ -44,8 +54,8 @@ def prepare(
             typer.echo(f"{split}: {utterances} utterances, {path}")
         else:
             typer.echo(f"{split}: no utterances, no manifest")
-    if prepared.hint:
-        typer.echo(f"warning: {prepared.hint}", err=True)
+    for hint in prepared.hints:
+        typer.echo(f"warning: {hint}", err=True)
 
 
 @data_app.command("check")
@@ -75,13 +85,14 @@ def check(
     The exit status is 1 if there are errors.
     """
     from asr.audio.features import FeatureConfig
-    from asr.data.manifest_check import check_manifests, tokenizer_for
+    from asr.data.manifest_check import check_manifests, read_manifests, tokenizer_for
     from asr.evaluation.report import check_text
     from asr.text.tokenizers import Tokenizer, describe_alphabet
 
+    read = read_manifests(manifests)
     features, stride = FeatureConfig(), 2
     if model is None:
-        tokenizer = tokenizer_for(manifests, language)
+        tokenizer = tokenizer_for(read, language)
         if tokenizer.config.normaliser != "english":
             typer.echo(describe_alphabet(tokenizer))
     elif language:
@@ -93,7 +104,7 @@ def check(
         features, tokenizer = config.features, Tokenizer(config.tokenizer)
         stride = config.acoustic.stride
     report = check_manifests(
-        manifests,
+        read,
         tokenizer.encode,
         lambda seconds: int(seconds * features.frames_per_second) // stride,
         tokenizer.language,

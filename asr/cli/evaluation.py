@@ -14,6 +14,7 @@ from asr.cli.options import (
     ModelOption,
     RuntimeOption,
     decoding_options,
+    picture_file,
 )
 from asr.cli.speech import VoiceOption
 
@@ -39,6 +40,8 @@ def evaluate(
         Path | None,
         typer.Option(
             help="PNG file for the reliability diagram: accuracy of words by their confidence",
+            parser=picture_file,
+            metavar="PATH",
             show_default="no diagram",
         ),
     ] = None,
@@ -81,14 +84,16 @@ def tune(
         typer.Option(
             "--save",
             help="make the best weights the default: write them next to the language model, or "
-            "next to the recurrent one if --rnn-lm is given",
+            "next to the recurrent one if --rnn-lm is given. Needs a dev set of 50 words or more",
         ),
     ] = False,
 ) -> None:
     """Search the language model weights with the lowest word error rate on a dev set."""
-    from asr.evaluation.tuning import save_best
+    from asr.evaluation.tuning import check_word_count, save_best
     from asr.evaluation.tuning import tune as search
 
+    if save:
+        check_word_count(model, manifest)  # before the search, which takes minutes
     trials = search(model, manifest, decoding)
     for trial in trials[:5]:
         w = trial.weights

@@ -8,7 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from asr.base.files import output_file
+from asr.base.progress import spinner
 from asr.cli.options import JsonOption, LanguageOption, NormaliserOption
+from asr.cli.program import resumable
 from asr.errors import ConfigError
 
 lm_app = typer.Typer(
@@ -26,10 +29,11 @@ NGRAM, RECURRENT = "With --kind ngram", "With --kind rnn"
 def train(
     texts: TextsArgument,
     out: Annotated[
-        Path,
+        str,
         typer.Option(
+            metavar="PATH",
             help="output: for ngram an ARPA file, gzipped if the name ends in .gz, with the binary "
-            "form beside it, or only the binary form if the name ends in .ngrams; a folder for rnn"
+            "form beside it, or only the binary form if the name ends in .ngrams; a folder for rnn",
         ),
     ],
     kind: Annotated[
@@ -119,12 +123,17 @@ def train(
     training = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
     if kind == "ngram":
         _refuse("rnn", {"dev": dev, "subwords": subwords, **network, **training})
+        file = output_file(out)  # before the work of minutes
         sentences = _read_sentences(texts, normaliser, language)
-        _estimate_ngrams(sentences, out, 3 if order is None else order, prune or "0")
+        _estimate_ngrams(sentences, file, 3 if order is None else order, prune or "0")
         return
     _refuse("ngram", {"order": order, "prune": prune})
     if not dev:
         raise ConfigError("lm train --kind rnn: give --dev, a text to choose the best epoch on")
+
+    for path in (*texts, *dev):
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file")
 
     from asr.base.config import replace
     from asr.base.progress import TrainingProgress
@@ -141,16 +150,18 @@ def train(
         subwords or 0,
         language,
     )
-    config = LanguageExperimentConfig(out.resolve().name, text)
+    folder = Path(out)
+    config = LanguageExperimentConfig(folder.resolve().name, text)
     config = replace(
         config,
         network=replace(config.network, **_given(network)),
         training=replace(config.training, **_given(training)),
     )
-    with TrainingProgress(config.training.epochs) as progress:
-        typer.echo(
-            train_language_model(config, Path(), out, None, progress.update, progress.print_line)
+    with resumable(), TrainingProgress(config.training.epochs) as progress:
+        trained = train_language_model(
+            config, Path(), folder, None, progress.update, progress.print_line
         )
+    typer.echo(trained)
 
 
 @lm_app.command("convert")
@@ -160,7 +171,9 @@ def convert(
         Path,
         typer.Argument(
             help="output: the binary form if the name ends in .ngrams, else an ARPA file, gzipped "
-            "if the name ends in .gz, with the binary form beside it"
+            "if the name ends in .gz, with the binary form beside it",
+            parser=lambda name: output_file(name, "lm convert"),
+            metavar="PATH",
         ),
     ],
 ) -> None:
@@ -174,11 +187,12 @@ def convert(
         raise ConfigError(
             f"lm convert {model} {out}: the name of one of both must end in {BINARY_SUFFIX}"
         )
-    if out.suffix == BINARY_SUFFIX:
-        converted = write_ngrams(model, out)
-    else:
-        converted = read_ngrams(model)
-        write_model(converted, out, digits=None)
+    with spinner(f"converting {model}"):
+        if out.suffix == BINARY_SUFFIX:
+            converted = write_ngrams(model, out)
+        else:
+            converted = read_ngrams(model)
+            write_model(converted, out, digits=None)
     typer.echo(f"{out}: {len(converted.vocabulary)} words, {len(converted)} n-grams")
 
 
@@ -221,8 +235,9 @@ def evaluate(
 
     if lm is None and rnn_lm is None:
         raise ConfigError("lm evaluate: give a model with --lm, --rnn-lm or both")
-    ngram = None if lm is None else read_ngrams(lm)
-    recurrent = None if rnn_lm is None else RecurrentLM.load(rnn_lm)
+    with spinner("loading language models"):
+        ngram = None if lm is None else read_ngrams(lm)
+        recurrent = None if rnn_lm is None else RecurrentLM.load(rnn_lm)
     found = compare(_read_sentences(texts, normaliser, language), ngram, recurrent, share)
     if json:
         from dataclasses import asdict
@@ -271,7 +286,8 @@ def generate(
     """Sample sentences from a recurrent language model."""
     from asr.language.recurrent_lm import RecurrentLM
 
-    lm = RecurrentLM.load(model)
+    with spinner(f"loading {model}"):
+        lm = RecurrentLM.load(model)
     for i in range(sentences):
         typer.echo(lm.generate(prompt, temperature, top_p, (seed, i)))
 
@@ -282,7 +298,8 @@ def _read_sentences(texts: list[Path], normaliser: str | None, language: str) ->
     from asr.text.normalisers import default_normaliser
 
     code = language and check_language_code(language, "--language")
-    return read_sentences(texts, normaliser or default_normaliser(code), code)
+    with spinner("reading texts"):
+        return read_sentences(texts, normaliser or default_normaliser(code), code)
 
 
 def _estimate_ngrams(sentences: list[list[str]], out: Path, order: int, prune: str) -> None:
@@ -290,8 +307,10 @@ def _estimate_ngrams(sentences: list[list[str]], out: Path, order: int, prune: s
     from asr.language.ngram_file import write_model
 
     counts = parse_prune_counts(prune)
-    model = estimate(sentences, order, counts)
-    write_model(model, out)
+    with spinner(f"estimating n-grams of {len(sentences)} sentences"):
+        model = estimate(sentences, order, counts)
+    with spinner(f"writing {len(model)} n-grams"):
+        write_model(model, out)
     typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
 
 

@@ -1,33 +1,129 @@
-"""Live transcription for `asr listen`: raw audio from a pipe or a microphone, results to stdout."""
+"""Live transcription for `asr listen`: audio from a pipe or a microphone, results to stdout."""
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import queue
 import shutil
 import signal
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import FrameType
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 from rich.cells import cell_len
 
+from asr.audio.reading import CONTENTS, probe, python_warning, read_blocks
+from asr.audio.signatures import HEAD_BYTES, is_audio_stream
+from asr.audio.streamed import READ_BYTES, PeekableStream, open_stream
 from asr.base.extras import install_extra
+from asr.data.in_memory import TemporaryRecording
+from asr.data.standard_input import NAME, store
 from asr.errors import AudioError, ConfigError
 from asr.results import Partial
 from asr.streaming import Stream
 
 ENCODINGS = {"s16le": "<i2", "f32le": "<f4"}
 """Sample formats: names as in ffmpeg, and the types of NumPy."""
-READ_BYTES = 1 << 16
-"""Upper limit of one read; a read returns as soon as any bytes are available."""
+RAW_RATE = 16_000
+"""Default sample rate of raw audio, in Hz."""
 CLEAR_LINE = "\r\x1b[K"
 """Terminal codes: go to the start of the line and clear it."""
 
 
-def pcm_blocks(file: BinaryIO, encoding: str, channels: int = 1) -> Iterator[np.ndarray]:
+class LiveAudio(NamedTuple):
+    """Audio as it arrives.
+
+    Attributes:
+        sample_rate: Hz.
+        blocks: samples [n, channels].
+    """
+
+    sample_rate: int
+    blocks: Iterator[np.ndarray]
+
+
+def piped_audio(
+    file: BinaryIO, rate: int = RAW_RATE, encoding: str = "s16le", channels: int = 1
+) -> LiveAudio:
+    """Read audio from stdin: with a header, as a WAV or MP3 file has it, or raw.
+
+    Audio with a header is decoded while it arrives. A file, as of `asr listen < call.wav`, is read
+    as `asr transcribe` reads it.
+
+    Args:
+        file: stdin.
+        rate: sample rate of raw audio in Hz; default: 16,000.
+        encoding: sample format of raw audio, a key of `ENCODINGS`; default: "s16le".
+        channels: number of channels of raw audio; default: 1.
+
+    Raises:
+        ConfigError: see `pcm_blocks`.
+        AudioError: stdin is empty or no audio, or its format cannot be decoded while it arrives.
+    """
+    stream = PeekableStream(file)
+    raw = pcm_blocks(stream, encoding, channels)
+    _check_contents(stream.peek(HEAD_BYTES))
+    if _is_file(file) and is_audio_stream(stream.peek):
+        stored = store(stream)
+        with stored.named():
+            info = probe(stored.path)
+        found, found_channels = info.sample_rate, info.channels
+        blocks = _stored_blocks(stored, found)
+    else:
+        audio = open_stream(stream, NAME, python_warning)
+        if audio is None:
+            return LiveAudio(rate, raw)
+        found, found_channels, blocks = audio
+    for option, given, default, right in (
+        ("--rate", rate, RAW_RATE, found),
+        ("--channels", channels, 1, found_channels),
+    ):
+        if given not in (default, right):
+            python_warning(f"{NAME}: {option} {given} is not used: its header says {right}")
+    return LiveAudio(found, blocks)
+
+
+def _stored_blocks(stored: TemporaryRecording, rate: int) -> Iterator[np.ndarray]:
+    with stored.named():
+        yield from read_blocks(
+            stored.path, rate, warn=lambda message: python_warning(stored.with_name(message))
+        )
+
+
+def _is_file(file: BinaryIO) -> bool:
+    """Whether stdin is a file, which has all its bytes, and no pipe."""
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        return False
+
+
+def _check_contents(head: bytes) -> None:
+    """Raise an `AudioError` if stdin starts neither like a format of audio nor like raw samples."""
+    if not head:
+        raise AudioError(f"{NAME}: stdin is empty; pipe audio into it, or give --microphone")
+    for start, contents in CONTENTS.items():
+        # Raw samples may begin with any two or three bytes.
+        if len(start) > 3 and head.lower().startswith(start):
+            raise AudioError(f"{NAME}: stdin is no audio: it is {contents}")
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return
+    if len(text) > 15 and "".join(text.split()).isprintable():
+        raise AudioError(
+            f"{NAME}: stdin is text, not audio; transcribe a list of files with asr transcribe -"
+        )
+
+
+def pcm_blocks(
+    file: BinaryIO | PeekableStream, encoding: str, channels: int = 1
+) -> Iterator[np.ndarray]:
     """Read raw audio until the file ends.
 
     A read may end within a sample; the next read completes it. An incomplete sample at the end of
@@ -51,7 +147,9 @@ def pcm_blocks(file: BinaryIO, encoding: str, channels: int = 1) -> Iterator[np.
     return _pcm_blocks(file, np.dtype(ENCODINGS[encoding]), channels)
 
 
-def _pcm_blocks(file: BinaryIO, dtype: np.dtype, channels: int) -> Iterator[np.ndarray]:
+def _pcm_blocks(
+    file: BinaryIO | PeekableStream, dtype: np.dtype, channels: int
+) -> Iterator[np.ndarray]:
     frame_bytes, rest = dtype.itemsize * channels, b""
     # `read` would wait for all bytes; a buffered file's `read1` returns the available ones.
     read: Callable[[int], bytes] = getattr(file, "read1", file.read)

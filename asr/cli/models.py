@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from asr.base.progress import spinner
 from asr.cli.options import JsonOption, ModelArgument
 
 ExportFormat = Literal["savedmodel", "onnx", "onnx-int8"]
@@ -27,15 +28,16 @@ def export(
 
     Writes a SavedModel to OUT/NAME/VERSION, or an ONNX file to OUT/NAME.onnx.
     """
-    if format != "savedmodel":
-        from asr.networks.onnx_model import export_onnx
+    with spinner(f"exporting {model}"):
+        if format == "savedmodel":
+            from asr.serving.voice_savedmodel import export_model
 
-        typer.echo(export_onnx(model, out, int8=format == "onnx-int8"))
-        return
+            exported = export_model(model, out)
+        else:
+            from asr.networks.onnx_model import export_onnx
 
-    from asr.serving.voice_savedmodel import export_model
-
-    typer.echo(export_model(model, out))
+            exported = export_onnx(model, out, int8=format == "onnx-int8")
+    typer.echo(exported)
 
 
 def models(json: JsonOption = False) -> None:

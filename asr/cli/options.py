@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from asr.base.files import output_file
 from asr.formats.subtitles import Captions
 from asr.formats.writers import WRITERS
 from asr.networks.runtimes import Runtime
@@ -104,6 +105,12 @@ LanguageOption = Annotated[
     ),
 ]
 
+
+def picture_file(name: str) -> Path:
+    """The file that --plot names."""
+    return output_file(name, "--plot")
+
+
 AS_TUNED = "the value that asr tune found"
 
 
@@ -185,6 +192,12 @@ DECODING_OPTIONS = {
             Path | None,
             "text file with the only words that the transcript may contain",
             show_default="any word",
+        ),
+        _decoding_option(
+            "vad",
+            bool,
+            "find words only where there is a voice (voice activity detection)",
+            default=True,
         ),
         _decoding_option(
             "nbest",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.base.files import output_file
 from asr.cli.options import (
     DECODING_OPTIONS,
     INPUT,
@@ -27,6 +28,7 @@ from asr.cli.options import (
     WrittenOption,
     captions_from,
     decoding_options,
+    picture_file,
 )
 from asr.errors import ConfigError
 
@@ -76,6 +78,8 @@ def transcribe(
         Path | None,
         typer.Option(
             help="file for failures, one JSON object per line",
+            parser=lambda name: output_file(name, "--errors"),
+            metavar="PATH",
             show_default="errors.jsonl in the --out folder",
             rich_help_panel=OUTPUT,
         ),
@@ -159,18 +163,20 @@ def listen(
 ) -> None:
     """Transcribe live audio from stdin or a microphone. Ctrl-C ends it.
 
+    Audio on stdin may have a header (WAV, FLAC, MP3, Ogg, …), or be raw samples.
+
     ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 16000 - | asr listen
     """
     from asr.cli.live import listen as run
-    from asr.cli.live import microphone_blocks, pcm_blocks, printer
+    from asr.cli.live import microphone_blocks, piped_audio, printer
     from asr.recognizer import load_recognizer
 
     if microphone:
         rate, blocks = microphone_blocks()
     elif sys.stdin.isatty():
-        raise ConfigError("nothing to listen to: pipe raw audio into stdin, or give --microphone")
+        raise ConfigError("nothing to listen to: pipe audio into stdin, or give --microphone")
     else:
-        blocks = pcm_blocks(sys.stdin.buffer, encoding, channels)
+        rate, blocks = piped_audio(sys.stdin.buffer, rate, encoding, channels)
     recognizer = load_recognizer(model, decoding)
     recognizer.warm_up()
     run(recognizer.stream(chunk, look_ahead, rate), blocks, printer(sys.stdout, json))
@@ -192,9 +198,11 @@ def align(
     channel: ChannelOption = None,
     format: FormatOption = "TextGrid",
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="file for the result; for a manifest, folder with one file per recording",
+            help="file for the result, or folder (an existing one or a name that ends in /); for a "
+            "manifest, folder with one file per recording",
+            metavar="PATH",
             show_default="stdout",
             rich_help_panel=OUTPUT,
         ),
@@ -203,6 +211,8 @@ def align(
         Path | None,
         typer.Option(
             help="PNG file for a picture of the words over the spectrogram; one recording only",
+            parser=picture_file,
+            metavar="PATH",
             show_default="no picture",
             rich_help_panel=OUTPUT,
         ),

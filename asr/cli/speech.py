@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from asr.base.files import names_folder
 from asr.errors import ConfigError
 
 VoiceOption = Annotated[
@@ -54,7 +54,7 @@ def speak(
 
     asr speak book.txt --out - | aplay -f S16_LE -r 22050
     """
-    to_folder = out.endswith(os.sep) or Path(out).is_dir()
+    to_folder = names_folder(out)
     if format is not None and (phones or not to_folder):
         raise ConfigError(
             "--format needs a folder as --out; the format of a single file follows from its name"
@@ -62,11 +62,13 @@ def speak(
     if json and (phones or out == "-"):
         raise ConfigError("--json describes audio files: it needs a file or a folder as --out")
 
+    from asr.base.progress import spinner
     from asr.tts import speak as speech
     from asr.tts.synthesizer import Synthesizer
 
     content = speech.read_text(text)
-    speaker = Synthesizer.load(voice)
+    with spinner(f"loading {voice}"):
+        speaker = Synthesizer.load(voice)
     failed = 0
     if phones:
         for line in speech.phone_lines(speaker, content):

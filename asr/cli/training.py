@@ -34,6 +34,10 @@ def train(
 
     After an interruption, the same command resumes from the last checkpoint in --out.
     """
-    from asr.training.from_yaml import train_from_yaml
+    from asr.cli.program import resumable
 
-    typer.echo(train_from_yaml(config, data, out, max_steps))
+    with resumable():
+        from asr.training.from_yaml import train_from_yaml
+
+        model = train_from_yaml(config, data, out, max_steps)
+    typer.echo(model)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from asr.audio.reading import AudioInfo, measure
 from asr.audio.segments import TOLERANCE
+from asr.base.progress import track
 from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
 from asr.data.inputs import check_language
@@ -77,30 +77,39 @@ class ManifestReport:
     findings: tuple[ManifestFinding, ...]
 
 
+def read_manifests(paths: Iterable[Path]) -> dict[Path, list[Utterance]]:
+    """Read manifests, each once: path → its utterances.
+
+    Raises:
+        ManifestError: a manifest cannot be read, or has an invalid line.
+    """
+    return {path: read_manifest(path) for path in dict.fromkeys(paths)}
+
+
 def check_manifests(
-    paths: Sequence[Path],
+    manifests: Mapping[Path, Sequence[Utterance]],
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[float], int],
     language: str | None = None,
 ) -> ManifestReport:
     """Check manifests for unusable utterances, and for files, sentences and speakers they share.
 
+    A recording is measured once, and what is wrong with it is reported once, although a manifest
+    may have many segments of it.
+
     Args:
-        paths: the manifests, such as those of training, dev and test set.
+        manifests: the manifests, such as those of training, dev and test set, from
+            `read_manifests`.
         encode: converts a text to label ids; raises TextError for unknown characters.
         frames: converts seconds to frames of logits.
         language: language that the lines must have, such as "en"; None for any. Texts that are
             probably not English are reported for "en". Default: None.
-
-    Raises:
-        ManifestError: a manifest cannot be read, or has an invalid line.
     """
-    manifests = {path: read_manifest(path) for path in paths}
     findings: list[ManifestFinding] = []
-    measure_once = lru_cache(maxsize=16)(measure)  # segments of a recording follow each other
+    measured: dict[Path, AudioInfo | None] = {}
     for path, utterances in manifests.items():
-        for utterance in utterances:
-            findings += _file_findings(utterance, measure_once)
+        for utterance in track(utterances, len(utterances), f"checking {path}"):
+            findings += _file_findings(utterance, measured)
             findings += _language_findings(utterance, language)
             findings += _text_findings(utterance, encode, frames)
         findings += _duplicates(path, utterances)
@@ -112,20 +121,18 @@ def check_manifests(
     return ManifestReport({path: _statistics(u) for path, u in manifests.items()}, tuple(findings))
 
 
-def tokenizer_for(paths: Sequence[Path], language: str = "") -> Tokenizer:
+def tokenizer_for(manifests: Mapping[Path, Sequence[Utterance]], language: str = "") -> Tokenizer:
     """A tokenizer of characters for manifests, as training would make it from their texts.
 
     Args:
-        paths: the manifests. The alphabet has the letters of those whose name begins with train,
-            or else of all.
+        manifests: the manifests, from `read_manifests`. The alphabet has the letters of those
+            whose name begins with train, or else of all.
         language: language of the texts; default: "", the one that the lines name, else English.
 
     Raises:
         ConfigError: the language is no code.
-        ManifestError: a manifest cannot be read.
         TextError: the texts have no letters.
     """
-    manifests = {path: read_manifest(path) for path in paths}
     named = Counter(
         language_code(u.language) for us in manifests.values() for u in us if u.language
     )
@@ -157,21 +164,25 @@ def _foreign_findings(path: Path, utterances: Sequence[Utterance]) -> list[Manif
 
 
 def _file_findings(
-    utterance: Utterance, measure_once: Callable[[Path], AudioInfo]
+    utterance: Utterance, measured: dict[Path, AudioInfo | None]
 ) -> list[ManifestFinding]:
+    """Problems of an utterance's file, and of its recording if this is its first utterance.
+
+    Args:
+        utterance: the utterance.
+        measured: the recordings so far; None for one that cannot be read.
+    """
     where = utterance.name
     if utterance.audio_filepath is None:
         if utterance.path.is_file() and utterance.path.stat().st_size > 4:
             return []
         return [ManifestFinding("error", where, "the feature file is missing or empty")]
-    try:
-        info = measure_once(utterance.audio_filepath)
-    except AudioError as error:
-        return [ManifestFinding("error", where, str(error).removeprefix(f"{utterance.path}: "))]
-    findings = [
-        ManifestFinding("warning", where, message.removeprefix(f"{utterance.path}: "))
-        for message in info.warnings
-    ]
+    findings: list[ManifestFinding] = []
+    path = utterance.audio_filepath
+    if path not in measured:
+        measured[path], findings = _measure(path)
+    if (info := measured[path]) is None:
+        return findings
     duration, message = info.duration, None
     if utterance.offset is not None:
         end = utterance.offset + utterance.duration
@@ -182,6 +193,17 @@ def _file_findings(
     if message is not None:
         findings.append(ManifestFinding("error", where, message))
     return findings
+
+
+def _measure(path: Path) -> tuple[AudioInfo | None, list[ManifestFinding]]:
+    """Measure a recording: its length, or None if it cannot be read, and what is wrong with it."""
+    try:
+        info = measure(path)
+    except AudioError as error:
+        message = str(error).removeprefix(f"{path}: ")
+        return None, [ManifestFinding("error", str(path), message)]
+    messages = (message.removeprefix(f"{path}: ") for message in info.warnings)
+    return info, [ManifestFinding("warning", str(path), message) for message in messages]
 
 
 def _text_findings(
@@ -216,7 +238,7 @@ def _duplicates(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFin
 
 
 def _overlaps(
-    manifests: dict[Path, list[Utterance]], kind: str, key: Callable[[Utterance], str | None]
+    manifests: Mapping[Path, Sequence[Utterance]], kind: str, key: Callable[[Utterance], str | None]
 ) -> list[ManifestFinding]:
     keys = {p: {k for u in us if (k := key(u)) is not None} for p, us in manifests.items()}
     paths = list(keys)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from asr.audio.signatures import HEAD_BYTES, is_audio
+from asr.audio.streamed import READ_BYTES, PeekableStream
 from asr.data.in_memory import TemporaryRecording, no_space
 from asr.errors import AudioError
 
@@ -34,7 +35,7 @@ def recording_or_names() -> TemporaryRecording | list[str]:
     stream = sys.stdin.buffer
     head = stream.read(HEAD_BYTES)
     if is_audio(head):
-        return _store(head, stream)
+        return store(stream, head)
     listed = head + stream.read()
     if not listed:
         raise AudioError(f"{NAME}: stdin is empty; pipe an audio file or a list of files into it")
@@ -52,14 +53,24 @@ def recording_or_names() -> TemporaryRecording | list[str]:
     return names
 
 
-def _store(head: bytes, stream: BinaryIO) -> TemporaryRecording:
+def store(stream: BinaryIO | PeekableStream, head: bytes = b"") -> TemporaryRecording:
+    """Store a recording until the process ends.
+
+    Args:
+        stream: the bytes of its file.
+        head: bytes before them; default: none.
+
+    Raises:
+        AudioError: the disk is full.
+    """
     try:
         folder = Path(tempfile.mkdtemp(prefix="asr-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         path = folder / "recording"
         with path.open("wb") as file:
             file.write(head)
-            shutil.copyfileobj(stream, file)
+            while data := stream.read(READ_BYTES):
+                file.write(data)
     except OSError as error:
         raise no_space(NAME, tempfile.gettempdir(), error) from None
     return TemporaryRecording(path, NAME)

@@ -156,7 +156,7 @@ def aligned_word_confidence(scores: Sequence[float]) -> float:
 
 
 def alignment_confidence(
-    words: Sequence[float], path: ctc.Path, log_probabilities: np.ndarray
+    words: Sequence[float], path: ctc.Path, best_score: float, best_labels: int
 ) -> float:
     """How well a text fits the audio, from 0 to 1.
 
@@ -167,11 +167,11 @@ def alignment_confidence(
     Args:
         words: confidences of the aligned words.
         path: the alignment.
-        log_probabilities: of the recording, in nats, [frames, labels].
+        best_score: log-probability of the recording's best path, in nats.
+        best_labels: number of labels of the best path.
     """
-    best = ctc.greedy(log_probabilities)
-    labels = max(len(path.labels), len(best.labels), 1)
-    likelihood = math.exp(min(0.0, path.score - best.score) / labels)
+    labels = max(len(path.labels), best_labels, 1)
+    likelihood = math.exp(min(0.0, path.score - best_score) / labels)
     return math.sqrt(likelihood * sum(words) / len(words))
 
 

@@ -55,6 +55,8 @@ class Decoding:
             log-probability of the word's letters.
         share: interpolation weight of the recurrent language model, 0…1.
         rnn_lm: recurrent language model beside `lm`: a shipped model's name or a directory.
+        vad: whether words are only found where `asr.decoding.voice_activity` hears a voice (voice
+            activity detection). Default True.
         fusion: "rescore" applies the recurrent model to the n-best list of the search (default);
             "shallow" applies it in the search, which is much slower.
     """
@@ -72,6 +74,7 @@ class Decoding:
     share: float | None = None
     rnn_lm: str | Path | None = None
     fusion: Fusion | None = None
+    vad: bool = True
 
     def __post_init__(self) -> None:
         if self.beam is not None and self.beam < 0:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from asr.audio.features import FeatureConfig, RecentMoments, differentiate, normalise
-from asr.decoding.window_joiner import WindowJoiner
+from asr.decoding.emission_joiner import EmissionJoiner
 from asr.decoding.windowing import Window, Windower
 
+J = TypeVar("J", bound=EmissionJoiner)
 
-class WindowedRecording:
+
+class WindowedRecording(Generic[J]):
     """One recording: features go in, windows come out, and their emissions go to `joiner`.
 
     Each window is normalised together with the speech before it.
@@ -33,7 +35,7 @@ class WindowedRecording:
         self,
         index: int,
         windower: Windower,
-        joiner: WindowJoiner,
+        joiner: J,
         config: FeatureConfig,
         channel: int | None = None,
     ) -> None:
@@ -98,7 +100,7 @@ class PendingWindow(NamedTuple):
         progress: output frames from the end of the window before to the end of this one.
     """
 
-    recording: WindowedRecording
+    recording: WindowedRecording[Any]
     number: int
     window: Window
     features: np.ndarray

@@ -1,7 +1,7 @@
 """Windows of a long recording: silence is left out, and long speech is cut with overlap.
 
 Speech between two pauses is one window, like the utterances that the network was trained on. Longer
-speech without a pause becomes windows that overlap; `asr.decoding.window_joiner` joins them.
+speech without a pause becomes windows that overlap; `asr.decoding.emission_joiner` joins them.
 """
 
 from __future__ import annotations
@@ -46,11 +46,15 @@ class Window:
         numbers: number in the recording of each output frame, int [frames']. Numbers of silence
             are missing.
         overlap: output frames shared with the window before; 0 behind a pause.
+        stretch: the static features that it was taken from, silence included.
+        chosen: the output frames of `stretch` that the window has, int [frames'].
     """
 
     static: np.ndarray
     numbers: np.ndarray
     overlap: int
+    stretch: np.ndarray
+    chosen: np.ndarray
 
 
 class Windower:
@@ -147,7 +151,7 @@ class Windower:
         frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
         # The last output frame of a recording may have fewer feature frames than the others.
         frames = frames[frames < len(static)]
-        return Window(static[frames], self._start + chosen, overlap)
+        return Window(static[frames], self._start + chosen, overlap, static, chosen)
 
     def _drop(self, static: np.ndarray, count: int) -> None:
         """Forget the first `count` output frames."""

@@ -27,7 +27,7 @@ from asr.recognizer import load_recognizer
 from asr.results import Failure, in_order
 
 MIN_WORDS = 50
-"""Smallest number of words for a fit of two parameters."""
+"""Smallest number of words for a fit of a few parameters that is stored."""
 
 
 def calibrate(

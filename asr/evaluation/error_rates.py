@@ -278,19 +278,20 @@ def warn_of_other_texts(
         utterances: its lines.
     """
     texts = [u.text for u in utterances]
-    message = ""
+    messages = []
     if unknown := outside_alphabet(tokenizer, texts):
-        message = (
+        messages.append(
             f"{manifest}: the model cannot write {unknown}; words with these characters count as "
             "errors"
         )
     foreign = clearly_foreign_letters(texts) if tokenizer.config.normaliser == "english" else None
     if foreign is not None:
-        message = (
-            f"{manifest}: the texts are probably not English: they have {foreign.listed}, and the "
-            "model is English; its normaliser removes accents"
+        what = "whose accents its normaliser removes" if foreign.is_latin else "of another script"
+        messages.append(
+            f"{manifest}: the texts are probably not English, but the model is: they have letters "
+            f"{what}: {foreign.listed}"
         )
-    if message:
+    for message in messages:
         warnings.warn(message, AsrWarning, stacklevel=3)
 
 

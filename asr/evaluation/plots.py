@@ -172,8 +172,10 @@ def training_curves(path: Path, history: Sequence[dict[str, float]]) -> Figure:
         The figure.
     """
     epochs = [row["epoch"] for row in history]
-    figure = Figure(figsize=(12, 3.5), layout="constrained")
+    figure = Figure(figsize=(12, 3.5))
     loss, errors, rate = figure.subplots(1, 3)
+    # Not a layout that measures all texts: every epoch draws this figure.
+    figure.subplots_adjust(left=0.06, right=0.985, top=0.9, bottom=0.15, wspace=0.25)
     loss.plot(epochs, [row["loss"] for row in history], marker=".")
     loss.set(title="training loss", xlabel="epoch", yscale="log")
     for key in history[0]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from asr.audio.features import expand
 from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.lm_record import LmRecord, LmWeights
-from asr.errors import ConfigError
+from asr.errors import ConfigError, TextError
+from asr.evaluation.calibration import MIN_WORDS
 from asr.evaluation.error_rates import evaluate
 from asr.models import find_model
+from asr.networks.model_directory import read_model
 from asr.recognizer import load_recognizer
 from asr.results import Transcript
-
-if TYPE_CHECKING:
-    import numpy as np
+from asr.text.tokenizers import Tokenizer
 
 ALPHAS = (0.3, 0.5, 0.7, 0.9, 1.2)
 BETAS = (0.0, 1.0, 2.0, 3.0)
@@ -77,7 +79,11 @@ def tune(
     utterances = read_manifest(manifest)
     recognizer = load_recognizer(model, decoding)
     beam = recognizer.decoder.decoding.beam or LmWeights().beam
-    logits = [recognizer.outputs([recognizer.features(u)[0]])[0] for u in utterances]
+    logits = []
+    for utterance in utterances:
+        static, _ = recognizer.cepstra(utterance)
+        (outputs,) = recognizer.outputs([expand(static, recognizer.config.features)])
+        logits.append(recognizer.only_voices(outputs, static, np.arange(len(outputs)), whole=True))
     middle = unknowns[len(unknowns) // 2]
     trials: dict[LmWeights, TuningTrial] = {}
 
@@ -110,6 +116,22 @@ def tune(
     return _ranked(trials.values())
 
 
+def check_word_count(model: str, manifest: Path) -> None:
+    """Check that a dev set is large enough to store the weights that are best on it.
+
+    Raises:
+        TextError: it has less than `MIN_WORDS` words.
+        AsrError: the model or the manifest is broken.
+    """
+    tokenizer = Tokenizer(read_model(model)[1].tokenizer)
+    words = sum(len(tokenizer.normalise(u.text).split()) for u in read_manifest(manifest))
+    if words < MIN_WORDS:
+        raise TextError(
+            f"{manifest}: {words} words, {MIN_WORDS} needed to keep weights; take a larger dev "
+            "set, or leave --save out to see the weights only"
+        )
+
+
 def save_best(
     trials: Sequence[TuningTrial], model: str, manifest: Path, decoding: Decoding
 ) -> Path:
@@ -125,8 +147,10 @@ def save_best(
         The path of the record.
 
     Raises:
+        TextError: the dev set has too few words, see `check_word_count`. Nothing is written.
         ConfigError: there is no language model, or its existing record is broken.
     """
+    check_word_count(model, manifest)
     path = decoding.tuned_file(find_model(model))
     if path is None:
         raise ConfigError("weights need a language model: give --lm")

@@ -113,10 +113,15 @@ def write_model(folder: Path, config: Any, weights: tuple[bytes, str], card: str
     """
     data, sha256 = weights
     values = {**to_dict(config), "versions": versions(), "weights_sha256": sha256}
+    with (
+        atomic_write(folder / "model.json") as description,
+        atomic_write(folder / "README.md") as readme,
+        atomic_write(folder / "weights.npz", binary=True) as arrays,
+    ):
+        arrays.write(data)
+        readme.write(card)
+        description.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        # A full disk ends here: no file of an older model has been replaced yet.
+        for file in (arrays, readme, description):
+            file.flush()
     (folder / CALIBRATION_FILE).unlink(missing_ok=True)
-    with atomic_write(folder / "weights.npz", binary=True) as file:
-        file.write(data)
-    with atomic_write(folder / "README.md") as file:
-        file.write(card)
-    with atomic_write(folder / "model.json") as file:
-        file.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")

@@ -19,7 +19,7 @@ import numpy as np
 
 from asr.audio.feature_layer import MfccLayer
 from asr.base.extras import install_extra
-from asr.base.tensorflow import tf
+from asr.base.tensorflow import tensorflow_writes, tf
 from asr.errors import ModelError
 from asr.models import find_model
 from asr.recognizer import Recognizer
@@ -197,16 +197,35 @@ def write_saved_model(
 
     Raises:
         ModelError: the extra `serving` is not installed.
+        OutputError: the folder cannot be written, as on a full disk; nothing is left in it.
     """
     if find_spec("tensorflow_serving") is None:
         raise ModelError(
             f"exporting needs TensorFlow Serving's protocol: {install_extra('serving')}"
         )
-    folder = out / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, served = out / name, make()
+    with tensorflow_writes(folder):
+        made_folders = [f for f in (folder, *folder.parents) if not f.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return _write_version(served, name, source, folder, assets, warm_up)
+        except BaseException:
+            for empty in made_folders:
+                empty.rmdir()
+            raise
+
+
+def _write_version(
+    served: Any,
+    name: str,
+    source: Path,
+    folder: Path,
+    assets: Mapping[str, str],
+    warm_up: Mapping[str, np.ndarray],
+) -> Path:
+    """Write the tf.Module `served` as the next version in `folder`; see `write_saved_model`."""
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
         made = Path(temporary, "model")
-        served = make()
         tf.saved_model.save(served, str(made), signatures=served.endpoints)
         (made / "assets").mkdir(exist_ok=True)
         for file in ("model.json", "README.md"):

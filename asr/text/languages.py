@@ -236,6 +236,12 @@ class ForeignLetters:
         return guess_language(self.letters)
 
     @property
+    def is_latin(self) -> bool:
+        """Whether most of them are Latin letters, with accents or not."""
+        latin = sum(n for c, n in self.letters.items() if unicodedata.name(c, "").startswith("LAT"))
+        return 2 * latin >= self.letters.total()
+
+    @property
     def listed(self) -> str:
         """The letters with their counts, for messages."""
         return listed_characters(self.letters)

@@ -20,9 +20,10 @@ from pydantic import TypeAdapter
 from asr.base.config import STRICT, parse, to_dict
 from asr.base.files import atomic_write
 from asr.base.progress import track
-from asr.decoding.decoding_options import Decoding
+from asr.decoding.decoding_options import GENERAL, Decoding
 from asr.errors import ConfigError, TrainingError
 from asr.evaluation.error_rates import evaluate_manifest
+from asr.training.config_paths import data_files, model_folder, working_file
 from asr.training.train_recognizer import RecognizerExperimentConfig
 
 FINDING_FILE = "finding.json"
@@ -37,7 +38,27 @@ class Measurement:
     manifest: str
     """The manifest, relative to the data folder. Required."""
     decoding: Decoding = Decoding()
-    """How the models decode it. Default: greedy."""
+    """How the models decode it. Its paths are relative to the working directory. Default:
+    greedy."""
+
+    def check_files(self, key: str, data: Path) -> None:
+        """Check that all files exist, before hours of training.
+
+        Args:
+            key: the test's key, for errors.
+            data: the data folder.
+
+        Raises:
+            ConfigError: a file or the recurrent language model does not exist.
+        """
+        data_files(f"{key}.manifest", [self.manifest], data)
+        decoding = self.decoding
+        if decoding.lm is not None and decoding.lm != GENERAL:
+            working_file(f"{key}.decoding.lm", decoding.lm)
+        if decoding.lexicon is not None:
+            working_file(f"{key}.decoding.lexicon", decoding.lexicon)
+        if decoding.rnn_lm is not None:
+            model_folder(f"{key}.decoding.rnn_lm", decoding.rnn_lm)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
@@ -141,9 +162,11 @@ def ablate(config: AblationConfig, data: Path, out: Path, jobs: int) -> list[Fin
         The findings in the order of the runs.
 
     Raises:
-        ConfigError: a condition is wrong.
+        ConfigError: a condition is wrong, or a file of `tests` does not exist.
         TrainingError: some trainings failed; the message names their logs. The others are finished.
     """
+    for title, test in config.tests.items():
+        test.check_files(f"tests.{title}", data)
     runs = list(config.runs(out))
     started: dict[tuple[str, int], Future[None]] = {}
     with ThreadPoolExecutor(jobs) as pool:

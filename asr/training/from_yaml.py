@@ -9,8 +9,11 @@ from typing import Any
 
 from asr.base.config import parse, read_yaml, to_dict
 from asr.base.progress import TrainingProgress
+from asr.data.corpora import MAKE_DEV
+from asr.errors import ConfigError
 from asr.networks.model_directory import read_model
 from asr.text.languages import language_code, unquoted_no
+from asr.training.config_paths import model_folder
 from asr.training.train_converter import ConverterExperimentConfig, train_converter
 from asr.training.train_language_model import LanguageExperimentConfig, train_language_model
 from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
@@ -68,6 +71,8 @@ def train_from_yaml(
     """
     values = read_yaml(config)
     kind = model_kind(values)
+    if kind in ("name", "voice"):
+        _check_dev_set(values, config)
     if kind == "name":
         values = _with_initial_model(values)
     trainer = TRAINERS[kind]
@@ -91,12 +96,22 @@ def model_kind(values: dict[str, Any]) -> str:
     return next(iter(keys), "name")
 
 
+def _check_dev_set(values: dict[str, Any], file: Path) -> None:
+    """Raise a `ConfigError` that says what to do if the file names no manifest for the dev set."""
+    data = values.get("data")
+    if isinstance(data, dict) and data.get("train") and data.get("dev") in (None, []):
+        raise ConfigError(
+            f"{file}: data.dev: missing key: training chooses the best epoch on a dev set; "
+            f"{MAKE_DEV}"
+        )
+
+
 def _with_initial_model(values: dict[str, Any]) -> dict[str, Any]:
     """The content of a recogniser's YAML file, with missing keys taken from `initial_model`."""
     initial = values.get("initial_model")
     if not isinstance(initial, str) or not initial:
         return values
-    _, model = read_model(initial)
+    _, model = read_model(model_folder("initial_model", initial))
     parts = {part: to_dict(getattr(model, part)) for part in ("features", "acoustic")}
     named = str(unquoted_no(values.get("language", "")))
     if named and language_code(named) != model.tokenizer.language:

@@ -13,6 +13,7 @@ from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig, read_mo
 from asr.pronunciation.pronouncer import read_entries
 from asr.recognizer import Recognizer
 from asr.text.tokenizers import TokenizerConfig
+from asr.training.config_paths import model_folder
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class InitialModel:
         """Find the model by shipped name or directory; None for an empty name.
 
         Raises:
-            ModelError, ConfigError: see `Recognizer.load`.
+            ConfigError: there is no such model.
+            ModelError: see `Recognizer.load`.
         """
-        return cls(name, *read_model(name)) if name else None
+        return cls(name, *read_model(model_folder("initial_model", name))) if name else None
 
     def lexicon(self) -> list[tuple[str, str]]:
         """Words and phones of its lexicon; empty if it has none.

@@ -18,6 +18,7 @@ from asr.networks.weights import weights_file
 from asr.seq2seq.converter_config import ConverterConfig, Seq2SeqConfig
 from asr.seq2seq.encoder_decoder import make_network
 from asr.seq2seq.pairs import Symbols, SymbolVocabulary, read_pairs, split_symbols
+from asr.training.config_paths import data_files
 from asr.training.model_card import converter_card
 from asr.training.pair_dataset import PairDataset
 from asr.training.trainer import TrainingConfig, make_strategy
@@ -89,8 +90,8 @@ def train_converter(
     """
     prepare_process(config.training)
     source, target = config.data.source, config.data.target
-    pairs = [pair for name in config.data.train for pair in read_pairs(data / name)]
-    dev_pairs = [pair for name in config.data.dev for pair in read_pairs(data / name)]
+    files = [data_files(f"data.{k}", getattr(config.data, k), data) for k in ("train", "dev")]
+    pairs, dev_pairs = ([pair for path in paths for pair in read_pairs(path)] for paths in files)
     sources = SymbolVocabulary.of(split_symbols(pair.source, source) for pair in pairs)
     targets = SymbolVocabulary.of(split_symbols(pair.target, target) for pair in pairs)
     seed = config.training.seed

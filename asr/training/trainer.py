@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from asr.base.config import STRICT
 from asr.base.files import atomic_write
+from asr.base.interrupts import Stopped, Stopper, stoppable
 from asr.base.tensorflow import keras, tf
 from asr.errors import ConfigError, TrainingError
 
@@ -134,7 +136,7 @@ class Trainer:
                 tf.Variable(v.value, trainable=False, name="average")
                 for v in network.trainable_variables
             ]
-        self._train_step = tf.function(self._distributed_step, reduce_retracing=True)
+        self._train_step: Callable[[Any], Any] | None = None
 
     def _step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -171,6 +173,15 @@ class Trainer:
     def _distributed_step(self, batch: Any) -> Any:
         return self.strategy.run(self._step, args=(batch,))
 
+    def _graph(self, dataset: tf.data.Dataset) -> Callable[[Any], Any]:
+        """The step as a graph for all batches of the dataset, whatever their lengths.
+
+        Keras and TensorFlow would make one for the first batch, and a second one for all others.
+        """
+        if self.config.strategy == "none":
+            return tf.function(self._distributed_step, input_signature=[dataset.element_spec])
+        return tf.function(self._distributed_step, reduce_retracing=True)
+
     def run(
         self, max_steps: int | None = None, progress: Callable[..., None] | None = None
     ) -> None:
@@ -183,37 +194,51 @@ class Trainer:
 
         Raises:
             TrainingError: a loss is not finite; the message names the batch's files.
+            Stopped: Ctrl-C or SIGTERM; between two batches, a checkpoint is written first.
         """
         last = self.config.stop_epoch or self.config.epochs
         while self.epoch < last and not self.exhausted:
             started = saved = time.monotonic()
             dataset = self.batches(self.epoch, self.step)
+            step = self._train_step = self._train_step or self._graph(dataset)
             batches: Iterable[Any] = dataset
             if self.config.strategy != "none":
                 batches = self.strategy.experimental_distribute_dataset(dataset.map(self._filled))
-            for batch in batches:
-                losses = self._losses_of(batch)
-                self.partial_loss += float(losses.mean())
-                self.step += 1
-                if progress:
-                    loss = self.partial_loss / self.step
-                    progress(step=self.step, steps=self.steps, epoch=self.epoch, loss=loss)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    self.save()
-                    saved = time.monotonic()
-                if max_steps is not None and (max_steps := max_steps - 1) == 0:
-                    return
+            with self._saved_if_stopped() as stopper:
+                for batch in batches:
+                    with stopper.hold():  # a signal waits for the end of the batch
+                        losses = self._losses_of(batch, step)
+                        self.partial_loss += float(losses.mean())
+                        self.step += 1
+                        if progress:
+                            loss = self.partial_loss / self.step
+                            progress(step=self.step, steps=self.steps, epoch=self.epoch, loss=loss)
+                    if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                        self.save()
+                        saved = time.monotonic()
+                    if max_steps is not None and (max_steps := max_steps - 1) == 0:
+                        return
             row = self._end_epoch(time.monotonic() - started)
             if progress:
                 progress(row=row)
+
+    @contextmanager
+    def _saved_if_stopped(self) -> Iterator[Stopper]:
+        """Write a checkpoint if a signal ends the block, which must hold signals inside a batch."""
+        try:
+            with stoppable() as stopper:
+                yield stopper
+        except Stopped:
+            self.save()
+            raise
 
     @property
     def exhausted(self) -> bool:
         """Whether the patience has run out."""
         return out_of_patience([row["error"] for row in self.history], self.config.patience)
 
-    def _losses_of(self, batch: Any) -> np.ndarray:
-        results = self.strategy.experimental_local_results(self._train_step(batch))
+    def _losses_of(self, batch: Any, step: Callable[[Any], Any]) -> np.ndarray:
+        results = self.strategy.experimental_local_results(step(batch))
         losses = np.concatenate([r.numpy() for r in results])
         if not np.isfinite(losses).all():
             parts = self.strategy.experimental_local_results(batch["indices"])

@@ -16,7 +16,7 @@ import numpy as np
 from asr.base.config import to_dict
 from asr.base.files import atomic_write
 from asr.base.provenance import environment, git_commit, this_command
-from asr.base.tensorflow import keras, tf
+from asr.base.tensorflow import keras, tensorflow_writes, tf
 from asr.evaluation import plots
 from asr.training.trainer import Trainer, TrainingConfig, set_threads
 
@@ -121,14 +121,16 @@ class TrainingRun:
         record = self._record(hashes)
         with atomic_write(self.out / "run.json") as file:
             file.write(json.dumps(record, indent=2) + "\n")
-        board = tf.summary.create_file_writer(str(self.out / "tensorboard"))
+        curves = self.out / "tensorboard"
+        with tensorflow_writes(curves):
+            board = tf.summary.create_file_writer(str(curves))
 
         def watch(**event: Any) -> None:
             if "row" in event:
                 row = event["row"]
                 if self.hours is not None:
                     row["x_realtime"] = self.hours * 3600 / max(row["seconds"], 1e-9)
-                with board.as_default(step=int(row["epoch"])):
+                with tensorflow_writes(curves), board.as_default(step=int(row["epoch"])):
                     for key, value in row.items():
                         tf.summary.scalar(key, value)
                 plots.training_curves(self.out / "curves.png", trainer.history)

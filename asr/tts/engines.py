@@ -8,6 +8,7 @@ sentences.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -29,6 +30,7 @@ import numpy as np
 import soundfile
 
 from asr.audio.reading import read_audio
+from asr.audio.writing import write_audio
 from asr.data.manifest import Utterance
 from asr.errors import AsrError, AudioError
 from asr.tts import kokoro
@@ -40,6 +42,8 @@ SAMPLE_RATE = 16_000
 """Sample rate of the files written, in Hz. Opus files by Kokoro keep Kokoro's sample rate."""
 FORMATS = {"flac": "PCM_16", "ogg": "OPUS"}
 """Suffixes of the files written, with libsndfile's name of the encoding."""
+MIN_FREE_BYTES = 1 << 20
+"""Free space on the disk below which a failure of a program means that the disk is full."""
 TIMEOUT = 60
 """Seconds that an engine may take for one sentence."""
 DEBIAN_ENGINES = ("flite", "espeak-ng", "festival")
@@ -265,18 +269,20 @@ class _Speaker:
         path = self.path(text)
         if not path.exists():
             with tempfile.TemporaryDirectory(dir=self.out, prefix=".") as folder:
-                wave, encoded = Path(folder, "x.wav"), Path(folder, f"x.{self.format}")
+                wave = Path(folder, "x.wav")
                 try:
                     ENGINES[voice.engine](text, voice.name, speed, pitch, wave)
                     own_rate = self.format == "ogg" and voice.engine == "kokoro"
                     rate = kokoro.SAMPLE_RATE if own_rate else SAMPLE_RATE
                     samples = read_audio(wave, rate)
                 except (AsrError, subprocess.SubprocessError):
+                    if shutil.disk_usage(self.out).free < MIN_FREE_BYTES:
+                        full = os.strerror(errno.ENOSPC)  # programs only say that they failed
+                        raise OSError(errno.ENOSPC, full, str(path)) from None
                     return None
                 peak = max(float(np.abs(samples).max()), 1e-3)
                 encoding = FORMATS[self.format]
-                soundfile.write(encoded, 0.7 * samples / peak, rate, subtype=encoding)
-                os.replace(encoded, path)
+                write_audio(path, 0.7 * samples / peak, rate, encoding)
         return Utterance(text, soundfile.info(path).duration, path, speaker=str(voice))
 
 
@@ -319,13 +325,13 @@ def _own_voice(text: str, voice: str, speed: float, pitch: float, path: Path) ->
     """Speak at the voice's own pitch, so that the speech resembles the recorded speaker."""
     synthesizer = _synthesizer(voice)
     samples = synthesizer.speak(text, rate=speed)
-    soundfile.write(path, samples, synthesizer.config.mel.sample_rate)
+    write_audio(path, samples, synthesizer.config.mel.sample_rate)
 
 
 def _kokoro(text: str, voice: str, speed: float, pitch: float, path: Path) -> None:
     """Speak at the style's own pitch: the styles and their mixtures differ enough."""
     samples = kokoro.load_voice().speak(text, kokoro.Style.parse(voice, speed))
-    soundfile.write(path, samples, kokoro.SAMPLE_RATE, subtype="FLOAT")
+    write_audio(path, samples, kokoro.SAMPLE_RATE, "FLOAT")
 
 
 ENGINES: dict[str, Callable[[str, str, float, float, Path], None]] = {

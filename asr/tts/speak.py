@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import soundfile
 
+from asr.audio.writing import audio_writer
 from asr.base.files import atomic_write, json_line
 from asr.base.progress import track
 from asr.base.text_files import text_argument
 from asr.errors import AsrError, ConfigError, TextError
-from asr.tts.synthesizer import Synthesizer, with_pauses
+from asr.tts.synthesizer import Speech, Synthesizer, with_pauses
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 
@@ -82,8 +82,9 @@ def speak_to_file(
     """
     if out.suffix.lower() not in FORMATS:
         raise ConfigError(f"{out}: the name must end in one of {', '.join(FORMATS)}")
-    with atomic_write(out, binary=True) as file:
-        return _write(voice, text, file, out, rate, pitch)
+    kind = FORMATS[out.suffix.lower()]
+    with audio_writer(out, voice.config.mel.sample_rate, kind) as audio:
+        return _speak(voice, text, audio.write, str(out), rate, pitch)
 
 
 def speak_raw(
@@ -156,14 +157,6 @@ def result_line(spoken: SpokenText, as_json: bool) -> str:
     return f"{spoken.audio_filepath}: {spoken.duration:.2f} s"
 
 
-def _write(
-    voice: Synthesizer, text: str, file: IO[bytes], out: Path, rate: float, pitch: float
-) -> SpokenText:
-    kind = FORMATS[out.suffix.lower()]
-    with soundfile.SoundFile(file, "w", voice.config.mel.sample_rate, 1, format=kind) as audio:
-        return _speak(voice, text, audio.write, str(out), rate, pitch)
-
-
 def _speak(
     voice: Synthesizer,
     text: str,
@@ -174,7 +167,7 @@ def _speak(
 ) -> SpokenText:
     """Speak a text, and pass the samples of each sentence to `write`."""
     count, words, warnings = 0, list[str](), list[str]()
-    for samples, speech in with_pauses(voice.speak_each(text, rate, pitch)):
+    for samples, speech in with_pauses(_spoken(voice, text, rate, pitch)):
         write(samples)
         count += len(samples)
         words.append(speech.sentence.text)
@@ -182,6 +175,15 @@ def _speak(
         _warn(speech.sentence.warnings)
     seconds = count / voice.config.mel.sample_rate
     return SpokenText(text, " ".join(words), name, seconds, tuple(warnings))
+
+
+def _spoken(voice: Synthesizer, text: str, rate: float, pitch: float) -> Iterator[Speech]:
+    """As `Synthesizer.speak_each`, with a bar on the terminal if there are several sentences."""
+    voice.check_options(rate, pitch)
+    sentences = list(voice.sentences(text))
+    several = len(sentences) > 1
+    for sentence in track(sentences, len(sentences), "speaking") if several else sentences:
+        yield voice.speak_sentence(sentence, rate, pitch)
 
 
 def _warn(warnings: Iterable[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ import soundfile
 from asr.audio import segments
 from asr.audio.feature_cache import FeatureCache
 from asr.audio.features import FeatureConfig, mfcc
-from asr.audio.reading import read_audio
-from asr.audio.segments import read_segment
+from asr.audio.reading import read_audio, read_blocks
+from asr.audio.segments import read_segment, segment_blocks
 from asr.errors import AsrWarning, AudioError
 
 RATE = 16_000
@@ -106,6 +108,54 @@ def test_a_segment_of_joined_recordings_counts_through_all(tmp_path: Path) -> No
         found = read_segment(path, RATE, None, offset, duration, lambda _: None)
         start = round(offset * RATE)
         np.testing.assert_array_equal(found, whole[start : start + round(duration * RATE)])
+
+
+@pytest.mark.parametrize("suffix", ["wav", "mp3"])
+def test_segments_that_follow_each_other_are_decoded_once(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"talk.{suffix}"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 60 * 8000), 8000)
+    if suffix == "wav":  # one of 60 seconds, according to the header
+        data = path.read_bytes()
+        path.write_bytes(data[:40] + (16_000).to_bytes(4, "little") + data[44:])
+    whole = read_audio(path, 8000, warn=lambda _: None)
+    decoded = 0
+
+    def counting(*arguments: object) -> Iterator[np.ndarray]:
+        nonlocal decoded
+        for block in read_blocks(*arguments):  # type: ignore[arg-type]
+            decoded += len(block)
+            yield block
+
+    monkeypatch.setattr(segments, "read_blocks", counting)
+    warned: list[list[str]] = []
+    for offset in (0.0, 1.0, 0.5, 20.0, 19.0, 45.0, 57.5):
+        warned.append([])
+        found = read_segment(path, 8000, None, offset, 2.5, warned[-1].append)
+        at = round(8000 * offset)
+        np.testing.assert_array_equal(found, whole[at : at + 20_000])
+    assert decoded == len(whole)
+    next(segment_blocks(path, 8000, None, 57.0, 1.0))  # a reader may stop
+    assert decoded == len(whole)
+    read_segment(path, 8000, None, 1.0, 1.0)  # far back: again from the start
+    assert len(whole) < decoded < 1.5 * len(whole)
+    soundfile.write(path, np.zeros(8000 * 3), 8000, format=suffix)  # another recording
+    assert not read_segment(path, 8000, None, 1.5, 1.0).any()
+
+
+def test_readers_of_the_same_recording_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp3"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 20 * RATE), RATE)
+    whole = read_audio(path)
+    readers = [segment_blocks(path, RATE, None, offset, 10.0) for offset in (1.0, 8.0)]
+    found: list[list[np.ndarray]] = [[], []]
+    for blocks in zip_longest(*readers):
+        for pieces, block in zip(found, blocks, strict=True):
+            if block is not None:
+                pieces.append(block)
+    for pieces, start in zip(found, (RATE, 8 * RATE), strict=True):
+        np.testing.assert_array_equal(np.concatenate(pieces), whole[start : start + 10 * RATE])
 
 
 @pytest.mark.parametrize("offset, duration", [(3.0, 1.5), (4.5, 1.0), (0.0, 5.0)])

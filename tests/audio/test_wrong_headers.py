@@ -153,6 +153,23 @@ def test_a_video_without_sound_is_an_error(tmp_path: Path) -> None:
         read_audio(tmp_path / "silent.mp4")
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (20, 0),  # the codec, which then nothing knows
+        (20, 0x4242),
+        (34, 62),  # bits of a sample: integers of 64 bits
+    ],
+)
+def test_a_wav_that_no_decoder_knows_is_an_error(
+    goforward: Path, tmp_path: Path, place: int, value: int
+) -> None:
+    data = goforward.read_bytes()[:9000]
+    (tmp_path / "a.wav").write_bytes(data[:place] + value.to_bytes(2, "little") + data[place + 2 :])
+    with pytest.raises(AudioError, match=r"a\.wav: not readable as audio"):
+        read_audio(tmp_path / "a.wav")
+
+
 def test_a_playlist_does_not_open_other_files(tmp_path: Path) -> None:
     zoo.encode(tmp_path / "x.aac", zoo.speech(), zoo.RATE, "aac", "adts")
     lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:1,", str(tmp_path / "x.aac")]

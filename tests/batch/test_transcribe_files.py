@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -430,6 +431,7 @@ def test_a_signal_ends_the_batch_and_keeps_finished_results(
     assert ended.returncode == status, ended.stderr
     assert "Traceback" not in ended.stderr
     assert signal.Signals(status - 128).name in ended.stderr
+    assert re.search(r"^to go on: .*fakes\.py .* --resume$", ended.stderr, re.MULTILINE)
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["signal"] == status - 128
     # Two units come before the unit that sends the signal. With two workers, the results of the

@@ -103,8 +103,9 @@ def test_workers_that_were_started_ahead_do_the_work(
     monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
+    before = multiprocessing.active_children()  # another test's pool may not have ended yet
     processes.start_ahead(1)
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= set(before)
     processes.start_ahead(1000)
     ahead = multiprocessing.active_children()
     assert len(ahead) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from praatio import textgrid
 from asr.cli.align_files import align_files
 from asr.data.manifest import Utterance, write_manifest
 from asr.decoding.confidence import LOW_CONFIDENCE
+from asr.decoding.windowing import Windowing
 from asr.errors import AudioError, TextError
 from asr.evaluation.calibration import MIN_WORDS, calibrate
 from asr.networks.model_directory import CALIBRATION_FILE
@@ -24,6 +26,36 @@ from asr.results import Transcript
 RunAsr = Callable[..., tuple[int, str, str]]
 WriteTone = Callable[..., Path]
 TEXT = "go forward ten meters"
+
+
+def test_windows_of_a_long_recording_give_the_times_of_a_single_pass(goforward: Path) -> None:
+    samples, rate = soundfile.read(goforward)
+    noise = np.random.default_rng(0).normal(0, 3e-4, 40 * rate)
+    # Pauses of 0 to 3 s: windows that overlap, windows behind a pause, and silence left out.
+    pieces = [p for i in range(9) for p in (noise[: i % 4 * rate], samples)]
+    recognizer = Recognizer.load("en-small")
+    audio, text = np.concatenate(pieces), " ".join([TEXT] * 9)
+    found = recognizer.align(audio, text)
+    recognizer.windowing = Windowing(longest=1000.0)
+    whole = recognizer.align(audio, text)
+    assert [w.text for w in found.words] == [w.text for w in whole.words] == text.split()
+    times, expected = (np.array([(w.start, w.end) for w in a.words]) for a in (found, whole))
+    np.testing.assert_allclose(times, expected, atol=0.0401)  # two frames
+    assert min(found.confidence, whole.confidence) > 2 * LOW_CONFIDENCE
+    assert found.duration == whole.duration == len(audio) / rate
+
+
+def test_the_network_sees_a_window_at_a_time(tiny: Recognizer, tone: WriteTone) -> None:
+    recognizer, lengths = copy.copy(tiny), []
+
+    class Watched:
+        def logits(self, features: np.ndarray, frames: np.ndarray) -> np.ndarray:
+            lengths.append(features.shape[0] * features.shape[1])
+            return tiny.network.logits(features, frames)
+
+    recognizer.network = Watched()
+    recognizer.align(tone("long.wav", 200.0), "go " * 50)
+    assert sum(lengths) > 19_000 and max(lengths) <= 6_000  # a batch has 60 s at most
 
 
 def test_a_known_text_has_times_inside_the_recording(tiny: Recognizer, goforward: Path) -> None:

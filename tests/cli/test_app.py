@@ -176,6 +176,7 @@ def test_a_language_model_is_trained_and_used(
     code, out, _ = asr("tune", model, manifest, "--lm", lm, "--beam", "2")
     assert code == 0 and out.count("--alpha") == 5 and "%" in out
     assert not (tmp_path / "x.json").exists()
+    write_manifest(manifest, [Utterance("Go forward, ten meters!", 2.786, goforward)] * 13)
     code, out, _ = asr("tune", model, manifest, "--lm", lm, "--beam", "2", "--save")
     assert code == 0 and f"saved: {tmp_path / 'x.json'}" in out
     assert json.loads((tmp_path / "x.json").read_text())["weights"]["beam"] == 2

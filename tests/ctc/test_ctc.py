@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr import ctc
+from asr.ctc import forced_alignment
 from asr.errors import TextError
 from asr.text.tokenizers import BLANK
 
@@ -121,13 +124,28 @@ def test_alignment_is_the_best_of_all_paths(frames: int, labels: list[int], seed
         return
     paths = [p for p in itertools.product(range(3), repeat=frames) if collapse(p) == tuple(labels)]
     scores = [float(log_probabilities[np.arange(frames), p].sum()) for p in paths]
-    found = ctc.align(log_probabilities, labels)
-    assert found.score == pytest.approx(max(scores))
     best = paths[int(np.argmax(scores))]
-    assert found.labels == tuple(labels)
-    for label, start, end in zip(found.labels, found.starts, found.ends, strict=True):
-        assert best[start:end] == (label,) * (end - start)
-    assert all(a <= b for a, b in zip(found.ends, found.starts[1:], strict=False))
+    for kept_steps in (forced_alignment.KEPT_STEPS, 0):  # at once, and divided
+        with mock.patch.object(forced_alignment, "KEPT_STEPS", kept_steps):
+            found = ctc.align(log_probabilities, labels)
+        assert found.score == pytest.approx(max(scores))
+        assert found.labels == tuple(labels)
+        for label, start, end in zip(found.labels, found.starts, found.ends, strict=True):
+            assert best[start:end] == (label,) * (end - start)
+        assert all(a <= b for a, b in zip(found.ends, found.starts[1:], strict=False))
+
+
+def test_memory_of_an_alignment_does_not_grow_with_frames_times_labels() -> None:
+    log_probabilities = logs(3000, 4, 0).astype(np.float32)
+    labels = np.random.default_rng(0).integers(1, 4, 900).tolist()
+    whole = ctc.align(log_probabilities, labels)
+    tracemalloc.start()
+    with mock.patch.object(forced_alignment, "KEPT_STEPS", 10_000):
+        divided = ctc.align(log_probabilities, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert divided == whole
+    assert peak < 500_000 < 3000 * 1801 / 10
 
 
 def test_smoothing_adds_the_cross_entropy_with_the_uniform_distribution() -> None:

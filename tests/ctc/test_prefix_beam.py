@@ -46,7 +46,7 @@ def test_an_unpruned_beam_search_sums_all_alignments(frames: int, seed: int) -> 
     assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.integers(0, 1 << 30))
 def test_a_wider_beam_never_lowers_the_best(seed: int) -> None:
     log_probabilities = logs(12, 5, seed)

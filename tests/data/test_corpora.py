@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import zoo
 
 from asr.audio.reading import read_audio
 from asr.data.corpora import CORPORA, Prepared, prepare
-from asr.data.manifest import read_manifest
-from asr.data.manifest_check import check_manifests
+from asr.data.manifest import Utterance, read_manifest
+from asr.data.manifest_check import check_manifests, read_manifests
 from asr.errors import ManifestError
 
 
@@ -174,7 +175,9 @@ def test_durations_are_those_of_the_decoded_samples(tmp_path: Path) -> None:
         )
         assert utterance.duration == pytest.approx(3.0, abs=0.15)
     assert len(utterances) == 2
-    report = check_manifests([prepared.manifests["train"]], lambda text: [1], lambda seconds: 100)
+    report = check_manifests(
+        read_manifests([prepared.manifests["train"]]), lambda text: [1], lambda seconds: 100
+    )
     assert [f for f in report.findings if f.level == "error"] == []
 
 
@@ -270,6 +273,82 @@ def test_folder(tmp_path: Path) -> None:
     prepared = prepare("folder", tmp_path / "source", tmp_path / "out")
     assert found(prepared) == {"train": [("1.wav", "Go forward.", "anna")]}
     assert sorted(Path(s.split(": ")[0]).name for s in prepared.skipped) == ["2.flac", "3.wav"]
+
+
+def test_a_small_folder_without_a_dev_set_says_what_to_do(tmp_path: Path) -> None:
+    for i in range(12):
+        audio(tmp_path / f"source/{i:02}.wav", 0.1)
+        write(tmp_path / f"source/{i:02}.txt", f"text {i}")
+    prepared = prepare("folder", tmp_path / "source", tmp_path / "out")
+    assert prepared.counts == {"train": 11, "test": 1}
+    (hint,) = prepared.hints
+    assert "no dev set" in hint and "--dev 1" in hint and "every twentieth" in hint
+    splits = prepare("folder", tmp_path / "source", tmp_path / "out", dev=2)
+    assert splits.hints == () and splits.counts == {"train": 9, "dev": 2, "test": 1}
+    assert [name for name, _, _ in found(splits)["dev"]] == ["02.wav", "08.wav"]
+    with pytest.raises(ManifestError, match="--dev 11: the train set has 11 utterances"):
+        prepare("folder", tmp_path / "source", tmp_path / "out", dev=11)
+
+
+def test_other_corpora_without_a_dev_set_say_so_too(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        audio(tmp_path / f"yes/0c54098{name}_nohash_0.wav", 0.1)
+    prepared = prepare("speech_commands", tmp_path, tmp_path / "out")
+    assert prepared.counts == {"train": 2} and "--dev 1" in prepared.hints[0]
+    assert prepare("speech_commands", tmp_path, tmp_path / "out", dev=1).counts["dev"] == 1
+
+
+def line(name: str, text: str, duration: float = 0.5, **keys: object) -> str:
+    return json.dumps({"audio_filepath": name, "text": text, "duration": duration, **keys})
+
+
+def test_a_folder_with_manifests_has_their_texts_splits_and_segments(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("a", "b", "c", "d", "anna/e"):
+        audio(source / f"{name}.wav", 1.0)
+        write(source / f"{name}.txt", "by a recogniser")
+    (source / "d.txt").unlink()
+    write(
+        source / "lists/train_manifest.json",  # NeMo's name
+        line("../a.wav", "first", offset=0.0, speaker="x", lang="en"),
+        line("../a.wav", "second", offset=0.5, channel=0),
+        line(str(source / "b.wav"), "whole", 9.0),
+        line("../gone.wav", "gone"),
+    )
+    write(source / "val.jsonl", line("c.wav", "cut", 0.5))
+    write(source / "all.jsonl", "", line("c.wav", "cut", 0.5), line("a.wav", " ", offset=0.9))
+    write(source / "results.jsonl", line("d.wav", "by a recogniser", words=[]))
+    write(source / "b.json", "{}")
+    prepared = prepare("folder", source, tmp_path / "out")
+    splits = {split: read_manifest(path) for split, path in prepared.manifests.items()}
+    a, b, c, e = (source / f"{name}.wav" for name in ("a", "b", "c", "anna/e"))
+    for utterances in splits.values():
+        for i, utterance in enumerate(utterances):
+            utterances[i] = replace(utterance, audio_filepath=utterance.path.resolve())
+    assert splits == {
+        "train": [
+            Utterance("first", 0.5, a, "x", offset=0.0, language="en"),
+            Utterance("second", 0.5, a, offset=0.5, channel=0),
+            Utterance("whole", 1.0, b),
+            Utterance("by a recogniser", 1.0, e, "anna"),
+        ],
+        "dev": [Utterance("cut", 0.5, c)],
+    }
+    reasons = sorted((Path(s.split(": ")[0]).name, s.split(": ")[-1]) for s in prepared.skipped)
+    assert [name for name, _ in reasons] == ["a.wav, 0.90 s to 1.40 s", "d.wav", "gone.wav"]
+    assert "no manifest lists" in reasons[1][1]
+
+
+def test_manifests_of_an_earlier_call_are_not_read(tmp_path: Path) -> None:
+    audio(tmp_path / "1.wav")
+    for text in ("before", "after"):
+        write(tmp_path / "1.txt", text)
+        assert found(prepare("folder", tmp_path, tmp_path))["train"] == [("1.wav", text, None)]
+    (tmp_path / "1.txt").unlink()
+    before = (tmp_path / "train.jsonl").read_bytes()
+    with pytest.raises(ManifestError, match=r"train\.jsonl: .*another folder as --out"):
+        prepare("folder", tmp_path, tmp_path)
+    assert (tmp_path / "train.jsonl").read_bytes() == before
 
 
 def test_pocketsphinx(tmp_path: Path) -> None:

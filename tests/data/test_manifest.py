@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from asr.audio.reading import AudioInfo, measure
+from asr.data import manifest_check
 from asr.data.manifest import Utterance, count_by_teacher, read_manifest, write_manifest
-from asr.data.manifest_check import check_manifests
+from asr.data.manifest_check import check_manifests, read_manifests, tokenizer_for
 from asr.errors import ManifestError
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
 
@@ -136,11 +140,47 @@ def test_check_looks_at_segments(tmp_path: Path, tone) -> None:  # type: ignore[
     segments = [(0.0, 1.0), (1.0, 2.0), (1.0, 2.0), (2.5, 1.0)]
     write_manifest(path, [Utterance("go", d, talk, offset=o) for o, d in segments])
     tokenizer = Tokenizer(TokenizerConfig())
-    report = check_manifests([path], tokenizer.encode, lambda seconds: int(50 * seconds))
+    report = check_manifests(
+        read_manifests([path]), tokenizer.encode, lambda seconds: int(50 * seconds)
+    )
     assert [(f.where, f.message) for f in report.findings] == [
         (f"{talk}, 2.50 s to 3.50 s", "the segment ends at 3.50 s, the recording at 3.00 s"),
         (str(path), f"{talk}, 1.00 s to 3.00 s occurs 2 times"),
     ]
+
+
+def test_check_reports_a_recording_once_and_measures_it_once(
+    tmp_path: Path, tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk, other = tone("talk.wav", 3.0), tone("other.wav", 1.0)
+    data = talk.read_bytes()
+    talk.write_bytes(data[:40] + (32_000).to_bytes(4, "little") + data[44:])  # 1 s of 3 s
+    (tmp_path / "broken.wav").write_text("no audio")
+    lines = [Utterance("go", 1.0, talk, offset=float(i)) for i in range(3)]
+    lines += [Utterance("go", 0.1, tmp_path / "broken.wav", offset=float(i)) for i in range(3)]
+    lines.insert(2, Utterance("go", 1.0, other))  # segments need not follow each other
+    write_manifest(tmp_path / "train.jsonl", lines)
+    write_manifest(tmp_path / "dev.jsonl", [Utterance("no", 0.5, talk, offset=0.2)])
+    count: Counter[str] = Counter()
+
+    def counting(path: Path) -> AudioInfo:
+        count[path.name] += 1
+        return measure(path)
+
+    monkeypatch.setattr(manifest_check, "measure", counting)
+    reading = lambda path: count.update([path.name]) or read_manifest(path)  # noqa: E731
+    monkeypatch.setattr(manifest_check, "read_manifest", reading)
+    paths = [tmp_path / f"{name}.jsonl" for name in ("train", "dev", "train")]
+    manifests = read_manifests(paths)
+    tokenizer = tokenizer_for(manifests)
+    report = check_manifests(manifests, tokenizer.encode, lambda seconds: int(50 * seconds))
+    assert set(count.values()) == {1} and len(count) == 5
+    found = [(f.level, Path(f.where).name, f.message[:20]) for f in report.findings[:2]]
+    assert found == [
+        ("warning", "talk.wav", "wrong length: the he"),
+        ("error", "broken.wav", "not readable as audi"),
+    ]
+    assert [f.message.split(",")[0] for f in report.findings[2:]] == ["1 file(s) in both"]
 
 
 def test_paths_that_are_not_utf8_round_trip(tmp_path: Path) -> None:
@@ -194,7 +234,9 @@ def test_check_reports_errors_warnings_and_statistics(tmp_path: Path, tone) -> N
     write_manifest(tmp_path / "test.jsonl", [Utterance("Go forward", 1.0, a, "anna")])
     paths = [tmp_path / "train.jsonl", tmp_path / "test.jsonl"]
     tokenizer = Tokenizer(TokenizerConfig())
-    report = check_manifests(paths, tokenizer.encode, lambda seconds: int(seconds * 50))
+    report = check_manifests(
+        read_manifests(paths), tokenizer.encode, lambda seconds: int(seconds * 50)
+    )
     statistics = report.statistics[paths[0]]
     assert (statistics.utterances, statistics.speakers, statistics.words) == (8, 2, 10)
     assert statistics.characters == sum(len(u.text) for u in train)

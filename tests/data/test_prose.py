@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import struct
 import sys
 import tarfile
@@ -9,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from scripts import run_script
 
 from asr.base.downloads import Package
 from asr.data import prose
@@ -94,7 +94,7 @@ def test_build_lm_writes_model_and_record(
     script = Path(__file__).parents[2] / "pipelines" / "build_lm.py"
     arguments = ["--out", out, "--held-out", tmp_path / "m.jsonl", "--cache", tmp_path, "--prune"]
     monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments), "0"])
-    runpy.run_path(str(script), run_name="__main__")
+    assert run_script(script) == 0
     # "I went to sea", the only sentence with "sea", is held out.
     assert read_arpa(out).vocabulary >= {"call", "me", "mr", "ishmael", "mind"}
     assert "sea" not in read_arpa(out).vocabulary

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from asr.cli.app import main
 from asr.data.manifest import Utterance, write_manifest
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.lm_record import LmRecord, LmWeights
 from asr.decoding.word_lists import read_phrases, read_words
-from asr.errors import AsrWarning, ConfigError
+from asr.errors import AsrWarning, ConfigError, TextError
+from asr.evaluation import tuning
+from asr.evaluation.calibration import MIN_WORDS
 from asr.evaluation.tuning import save_best, tune
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
@@ -162,11 +166,17 @@ def test_hot_words_come_from_a_list_or_a_file(tmp_path: Path) -> None:
         read_phrases(" , ")
 
 
-def test_tuning_ranks_trials_and_saves_the_best(
-    tiny: Recognizer, goforward: Path, lm: Path, tmp_path: Path
+def test_tuning_ranks_trials_and_saves_the_best_of_enough_words(
+    tiny: Recognizer,
+    goforward: Path,
+    lm: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tiny.save(tmp_path / "tiny", "")
-    write_manifest(tmp_path / "m.jsonl", [Utterance("go forward ten meters", 2.786, goforward)])
+    text = "go forward ten meters " * (MIN_WORDS // 4 + 1)
+    write_manifest(tmp_path / "m.jsonl", [Utterance(text, 2.786, goforward)])
     model, manifest = str(tmp_path / "tiny"), tmp_path / "m.jsonl"
     trials = tune(model, manifest, Decoding(4, lm), (0.2, 2.0), (0.0, 3.0), (-3.0, -9.0))
     tried = {(t.weights.alpha, t.weights.beta, t.weights.unknown) for t in trials}
@@ -176,6 +186,17 @@ def test_tuning_ranks_trials_and_saves_the_best(
     from asr.evaluation.error_rates import evaluate_manifest
 
     LmRecord(made={"text": "two sentences"}).write(lm)
+    before = (tmp_path / "x.json").read_bytes()
+    few = tmp_path / "few.jsonl"
+    write_manifest(few, [Utterance("go forward 10 meters", 2.786, goforward)])
+    with pytest.raises(TextError, match=rf"few\.jsonl: 4 words, {MIN_WORDS} needed"):
+        save_best(trials, model, few, Decoding(4, lm))
+    monkeypatch.setattr(tuning, "tune", None)  # the command does not search before it refuses
+    monkeypatch.setattr(sys, "argv", ["asr", "tune", model, str(few), "--lm", str(lm), "--save"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1 and "4 words" in capsys.readouterr().err
+    assert (tmp_path / "x.json").read_bytes() == before
     assert save_best(trials, model, manifest, Decoding(4, lm)) == tmp_path / "x.json"
     kept = LmRecord.read(lm)
     assert kept.weights == trials[0].weights and kept.made == {"text": "two sentences"}

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 import math
-import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from scripts import run_script
 
 from asr.data.manifest import Utterance, read_manifest, write_manifest
 from asr.errors import ConfigError, PackageError
@@ -135,7 +135,7 @@ def test_the_pipeline_prints_wer_and_writes_the_list(
     monkeypatch.setattr(whisper, "Whisper", lambda: recognizer)
     pipeline = Path(__file__).parents[2] / "pipelines" / "check_synthetic.py"
     monkeypatch.setattr(sys, "argv", [str(pipeline), str(manifest), "--per-thousand", "1000"])
-    runpy.run_path(str(pipeline), run_name="__main__")
+    assert run_script(pipeline) == 0
     out = manifest.with_name("misread.jsonl")
     assert capsys.readouterr().out == f"3 utterances, WER 21.43%; 1 above 30%: {out}\n"
     assert json.loads(out.read_text())["transcript"] == "So what"

@@ -30,6 +30,7 @@ def voice() -> Synthesizer:
     return Synthesizer.load("en-kathleen")
 
 
+@pytest.mark.slow
 def test_mel_cepstral_distortion(goforward: Path) -> None:
     mel = MelConfig()
     samples = read_audio(goforward, mel.sample_rate)

@@ -168,6 +168,7 @@ def test_large_vocabularies_and_many_values(
     assert one.words[-1] == [words - 1]
 
 
+@pytest.mark.slow  # the file's SHA-256 is checked by tests/test_shipped.py
 def test_the_shipped_file_equals_its_rebuild_from_arpa(tmp_path: Path) -> None:
     shipped = MODELS / "en-small" / "lm.ngrams"
     model = read_ngrams(shipped)

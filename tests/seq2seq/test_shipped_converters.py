@@ -77,6 +77,7 @@ def test_training_generalises_to_unseen_words(kind: str, tmp_path: Path) -> None
     assert "misses all targets of 0.00%" in (folder / "README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["attention", "ctc"])
 def test_dev_score_equals_that_of_the_converter(kind: str, tmp_path: Path) -> None:
     # Half learnt, so that there is right and wrong; the second target of a source counts, too.

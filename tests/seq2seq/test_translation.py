@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripts import run_script
 
 from asr.base.config import parse
 from asr.errors import ConfigError, ModelError
@@ -164,7 +164,7 @@ def test_the_pipeline_prints_table_and_examples(
     arguments = [data.parent / "run" / "model", "--pairs", data, "--examples", 2]
     command = [str(script), *map(str, arguments), *(["--json"] if as_json else [])]
     monkeypatch.setattr(sys, "argv", command)
-    runpy.run_path(str(script), run_name="__main__")
+    assert run_script(script) == 0
     out = capsys.readouterr().out
     if as_json:
         assert json.loads(out)["scores"]["network, beam 4"]["bleu"] == pytest.approx(100)
@@ -203,7 +203,7 @@ def test_pipeline_writes_pairs_from_packages(
     out, cache = str(tmp_path / "out"), str(tmp_path / "cache")
     command = [str(script), "--out", out, "--cache", cache, "--pieces", "20"]
     monkeypatch.setattr(sys, "argv", command)
-    runpy.run_path(str(script), run_name="__main__")
+    assert run_script(script) == 0
     made = json.loads((tmp_path / "out" / "made.json").read_text())
     assert sum(made["pairs"].values()) == 125 and "make_translation_pairs.py" in made["command"]
     assert made["packages"][0]["licence"] == "GPL-2+"

@@ -110,6 +110,7 @@ def test_forecasts_do_not_depend_on_later_values(forecaster: Forecaster) -> None
         assert (method(changed, origins).median[0] == method(values, origins).median[0]).all()
 
 
+@pytest.mark.slow
 def test_fitting_does_not_use_the_test_part_and_is_deterministic() -> None:
     config = replace(CONFIG, epochs=2, dropout=0.2)
     once, changed = Forecaster(wave(), config), wave()

@@ -17,6 +17,7 @@ from tensorflow.types.experimental import ConcreteFunction
 
 from asr.audio.features import expand, load_features
 from asr.audio.reading import read_audio
+from asr.errors import OutputError
 from asr.recognizer import Recognizer
 from asr.serving.savedmodel import _Speller, write_saved_model
 from asr.text.tokenizers import Tokenizer, TokenizerConfig, train_subwords
@@ -173,6 +174,25 @@ def test_versions_count_up(tiny_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "double" / "7").mkdir()
     assert write() == "8"
     assert sorted(p.name for p in (tmp_path / "double").iterdir()) == ["1", "7", "8"]
+
+
+class Doubling(tf.Module):
+    """Nothing to export: the test stops the export before it looks."""
+
+    endpoints: dict[str, Any] = {}  # noqa: RUF012
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        message = "x/part-0.tempstate1; No space left on device [Op:SaveV2]"
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OutputError, match=r"new/double: .*\(No space left on device\)"):
+        write_saved_model(Doubling, "double", tiny_folder, tmp_path / "new", {}, {})
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_export_has_configuration_card_and_labels(exported: Path, tiny_folder: Path) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TextIO
 
 import pytest
 from conftest import FIXTURES
 
 from asr.base.config import load_yaml, parse
 from asr.data.manifest import Utterance, write_manifest
-from asr.errors import ConfigError, TrainingError
+from asr.errors import AsrError, ConfigError, TrainingError
+from asr.training import ablation
 from asr.training.ablation import (
     AblationConfig,
     ErrorRates,
@@ -17,6 +21,7 @@ from asr.training.ablation import (
     finished,
     table,
 )
+from asr.training.from_yaml import train_from_yaml
 
 SHIPPED = sorted((Path(__file__).parents[2] / "pipelines" / "ablations").glob("*.yaml"))
 TINY = {
@@ -74,6 +79,25 @@ def test_a_wrong_condition_is_named(
         list(config(conditions=conditions).runs(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("manifest", "gone.jsonl"),
+        ("decoding", {"lm": "gone.arpa"}),
+        ("decoding", {"lexicon": "gone.txt"}),
+        ("decoding", {"lm": "general", "rnn_lm": "gone/model"}),
+    ],
+)
+def test_missing_files_are_named_before_the_training(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    (tmp_path / "train.jsonl").touch()
+    wrong = config(tests={"dev": {"manifest": "train.jsonl", key: value}})
+    with pytest.raises(ConfigError, match=rf"^tests\.dev\.{key}.*gone.* was tried, relative to"):
+        ablate(wrong, tmp_path, tmp_path / "runs", jobs=1)
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.slow
 def test_finished_conditions_are_kept_and_new_ones_are_trained(tmp_path: Path) -> None:
     utterance = Utterance("go forward ten meters", 2.8, audio_filepath=FIXTURES / "goforward.wav")
@@ -98,12 +122,26 @@ def test_finished_conditions_are_kept_and_new_ones_are_trained(tmp_path: Path) -
     assert (out / "first-1" / "history.jsonl").stat().st_mtime_ns == history
 
 
-def test_a_failed_training_is_named_and_the_others_are_finished(tmp_path: Path) -> None:
+def test_a_failed_training_is_named_and_the_others_are_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(command: list[str], stdout: TextIO, stderr: TextIO) -> SimpleNamespace:
+        """Train in this process, which has TensorFlow; slow tests start processes."""
+        python, *module, config, _, data, _, out = command
+        assert [python, *module] == [sys.executable, "-m", "asr", "train"]
+        try:
+            train_from_yaml(Path(config), Path(data), Path(out))
+        except AsrError as error:
+            stderr.write(str(error))
+            return SimpleNamespace(returncode=1)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(ablation, "subprocess", SimpleNamespace(run=here))
     utterance = Utterance("go forward ten meters", 2.8, audio_filepath=FIXTURES / "goforward.wav")
     write_manifest(tmp_path / "train.jsonl", [utterance])
     conditions = {
         "lost": {"data": {"train": ["gone.jsonl"]}},
-        "found": {"training": {"epochs": 1}},
+        "found": {"training": {"epochs": 1, "threads": 0}},
     }
     with pytest.raises(TrainingError, match=r"lost: see .*lost-1/log\.txt"):
         ablate(config(conditions=conditions), tmp_path, tmp_path / "runs", jobs=1)

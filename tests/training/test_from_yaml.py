@@ -29,6 +29,17 @@ def test_a_file_without_a_kind_is_a_recogniser_without_a_name(tmp_path: Path) ->
         train_from_yaml(config, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["name", "voice"])
+@pytest.mark.parametrize("dev", [{}, {"dev": []}, {"dev": None}])
+def test_without_a_dev_set_the_error_says_how_to_make_one(
+    kind: str, dev: dict[str, object], tmp_path: Path
+) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(yaml.safe_dump({kind: "mine", "data": {"train": ["a.jsonl"], **dev}}))
+    with pytest.raises(ConfigError, match=r"mine\.yaml: data\.dev: .*data prepare … --dev N"):
+        train_from_yaml(config, tmp_path)
+
+
 def test_a_language_model_is_trained_from_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import runpy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from scripts import run_script
 
 from asr.data.inputs import recording_path
 from asr.data.manifest import Utterance, read_manifest, write_manifest
@@ -82,9 +82,7 @@ def test_the_pipeline_labels_recordings(
     pipeline = Path(__file__).parents[2] / "pipelines" / "pseudo_label.py"
     options = ["--share", "1", "--out", str(out)]
     monkeypatch.setattr("sys.argv", [str(pipeline), "en-small", str(listed), str(broken), *options])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(pipeline), run_name="__main__")
-    assert ended.value.code == 1
+    assert run_script(pipeline) == 1
     (utterance,) = read_manifest(out)
     assert utterance.speaker == "x" and utterance.path.resolve() == goforward.resolve()
     assert utterance.text == Recognizer.load("en-small").transcribe(goforward).text != "?"

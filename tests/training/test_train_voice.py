@@ -52,6 +52,7 @@ def state(folder: Path) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files if name != "position"}
 
 
+@pytest.mark.slow
 def test_training_resumes_exactly_and_leaves_a_voice(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def _fails(*_: object) -> None:
     raise AssertionError("measured again")
 
 
+@pytest.mark.slow
 def test_a_changed_lexicon_invalidates_the_cached_durations(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

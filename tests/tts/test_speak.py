@@ -12,6 +12,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from asr.cli.app import app
+from asr.data.corpora import prepare
 from asr.data.manifest import read_manifest
 from asr.errors import ConfigError, TextError
 from asr.tts import speak
@@ -58,6 +59,11 @@ def test_lines_to_a_folder_with_a_manifest(tmp_path: Path) -> None:
     # The manifest has the spoken words, which are the text to train a recogniser on.
     utterances = read_manifest(tmp_path / "said" / "manifest.jsonl")
     assert [u.path.name for u in utterances] == ["00001.wav", "00004.wav"]
+    prepared = prepare("folder", tmp_path / "said", tmp_path / "out")
+    assert prepared.skipped == ()
+    (trained, again) = read_manifest(prepared.manifests["train"])
+    assert (trained.text, again.text) == tuple(u.text for u in utterances)
+    assert trained.path.resolve() == utterances[0].path and trained.speaker == "en-kathleen"
     assert [u.text for u in utterances] == ["the end", "the danger trail"]
     for u, p in zip(utterances, printed, strict=True):
         assert soundfile.info(u.path).duration == pytest.approx(u.duration) == p["duration"]

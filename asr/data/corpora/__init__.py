@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
+from asr.data.corpora.common import move_to_dev
 from asr.data.manifest import Utterance, write_manifest
 from asr.errors import ManifestError
 from asr.text.languages import (
@@ -32,6 +33,8 @@ CORPORA = (
     "speechocean762",
 )
 """Names of corpora; each is a module of this package."""
+MAKE_DEV = "asr data prepare … --dev N moves N utterances from the train set to a dev set"
+"""What to do without a dev set."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,16 @@ class Prepared:
         manifests: path of each manifest, by split ("train", "dev", "test").
         counts: number of utterances, by split.
         skipped: a message with file and reason for each utterance that was left out.
-        hint: what to do about texts that are probably not English; "" for nothing.
+        hints: what to do about texts that are probably not English, and about a missing dev set.
     """
 
     manifests: dict[str, Path]
     counts: dict[str, int]
     skipped: tuple[str, ...]
-    hint: str = ""
+    hints: tuple[str, ...] = ()
 
 
-def prepare(name: str, source: Path, out: Path, language: str = "") -> Prepared:
+def prepare(name: str, source: Path, out: Path, language: str = "", dev: int = 0) -> Prepared:
     """Write the manifests of a corpus.
 
     Args:
@@ -60,10 +63,11 @@ def prepare(name: str, source: Path, out: Path, language: str = "") -> Prepared:
         out: folder of the manifests train.jsonl, dev.jsonl and test.jsonl.
         language: language of speech and texts, such as "de", for the key `lang` of every line.
             Default: "", what the corpus says, which is nothing for most.
+        dev: utterances to move from the train set to the dev set, evenly spread; default: 0.
 
     Raises:
-        ManifestError: the corpus is unknown, `source` lacks its files, no utterance is usable, or
-            the corpus says that it has another language.
+        ManifestError: the corpus is unknown, `source` lacks its files, no utterance is usable, the
+            corpus says that it has another language, or `dev` leaves nothing to train on.
         ConfigError: the language is no code.
     """
     code = language and check_language_code(language, "--language")
@@ -78,6 +82,9 @@ def prepare(name: str, source: Path, out: Path, language: str = "") -> Prepared:
     if not splits:
         reasons = "\n  ".join(skipped[:10])
         raise ManifestError(f"{source}: no usable utterance found for {name}\n  {reasons}")
+    if dev:
+        kept, moved = move_to_dev(splits.get("train", []), dev)
+        splits |= {"train": kept, "dev": splits.get("dev", []) + moved}
     if code:
         splits = {split: [_of(u, code) for u in utterances] for split, utterances in splits.items()}
     manifests = {split: out / f"{split}.jsonl" for split in splits}
@@ -85,14 +92,31 @@ def prepare(name: str, source: Path, out: Path, language: str = "") -> Prepared:
         write_manifest(manifests[split], utterances)
     texts = [u.text for utterances in splits.values() for u in utterances if not u.language]
     found = clearly_foreign_letters(texts)
-    hint = ""
+    hints = _dev_hints(name, splits)
     if found is not None:
-        hint = (
+        hints.append(
             f"the texts are probably not English: they have {found.listed}. Give --language "
             f"{found.language or 'CODE'} if this is their language, and write "
             f"{yaml_line(found.language)}, in the training configuration"
         )
-    return Prepared(manifests, {s: len(u) for s, u in splits.items()}, tuple(skipped), hint)
+    counts = {split: len(utterances) for split, utterances in splits.items()}
+    return Prepared(manifests, counts, tuple(skipped), tuple(hints))
+
+
+def _dev_hints(name: str, splits: dict[str, list[Utterance]]) -> list[str]:
+    """What to do if there is a train set, but no dev set."""
+    count = len(splits.get("train", []))
+    if not count or "dev" in splits:
+        return []
+    remedies = []
+    if count > 1:
+        move = max(1, round(count / 10))
+        remedies.append(
+            f"give --dev N, such as --dev {move}, to move N utterances from train to it"
+        )
+    if name == "folder":
+        remedies.append("add recordings, of which every twentieth goes into it")
+    return [f"no dev set, on which training chooses the best epoch: {', or '.join(remedies)}"]
 
 
 def _of(utterance: Utterance, language: str) -> Utterance:

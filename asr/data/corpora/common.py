@@ -82,6 +82,28 @@ def audio_utterance(
     return Utterance(text.strip(), duration, audio_filepath=path, speaker=speaker)
 
 
+def move_to_dev(train: list[Utterance], count: int) -> tuple[list[Utterance], list[Utterance]]:
+    """Divide a train set into a train and a dev set.
+
+    >>> [[u.text for u in us] for us in move_to_dev([Utterance(t, 1.0) for t in "abcdef"], 2)]
+    [['a', 'c', 'd', 'f'], ['b', 'e']]
+
+    Args:
+        train: the train set.
+        count: utterances of the dev set, evenly spread over the train set.
+
+    Raises:
+        ManifestError: no utterance would be left to train on.
+    """
+    if count >= len(train):
+        raise ManifestError(
+            f"--dev {count}: the train set has {len(train)} utterances, and at least one must stay"
+        )
+    chosen = {(2 * i + 1) * len(train) // (2 * count) for i in range(count)}
+    kept = [utterance for i, utterance in enumerate(train) if i not in chosen]
+    return kept, [train[i] for i in sorted(chosen)]
+
+
 def split_by_position(number: int) -> str:
     """Split of an utterance by its position: train 90 %, dev 5 %, test 5 %.
 

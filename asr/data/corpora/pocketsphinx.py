@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from asr.audio.writing import write_audio
 from asr.data.corpora.common import audio_utterance, expect, read_lines
 from asr.data.manifest import Utterance
 from asr.errors import ManifestError
@@ -41,7 +41,6 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     for name, text in RAW.items():
         raw = expect(folders[0] / f"{name}.raw", "a headerless recording")
         path = out / f"{name}.wav"
-        out.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, np.fromfile(raw, "<i2"), 16_000, subtype="PCM_16")
+        write_audio(path, np.fromfile(raw, "<i2"), 16_000, "PCM_16")
         found.append(audio_utterance(path, text, name, skipped))
     return {"test": [utterance for utterance in found if utterance]}

@@ -1,0 +1,115 @@
+"""`create_app`: the ASGI application of `asr serve`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from asr.errors import AsrError, WorkerError
+from asr.server.api_errors import ApiError, busy
+from asr.server.batching_engine import BatchingEngine
+from asr.server.guard import Guard
+from asr.server.monitoring import Monitor, MonitoredApp, log
+from asr.server.openai_routes import openai_routes
+from asr.server.settings import ServerSettings
+from asr.server.speech_routes import speech_routes
+from asr.server.speech_to_text import SpeechToText
+from asr.server.text_to_speech import make_text_to_speech
+from asr.server.vosk_routes import vosk_routes
+
+
+def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
+    """Make the application.
+
+    It starts and closes the engine with its lifespan. A route module takes what it needs and
+    returns its routes; a page adds its own at the end of the list.
+
+    Args:
+        settings: limits and access.
+        engine: the engine, not started.
+
+    Raises:
+        ModelError: there is no such voice.
+    """
+    monitor = Monitor()
+    engine.on_batch = monitor.batch
+    speech_to_text = SpeechToText(settings, engine)
+    text_to_speech = make_text_to_speech(settings)
+    voices = [] if text_to_speech is None else [text_to_speech.name]
+    routes: list[BaseRoute] = [*monitor.endpoints(), *openai_routes(speech_to_text, voices)]
+    if text_to_speech is not None:
+        routes += speech_routes(settings, text_to_speech)
+    routes += vosk_routes(speech_to_text)
+    monitor.routes = {route.path for route in routes if isinstance(route, (Route, WebSocketRoute))}
+    monitor.gauge("asr_waiting_windows", "Windows that wait for the network").set_function(
+        lambda: engine.waiting
+    )
+    monitor.gauge("asr_recordings", "Recordings that are not finished").set_function(
+        lambda: engine.jobs
+    )
+    monitor.gauge("asr_worker_restarts", "Worker processes that were replaced").set_function(
+        lambda: speech_to_text.pool.restarts
+    )
+
+    wyoming = None
+    if settings.wyoming_port is not None:
+        # Here, because the package wyoming is optional.
+        from asr.server.wyoming_server import WyomingServer
+
+        wyoming = WyomingServer(settings, speech_to_text, text_to_speech, monitor)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(speech_to_text.start)
+        try:
+            if wyoming is not None:
+                await wyoming.start()
+                app.state.wyoming_port = wyoming.port
+            yield
+        finally:
+            if wyoming is not None:
+                await wyoming.close()
+            await asyncio.to_thread(speech_to_text.close)
+            if text_to_speech is not None:
+                await asyncio.to_thread(text_to_speech.close)
+
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(MonitoredApp, monitor=monitor),
+            Middleware(Guard, settings=settings),
+        ],
+        exception_handlers={
+            AsrError: _refuse,
+            HTTPException: _refuse_http,
+            Exception: _report,
+        },
+        lifespan=lifespan,
+    )
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, ApiError):
+        return error.response()
+    if isinstance(error, WorkerError):
+        return busy(str(error)).response()
+    return ApiError(400, str(error)).response()
+
+
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return ApiError(error.status_code, error.detail, headers=error.headers).response()
+
+
+async def _report(request: Request, error: Exception) -> Response:
+    """An unexpected error: its place goes to the log, and nothing of it to the client."""
+    log.error("unexpected error", exc_info=error)
+    return ApiError(500, "unexpected error in the server; its log has the place").response()

@@ -1,0 +1,31 @@
+"""A server on a free loopback port, once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from openai import OpenAI
+from pool_work import speak_tone
+from speech_server import Running, run_server
+
+from asr.recognizer import Recognizer
+
+
+@pytest.fixture(scope="session")
+def small() -> Recognizer:
+    """The shipped recogniser, for the expected results."""
+    return Recognizer.load("en-small")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Running]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asr.server.text_to_speech.speak", speak_tone)
+        with run_server(Recognizer.load("en-small")) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: Running) -> OpenAI:
+    return server.client()
