@@ -22,6 +22,10 @@ MIN_CONTAINED_WORDS = 3
 
 One or two words, such as "go on", occur in too many sentences.
 """
+MIN_PART_WORDS = 5
+"""Length from which a sentence is looked for inside held-out sentences."""
+RUN_WORDS = 8
+"""Words in a row that a sentence must not share with a held-out sentence."""
 
 _ABBREVIATIONS = re.compile(r"\b(Mr|Mrs|Dr|St|Messrs|Capt|Col|Rev|Gen|Lt|Hon|Esq|vs|etc|viz)\.")
 _PHRASE_END = re.compile(r"[.!?;:]+|--+|\n\s*\n|\n%\n")
@@ -78,14 +82,18 @@ class HeldOut:
     def __init__(self, texts: Iterable[str]) -> None:
         self.sentences = {tuple(normalise_english(text).split()) for text in texts}
         self._by_start: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        self._runs: set[tuple[str, ...]] = set()
         for sentence in self.sentences:
+            for size in range(MIN_PART_WORDS, RUN_WORDS + 1):
+                self._runs.update(zip(*(sentence[i:] for i in range(size)), strict=False))
             if len(sentence) >= MIN_CONTAINED_WORDS:
                 start = sentence[:MIN_CONTAINED_WORDS]
                 self._by_start.setdefault(start, []).append(sentence)
 
     @classmethod
     def read(cls, paths: Iterable[Path]) -> HeldOut:
-        """Take the texts of manifests (.jsonl), and the lines of text files (.txt, .xz).
+        """Take the texts of manifests (.jsonl), the lines of text files (.txt, .xz), and the
+        transcripts of Kaldi's files named `text`, which begin with the name of an utterance.
 
         Raises:
             ManifestError: a manifest cannot be read.
@@ -95,7 +103,8 @@ class HeldOut:
         def texts(path: Path) -> list[str]:
             if path.suffix == ".jsonl":
                 return [utterance.text for utterance in read_manifest(path)]
-            return read_lines(path)
+            lines = read_lines(path)
+            return [line.partition("\t")[2] for line in lines] if path.name == "text" else lines
 
         return cls(text for path in paths for text in texts(path))
 
@@ -105,6 +114,15 @@ class HeldOut:
             tuple(words[i : i + len(sentence)]) == sentence
             for i in range(len(words) - MIN_CONTAINED_WORDS + 1)
             for sentence in self._by_start.get(tuple(words[i : i + MIN_CONTAINED_WORDS]), ())
+        )
+
+    def overlaps(self, words: Sequence[str]) -> bool:
+        """Whether `matches`, or shares `RUN_WORDS` words in a row with a held-out sentence, or has
+        `MIN_PART_WORDS` words or more that are all a part of one."""
+        size = min(len(words), RUN_WORDS)
+        runs = (tuple(words[i : i + size]) for i in range(len(words) - size + 1))
+        return self.matches(words) or (
+            size >= MIN_PART_WORDS and any(r in self._runs for r in runs)
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,8 @@ from asr.language.ngram import NgramModel, Ngrams
 from asr.language.word_lm import END, NEVER, START, UNKNOWN
 
 
-class _NgramTable(NamedTuple):
-    """The n-grams of one order that occur in a text.
+class NgramCounts(NamedTuple):
+    """The n-grams of one order that occur in a text, sorted by context and last word.
 
     Attributes:
         context: place of the n-gram's first n − 1 words in the table of the order below: [count].
@@ -32,7 +32,10 @@ class _NgramTable(NamedTuple):
 
 
 def estimate(
-    sentences: Sequence[Sequence[str]], order: int, prune: Sequence[int] = ()
+    sentences: Sequence[Sequence[str]],
+    order: int,
+    prune: Sequence[int] = (),
+    vocabulary: Collection[str] | None = None,
 ) -> NgramModel:
     """Estimate a model with interpolated modified Kneser-Ney smoothing (Chen & Goodman, 1998).
 
@@ -43,6 +46,8 @@ def estimate(
             back-off gets their probability. Pruned words (order 1) become <unk>. The last number
             applies to all higher orders: (0, 1) keeps all words, and the longer n-grams that occur
             twice or more. Default: no pruning.
+        vocabulary: words of the model, some of which the text may lack; all others become <unk>.
+            Models that are interpolated need the same one. Default: the words of the text.
 
     Raises:
         ConfigError: the order is below 1, the text has no words, or the prune counts are negative
@@ -56,13 +61,14 @@ def estimate(
             f"language model: prune {','.join(map(str, prune))}: expected at most {order} numbers "
             "of 0 or more that do not decrease"
         )
-    counter = Counter(word for sentence in sentences for word in sentence)
-    frequent = {word for word, count in counter.items() if count > limits[0]}
-    frequent -= {START, END, UNKNOWN}
+    if vocabulary is None:
+        counter = Counter(word for sentence in sentences for word in sentence)
+        vocabulary = {word for word, count in counter.items() if count > limits[0]}
+    frequent = set(vocabulary) - {START, END, UNKNOWN}
     if not frequent:
         raise ConfigError("language model: the text has no words, or prune leaves none")
     words = [START, END, UNKNOWN, *sorted(frequent)]
-    tables = _count(sentences, words, order)
+    tables = count_ngrams(sentences, words, order)
     kept = [np.arange(len(words))]
     grams, probabilities, weights = [kept[0][:, None]], [], [np.zeros(len(words))]
     lower = np.empty(0)
@@ -114,9 +120,9 @@ def _log10(values: np.ndarray) -> np.ndarray:
     return np.log10(np.maximum(values, 10.0**NEVER)).astype(np.float32)
 
 
-def _count(
+def count_ngrams(
     sentences: Sequence[Sequence[str]], words: Sequence[str], order: int
-) -> list[_NgramTable]:
+) -> list[NgramCounts]:
     """The n-grams of each order up to `order`, in the sentences with <s> and </s> around them."""
     ids = {word: i for i, word in enumerate(words)}
     start, end, unknown = ids[START], ids[END], ids[UNKNOWN]
@@ -132,7 +138,7 @@ def _count(
     size = len(words)
     numbered = np.arange(size)
     zeros = np.zeros(size, np.int64)
-    tables = [_NgramTable(zeros, zeros, numbered, numbered, np.bincount(tokens, minlength=size))]
+    tables = [NgramCounts(zeros, zeros, numbered, numbered, np.bincount(tokens, minlength=size))]
     places = tokens  # place of the n-gram that ends at each token, in the table of its order
     for n in range(2, order + 1):
         ends = np.flatnonzero(before >= n - 1)
@@ -144,7 +150,7 @@ def _count(
         )
         context = keys // size
         tables.append(
-            _NgramTable(
+            NgramCounts(
                 context=context,
                 suffix=places[ends[example]],
                 last=keys % size,
@@ -157,7 +163,7 @@ def _count(
     return tables
 
 
-def _adjusted_counts(table: _NgramTable, longer: _NgramTable | None) -> np.ndarray:
+def _adjusted_counts(table: NgramCounts, longer: NgramCounts | None) -> np.ndarray:
     """Counts for Kneser-Ney: occurrences for the highest order, else continuation counts.
 
     The continuation count of an n-gram is the number of different words before it. An n-gram that

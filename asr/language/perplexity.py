@@ -12,6 +12,7 @@ from asr.base.progress import track
 from asr.language.mixture import Mixture
 from asr.language.ngram import NgramModel
 from asr.language.recurrent_lm import RecurrentLM
+from asr.language.word_lm import END
 
 CHUNK = 512
 """Sentences between two updates of the progress bar."""
@@ -113,6 +114,18 @@ def compare(
         unknown=int(unknown.sum()),
         known_sentences=int(known.sum()),
     )
+
+
+def known_word_perplexity(model: NgramModel, sentences: Sequence[Sequence[str]]) -> float:
+    """Perplexity per word and end of sentence, without the words that the model does not know.
+
+    Args:
+        model: the model.
+        sentences: words of each sentence.
+    """
+    scores = np.concatenate(model.word_scores(sentences))
+    known = [word in model.ids for words in sentences for word in (*words, END)]
+    return float(10 ** -scores[known].mean())
 
 
 def _score_with_progress(

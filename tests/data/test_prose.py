@@ -55,6 +55,26 @@ def test_held_out_sentences_match_alone_and_inside_longer_ones() -> None:
     assert not held_out.matches(["never", "mind", "how"])
 
 
+@pytest.mark.parametrize(
+    ("sentence", "overlaps"),
+    [
+        ("i said that we would never mind how long it took them", True),
+        ("yes that we would never mind how long it was", True),
+        # Seven words in a row are not enough in a longer sentence, but five that are all there is.
+        ("yes that we would never mind how late", False),
+        ("that we would never mind", True),
+        ("we would never mind", False),
+        ("go on", True),
+    ],
+)
+def test_sentences_overlap_that_share_words_with_a_held_out_sentence(
+    sentence: str, overlaps: bool, tmp_path: Path
+) -> None:
+    lines = ["1\ti said that we would never mind how long it took them", "2\tGO ON", ""]
+    (tmp_path / "text").write_text("\n".join(lines))
+    assert HeldOut.read([tmp_path / "text"]).overlaps(sentence.split()) is overlaps
+
+
 def test_sources_are_downloaded_once_and_recorded(book: ProseSource, tmp_path: Path) -> None:
     held_out = HeldOut(["Some years ago"])
     found, records = collect_sentences(tmp_path / "cache", held_out, [book])
