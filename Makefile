@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-notebooks lint docs clean
+.PHONY: demo test test-slow test-notebooks test-browser lint docs clean
 
 demo: .venv/ready
 	$(BIN)/python pipelines/demo.py
@@ -15,6 +15,10 @@ test-slow: .venv/ready
 
 test-notebooks: .venv/ready
 	$(BIN)/python -m pytest -m "" tests/test_notebooks.py
+
+# Needs Chromium, such as Debian's package chromium.
+test-browser: .venv/browser-ready
+	$(BIN)/python -m pytest -m browser tests/browser
 
 lint: .venv/ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check asr benchmarks pipelines tests && $(BIN)/mypy && $(BIN)/lint-imports
@@ -31,6 +35,10 @@ clean:
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/browser-ready: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	@touch $@
 
 .venv/docs-ready: .venv/ready

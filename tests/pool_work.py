@@ -12,7 +12,7 @@ import numpy as np
 
 from asr.errors import AudioError, TextError
 from asr.server.speech_encoder import SpeechEncoder
-from asr.server.speech_worker import SpeechTask, SpokenPart
+from asr.server.speech_worker import PhonesTask, PronouncedSentence, SpeechTask, SpokenPart
 from asr.server.upload_reader import Upload
 
 
@@ -40,6 +40,19 @@ class Crash(Upload):
         if name == "features":
             os.kill(os.getpid(), signal.SIGSEGV)
         return object.__getattribute__(self, name)
+
+
+def speak_or_spell(task: SpeechTask | PhonesTask) -> Iterator[Any]:
+    """As `speech_worker.speak_or_pronounce`, with tones for speech and letters for phones."""
+    return spell(task) if isinstance(task, PhonesTask) else speak_tone(task)
+
+
+def spell(task: PhonesTask) -> Iterator[PronouncedSentence]:
+    """The letters of each word of a text, as if they were its phones."""
+    if not task.text.strip():
+        raise TextError("nothing to speak")
+    words = [{"word": word, "phones": tuple(word)} for word in task.text.split()]
+    yield PronouncedSentence(words, [])
 
 
 def speak_tone(task: SpeechTask) -> Iterator[SpokenPart]:

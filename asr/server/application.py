@@ -19,9 +19,11 @@ from asr.server.batching_engine import BatchingEngine
 from asr.server.guard import Guard
 from asr.server.monitoring import Monitor, MonitoredApp, log
 from asr.server.openai_routes import openai_routes
+from asr.server.page_routes import page_routes
 from asr.server.settings import ServerSettings
 from asr.server.speech_routes import speech_routes
 from asr.server.speech_to_text import SpeechToText
+from asr.server.static_files import file_routes, page_files
 from asr.server.text_to_speech import make_text_to_speech
 from asr.server.vosk_routes import vosk_routes
 
@@ -30,7 +32,7 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
     """Make the application.
 
     It starts and closes the engine with its lifespan. A route module takes what it needs and
-    returns its routes; a page adds its own at the end of the list.
+    returns its routes.
 
     Args:
         settings: limits and access.
@@ -48,6 +50,8 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
     if text_to_speech is not None:
         routes += speech_routes(settings, text_to_speech)
     routes += vosk_routes(speech_to_text)
+    page = page_files("index.html")
+    routes += [*page_routes(speech_to_text, text_to_speech), *file_routes(page)]
     monitor.routes = {route.path for route in routes if isinstance(route, (Route, WebSocketRoute))}
     monitor.gauge("asr_waiting_windows", "Windows that wait for the network").set_function(
         lambda: engine.waiting
@@ -85,7 +89,7 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
         routes=routes,
         middleware=[
             Middleware(MonitoredApp, monitor=monitor),
-            Middleware(Guard, settings=settings),
+            Middleware(Guard, settings=settings, open_paths=page.keys()),
         ],
         exception_handlers={
             AsrError: _refuse,

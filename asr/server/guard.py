@@ -6,8 +6,11 @@ It refuses requests of strangers, limits bodies and waiting times, and adds secu
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +20,9 @@ from asr.server.settings import ServerSettings
 
 OPEN_PATHS = ("/health",)
 """Paths that need no key."""
+KEY_PROTOCOL = "asr.key."
+"""Beginning of the name of a subprotocol whose rest is a key in base64url. Web pages offer it with
+a WebSocket, because browsers send no header of theirs."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -39,10 +45,14 @@ class Guard:
     Args:
         app: the routes.
         settings: key and limits.
+        open_paths: paths that need no key, such as the files of a page. WebSockets always do.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ServerSettings, open_paths: Collection[str] = ()
+    ) -> None:
         self.app, self.settings = app, settings
+        self.open_paths = {*OPEN_PATHS, *open_paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -87,11 +97,9 @@ class Guard:
                     code="wrong_host",
                 )
             return
-        if scope["path"] in OPEN_PATHS:
+        if scope["type"] == "http" and scope["path"] in self.open_paths:
             return
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), key.encode())
-        if scheme.lower() != "bearer" or not same:
+        if not any(hmac.compare_digest(given, key.encode()) for given in _given_keys(scope)):
             raise ApiError(
                 401,
                 "a key is needed: send the header Authorization: Bearer KEY",
@@ -174,6 +182,18 @@ class _Exchange:
             f"the request is larger than {limit / 1e6:g} MB, the limit of this server",
             code="request_too_large",
         )
+
+
+def _given_keys(scope: Scope) -> Iterator[bytes]:
+    """The keys that a client sends, by a header or a subprotocol."""
+    scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        yield given.strip().encode("utf-8", "replace")
+    for name in scope.get("subprotocols", ()):
+        if name.startswith(KEY_PROTOCOL):
+            encoded = name.removeprefix(KEY_PROTOCOL)
+            with suppress(ValueError):
+                yield base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
 
 
 def _without_port(host: str) -> str:

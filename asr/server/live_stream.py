@@ -26,6 +26,7 @@ class LiveStream:
         sample_rate: sample rate of the audio in Hz; None for the model's.
         decoder: decodes it; None for the recogniser's own.
         longest: seconds of audio at most.
+        chunk: time between two results, in seconds.
 
     Raises:
         AudioError: the sample rate is too low.
@@ -37,6 +38,7 @@ class LiveStream:
         sample_rate: Hertz | None,
         decoder: Decoder | None,
         longest: Seconds,
+        chunk: Seconds = 0.5,
     ) -> None:
         recognizer = engine.recognizer
         if decoder is not None:
@@ -44,7 +46,7 @@ class LiveStream:
             recognizer.decoder = decoder
         self.sample_rate = sample_rate or recognizer.config.features.sample_rate
         self._engine, self._longest = engine, longest
-        self._stream = recognizer.stream(sample_rate=self.sample_rate)
+        self._stream = recognizer.stream(chunk, sample_rate=self.sample_rate)
         self._rest = b""
 
     @property

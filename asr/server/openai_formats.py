@@ -50,16 +50,21 @@ def as_verbose_json(
     if "segment" in granularities:
         values["segments"] = segments(transcript)
     if "word" in granularities:
-        values["words"] = [
-            {
-                "word": word.text,
-                "start": _rounded(word.start),
-                "end": _rounded(word.end),
-                "confidence": round(word.confidence, 4),
-            }
-            for word in transcript.words
-        ]
+        values["words"] = timed_words(transcript)
     return values
+
+
+def timed_words(transcript: Transcript) -> list[dict[str, Any]]:
+    """The words of a transcript, with times in seconds and confidences."""
+    return [
+        {
+            "word": word.text,
+            "start": _rounded(word.start),
+            "end": _rounded(word.end),
+            "confidence": round(word.confidence, 4),
+        }
+        for word in transcript.words
+    ]
 
 
 def segments(transcript: Transcript) -> list[dict[str, Any]]:

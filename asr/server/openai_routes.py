@@ -74,11 +74,7 @@ def openai_routes(speech_to_text: SpeechToText, voices: Sequence[str] = ()) -> l
     models = [_model(name) for name in (speech_to_text.model, *voices)]
 
     async def transcriptions(request: Request) -> Response:
-        try:
-            form = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD)
-        except UnicodeError:  # a charset that is no encoding of text
-            raise ApiError(400, "the form's charset cannot be read; send UTF-8") from None
-        asked = read_transcription_request(form, speech_to_text)
+        asked = read_transcription_request(await read_form(request), speech_to_text)
         if asked.stream:
             events = _Events(request, speech_to_text, asked)
             return StreamingResponse(await events.begin(), media_type="text/event-stream")
@@ -105,6 +101,18 @@ def openai_routes(speech_to_text: SpeechToText, voices: Sequence[str] = ()) -> l
         Route("/v1/models", list_models),
         Route("/v1/models/{model:path}", retrieve_model),
     ]
+
+
+async def read_form(request: Request) -> FormData:
+    """The form of a request, with one file at most.
+
+    Raises:
+        ApiError: its charset is no encoding of text.
+    """
+    try:
+        return await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD)
+    except UnicodeError:
+        raise ApiError(400, "the form's charset cannot be read; send UTF-8") from None
 
 
 def read_transcription_request(

@@ -45,13 +45,7 @@ def speech_routes(settings: ServerSettings, text_to_speech: TextToSpeech) -> lis
 
     async def speech(request: Request) -> Response:
         values = await read_json_object(request)
-        text = text_value(values, "input")
-        if len(text) > MAX_INPUT:
-            raise ApiError(
-                400,
-                f"input: {len(text)} characters; {MAX_INPUT} are the limit, send it in parts",
-                param="input",
-            )
+        text = read_input(values)
         name = text_to_speech.name
         _check_name(values, "model", (name, *SPEECH_MODELS), name)
         voice = values.get("voice")
@@ -71,6 +65,22 @@ def speech_routes(settings: ServerSettings, text_to_speech: TextToSpeech) -> lis
     return [
         Route("/v1/audio/speech", AdmittedRoute(slots, speech, settings.timeout), methods=["POST"])
     ]
+
+
+def read_input(values: dict[str, Any]) -> str:
+    """The text of a request.
+
+    Raises:
+        ApiError: it is missing or too long.
+    """
+    text = text_value(values, "input")
+    if len(text) > MAX_INPUT:
+        raise ApiError(
+            400,
+            f"input: {len(text)} characters; {MAX_INPUT} are the limit, send it in parts",
+            param="input",
+        )
+    return text
 
 
 async def _body(

@@ -79,6 +79,7 @@ class SpeechToText:
         name: str | None,
         hot_words: tuple[str, ...] = (),
         on_text: Callable[[str], object] | None = None,
+        title: str = NAME,
     ) -> Transcript:
         """Transcribe an uploaded file.
 
@@ -87,6 +88,7 @@ class SpeechToText:
             name: the client's name for it; only its suffix is used.
             hot_words: words or phrases to favour.
             on_text: called on the engine's thread with the text so far; None for nobody.
+            title: name of the recording in messages; default: the field of OpenAI's API.
 
         Raises:
             AudioError: the file cannot be read as audio.
@@ -97,7 +99,7 @@ class SpeechToText:
         path = await asyncio.to_thread(self._store, file, safe_suffix(name))
         job = self.engine.open(decoder, on_text)
         try:
-            await self._read(path, job)
+            await self._read(Upload(path, self.engine.recognizer.config.features, title), job)
             return await asyncio.wrap_future(job.result)
         finally:
             job.cancel()
@@ -167,31 +169,32 @@ class SpeechToText:
             shutil.copyfileobj(file, stored, 1 << 20)
         return Path(stored.name)
 
-    async def _read(self, path: Path, job: TranscriptionJob) -> None:
+    async def _read(self, upload: Upload, job: TranscriptionJob) -> None:
         """Decode a file in a worker process, and feed its features to a job."""
-        features = self.engine.recognizer.config.features
         limit = self.settings.max_duration
         seconds: Seconds = 0.0
 
         def take(message: FeatureBlock | str) -> None:
             nonlocal seconds
             if not isinstance(message, str):
-                seconds += message.samples / features.sample_rate
+                seconds += message.samples / upload.features.sample_rate
                 if seconds > limit:
-                    raise too_long(limit)
+                    raise too_long(upload.title, limit)
             job.feed(message)
 
-        done = self.pool.submit(Upload(path, features), take, job.cancelled)
+        done = self.pool.submit(upload, take, job.cancelled)
         try:
             await asyncio.wrap_future(done)
         except WorkerDied as error:
             log.error("a decoder failed", extra={"values": {"cause": str(error)}})
             raise AudioError(
-                f"{NAME}: not readable as audio: the decoder crashed; convert it to WAV or FLAC"
+                f"{upload.title}: not readable as audio: the decoder crashed; convert it to WAV or "
+                "FLAC"
             ) from None
         except WorkerStalled:
             raise AudioError(
-                f"{NAME}: not readable as audio: the decoder hangs; convert it to WAV or FLAC"
+                f"{upload.title}: not readable as audio: the decoder hangs; convert it to WAV or "
+                "FLAC"
             ) from None
         except Cancelled:
             if not job.result.done():  # else the engine failed, and its result has the error
@@ -199,11 +202,11 @@ class SpeechToText:
         job.finish()
 
 
-def too_long(limit: Seconds) -> ApiError:
+def too_long(title: str, limit: Seconds) -> ApiError:
     """The error of a recording beyond the limit."""
     return ApiError(
         413,
-        f"{NAME}: longer than {limit:g} s, the limit of this server; send it in parts",
+        f"{title}: longer than {limit:g} s, the limit of this server; send it in parts",
         param="file",
         code="audio_too_long",
     )

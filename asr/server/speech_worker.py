@@ -1,11 +1,14 @@
-"""Speaking texts in a worker process, which keeps TensorFlow out of the server's process."""
+"""Speaking texts in a worker process, which keeps TensorFlow out of the server's process.
+
+The same process says how texts are pronounced, because it has loaded the voice's lexicon.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asr.base.units import Seconds
 from asr.server.speech_encoder import SpeechEncoder
@@ -31,6 +34,31 @@ class SpeechTask:
     format: str
 
 
+@dataclass(frozen=True)
+class PhonesTask:
+    """A text whose phones are asked for.
+
+    Attributes:
+        voice: shipped name or directory of the voice.
+        text: any number of sentences.
+    """
+
+    voice: str
+    text: str
+
+
+class PronouncedSentence(NamedTuple):
+    """The phones of a sentence.
+
+    Attributes:
+        words: objects with `word` as it is spoken and its `phones` in ARPAbet, for JSON.
+        warnings: what is skipped, spelled or pronounced by a rule.
+    """
+
+    words: list[dict[str, Any]]
+    warnings: list[str]
+
+
 class SpokenPart(NamedTuple):
     """A piece of speech: encoded bytes, and how much speech was put into the encoder for them."""
 
@@ -38,8 +66,30 @@ class SpokenPart(NamedTuple):
     duration: Seconds
 
 
+def speak_or_pronounce(
+    task: SpeechTask | PhonesTask,
+) -> Iterator[SpokenPart] | Iterator[PronouncedSentence]:
+    """Do a task; `WorkerPool` runs this in its process."""
+    return pronounce(task) if isinstance(task, PhonesTask) else speak(task)
+
+
+def pronounce(task: PhonesTask) -> Iterator[PronouncedSentence]:
+    """The phones of each sentence of a text.
+
+    Raises:
+        TextError: the text has nothing that can be spoken.
+        ModelError, ConfigError: see `Synthesizer.load`.
+    """
+    for sentence in _load(task.voice).sentences(task.text):
+        words = [
+            {"word": word.text, "phones": sentence.symbols[word.first : word.last]}
+            for word in sentence.words
+        ]
+        yield PronouncedSentence(words, list(sentence.warnings))
+
+
 def speak(task: SpeechTask) -> Iterator[SpokenPart]:
-    """Speak a text sentence by sentence; `WorkerPool` runs this in its process.
+    """Speak a text sentence by sentence.
 
     Yields:
         A part after each sentence, and a last one.

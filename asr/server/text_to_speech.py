@@ -11,7 +11,13 @@ from typing import Any
 
 from asr.models import find_model
 from asr.server.settings import ServerSettings
-from asr.server.speech_worker import SpeechTask, SpokenPart, speak
+from asr.server.speech_worker import (
+    PhonesTask,
+    PronouncedSentence,
+    SpeechTask,
+    SpokenPart,
+    speak_or_pronounce,
+)
 from asr.server.worker_pool import Cancelled, WorkerPool
 
 PARTS_AHEAD = 4
@@ -39,7 +45,7 @@ class TextToSpeech:
 
     def __init__(self, voice: str) -> None:
         self.voice: Path = find_model(voice).absolute()
-        self.pool = WorkerPool(speak, 1, stall=STALL)
+        self.pool = WorkerPool(speak_or_pronounce, 1, stall=STALL)
 
     @property
     def name(self) -> str:
@@ -49,6 +55,22 @@ class TextToSpeech:
     def close(self) -> None:
         """End the process."""
         self.pool.close()
+
+    async def pronounce(self, text: str) -> list[PronouncedSentence]:
+        """The phones of a text.
+
+        Raises:
+            TextError: the text has nothing that can be spoken.
+            WorkerError: the process died, or the server shuts down.
+        """
+        found: list[PronouncedSentence] = []
+        cancelled = threading.Event()
+        task = PhonesTask(str(self.voice), text)
+        try:
+            await asyncio.wrap_future(self.pool.submit(task, found.append, cancelled))
+        finally:
+            cancelled.set()
+        return found
 
     async def speak(self, text: str, rate: float, format: str) -> AsyncGenerator[SpokenPart, None]:
         """Speak a text, sentence by sentence.

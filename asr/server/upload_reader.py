@@ -12,7 +12,7 @@ from asr.data.in_memory import TemporaryRecording
 from asr.data.inputs import FeatureBlock, feature_blocks
 
 NAME = "file"
-"""Name of every uploaded recording in messages: the field of the request."""
+"""Name of an uploaded recording in messages of OpenAI's API: the field of the request."""
 PRELOADED = ("soundfile", "av", "soxr")
 """Libraries that decode; importing them takes longer than decoding."""
 SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
@@ -25,10 +25,12 @@ class Upload:
     Attributes:
         path: the temporary file.
         features: features to compute.
+        title: name of the recording in messages.
     """
 
     path: Path
     features: FeatureConfig
+    title: str = NAME
 
 
 def read_upload(upload: Upload) -> Iterator[FeatureBlock | str]:
@@ -38,10 +40,10 @@ def read_upload(upload: Upload) -> Iterator[FeatureBlock | str]:
         Blocks of features, and warnings about the file as strings.
 
     Raises:
-        AudioError: the recording cannot be read; the message calls it `NAME`.
+        AudioError: the recording cannot be read; the message has the upload's title.
     """
     warnings: list[str] = []
-    recording = TemporaryRecording(upload.path, NAME)
+    recording = TemporaryRecording(upload.path, upload.title)
     for block in feature_blocks(recording, upload.features, None, None, warnings.append):
         yield block
         yield from warnings

@@ -16,6 +16,7 @@ from typing import Any
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from asr.base.units import Seconds
 from asr.errors import AsrError, WorkerError
 from asr.results import Partial, Word
 from asr.server.admission import Slots
@@ -29,10 +30,15 @@ IDLE = 120.0
 """Seconds without a message after which a stream is closed."""
 MAX_RATE = 192_000
 """Hz; the highest sample rate."""
+MIN_CHUNK, MAX_CHUNK = 0.1, 5.0
+"""Seconds; the network reads the last seconds again after every chunk, so short ones cost more."""
 MAX_REASON = 120
 """Bytes of the reason for a closed WebSocket; the protocol allows 123."""
 POLICY, BAD_DATA, GOING_AWAY = 1008, 1007, 1012
 """Codes of closed WebSockets."""
+SUBPROTOCOL = "asr"
+"""Subprotocol that is chosen if a client offers it. A web page that offers its key as a subprotocol
+(`guard.KEY_PROTOCOL`) must offer another one to be chosen."""
 UNKNOWN_WORD = "[unk]"
 """Vosk's place holder in a list of phrases for every other word."""
 
@@ -46,12 +52,14 @@ class VoskConfig:
         words: whether results have their words.
         max_alternatives: more than 0 for results in a list of alternatives, which has one entry.
         phrases: words or phrases to favour.
+        chunk: seconds of audio between two texts; Vosk has no such key.
     """
 
     sample_rate: int | None = None
     words: bool = True
     max_alternatives: int = 0
     phrases: tuple[str, ...] = ()
+    chunk: Seconds = 0.5
 
 
 class _BadMessage(AsrError):
@@ -69,7 +77,8 @@ def vosk_routes(speech_to_text: SpeechToText) -> list[WebSocketRoute]:
     async def live(websocket: WebSocket) -> None:
         try:
             with slots.enter():
-                await websocket.accept()
+                offered = websocket.scope.get("subprotocols", ())
+                await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
                 await _converse(websocket, speech_to_text)
         except ApiError as error:
             await websocket.send_denial_response(error.response())
@@ -121,6 +130,7 @@ class _Conversation:
         self._stream: LiveStream | None = None
         self._before = 0.0
         self._final: list[Partial] = []
+        self._partial = ""
 
     @property
     def seconds(self) -> float:
@@ -153,25 +163,26 @@ class _Conversation:
             decoder = await self.speech_to_text.decoder(self._config.phrases)
             left = self.speech_to_text.settings.max_duration - self._before
             engine = self.speech_to_text.engine
-            self._stream = LiveStream(engine, self._config.sample_rate, decoder, left)
-        partial, ended = "", False
+            config = self._config
+            self._stream = LiveStream(engine, config.sample_rate, decoder, left, config.chunk)
+        ended = False
         for result in await self._stream.feed(data):
+            # Without a new result, the last partial one stays.
+            self._partial = "" if result.final else result.text
             if result.final:
                 self._final.append(result)
-                partial, ended = "", ended or result.pause
-            else:
-                partial = result.text
+                ended = ended or result.pause
         if ended:
             return self._result()
         texts = [result.text for result in self._final]
-        return {"partial": " ".join(text for text in (*texts, partial) if text)}
+        return {"partial": " ".join(text for text in (*texts, self._partial) if text)}
 
     async def _finish(self) -> dict[str, Any]:
         """End the stream; a next one begins where it ended."""
         if self._stream is not None:
             self._final += await self._stream.finish()
         result = self._result()
-        self._before, self._stream = self.seconds, None
+        self._before, self._stream, self._partial = self.seconds, None, ""
         return result
 
     def _result(self) -> dict[str, Any]:
@@ -206,8 +217,7 @@ def read_vosk_config(values: Any, before: VoskConfig) -> VoskConfig:
         raise _BadMessage('"config" must be a JSON object')
     rate = values.get("sample_rate", before.sample_rate)
     if rate is not None:
-        is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
-        if not is_number or not math.isfinite(rate) or not 1000 <= rate <= MAX_RATE:
+        if not _is_number(rate) or not 1000 <= rate <= MAX_RATE:
             raise _BadMessage(f"sample_rate: a number from 1000 to {MAX_RATE} is needed")
         rate = round(rate)
     phrases = values.get("phrase_list")
@@ -220,4 +230,12 @@ def read_vosk_config(values: Any, before: VoskConfig) -> VoskConfig:
     alternatives = values.get("max_alternatives", before.max_alternatives)
     if not isinstance(alternatives, int):
         raise _BadMessage("max_alternatives: a whole number is needed")
-    return VoskConfig(rate, bool(values.get("words", before.words)), alternatives, hot_words)
+    chunk = values.get("chunk", before.chunk)
+    if not _is_number(chunk) or not MIN_CHUNK <= chunk <= MAX_CHUNK:
+        raise _BadMessage(f"chunk: seconds from {MIN_CHUNK} to {MAX_CHUNK:g} are needed")
+    words = bool(values.get("words", before.words))
+    return VoskConfig(rate, words, alternatives, hot_words, chunk)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

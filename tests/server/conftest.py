@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from openai import OpenAI
-from pool_work import speak_tone
+from pool_work import speak_or_spell
 from speech_server import Running, run_server
 
 from asr.recognizer import Recognizer
@@ -21,7 +21,7 @@ def small() -> Recognizer:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asr.server.text_to_speech.speak", speak_tone)
+        patch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_spell)
         with run_server(Recognizer.load("en-small")) as running:
             yield running
 

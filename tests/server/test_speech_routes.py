@@ -16,6 +16,7 @@ from speech_server import Running, run_server
 from asr.audio.reading import read_audio
 from asr.recognizer import Recognizer
 from asr.server.speech_encoder import SPEECH_FORMATS, SpeechEncoder
+from asr.server.speech_worker import speak_or_pronounce
 
 TEXT = "One. Two. Three."
 PATH = "/v1/audio/speech"
@@ -151,14 +152,25 @@ def test_a_server_without_a_voice_has_no_speech(small: Recognizer) -> None:
 
 
 @pytest.mark.slow  # TensorFlow is imported twice, and the voice is traced
-def test_the_real_voice_says_what_the_synthesizer_says(small: Recognizer, tmp_path: Path) -> None:
+def test_the_real_voice_says_what_the_synthesizer_says(
+    small: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from asr.tts.synthesizer import Synthesizer
+
+    # Instead of the tones of the fixture `server`, if another test has started it.
+    monkeypatch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_pronounce)
 
     text = "Author of the danger trail. Good morning."
     with run_server(small, workers=1) as running:
         (tmp_path / "a.flac").write_bytes(
             speak(running.client(), input=text, response_format="flac", speed=1.25)
         )
+        asked = json.dumps({"input": "Danger. Trail"}).encode()
+        phones = json.loads(running.request("POST", "/page/phones", asked)[2])
+    assert phones["sentences"][0]["words"] == [
+        {"word": "danger", "phones": ["D", "EY1", "N", "JH", "ER0"]}
+    ]
+    assert len(phones["sentences"]) == 2
     expected = Synthesizer.load("en-kathleen").speak(text, rate=1.25)
     found = read_audio(tmp_path / "a.flac", 22_050)
     assert len(found) == len(expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import soundfile
 from speech_server import Running, run_server, wait_until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from asr.recognizer import Recognizer
 from asr.server.vosk_routes import VoskConfig, read_vosk_config
@@ -90,7 +92,19 @@ def test_partials_grow_until_the_utterance_ends(server: Running, twice: np.ndarr
     first_end = next(i for i, answer in enumerate(answers) if "text" in answer)
     partials = [answer["partial"] for answer in answers[:first_end]]
     assert partials[0] == ""
-    assert any(partial.startswith("oh") for partial in partials)
+    # The text stays until a longer one comes: most messages change nothing.
+    shown = [partial for partial in partials if partial]
+    assert shown[-1].startswith("oh") and len(shown) > len(set(shown))
+    assert partials[partials.index(shown[0]) :] == shown
+
+
+def test_a_shorter_chunk_gives_text_earlier(server: Running) -> None:
+    samples, _ = soundfile.read(GOFORWARD, dtype="int16")
+    first = []
+    for chunk in (0.5, 0.1):
+        answers = say(server, samples[8_000:], 16_000, 1600, chunk=chunk)
+        first.append([bool(answer.get("partial")) for answer in answers].index(True))
+    assert first[1] < first[0]
 
 
 def test_another_sample_rate_is_resampled(server: Running, small: Recognizer) -> None:
@@ -146,6 +160,8 @@ def test_a_reset_ends_an_utterance_and_times_go_on(server: Running, twice: np.nd
         ('{"config": {"sample_rate": 1}}', "sample_rate"),
         ('{"config": {"phrase_list": "go"}}', "phrase_list"),
         ('{"config": {"max_alternatives": null}}', "max_alternatives"),
+        ('{"config": {"chunk": 0.01}}', "chunk"),
+        ('{"config": {"chunk": true}}', "chunk"),
     ],
 )
 def test_wrong_messages_close_the_stream_with_the_reason(
@@ -204,6 +220,33 @@ def test_streams_are_limited_and_keyed(small: Recognizer) -> None:
                 return False
 
         wait_until(is_free)
+
+
+def test_a_page_sends_its_key_as_a_subprotocol(small: Recognizer) -> None:
+    def offer(*names: str, **headers: str) -> str | None:
+        url = f"ws://127.0.0.1:{server.port}/"
+        protocols = [Subprotocol(name) for name in names]
+        with connect(url, subprotocols=protocols, additional_headers=headers) as socket:
+            socket.send(bytes(3200))
+            assert json.loads(socket.recv(30)) == {"partial": ""}
+            return socket.subprotocol
+
+    key = "key~~?>"
+    encoded = base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+    assert {"-", "_"} & set(encoded)  # the characters that make the difference to plain Base64
+    with run_server(small, api_key=key, workers=1) as server:
+        assert offer("asr", f"asr.key.{encoded}") == "asr"
+        for wrong in ("asr.key.", "asr.key.a", f"asr.key.{encoded}a", "other"):
+            with pytest.raises(InvalidStatus) as refused:
+                offer("asr", wrong)
+            assert refused.value.response.status_code == 401
+        # A page of another site could offer a key, but not hide where it comes from.
+        with pytest.raises(InvalidStatus) as refused:
+            offer("asr", f"asr.key.{encoded}", Origin="http://evil.example")
+        assert refused.value.response.status_code == 403
+        # The key of a request is a header.
+        headers = {"Sec-WebSocket-Protocol": f"asr.key.{encoded}"}
+        assert server.request("GET", "/v1/models", headers=headers)[0] == 401
 
 
 def test_pages_of_other_sites_get_no_stream(server: Running) -> None:

@@ -1,0 +1,179 @@
+/** `RecordingCard`: a recording in the list, from its file to its words. */
+
+import { requestJson } from "./api_client.js";
+import { make } from "./dom.js";
+import { reason } from "./errors.js";
+import { setLabel, setText } from "./interface_texts.js";
+import { Player } from "./player.js";
+import { decode, toInt16, wavFile } from "./sound.js";
+import { Waveform, clock } from "./waveform.js";
+import { WordView } from "./word_view.js";
+
+const RATES = [0.5, 0.75, 1, 1.25, 1.5];
+
+/**
+ * Events: "remove" when the user removes it, "retry" when a failed one is tried again, "state" with
+ * "done" or "failed" as detail.
+ */
+export class RecordingCard extends EventTarget {
+  #file;
+  #player = new Player();
+  #waveform = new Waveform(this.#player);
+  #words = new WordView();
+  #cancel = new AbortController();
+  #state = make("p", { class: "state" });
+  #problem = make("p", { class: "problem", hidden: true });
+  #details = make("p", { class: "details", "aria-live": "polite", hidden: true });
+  #result = make("div", { hidden: true });
+  #length = make("span", { class: "quiet" });
+
+  /**
+   * @param {File} file
+   * @param {boolean} recorded whether the file was made here, so that it can be downloaded.
+   */
+  constructor(file, recorded = false) {
+    super();
+    this.#file = file;
+    this.recorded = recorded;
+    const remove = make("button", { type: "button", class: "icon", click: () => this.#remove() }, "×");
+    setLabel(remove, "remove", { name: file.name });
+    this.element = make(
+      "article",
+      { class: "card", "aria-label": file.name },
+      make("header", {}, make("h2", {}, file.name), this.#length, remove),
+      this.#state,
+      this.#problem,
+      this.#result,
+    );
+    setText(this.#state, "waiting");
+    this.#words.addEventListener("choose", ({ detail }) => this.#choose(detail));
+    this.#player.addEventListener("time", () => this.#words.setTime(this.#player.time));
+  }
+
+  get name() {
+    return this.#file.name;
+  }
+
+  /**
+   * Send the recording, and show its words.
+   * @param {string} hotWords words to favour, separated by commas.
+   */
+  async transcribe(hotWords) {
+    setText(this.#state, "transcribing");
+    this.#problem.hidden = true;
+    const form = new FormData();
+    form.append("file", this.#file);
+    form.append("prompt", hotWords);
+    const sound = decode(this.#file);
+    try {
+      const { signal } = this.#cancel;
+      this.transcript = await requestJson("POST", "/page/transcripts", form, signal);
+      this.#state.hidden = true;
+      this.#show(this.transcript, await sound);
+      this.#report("done");
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.#fail(error);
+    }
+  }
+
+  #show(transcript, sound) {
+    this.#length.textContent = clock(transcript.duration);
+    this.#player.load(sound === null ? this.#file : wavFile([toInt16(sound.samples)], sound.sampleRate));
+    this.#waveform.show(sound);
+    this.#words.show(transcript.words);
+    const note = make("p", { class: "hint" });
+    setText(note, transcript.words.length ? "legend" : "no_words");
+    const warnings = transcript.warnings.map((warning) => make("p", { class: "hint" }, warning));
+    this.#result.replaceChildren(
+      this.#waveform.element,
+      playerControls(this.#player),
+      this.#words.element,
+      this.#details,
+      note,
+      ...warnings,
+      this.#downloads(transcript.files),
+    );
+    if (sound === null) note.after(this.#unseen());
+    this.#result.hidden = false;
+  }
+
+  #unseen() {
+    const note = make("p", { class: "hint" });
+    setText(note, "no_waveform");
+    return note;
+  }
+
+  #choose(index) {
+    const word = this.transcript.words[index];
+    this.#waveform.mark(word.start, word.end);
+    this.#player.play(word.start, word.end);
+    const percent = Math.round(100 * word.confidence);
+    setText(this.#details, "word_details", { word: word.word, percent });
+    this.#details.hidden = false;
+  }
+
+  #downloads(files) {
+    const stem = this.name.replace(/\.[^.]*$/, "");
+    const links = Object.entries(files).map(([format, content]) => {
+      // Made of bytes on the server; a type that is no text keeps browsers from changing them.
+      const blob = new Blob([content], { type: "application/octet-stream" });
+      return downloadLink(blob, `${stem}.${format}`, format);
+    });
+    if (this.recorded) {
+      const link = downloadLink(this.#file, this.name, "");
+      setText(link, "download_audio");
+      links.push(link);
+    }
+    const copy = make("button", { type: "button", click: () => this.#copy(copy) });
+    setText(copy, "copy");
+    const title = make("span", { class: "quiet" });
+    setText(title, "downloads");
+    return make("div", { class: "downloads" }, title, ...links, copy);
+  }
+
+  async #copy(button) {
+    await navigator.clipboard.writeText(this.transcript.text);
+    setText(button, "copied");
+  }
+
+  #fail(error) {
+    this.#state.hidden = true;
+    this.#problem.textContent = reason(error);
+    this.#problem.hidden = false;
+    this.#report("failed");
+  }
+
+  #remove() {
+    this.#cancel.abort();
+    this.#player.close();
+    this.element.remove();
+    this.dispatchEvent(new Event("remove"));
+  }
+
+  #report(state) {
+    this.dispatchEvent(new CustomEvent("state", { detail: state }));
+  }
+}
+
+/** The button that plays, and the choice of the speed. */
+export function playerControls(player) {
+  const button = make("button", { type: "button", click: () => player.toggle() });
+  const speed = make("select", { change: () => (player.rate = Number(speed.value)) });
+  for (const rate of RATES) speed.add(new Option(`${rate}×`, rate, false, rate === 1));
+  setLabel(speed, "speed");
+  const place = make("span", { class: "quiet place" });
+  const update = () => {
+    setText(button, player.playing ? "stop" : "play");
+    button.disabled = speed.disabled = !player.ready;
+    place.textContent = `${clock(player.time)} / ${clock(player.duration)}`;
+  };
+  player.addEventListener("state", update);
+  player.addEventListener("time", update);
+  update();
+  return make("div", { class: "row" }, button, place, speed);
+}
+
+function downloadLink(blob, name, label) {
+  return make("a", { href: URL.createObjectURL(blob), download: name }, label);
+}

@@ -1,0 +1,135 @@
+"""Chromium with a microphone that plays a recording, and a server for its pages.
+
+The tests run with `make test-browser`, because they need Playwright (the extra `browser`) and an
+installed Chromium. A page that logs an error, breaks its content security policy, misses a file or
+asks another server for anything fails its test.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from pool_work import speak_or_spell
+from speech_server import Running, run_server
+
+from asr.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Response
+
+OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
+)
+"""Options of Chromium: no network of its own, and a microphone that is allowed."""
+ENGLISH, KOREAN = "en-US", "ko-KR"
+"""Languages of the browser, which choose the language of a page."""
+SERIOUS = ("serious", "critical")
+"""Impacts of axe's rules that no page may have."""
+
+OpenPage = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.fail("make test-browser needs Chromium, such as Debian's package chromium")
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str, goforward: Path) -> Iterator[Browser]:
+    """Chromium whose microphone plays "go forward ten meters" once."""
+    from playwright.sync_api import sync_playwright
+
+    microphone = f"--use-file-for-fake-audio-capture={goforward}%noloop"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=chromium, args=[*OPTIONS, microphone], chromium_sandbox=False
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def small() -> Recognizer:
+    """The shipped recogniser, for the expected results."""
+    return Recognizer.load("en-small")
+
+
+@pytest.fixture(scope="session")
+def server(small: Recognizer) -> Iterator[Running]:
+    """`asr serve` without a key; its voice speaks tones, whose phones are letters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_spell)
+        with run_server(small) as running:
+            yield running
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """`open_page(url, locale=…, **options)` opens a page in a browser of its own.
+
+    The options are those of Playwright's `Browser.new_context`, such as `viewport`. The test fails
+    at its end if a page had a problem.
+    """
+    problems: list[str] = []
+    contexts = []
+
+    def open_(url: str, locale: str = ENGLISH, **options: Any) -> Page:
+        context = browser.new_context(locale=locale, **options)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, problems)
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def watch(page: Page, problems: list[str]) -> None:
+    """Note everything that is wrong with a page."""
+
+    def note_message(message: ConsoleMessage) -> None:
+        # Refused requests of scripts are expected by some tests; `note_response` sees the others.
+        refused = message.text.startswith("Failed to load resource: the server responded")
+        if message.type in ("error", "warning") and not refused:
+            problems.append(f"{message.type}: {message.text}")
+
+    def note_response(response: Response) -> None:
+        if response.status >= 400 and response.request.resource_type != "fetch":
+            problems.append(f"{response.url}: {response.status}")
+
+    def note_request(url: str) -> None:
+        address = urlsplit(url)
+        if address.scheme != "blob" and address.hostname != "127.0.0.1":
+            problems.append(f"a request to {url}")
+
+    page.on("console", note_message)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("response", note_response)
+    page.on("request", lambda request: note_request(request.url))
+
+
+def accessibility_problems(page: Page) -> list[str]:
+    """What axe finds serious or critical."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html']}: {node['failureSummary']}"
+        for rule in found
+        if rule["impact"] in SERIOUS
+        for node in rule["nodes"]
+    ]

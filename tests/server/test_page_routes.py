@@ -1,0 +1,83 @@
+"""The requests of the page: transcripts with the files of `asr transcribe`, and phones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from speech_server import Running, multipart, run_server
+from typer.testing import CliRunner
+
+from asr.cli.app import app
+from asr.recognizer import Recognizer
+from asr.server.page_routes import DOWNLOADS
+
+
+def transcript(
+    server: Running, content: bytes, name: str, **fields: str
+) -> tuple[int, dict[str, Any]]:
+    body, kind = multipart(fields, content, name)
+    status, _, answer = server.request("POST", "/page/transcripts", body, {"Content-Type": kind})
+    return status, json.loads(answer)
+
+
+def test_the_files_are_those_of_the_command(
+    server: Running, goforward: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, found = transcript(server, goforward.read_bytes(), goforward.name)
+    assert status == 200
+    assert found["text"] == "oh furwor ten meaters"
+    assert found["duration"] == 2.78625
+    assert list(found["files"]) == list(DOWNLOADS)
+    monkeypatch.chdir(goforward.parent)
+    for format, content in found["files"].items():
+        expected = CliRunner().invoke(app, ["transcribe", goforward.name, "--format", format])
+        assert expected.exit_code == 0
+        assert content == expected.stdout
+
+
+def test_words_have_times_and_confidences(
+    server: Running, small: Recognizer, goforward: Path
+) -> None:
+    words = transcript(server, goforward.read_bytes(), "a.wav")[1]["words"]
+    for word, expected in zip(words, small.transcribe(goforward).words, strict=True):
+        assert (word["word"], word["confidence"]) == (expected.text, round(expected.confidence, 4))
+        assert abs(word["start"] - expected.start) <= 0.0005
+        assert abs(word["end"] - expected.end) <= 0.0005
+
+
+def test_hot_words_are_favoured(server: Running, goforward: Path) -> None:
+    found = transcript(server, goforward.read_bytes(), "a.wav", prompt="meters")[1]
+    assert found["text"] == "oh furwor ten meters"
+
+
+def test_a_bad_file_is_named(server: Running) -> None:
+    for name in ("notes.txt", "한국어.wav", "<b>.mp3"):
+        status, found = transcript(server, b"no audio at all", name)
+        assert status == 400
+        assert found["error"]["message"].startswith(f"{name}: not readable as audio: ")
+        assert "/tmp" not in found["error"]["message"]
+
+
+def test_about_names_the_models(server: Running) -> None:
+    about = json.loads(server.request("GET", "/page/about")[2])
+    assert about == {"model": "en-small", "language": "en", "voice": "en-kathleen"}
+
+
+def test_phones_of_a_text(server: Running) -> None:
+    asked = json.dumps({"input": "two words"}).encode()
+    status, _, body = server.request("POST", "/page/phones", asked)
+    words = [{"word": "two", "phones": list("two")}, {"word": "words", "phones": list("words")}]
+    assert (status, json.loads(body)) == (200, {"sentences": [{"words": words, "warnings": []}]})
+    for wrong, message in (({"input": " "}, "nothing to speak"), ({}, "input: a text is needed")):
+        status, _, body = server.request("POST", "/page/phones", json.dumps(wrong).encode())
+        assert (status, json.loads(body)["error"]["message"]) == (400, message)
+    assert server.request("POST", "/page/phones", b'{"input": "' + b"a" * 5000 + b'"}')[0] == 400
+
+
+def test_without_a_voice_there_are_no_phones(small: Recognizer) -> None:
+    with run_server(small, voice=None, workers=1) as server:
+        assert server.request("POST", "/page/phones", b'{"input": "a"}')[0] == 404
+        assert json.loads(server.request("GET", "/page/about")[2])["voice"] is None
