@@ -1,4 +1,4 @@
-"""The commands `asr data prepare` and `asr data check`."""
+"""The commands `asr data prepare`, `asr data check` and `asr data export`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from asr.base.progress import spinner
 from asr.errors import ConfigError
 
-data_app = typer.Typer(no_args_is_help=True, help="Prepare and check training data.")
+data_app = typer.Typer(no_args_is_help=True, help="Prepare, check and export training data.")
 
 
 @data_app.command("prepare")
@@ -19,10 +19,17 @@ def prepare(
         str,
         typer.Argument(
             help="name of the corpus (listed in data/README.md), or folder for recordings of your "
-            "own with a manifest, or with a .txt file beside each"
+            "own with a manifest, or with a .txt file beside each; kaldi, lhotse or hf for a data "
+            "directory of Kaldi, manifests of Lhotse or a dataset of Hugging Face on disk"
         ),
     ],
-    source: Annotated[Path, typer.Option(help="folder where the corpus was unpacked")],
+    source: Annotated[
+        Path,
+        typer.Option(
+            help="folder where the corpus was unpacked; for lhotse also a file of cuts, for hf a "
+            "Parquet file"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="folder for train.jsonl, dev.jsonl and test.jsonl")],
     language: Annotated[
         str,
@@ -112,3 +119,35 @@ def check(
     typer.echo(check_text(report))
     if any(finding.level == "error" for finding in report.findings):
         raise typer.Exit(1)
+
+
+@data_app.command("export")
+def export(
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(help=".jsonl manifests; the names of their files name the sets"),
+    ],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="toolkit: kaldi (a data directory per manifest), lhotse (recordings and "
+            "supervisions) or hf (a dataset of Hugging Face with the audio inside)",
+            metavar="NAME",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="folder to write; it must be new or empty")],
+) -> None:
+    """Write manifests for another toolkit. asr data prepare reads them back.
+
+    Utterances that cannot be written are reported on stderr.
+    """
+    from asr.data.exports import export as write_sets
+
+    with spinner(f"exporting to {to}"):
+        exported = write_sets(to, manifests, out)
+    for line in exported.skipped:
+        typer.echo(f"left out: {line}", err=True)
+    for name, count in exported.counts.items():
+        typer.echo(f"{name}: {count} utterances")
+    for note in exported.notes:
+        typer.echo(f"warning: {note}", err=True)

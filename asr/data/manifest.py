@@ -1,7 +1,7 @@
 """Reading and writing JSONL manifests with NVIDIA NeMo's field names.
 
 Each line is an object with `audio_filepath` or `feature_filepath` or both (absolute, or relative to
-the manifest's folder), `duration` in seconds, `text`, and optionally `speaker`, `offset`,
+the manifest's folder), `duration` in seconds, `text`, and optionally `id`, `speaker`, `offset`,
 `channel`, `lang` and `teacher`, the model that wrote the text. data/README.md lists the keys that
 are obeyed and those that are refused.
 """
@@ -58,6 +58,7 @@ class Utterance:
         offset: start of the segment in the recording, in seconds; None for a recording of its own.
         channel: the only channel with this text, counted from 0; None for a mix of all channels.
         language: language of speech and text, such as "en"; None if unknown.
+        id: name of the utterance in the corpus, as Kaldi and Lhotse have it; None for none.
     """
 
     text: str
@@ -69,6 +70,7 @@ class Utterance:
     offset: Seconds | None = None
     channel: int | None = None
     language: str | None = None
+    id: str | None = None
 
     @property
     def name(self) -> str:
@@ -126,6 +128,7 @@ class ManifestLine(BaseModel):
     duration: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     audio_filepath: FilePath = None
     feature_filepath: FilePath = None
+    id: str | int | None = None  # NeMo's manifests may have numbers
     speaker: str | None = None
     teacher: str | None = None
     offset: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -150,6 +153,7 @@ class ManifestLine(BaseModel):
             offset=self.offset if self.audio_filepath else None,
             channel=self.chosen_channel(),
             language=self.spoken_language(),
+            id=str(self.id) if self.id is not None else None,
         )
 
     def chosen_channel(self) -> int | None:
@@ -238,7 +242,8 @@ def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
 
     Args:
         path: the file to write; its folder is created if needed.
-        utterances: the lines, in order. Durations and offsets are rounded to milliseconds.
+        utterances: the lines, in order. Durations and offsets are rounded to microseconds,
+            which tells samples apart.
 
     Raises:
         OSError: the file cannot be written.
@@ -273,12 +278,12 @@ def _line_values(utterance: Utterance, folder: Path) -> dict[str, Any]:
             # named by their contents, and the link's name has the suffix.
             target = Path(target).parent.resolve() / Path(target).name
             values[key] = os.path.relpath(target, folder)
-    values |= {"duration": round(utterance.duration, 3), "text": utterance.text}
-    for key in ("speaker", "teacher"):
+    values |= {"duration": round(utterance.duration, 6), "text": utterance.text}
+    for key in ("id", "speaker", "teacher"):
         if (name := getattr(utterance, key)) is not None:
             values[key] = name
     if utterance.offset is not None:
-        values["offset"] = round(utterance.offset, 3)
+        values["offset"] = round(utterance.offset, 6)
     if utterance.channel is not None:
         values["channel"] = utterance.channel
     if utterance.language is not None:

@@ -25,7 +25,10 @@ CORPORA = (
     "commonvoice",
     "folder",
     "fsdd",
+    "hf",
+    "kaldi",
     "kathleen",
+    "lhotse",
     "librispeech",
     "ljspeech",
     "pocketsphinx",
@@ -35,6 +38,8 @@ CORPORA = (
 """Names of corpora; each is a module of this package."""
 MAKE_DEV = "asr data prepare … --dev N moves N utterances from the train set to a dev set"
 """What to do without a dev set."""
+FROM_FILES = ("hf", "lhotse")
+"""Corpora whose source may be one file instead of a folder."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def prepare(name: str, source: Path, out: Path, language: str = "", dev: int = 0
 
     Args:
         name: one of `CORPORA`.
-        source: folder of the unpacked corpus.
+        source: folder of the unpacked corpus; may be a file for those of `FROM_FILES`.
         out: folder of the manifests train.jsonl, dev.jsonl and test.jsonl.
         language: language of speech and texts, such as "de", for the key `lang` of every line.
             Default: "", what the corpus says, which is nothing for most.
@@ -73,8 +78,9 @@ def prepare(name: str, source: Path, out: Path, language: str = "", dev: int = 0
     code = language and check_language_code(language, "--language")
     if name not in CORPORA:
         raise ManifestError(f"{name}: unknown corpus; known: {', '.join(CORPORA)}")
-    if not source.is_dir():
-        raise ManifestError(f"{source}: no such folder")
+    if not source.is_dir() and not (name in FROM_FILES and source.is_file()):
+        kind = "file or folder" if name in FROM_FILES else "folder"
+        raise ManifestError(f"{source}: no such {kind}")
     module = import_module(f"asr.data.corpora.{name}")
     skipped: list[str] = []
     splits: dict[str, list[Utterance]] = module.prepare(source, out, skipped)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,22 +10,10 @@ from pathlib import Path
 from asr.audio.find_audio import find_audio
 from asr.audio.reading import measure
 from asr.audio.segments import TOLERANCE
-from asr.data.corpora.common import audio_utterance, split_by_position
+from asr.data.corpora.common import audio_utterance, split_by_position, split_of_name
 from asr.data.manifest import Utterance, is_manifest, read_manifest
 from asr.errors import AudioError, ManifestError
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "dev": "dev",
-    "val": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-}
-"""Words in the name of a manifest → its split. All other manifests are split by position."""
 FIRST_LINE = 1 << 20
 """Bytes of a file that are searched for the end of its first line."""
 
@@ -45,14 +32,16 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     manifests = list(_manifests(source))
     earlier = [path for path in manifests if path.parent.resolve() == out.resolve()]
     # Manifests with a split come first, because another one may list the same recordings.
-    order = sorted(set(manifests).difference(earlier), key=lambda p: (_split_of(p) == "", p))
+    order = sorted(
+        set(manifests).difference(earlier), key=lambda p: (split_of_name(p.stem) == "", p)
+    )
     for path in order:
         for utterance in read_manifest(path):
             recording = utterance.path.resolve()
             key = (recording, utterance.offset, utterance.channel)
             listed.add(recording)
             if key not in known and (usable := _usable(utterance, skipped)):
-                splits.get(_split_of(path), unsplit).append(usable)
+                splits.get(split_of_name(path.stem), unsplit).append(usable)
             known.add(key)
     try:
         recordings = find_audio([str(source)])
@@ -87,12 +76,6 @@ def _manifests(source: Path) -> Iterator[Path]:
         named = "audio_filepath" in values or "feature_filepath" in values
         if named and not isinstance(values.get("words"), list):
             yield path
-
-
-def _split_of(manifest: Path) -> str:
-    """The split that the name of a manifest tells; "" for none."""
-    words = re.split(r"[^a-z]+", manifest.stem.lower())
-    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "")
 
 
 def _usable(utterance: Utterance, skipped: list[str]) -> Utterance | None:

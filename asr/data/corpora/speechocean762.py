@@ -24,20 +24,22 @@ def prepare(source: Path, out: Path, skipped: list[str]) -> dict[str, list[Utter
     splits: dict[str, list[Utterance]] = {"train": [], "dev": []}
     for part in ("train", "test"):
         texts, speakers, files = (
-            read_kaldi_table(source / part / name, "speechocean762's lists")
+            read_kaldi_table(source / part / name, "speechocean762's lists", skipped)
             for name in ("text", "utt2spk", "wav.scp")
         )
-        group = {speaker: i % GROUPS for i, speaker in enumerate(sorted(set(speakers.values())))}
+        people = sorted({row.value for row in speakers.values()})
+        group = {speaker: i % GROUPS for i, speaker in enumerate(people)}
         kept_for_later = 0
-        for name, text in texts.items():
-            speaker = speakers.get(name, "")
+        for name, (_, text) in texts.items():
+            speaker = speakers[name].value if name in speakers else ""
             split = "train"
             if part == "test":
                 split = {0: "dev", 1: ""}.get(group.get(speaker, 0), "train")
             if not split:
                 kept_for_later += 1
                 continue
-            path = source / files.get(name, f"WAVE/SPEAKER{speaker}/{name}.WAV")
+            file = files[name].value if name in files else f"WAVE/SPEAKER{speaker}/{name}.WAV"
+            path = source / file
             if utterance := audio_utterance(path, text.lower(), speaker, skipped):
                 splits[split].append(utterance)
         if kept_for_later:
