@@ -48,8 +48,9 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def browser(chromium: str, goforward: Path) -> Iterator[Browser]:
     """Chromium whose microphone plays "go forward ten meters" once."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # a busy machine is no failure
     microphone = f"--use-file-for-fake-audio-capture={goforward}%noloop"
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
@@ -102,8 +103,8 @@ def watch(page: Page, problems: list[str]) -> None:
     """Note everything that is wrong with a page."""
 
     def note_message(message: ConsoleMessage) -> None:
-        # Refused requests of scripts are expected by some tests; `note_response` sees the others.
-        refused = message.text.startswith("Failed to load resource: the server responded")
+        # Failed requests of scripts are expected by some tests; `note_response` sees the others.
+        refused = message.text.startswith("Failed to load resource: ")
         if message.type in ("error", "warning") and not refused:
             problems.append(f"{message.type}: {message.text}")
 
@@ -122,14 +123,19 @@ def watch(page: Page, problems: list[str]) -> None:
     page.on("request", lambda request: note_request(request.url))
 
 
-def accessibility_problems(page: Page) -> list[str]:
-    """What axe finds serious or critical."""
+@pytest.fixture(scope="session")
+def accessibility_problems() -> Callable[[Page], list[str]]:
+    """`accessibility_problems(page)` is what axe finds serious or critical."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{rule['id']}: {node['html']}: {node['failureSummary']}"
-        for rule in found
-        if rule["impact"] in SERIOUS
-        for node in rule["nodes"]
-    ]
+    axe = Axe()
+
+    def find(page: Page) -> list[str]:
+        return [
+            f"{rule['id']}: {node['html']}: {node['failureSummary']}"
+            for rule in axe.run(page).response["violations"]
+            if rule["impact"] in SERIOUS
+            for node in rule["nodes"]
+        ]
+
+    return find

@@ -1,5 +1,7 @@
 /** Making elements. */
 
+import { setText } from "./interface_texts.js";
+
 /**
  * Make an element.
  * @param {string} tag its name.
@@ -15,6 +17,17 @@ export function make(tag, attributes = {}, ...children) {
     else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children);
+  return element;
+}
+
+/**
+ * Make an element with an interface text; see `make`.
+ * @param {string} key of the text.
+ * @returns {HTMLElement}
+ */
+export function named(tag, attributes, key) {
+  const element = make(tag, attributes);
+  setText(element, key);
   return element;
 }
 

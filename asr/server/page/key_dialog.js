@@ -1,7 +1,7 @@
 /** The dialog that asks for the server's key. */
 
-import { setLabel, setText } from "./interface_texts.js";
-import { make } from "./dom.js";
+import { make, named } from "./dom.js";
+import { setLabel } from "./interface_texts.js";
 import { onKeyNeeded } from "./api_client.js";
 
 /** Ask the user for a key whenever the server needs one. */
@@ -17,11 +17,6 @@ function askForKey() {
     autocomplete: "off",
     spellcheck: "false",
   });
-  const named = (tag, attributes, key) => {
-    const element = make(tag, attributes);
-    setText(element, key);
-    return element;
-  };
   const dialog = make("dialog", { class: "key" });
   const form = make(
     "form",

@@ -59,6 +59,7 @@ export class LiveRecording extends EventTarget {
       throw new Error(text(missing ? "microphone_missing" : "microphone_refused"));
     }
     await ready;
+    if (this.#socket === null) return this.#release(); // stopped while the user was asked
     const samples = new AudioWorkletNode(this.#context, "samples", { numberOfOutputs: 0 });
     samples.port.onmessage = ({ data }) => this.#take(data);
     this.#context.createMediaStreamSource(this.#stream).connect(samples);
@@ -72,7 +73,7 @@ export class LiveRecording extends EventTarget {
    */
   async stop(name) {
     const rate = this.#context.sampleRate;
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#release();
     await this.#finish();
     this.#close();
     if (!this.#samples) return null;
@@ -80,6 +81,10 @@ export class LiveRecording extends EventTarget {
     const local = new Date(now - 60000 * now.getTimezoneOffset()).toISOString();
     const time = local.slice(0, 19).replace("T", " ").replaceAll(":", "-");
     return new File([wavFile(this.#pieces, rate)], `${name} ${time}.wav`, { type: "audio/wav" });
+  }
+
+  #release() {
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
   }
 
   #connect() {

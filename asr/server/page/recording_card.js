@@ -1,13 +1,13 @@
 /** `RecordingCard`: a recording in the list, from its file to its words. */
 
 import { requestJson } from "./api_client.js";
-import { make } from "./dom.js";
+import { make, named } from "./dom.js";
 import { reason } from "./errors.js";
 import { setLabel, setText } from "./interface_texts.js";
 import { Player } from "./player.js";
 import { decode, toInt16, wavFile } from "./sound.js";
 import { Waveform, clock } from "./waveform.js";
-import { WordView } from "./word_view.js";
+import { WordView, confidenceLevel } from "./word_view.js";
 
 const RATES = [0.5, 0.75, 1, 1.25, 1.5];
 
@@ -22,8 +22,9 @@ export class RecordingCard extends EventTarget {
   #words = new WordView();
   #cancel = new AbortController();
   #state = make("p", { class: "state" });
-  #problem = make("p", { class: "problem", hidden: true });
-  #details = make("p", { class: "details", "aria-live": "polite", hidden: true });
+  #reason = make("p");
+  #problem = make("div", { class: "problem", hidden: true }, this.#reason);
+  #details = make("p", { class: "details", "aria-live": "polite" });
   #result = make("div", { hidden: true });
   #length = make("span", { class: "quiet" });
 
@@ -45,9 +46,13 @@ export class RecordingCard extends EventTarget {
       this.#problem,
       this.#result,
     );
-    setText(this.#state, "waiting");
+    this.#wait();
+    const retry = named("button", { type: "button", click: () => this.#retry() }, "retry");
+    this.#problem.append(retry);
     this.#words.addEventListener("choose", ({ detail }) => this.#choose(detail));
-    this.#player.addEventListener("time", () => this.#words.setTime(this.#player.time));
+    const follow = () => this.#words.setTime(this.#player.playing ? this.#player.time : -1);
+    this.#player.addEventListener("time", follow);
+    this.#player.addEventListener("state", follow);
   }
 
   get name() {
@@ -60,7 +65,6 @@ export class RecordingCard extends EventTarget {
    */
   async transcribe(hotWords) {
     setText(this.#state, "transcribing");
-    this.#problem.hidden = true;
     const form = new FormData();
     form.append("file", this.#file);
     form.append("prompt", hotWords);
@@ -82,26 +86,20 @@ export class RecordingCard extends EventTarget {
     this.#player.load(sound === null ? this.#file : wavFile([toInt16(sound.samples)], sound.sampleRate));
     this.#waveform.show(sound);
     this.#words.show(transcript.words);
-    const note = make("p", { class: "hint" });
-    setText(note, transcript.words.length ? "legend" : "no_words");
-    const warnings = transcript.warnings.map((warning) => make("p", { class: "hint" }, warning));
+    setText(this.#details, transcript.words.length ? "click_a_word" : "no_words");
+    const doubts = transcript.words.some(({ confidence }) => confidenceLevel(confidence) !== "sure");
+    const notes = transcript.warnings.map((warning) => make("p", { class: "hint" }, warning));
+    if (doubts) notes.unshift(named("p", { class: "hint" }, "legend"));
+    if (sound === null) notes.push(named("p", { class: "hint" }, "no_waveform"));
     this.#result.replaceChildren(
       this.#waveform.element,
       playerControls(this.#player),
       this.#words.element,
       this.#details,
-      note,
-      ...warnings,
+      ...notes,
       this.#downloads(transcript.files),
     );
-    if (sound === null) note.after(this.#unseen());
     this.#result.hidden = false;
-  }
-
-  #unseen() {
-    const note = make("p", { class: "hint" });
-    setText(note, "no_waveform");
-    return note;
   }
 
   #choose(index) {
@@ -109,14 +107,13 @@ export class RecordingCard extends EventTarget {
     this.#waveform.mark(word.start, word.end);
     this.#player.play(word.start, word.end);
     const percent = Math.round(100 * word.confidence);
-    setText(this.#details, "word_details", { word: word.word, percent });
-    this.#details.hidden = false;
+    const [start, end] = [word.start.toFixed(2), word.end.toFixed(2)];
+    setText(this.#details, "word_details", { word: word.word, start, end, percent });
   }
 
   #downloads(files) {
     const stem = this.name.replace(/\.[^.]*$/, "");
     const links = Object.entries(files).map(([format, content]) => {
-      // Made of bytes on the server; a type that is no text keeps browsers from changing them.
       const blob = new Blob([content], { type: "application/octet-stream" });
       return downloadLink(blob, `${stem}.${format}`, format);
     });
@@ -125,23 +122,36 @@ export class RecordingCard extends EventTarget {
       setText(link, "download_audio");
       links.push(link);
     }
-    const copy = make("button", { type: "button", click: () => this.#copy(copy) });
-    setText(copy, "copy");
-    const title = make("span", { class: "quiet" });
-    setText(title, "downloads");
-    return make("div", { class: "downloads" }, title, ...links, copy);
+    const copy = named("button", { type: "button", click: () => this.#copy(copy) }, "copy");
+    copy.addEventListener("blur", () => setText(copy, "copy"));
+    return make("div", { class: "downloads" }, named("span", { class: "quiet" }, "downloads"), ...links, copy);
   }
 
   async #copy(button) {
-    await navigator.clipboard.writeText(this.transcript.text);
-    setText(button, "copied");
+    try {
+      await navigator.clipboard.writeText(this.transcript.text);
+      setText(button, "copied");
+    } catch {
+      setText(button, "not_copied");
+    }
   }
 
   #fail(error) {
     this.#state.hidden = true;
-    this.#problem.textContent = reason(error);
+    this.#reason.textContent = reason(error);
     this.#problem.hidden = false;
     this.#report("failed");
+  }
+
+  #wait() {
+    setText(this.#state, "waiting");
+    this.#state.hidden = false;
+    this.#problem.hidden = true;
+  }
+
+  #retry() {
+    this.#wait();
+    this.dispatchEvent(new Event("retry"));
   }
 
   #remove() {

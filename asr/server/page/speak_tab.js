@@ -1,7 +1,7 @@
 /** The tab that speaks a text, with its phones. */
 
 import { request, requestJson } from "./api_client.js";
-import { byId, make } from "./dom.js";
+import { byId, make, named } from "./dom.js";
 import { reason } from "./errors.js";
 import { setText } from "./interface_texts.js";
 import { Player } from "./player.js";
@@ -16,8 +16,7 @@ export function useSpeaking() {
   const player = new Player();
   const waveform = new Waveform(player);
   const phones = make("div", { class: "phones" });
-  const title = make("h2");
-  setText(title, "phones");
+  const title = named("h2", {}, "phones");
   byId("spoken").append(waveform.element, playerControls(player), title, phones);
   const [speed, status, problem] = [byId("speed"), byId("speak-status"), byId("speak-problem")];
   speed.addEventListener("input", () => {

@@ -9,7 +9,9 @@ import { clock } from "./waveform.js";
 /** Files that are sent at once; the others wait. */
 const AT_ONCE = 2;
 
-const waiting = [];
+/** Recordings that were made here, and would be lost with the page. */
+const unsaved = new Set();
+let waiting = [];
 let running = 0;
 
 /** Make the tab work. */
@@ -32,6 +34,9 @@ export function useTranscribing() {
     addFiles(event.dataTransfer.files);
   });
   useMicrophone(byId("record"));
+  window.addEventListener("beforeunload", (event) => {
+    if (unsaved.size) event.preventDefault(); // the browser asks
+  });
 }
 
 function addFiles(files) {
@@ -41,10 +46,17 @@ function addFiles(files) {
 function addCard(card) {
   byId("recordings").prepend(card.element);
   card.addEventListener("remove", () => {
-    const at = waiting.indexOf(card);
-    if (at >= 0) waiting.splice(at, 1);
+    waiting = waiting.filter((other) => other !== card);
+    unsaved.delete(card);
+    byId("choose").focus();
   });
+  card.addEventListener("retry", () => enqueue(card));
   card.addEventListener("state", ({ detail }) => setText(byId("status"), detail, { name: card.name }));
+  if (card.recorded) unsaved.add(card);
+  enqueue(card);
+}
+
+function enqueue(card) {
   waiting.push(card);
   work();
 }
@@ -71,6 +83,7 @@ function useMicrophone(button) {
   const start = async () => {
     problem("");
     recording = new LiveRecording(byId("hot-words").value);
+    unsaved.add(recording);
     recording.addEventListener("text", ({ detail }) => {
       byId("live-text").textContent = detail || text("listening");
     });
@@ -84,6 +97,7 @@ function useMicrophone(button) {
     try {
       await recording.start();
     } catch (error) {
+      unsaved.delete(recording);
       recording = null;
       show();
       problem(error.message);
@@ -95,6 +109,7 @@ function useMicrophone(button) {
     button.disabled = true;
     const file = await ended.stop(text("recording_name"));
     button.disabled = false;
+    unsaved.delete(ended);
     recording = null;
     show();
     if (file !== null) addCard(new RecordingCard(file, true));
