@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from asr.base.files import atomic_write
+from asr.base.onnxruntime import onnxruntime
 from asr.networks.acoustic_config import NORM_EPSILON, AcousticConfig
 from asr.networks.model_directory import read_model
 from asr.networks.weights import WeightArrays

@@ -267,7 +267,7 @@ class Kokoro:
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        import onnxruntime
+        from asr.base.onnxruntime import onnxruntime
 
         files = folder / "unpacked"
         self.vocabulary: dict[str, int] = json.loads(

@@ -12,9 +12,9 @@ from typing import get_args
 import keras
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
+from asr.base.onnxruntime import onnxruntime
 from asr.data.manifest import Utterance
 from asr.errors import ConfigError, ModelError
 from asr.networks.acoustic import AcousticModel
