@@ -123,7 +123,7 @@ class Pronouncer:
         for ending in ("'s", "s'", "s", "es"):
             base = word.removesuffix(ending)
             if base != word and len(base) > 1 and (stem := self._known(base)):
-                return stem + _plural(stem[-1])
+                return with_s(stem)
         return None
 
 
@@ -154,10 +154,12 @@ def letter_phones(word: str) -> Phones:
     )
 
 
-def _plural(last: str) -> Phones:
+def with_s(phones: Phones) -> Phones:
+    """Phones of a word with the ending of plurals and possessives."""
+    last = phones[-1]
     if last in ("S", "Z", "SH", "ZH", "CH", "JH"):
-        return ("IH0", "Z")
-    return ("S",) if last in ("P", "T", "K", "F", "TH") else ("Z",)
+        return (*phones, "IH0", "Z")
+    return (*phones, "S") if last in ("P", "T", "K", "F", "TH") else (*phones, "Z")
 
 
 def cmudict_entries() -> list[tuple[str, str]]:

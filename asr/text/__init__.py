@@ -1,7 +1,7 @@
 """Text and its label ids.
 
-Normalisers, tokenizers, the phone inventory,
-and the expansion of dates and abbreviations to words.
+Normalisers, tokenizers, the phone inventory, and, in `verbalisation`, written text as a reader says
+it.
 
 May import `asr.base`.
 """

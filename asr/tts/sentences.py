@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from asr.errors import TextError
-from asr.pronunciation.pronouncer import Pronouncer, letter_phones
-from asr.text.expansion import LETTER_NAME_OFFSET, expand_written_forms
+from asr.pronunciation.pronouncer import Pronouncer, letter_phones, with_s
 from asr.text.normalisers import spell_out
 from asr.text.phones import PHONES
+from asr.text.verbalisation import verbalise
+from asr.text.verbalisation.rules import LETTER_NAME_OFFSET
 
 START, GAP = "^", "_"
 """The symbol before the first word; the symbol between two words without punctuation."""
@@ -105,9 +106,7 @@ def sentences(text: str, pronounce: Pronouncer) -> Iterator[Sentence]:
     """
     pending: list[str] = []
     held: Sentence | None = None
-    written = expand_written_forms(_clean(text), pronounce.lexicon)
-    # No sentence ends before a small letter: "p. 45 and", "he said so! and left".
-    for piece in re.split(r"(?<=[.?!…])[\"'”’)\]]*\s+(?![a-z])|\n\s*\n", written):
+    for piece in _pieces(text, pronounce.lexicon):
         symbols, words, warnings = _symbols(spell_out(piece), pronounce)
         pending += warnings
         for part_symbols, part_words in _divided(symbols, words):
@@ -144,9 +143,20 @@ def unspeakable_reason(text: str) -> str:
     return f"nothing in {shown!r} can be spoken: it has no letters a–z and no numbers"
 
 
+def _pieces(text: str, known: Collection[str]) -> Iterator[str]:
+    """The sentences of a text in words. The first ones do not wait for the rest of the text."""
+    for passage in _PASSAGE_ENDS.split(_clean(text)):
+        # No sentence ends before a small letter: "p. 45 and", "he said so! and left".
+        yield from _SENTENCE_ENDS.split(verbalise(passage, known))
+
+
+_SENTENCE_ENDS = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?![a-z])")
+_PASSAGE_ENDS = re.compile(r"\n\s*\n")
+"""Ends of paragraphs, at which a sentence ends, too."""
+
+
 def _clean(text: str) -> str:
     """The text with decomposable letters as a–z and without control characters."""
-    text = re.sub("[¼-¾⅐-⅞]", lambda m: " " + unicodedata.normalize("NFKC", m[0]), text)
     text = unicodedata.normalize("NFC", text).translate(_BASE_LETTERS)
     kinds = ((c, unicodedata.category(c)) for c in text)
     # Format characters, such as soft hyphens, are inside words: they are removed, not replaced by
@@ -157,7 +167,7 @@ def _clean(text: str) -> str:
 
 def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[SpokenWord], list[str]]:
     symbols, words, warnings = [START], list[SpokenWord](), list[str]()
-    for token in re.findall(r"[\ue061-\ue07a]|[a-z']+|[^\W_]+|[^\s]", piece):
+    for token in re.findall(r"[\ue061-\ue07a](?:'s)?|[a-z']+|[^\W_]+|[^\s]", piece):
         if token in _PAUSE:
             if words:
                 # The last of several marks counts: ?!, .), …
@@ -165,9 +175,10 @@ def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[SpokenW
                     symbols.pop()
                 symbols.append(_PAUSE[token])
             continue
-        if "\ue061" <= token <= "\ue07a":
-            letter = chr(ord(token) - LETTER_NAME_OFFSET)
-            _add_phones(letter, letter_phones(letter), symbols, words)
+        if "\ue061" <= token[0] <= "\ue07a":
+            letter, ending = chr(ord(token[0]) - LETTER_NAME_OFFSET), token[1:]
+            phones = letter_phones(letter)
+            _add_phones(letter + ending, with_s(phones) if ending else phones, symbols, words)
             continue
         word = token if token in pronounce.lexicon else token.strip("'")
         if not re.fullmatch("[a-z']+", word):

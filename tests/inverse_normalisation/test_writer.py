@@ -36,10 +36,10 @@ from asr.recognizer import Recognizer
 from asr.results import Alternative, Token, Transcript, Word
 from asr.seq2seq.converter_config import ConverterConfig
 from asr.serving.client import RemoteRecognizer
-from asr.text.expansion import expand_written_forms
 from asr.text.normalisers import normalise_english
 from asr.text.number_words import MONTHS
 from asr.text.tokenizers import TokenizerConfig
+from asr.text.verbalisation import verbalise
 
 SAID = st.lists(st.sampled_from([*sorted(KNOWN), "p", "m", "house"]), max_size=12)
 SIGNS = [*"0123456789$€£%.,:_", "th", "May", "pm", "km", "million", "five", "and", "the", "٣", "x"]
@@ -96,7 +96,7 @@ def saying(*targets: str) -> NumberWriter:
 def test_spoken_forms_include_the_normaliser_and_further_readings(
     written: str, also: Sequence[str]
 ) -> None:
-    for said in (normalise_english(expand_written_forms(written)), *also):
+    for said in (normalise_english(verbalise(written)), *also):
         assert align_written(said.split(), written.split()) is not None, said
 
 
