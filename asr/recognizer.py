@@ -45,6 +45,7 @@ from asr.decoding.pickled_recognizer import (
     relocatable,
     restore,
 )
+from asr.decoding.spelling_joiner import SpellingJoiner
 from asr.decoding.voice_activity import has_voice_activity, voiced_frames, without_voice
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording, batch_by_length
@@ -310,6 +311,12 @@ class Recognizer:
         """
         space, decoder = self.tokenizer.space, decoder or self.decoder
         return WindowJoiner(decoder, space, self.heads, self._voices_of_window)
+
+    def spelling_joiner(self, decoder: Decoder | None = None) -> SpellingJoiner:
+        """Like `text_joiner`; the joiner also finds other spellings of doubtful words."""
+        return SpellingJoiner(
+            decoder or self.decoder, self.tokenizer, self.heads, self._voices_of_window
+        )
 
     def windowed_recording(
         self, index: int, joiner: J, channel: int | None = None

@@ -75,7 +75,10 @@ class WindowJoiner(EmissionJoiner):
         )
 
     def _add_part(self, part: Emissions) -> None:
-        path = self.decode(part.logits)
+        self._add_path(part, self.decode(part.logits))
+
+    def _add_path(self, part: Emissions, path: ctc.Path) -> None:
+        """Append the path of a part."""
         numbers = part.numbers
         self._score += path.score
         self._alternatives = combine_alternatives(self._alternatives, path.alternatives, self.space)

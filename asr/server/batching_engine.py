@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from asr.base.units import Seconds
 from asr.data.inputs import FeatureBlock
-from asr.decoding.decoder import Decoder
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
 from asr.errors import WorkerError
@@ -179,12 +178,12 @@ class BatchingEngine:
             self._thread.join()
 
     def open(
-        self, decoder: Decoder | None = None, on_text: Callable[[str], object] | None = None
+        self, joiner: WindowJoiner | None = None, on_text: Callable[[str], object] | None = None
     ) -> TranscriptionJob:
         """Begin a recording.
 
         Args:
-            decoder: decodes it. Default: the recogniser's own.
+            joiner: decodes its windows. Default: the recogniser's own, with its own decoder.
             on_text: called on the engine's thread with the text so far, after each window; None
                 for nobody.
 
@@ -193,7 +192,7 @@ class BatchingEngine:
         """
         self._check_open()
         index = next(self._numbers)
-        joiner = self.recognizer.text_joiner(decoder)
+        joiner = joiner or self.recognizer.text_joiner()
         recording = self.recognizer.windowed_recording(index, joiner)
         job = TranscriptionJob(self.recognizer, recording, self._post, on_text)
         self._commands.put(partial(self._jobs.__setitem__, index, job))

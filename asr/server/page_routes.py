@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from asr.decoding.spelling_joiner import Spelling
 from asr.formats.writers import find_writer
 from asr.results import Transcript
 from asr.server.admission import AdmittedRoute, Slots, unless_disconnected
@@ -44,11 +46,14 @@ def page_routes(speech_to_text: SpeechToText, text_to_speech: TextToSpeech | Non
     async def transcripts(request: Request) -> Response:
         asked = read_transcription_request(await read_form(request), speech_to_text)
         name = asked.file.filename or "recording"
-        work = speech_to_text.transcribe_file(asked.file.file, name, asked.hot_words, title=name)
-        transcript = await unless_disconnected(request, work)
+        decoder = await speech_to_text.decoder(asked.hot_words)
+        joiner = speech_to_text.engine.recognizer.spelling_joiner(decoder)
+        work = speech_to_text.transcribe_file(asked.file.file, name, title=name, joiner=joiner)
+        transcript = replace(await unless_disconnected(request, work), audio_filepath=name)
         request.scope[AUDIO_SECONDS] = transcript.duration
+        spellings = joiner.spellings(transcript.words)
         # In a thread, because the files of hours of speech are large.
-        content = await asyncio.to_thread(page_transcript, replace(transcript, audio_filepath=name))
+        content = await asyncio.to_thread(page_transcript, transcript, spellings)
         return Response(content, media_type="application/json")
 
     routes = [
@@ -64,15 +69,24 @@ def page_routes(speech_to_text: SpeechToText, text_to_speech: TextToSpeech | Non
     return routes
 
 
-def page_transcript(transcript: Transcript) -> bytes:
+def page_transcript(transcript: Transcript, spellings: Sequence[Sequence[Spelling]]) -> bytes:
     """A transcript with all files that the page offers, as JSON.
 
     The files are made at once, so that the server need not keep the transcript.
+
+    Args:
+        transcript: the transcript.
+        spellings: other spellings of each word.
     """
+    words = timed_words(transcript)
+    for word, others in zip(words, spellings, strict=True):
+        word["spellings"] = [
+            {"text": other.text, "probability": round(other.probability, 4)} for other in others
+        ]
     values: dict[str, Any] = {
         "text": transcript.text,
         "duration": transcript.duration,
-        "words": timed_words(transcript),
+        "words": words,
         "warnings": list(transcript.warnings),
         "files": {format: "".join(find_writer(format).write([transcript])) for format in DOWNLOADS},
     }

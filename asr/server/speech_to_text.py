@@ -16,6 +16,7 @@ import numpy as np
 from asr.base.units import Hertz, Seconds
 from asr.data.inputs import FeatureBlock, feature_blocks
 from asr.decoding.decoder import Decoder
+from asr.decoding.window_joiner import WindowJoiner
 from asr.errors import AudioError
 from asr.results import Transcript
 from asr.server.api_errors import ApiError, busy
@@ -80,6 +81,7 @@ class SpeechToText:
         hot_words: tuple[str, ...] = (),
         on_text: Callable[[str], object] | None = None,
         title: str = NAME,
+        joiner: WindowJoiner | None = None,
     ) -> Transcript:
         """Transcribe an uploaded file.
 
@@ -89,17 +91,19 @@ class SpeechToText:
             hot_words: words or phrases to favour.
             on_text: called on the engine's thread with the text so far; None for nobody.
             title: name of the recording in messages; default: the field of OpenAI's API.
+            joiner: decodes its windows; default: the recogniser's own, with the hot words.
 
         Raises:
             AudioError: the file cannot be read as audio.
             ConfigError: the recogniser cannot spell a hot word.
             ApiError: the recording is too long, or the server shuts down.
         """
-        decoder = await self.decoder(hot_words)
+        recognizer = self.engine.recognizer
+        joiner = joiner or recognizer.text_joiner(await self.decoder(hot_words))
         path = await asyncio.to_thread(self._store, file, safe_suffix(name))
-        job = self.engine.open(decoder, on_text)
+        job = self.engine.open(joiner, on_text)
         try:
-            await self._read(Upload(path, self.engine.recognizer.config.features, title), job)
+            await self._read(Upload(path, recognizer.config.features, title), job)
             return await asyncio.wrap_future(job.result)
         finally:
             job.cancel()
@@ -120,8 +124,9 @@ class SpeechToText:
             ConfigError: the recogniser cannot spell a hot word.
             WorkerError: the server shuts down.
         """
-        job = self.engine.open(await self.decoder(hot_words))
-        features = self.engine.recognizer.config.features
+        recognizer = self.engine.recognizer
+        job = self.engine.open(recognizer.text_joiner(await self.decoder(hot_words)))
+        features = recognizer.config.features
 
         def feed() -> None:
             for block in feature_blocks(

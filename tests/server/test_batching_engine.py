@@ -77,7 +77,8 @@ def test_a_recording_that_fails_takes_no_other_with_it(engine: BatchingEngine) -
     def broken(logits: np.ndarray) -> None:
         raise ZeroDivisionError
 
-    jobs = [engine.open(), engine.open(broken), engine.open()]  # type: ignore[arg-type]
+    joiner = engine.recognizer.text_joiner(broken)  # type: ignore[arg-type]
+    jobs = [engine.open(), engine.open(joiner), engine.open()]
     engine.call(lambda: [feed(job, GOFORWARD) for job in jobs]).result(30)
     with pytest.raises(ZeroDivisionError):
         jobs[1].result.result(30)

@@ -197,10 +197,7 @@ def test_a_file_that_crashes_its_decoder_is_refused(
     """The processes of the pool die one after the other, as of a fault in a decoder."""
     from asr.server import speech_to_text as module
 
-    def crashing(path: Path, features: object) -> Crash:
-        return Crash(path, features)
-
-    monkeypatch.setattr(module, "Upload", crashing)
+    monkeypatch.setattr(module, "Upload", Crash)
     before = server.metric("asr_worker_restarts")
     with pytest.raises(openai.BadRequestError, match="the decoder crashed"):
         transcribe(client)

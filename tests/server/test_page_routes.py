@@ -48,6 +48,14 @@ def test_words_have_times_and_confidences(
         assert abs(word["end"] - expected.end) <= 0.0005
 
 
+def test_doubtful_words_have_other_spellings(server: Running, goforward: Path) -> None:
+    words = transcript(server, goforward.read_bytes(), "a.wav")[1]["words"]
+    spellings = {word["word"]: word["spellings"] for word in words}
+    assert spellings["ten"] == []
+    assert "neaters" in [spelling["text"] for spelling in spellings["meaters"]]
+    assert all(0.03 <= s["probability"] < 1 for found in spellings.values() for s in found)
+
+
 def test_hot_words_are_favoured(server: Running, goforward: Path) -> None:
     found = transcript(server, goforward.read_bytes(), "a.wav", prompt="meters")[1]
     assert found["text"] == "oh furwor ten meters"

@@ -28,6 +28,7 @@ export class LiveRecording extends EventTarget {
   #stream = null;
   #socket = null;
   #final = [];
+  #ended = false;
 
   /** @param {string} hotWords words to favour, separated by commas. */
   constructor(hotWords) {
@@ -59,7 +60,7 @@ export class LiveRecording extends EventTarget {
       throw new Error(text(missing ? "microphone_missing" : "microphone_refused"));
     }
     await ready;
-    if (this.#socket === null) return this.#release(); // stopped while the user was asked
+    if (this.#ended) return this.#release(); // stopped while the user was asked
     const samples = new AudioWorkletNode(this.#context, "samples", { numberOfOutputs: 0 });
     samples.port.onmessage = ({ data }) => this.#take(data);
     this.#context.createMediaStreamSource(this.#stream).connect(samples);
@@ -73,6 +74,7 @@ export class LiveRecording extends EventTarget {
    */
   async stop(name) {
     const rate = this.#context.sampleRate;
+    this.#ended = true;
     this.#release();
     await this.#finish();
     this.#close();
@@ -109,6 +111,7 @@ export class LiveRecording extends EventTarget {
   }
 
   #take(buffer) {
+    if (this.#ended) return; // on its way when the recording was stopped
     const piece = new Int16Array(buffer);
     this.#pieces.push(piece);
     this.#samples += piece.length;
@@ -131,9 +134,10 @@ export class LiveRecording extends EventTarget {
 
   #close() {
     const socket = this.#socket;
+    this.#ended = true;
     this.#socket = null;
-    socket?.close();
-    this.#context?.close();
+    socket.close();
+    this.#context.close();
   }
 
   #tell(name, detail) {

@@ -45,6 +45,7 @@ addTexts({
     en: "{word}: {start} to {end} s, {percent} % sure",
     ko: "{word}: {start}~{end}초, 신뢰도 {percent}%",
   },
+  spellings: { en: "By sound alone also: {others}", ko: "소리만으로는 이것도 가능: {others}" },
   no_microphone: {
     en: "The browser offers a microphone only to pages on localhost or with https.",
     ko: "브라우저는 localhost 또는 https 페이지에만 마이크를 허용합니다.",

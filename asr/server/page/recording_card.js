@@ -25,6 +25,7 @@ export class RecordingCard extends EventTarget {
   #reason = make("p");
   #problem = make("div", { class: "problem", hidden: true }, this.#reason);
   #details = make("p", { class: "details", "aria-live": "polite" });
+  #spellings = make("p", { class: "details", "aria-live": "polite", hidden: true });
   #result = make("div", { hidden: true });
   #length = make("span", { class: "quiet" });
 
@@ -96,6 +97,7 @@ export class RecordingCard extends EventTarget {
       playerControls(this.#player),
       this.#words.element,
       this.#details,
+      this.#spellings,
       ...notes,
       this.#downloads(transcript.files),
     );
@@ -109,6 +111,11 @@ export class RecordingCard extends EventTarget {
     const percent = Math.round(100 * word.confidence);
     const [start, end] = [word.start.toFixed(2), word.end.toFixed(2)];
     setText(this.#details, "word_details", { word: word.word, start, end, percent });
+    const others = word.spellings.map(
+      (spelling) => `${spelling.text} ${Math.round(100 * spelling.probability)} %`,
+    );
+    setText(this.#spellings, "spellings", { others: others.join(", ") });
+    this.#spellings.hidden = !others.length;
   }
 
   #downloads(files) {
