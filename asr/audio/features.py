@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic.dataclasses import dataclass as strict_dataclass
 
+from asr.base.blas import one_thread
 from asr.base.config import STRICT
 from asr.base.units import Hertz, Samples, Seconds
 from asr.errors import AudioError, ConfigError
@@ -241,8 +242,9 @@ class MfccStream:
         frames = np.lib.stride_tricks.sliding_window_view(signal, c.window)[:: c.hop]
         spectrum = np.fft.rfft(frames * hamming(c), c.fft)
         power = spectrum.real**2 + spectrum.imag**2
-        energies = np.log(np.maximum(power @ mel_filters(c), c.log_floor))
-        return (energies @ cosine_transform(c)).astype(np.float32)
+        with one_thread():
+            energies = np.log(np.maximum(power @ mel_filters(c), c.log_floor))
+            return (energies @ cosine_transform(c)).astype(np.float32)
 
     def check_length(self, name: str) -> None:
         """Check that the stream has at least one frame.

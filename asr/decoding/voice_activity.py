@@ -15,6 +15,7 @@ from math import lcm
 import numpy as np
 
 from asr.audio.features import FeatureConfig
+from asr.base.blas import one_thread
 from asr.base.units import Seconds
 from asr.decoding.speech_detector import by_output_frame, widened
 from asr.networks.head_layout import HeadLayout
@@ -64,10 +65,11 @@ class VoiceActivity:
         """
         w = self._weights
         x = ((static - w["mean"]) / w["scale"]).astype(np.float32)
-        for i, (stride, dilation) in enumerate(LAYERS):
-            if i:
-                x = np.maximum(x, 0)
-            x = _convolve(x, w[f"kernel_{i}"], stride, dilation) + w[f"bias_{i}"]
+        with one_thread():
+            for i, (stride, dilation) in enumerate(LAYERS):
+                if i:
+                    x = np.maximum(x, 0)
+                x = _convolve(x, w[f"kernel_{i}"], stride, dilation) + w[f"bias_{i}"]
         return x[:, 0]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from asr.base.blas import one_thread
 from asr.base.config import STRICT
 from asr.ctc.best_path import log_softmax
 from asr.errors import ConfigError
@@ -19,7 +20,7 @@ from asr.language.word_lm import END
 from asr.models import find_model
 from asr.networks.acoustic_config import Cell
 from asr.networks.model_directory import read_config
-from asr.networks.numpy_stack import CellState, NumpyStack, one_thread
+from asr.networks.numpy_stack import CellState, NumpyStack
 from asr.networks.weights import WeightArrays
 from asr.text.tokenizers import BLANK, Tokenizer, TokenizerConfig
 

@@ -7,9 +7,7 @@ step, and importing TensorFlow would take longer than running them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -20,24 +18,6 @@ CellState = tuple[np.ndarray, ...]
 """State of a cell between two steps: its output and, for an LSTM, its cell state. Each array is
 [batch, units]."""
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray | None, CellState], CellState]
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Context in which NumPy's matrix products use one thread.
-
-    The products of one step are so small that several threads cost more than they save. On a busy
-    machine they cost far more, because the threads wait for each other at every step.
-    """
-    return _libraries().limit(limits=1, user_api="blas")
-
-
-@cache
-def _libraries() -> Any:
-    from threadpoolctl import (
-        ThreadpoolController,
-    )  # imported only when needed: it takes milliseconds
-
-    return ThreadpoolController()
 
 
 def rnn(

@@ -11,11 +11,12 @@ import numpy as np
 
 from asr import ctc
 from asr.base.batching import pad
+from asr.base.blas import one_thread
 from asr.ctc.prefix_beam import beam_search
 from asr.errors import TextError
 from asr.models import find_model
 from asr.networks.model_directory import read_config
-from asr.networks.numpy_stack import CellState, NumpyStack, one_thread
+from asr.networks.numpy_stack import CellState, NumpyStack
 from asr.networks.weights import WeightArrays
 from asr.seq2seq.converter_config import ConverterConfig
 from asr.seq2seq.pairs import END, PADDING, UNKNOWN, SymbolVocabulary, join_symbols, split_symbols

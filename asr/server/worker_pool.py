@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
+from asr.base.blas import one_thread
 from asr.base.units import Seconds
 from asr.errors import AsrError, AudioError, WorkerError
 
@@ -247,7 +248,8 @@ def _serve(connection: Connection, work: Work, memory: int | None) -> None:
                 with open("/proc/self/statm") as file:
                     now = int(file.read().split()[0]) * resource.getpagesize()
                 resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
-    with suppress(EOFError, OSError):
+    # One thread for matrix products: others would wait for work at the cost of the recogniser.
+    with suppress(EOFError, OSError), one_thread():
         connection.send(("ready", None))
         while True:
             task = connection.recv()
