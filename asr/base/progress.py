@@ -349,6 +349,29 @@ def seconds_bar(
         yield lambda seconds: bar.advance(task, seconds)
 
 
+@contextmanager
+def portion_bar(total: int, label: str, show: bool = True) -> Iterator[Callable[[int], object]]:
+    """A bar of a percentage on stderr, if stderr is a terminal.
+
+    Args:
+        total: amount of work in any unit.
+        label: text in front of the bar.
+        show: False for no bar; default: True.
+
+    Yields:
+        A function that is told how much is done in all.
+    """
+    if not (show and sys.stderr.isatty()):
+        yield lambda done: None
+        return
+    from rich.progress import TimeElapsedColumn
+
+    bar = _bar(TimeElapsedColumn())
+    with _show(bar):
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
 def _bar(column: ProgressColumn) -> Progress:
     """Rich's default bar with one more column.
 

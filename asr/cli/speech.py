@@ -41,6 +41,9 @@ def speak(
     pitch: Annotated[
         float, typer.Option(help="shift of the pitch, in semitones; negative lowers it")
     ] = 0.0,
+    threads: Annotated[
+        int, typer.Option(help="number of threads; 0 lets ONNX Runtime choose", min=0)
+    ] = 0,
     phones: Annotated[
         bool, typer.Option("--phones", help="print the phones of the text and write no audio")
     ] = False,
@@ -68,7 +71,7 @@ def speak(
 
     content = speech.read_text(text)
     with spinner(f"loading {voice}"):
-        speaker = Synthesizer.load(voice)
+        speaker = Synthesizer.load(voice, threads=threads)
     failed = 0
     if phones:
         for line in speech.phone_lines(speaker, content):

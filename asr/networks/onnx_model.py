@@ -10,54 +10,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from asr.base.files import atomic_write
-from asr.base.onnxruntime import onnxruntime
-from asr.networks.acoustic_config import NORM_EPSILON, AcousticConfig
+from asr.networks.acoustic_config import AcousticConfig
 from asr.networks.model_directory import read_model
+from asr.networks.onnx_graph import OnnxGraph, open_session, recurrent_stack
 from asr.networks.weights import WeightArrays
 from asr.text.tokenizers import Tokenizer
-
-OPSET, IR_VERSION = 17, 8
-"""The lowest opset with LayerNormalization, so that older runtimes can read the file."""
-GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
-"""Position in Keras of each gate of ONNX, by cell. The order in ONNX is input, output, forget, cell
-for an LSTM, and update, reset, candidate for a GRU."""
-
-
-class _Graph:
-    """Collects the nodes and constants of a graph, and numbers their names."""
-
-    def __init__(self, wide: bool) -> None:
-        self.wide = wide
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def __call__(self, operation: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; returns the name of its output."""
-        output = f"{operation}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operation, inputs, [output], output, **attributes))
-        return output
-
-    def constant(self, values: Any) -> str:
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        return self.constant(np.array(values, np.int64))
-
-    def weight(self, values: np.ndarray) -> str:
-        """A float32 constant, stored as in the model directory, or as float32 if `wide`."""
-        if self.wide:
-            values = values.astype(np.float32)
-        name = self.constant(values)
-        return name if values.dtype == np.float32 else self("Cast", name, to=TensorProto.FLOAT)
 
 
 def build_graph(
@@ -79,52 +42,44 @@ def build_graph(
     Raises:
         ModelError: the weights do not fit the network.
     """
-    graph = _Graph(wide)
+    graph = OnnxGraph(wide)
     stride = config.stride
     one, step = (graph.constant(np.array(n, np.int32)) for n in (stride - 1, stride))
     lengths = graph("Div", graph("Add", "lengths", one), step)
     x, width = _front(graph, config, dimension, weights)
-    for i in range(config.layers):
-        x = _recurrent(graph, config, x, lengths, width, weights, i)
-        width = config.units * (2 if config.bidirectional else 1)
-        if config.norm == "layer":
-            scale = graph.weight(weights.take(f"acoustic/stack/norm_{i}/gamma", width))
-            shift = graph.weight(weights.take(f"acoustic/stack/norm_{i}/beta", width))
-            x = graph("LayerNormalization", x, scale, shift, axis=-1, epsilon=NORM_EPSILON)
+    x, width = recurrent_stack(
+        graph,
+        weights,
+        "acoustic/stack",
+        x,
+        width,
+        lengths,
+        cell=config.cell,
+        units=config.units,
+        layers=config.layers,
+        bidirectional=config.bidirectional,
+        norm=config.norm,
+    )
     heads = []
     layout = config.head_layout(labels)
     for head, size in layout.sizes.items():
-        kernel = graph.weight(weights.take(f"acoustic/{head}/kernel", width, size))
-        bias = graph.weight(weights.take(f"acoustic/{head}/bias", size))
-        heads.append(graph("Add", graph("MatMul", x, kernel), bias))
+        heads.append(graph.dense(x, weights, f"acoustic/{head}", width, size))
     x = graph("Concat", *heads, axis=2) if len(heads) > 1 else heads[0]
     weights.finish()
-    graph.nodes.append(helper.make_node("Transpose", [x], ["logits"], perm=[1, 0, 2]))
-    graph.nodes.append(helper.make_node("Identity", [lengths], ["logits_length"]))
-    value, real, whole = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT32
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "acoustic",
-            [
-                value("features", real, ["batch", "frames", dimension]),
-                value("lengths", whole, ["batch"]),
-            ],
-            [
-                value("logits", real, ["batch", "output_frames", layout.size]),
-                value("logits_length", whole, ["batch"]),
-            ],
-            graph.constants,
-        ),
-        producer_name="asr",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+    graph.name_output("logits", x, "Transpose", perm=[1, 0, 2])
+    graph.name_output("logits_length", lengths)
+    return graph.model(
+        "acoustic",
+        {"features": ("float32", ["batch", "frames", dimension]), "lengths": ("int32", ["batch"])},
+        {
+            "logits": ("float32", ["batch", "output_frames", layout.size]),
+            "logits_length": ("int32", ["batch"]),
+        },
     )
-    return bytes(model.SerializeToString())
 
 
 def _front(
-    graph: _Graph, config: AcousticConfig, dimension: int, weights: WeightArrays
+    graph: OnnxGraph, config: AcousticConfig, dimension: int, weights: WeightArrays
 ) -> tuple[str, int]:
     """The front: returns features at the lower frame rate, [frames', batch, n], and n."""
     stride, kernel = config.stride, 2 * config.stride
@@ -145,56 +100,6 @@ def _front(
     x = graph("Transpose", x, perm=[0, 2, 1])
     x = graph("Conv", x, graph.weight(array.transpose(2, 1, 0)), bias, strides=[stride])
     return graph("Transpose", graph("Relu", x), perm=[2, 0, 1]), config.filters
-
-
-def _recurrent(
-    graph: _Graph,
-    config: AcousticConfig,
-    x: str,
-    lengths: str,
-    n: int,
-    weights: WeightArrays,
-    layer: int,
-) -> str:
-    """[frames', batch, n] → [frames', batch, units], or 2 × units when bidirectional."""
-    order = GATES[config.cell]
-    directions = 2 if config.bidirectional else 1
-    u, width = config.units, len(order) * config.units
-
-    def gates(array: np.ndarray) -> np.ndarray:
-        """[directions, …, gates × units] → [directions, gates × units, …], in the order of ONNX."""
-        blocks = np.split(np.moveaxis(array, -1, 1), len(order), axis=1)
-        return np.concatenate([blocks[i] for i in order], axis=1)
-
-    def take(name: str, *shape: int) -> np.ndarray:
-        stack, cell = "acoustic/stack", f"{config.cell}_{layer}"
-        if config.cell != "rnn":
-            return gates(weights.take(f"{stack}/{cell}/{name}", directions, *shape))
-        # The vanilla cell is the layer of Keras, in its Bidirectional wrapper if there are two.
-        paths = [f"{stack}/{cell}/simple_rnn_cell/{name}"]
-        if config.bidirectional:
-            paths = [
-                f"{stack}/bi_{cell}/{direction}_{cell}/simple_rnn_cell/{name}"
-                for direction in ("forward", "backward")
-            ]
-        return gates(np.stack([weights.take(path, *shape) for path in paths]))
-
-    kernel, recurrent = take("kernel", n, width), take("recurrent_kernel", u, width)
-    bias = take("bias", width)
-    # ONNX has a second bias, for the recurrent product. Here only the GRU has one.
-    second = take("recurrent_bias", width) if config.cell == "gru" else np.zeros_like(bias)
-    inputs = [graph.weight(a) for a in (kernel, recurrent, np.concatenate([bias, second], axis=1))]
-    y = graph(
-        config.cell.upper(),
-        x,
-        *inputs,
-        lengths,
-        hidden_size=u,
-        direction="bidirectional" if config.bidirectional else "forward",
-        **({"linear_before_reset": 1} if config.cell == "gru" else {}),
-    )
-    y = graph("Transpose", y, perm=[0, 2, 1, 3])  # from [frames', directions, batch, units]
-    return graph("Reshape", y, graph.integers(0, 0, directions * u))
 
 
 def export_onnx(model: str, out: Path, int8: bool = False) -> Path:
@@ -244,15 +149,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, graph: bytes, threads: int = 0) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # The steps of an LSTM are short. Threads that spin until the next step would take the
-        # processor from each other, and from other programs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        self.session = open_session(graph, threads)
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """See `runtimes.EmissionNetwork`."""

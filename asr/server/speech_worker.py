@@ -1,4 +1,4 @@
-"""Speaking texts in a worker process, which keeps TensorFlow out of the server's process.
+"""Speaking texts in a worker process, apart from the server's process.
 
 The same process says how texts are pronounced, because it has loaded the voice's lexicon.
 """

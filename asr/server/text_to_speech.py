@@ -22,15 +22,14 @@ from asr.server.worker_pool import Cancelled, WorkerPool
 
 PARTS_AHEAD = 4
 """Sentences of one text that are spoken before the client has taken them."""
-STALL = 180.0
-"""Seconds for the first sentence, in which TensorFlow is imported and the voice is loaded."""
+STALL = 60.0
+"""Seconds for the first sentence, before which the voice is loaded."""
 
 
 class TextToSpeech:
     """Speaks the texts of clients, one text at a time.
 
-    Its process starts with the first text, because the voice needs TensorFlow: seconds, and
-    hundreds of megabytes.
+    Its process starts with the first text: until then, the voice needs no memory.
 
     Args:
         voice: shipped name or directory of the voice.

@@ -17,8 +17,9 @@ from asr.networks.model_directory import LEXICON_FILE, is_voice
 from asr.serving.savedmodel import checks, export_recognizer, write_saved_model
 from asr.tts.sentences import GAP, START
 from asr.tts.synthesizer import Synthesizer
-from asr.tts.vocoder import finish
-from asr.tts.voice_network import FRAMES_PER_STEP
+from asr.tts.vocoder_graph import GriffinLimGraph, finish_graph
+from asr.tts.voice_config import FRAMES_PER_STEP, VoiceConfig
+from asr.tts.voice_network import VoiceModel, load_voice_network
 
 
 class ServedVoice(tf.Module):
@@ -28,18 +29,19 @@ class ServedVoice(tf.Module):
     InvalidArgumentError that says what is wrong.
 
     Args:
-        voice: the voice.
+        config: the voice's configuration.
+        network: its network.
 
     Attributes:
         endpoints: the signatures that a server offers, by name.
     """
 
-    def __init__(self, voice: Synthesizer) -> None:
+    def __init__(self, config: VoiceConfig, network: VoiceModel) -> None:
         super().__init__(name="voice")
         # Only variables and functions become attributes: Keras layers would be exported as models.
-        self.weights = [v.value for v in voice.network.named_weights().values()]
-        self.predict, self.vocoder = voice.predict, voice.vocoder
-        self.mel, self.count = voice.config.mel, len(voice.config.symbols)
+        self.weights = [v.value for v in network.named_weights().values()]
+        self.predict, self.vocoder = network.predict_frames, GriffinLimGraph(config.mel)
+        self.mel, self.count = config.mel, len(config.symbols)
         self.endpoints = {
             "serving_default": tf.function(
                 self._speak,
@@ -69,7 +71,7 @@ class ServedVoice(tf.Module):
         def one(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             row, count = item
             # One utterance at a time: padding would change the estimated phases.
-            samples = finish(self.vocoder(row[:count]), self.mel.sample_rate)
+            samples = finish_graph(self.vocoder(row[:count]), self.mel.sample_rate)
             return tf.pad(samples, [[0, longest - tf.shape(samples)[0]]])
 
         audio = tf.map_fn(one, (frames, counts), fn_output_signature=tf.float32)
@@ -92,12 +94,13 @@ def export_voice(model: str | PathLike[str], out: Path) -> Path:
     Raises:
         ModelError: there is no such voice, it cannot be loaded, or see `write_saved_model`.
     """
-    voice = Synthesizer.load(model)
+    voice = Synthesizer.load(model)  # checks the symbols, too
+    network = load_voice_network(find_model(model), voice.config)
     symbols = voice.config.symbols
     ids = np.array([[symbols.index(s) for s in (START, "AA1", GAP, "AA1", ".")]], np.int32)
     lexicon = "".join(f"{word} {phones}\n" for word, phones in voice.pronounce.lexicon.items())
     return write_saved_model(
-        lambda: ServedVoice(voice),
+        lambda: ServedVoice(voice.config, network),
         voice.config.voice,
         find_model(model),
         out,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asr.networks.model_directory import RecognizerConfig
     from asr.seq2seq.converter_config import ConverterConfig
     from asr.text.tokenizers import TokenizerConfig
-    from asr.tts.synthesizer import VoiceConfig
+    from asr.tts.voice_config import VoiceConfig
 
 Record = Mapping[str, Any]
 """The training record of `TrainingRun`, with the row of the best epoch under "best"."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +26,9 @@ from asr.training.training_run import TrainingRun, prepare_process
 from asr.training.voice_dataset import VoiceDataset, padded
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.sentences import SYMBOLS, one_sentence
-from asr.tts.synthesizer import Synthesizer, VoiceConfig
-from asr.tts.voice_network import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceModel
+from asr.tts.synthesizer import Synthesizer
+from asr.tts.voice_config import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceConfig
+from asr.tts.voice_network import VoiceModel, save_voice
 
 SAMPLES = 2
 """Dev sentences that the voice speaks and draws after each better epoch."""
@@ -126,7 +126,6 @@ def train_voice(
         network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel.mels)
     for name, value in dataset.statistics().items():
         network.scales[name].assign(value)
-    voice = Synthesizer(VoiceConfig(config.voice, config.mel, config.acoustic), pronounce, network)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         errors = voice_errors(network, batch, training=True)
@@ -146,9 +145,9 @@ def train_voice(
         return {"dev_mel": mel, "dev_duration": duration, "dev_pitch": pitch, "error": error}
 
     def save(training: dict[str, Any]) -> None:
-        voice.config = replace(voice.config, training=training)
-        voice.save(out / "model", voice_card(voice.config))
-        _write_samples(voice, dataset, out)
+        voice = VoiceConfig(config.voice, config.mel, config.acoustic, training=training)
+        save_voice(out / "model", voice, pronounce, network, voice_card(voice))
+        _write_samples(Synthesizer.load(out / "model"), dataset, out)
 
     for i, example in enumerate(dataset.examples[:ALIGNMENT_PLOTS]):
         picture = dataset.picture(example)

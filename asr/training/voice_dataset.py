@@ -27,7 +27,7 @@ from asr.training.voice_measurements import (
 )
 from asr.tts.mel import MelConfig
 from asr.tts.sentences import Sentence, one_sentence
-from asr.tts.voice_network import FRAMES_PER_STEP, PITCH_POINTS
+from asr.tts.voice_config import FRAMES_PER_STEP, PITCH_POINTS
 
 
 @dataclass(frozen=True)

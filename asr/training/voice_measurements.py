@@ -28,7 +28,7 @@ from asr.text.phones import VOWELS
 from asr.training.phone_durations import ROUNDS, TOLERANCE, SpokenSentence, align_symbols
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.sentences import SILENT, Sentence, one_sentence
-from asr.tts.voice_network import FRAMES_PER_STEP, PITCH_POINTS
+from asr.tts.voice_config import FRAMES_PER_STEP, PITCH_POINTS
 
 BEFORE, AFTER = 0.1, 0.25
 """Silence kept before and after a sentence, in seconds."""

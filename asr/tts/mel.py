@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import librosa
 import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from asr.audio.features import mel_frequencies
 from asr.base.config import STRICT
 from asr.errors import ConfigError
 
@@ -48,14 +48,35 @@ class MelConfig:
 @lru_cache(maxsize=8)
 def slaney_filters(config: MelConfig) -> np.ndarray:
     """Slaney's triangular mel filters with equal areas, float32 [fft / 2 + 1, mels]."""
-    filters = librosa.filters.mel(
-        sr=config.sample_rate,
-        n_fft=config.fft,
-        n_mels=config.mels,
-        fmin=config.low_hz,
-        fmax=config.high_hz,
-    )
-    return filters.T.astype(np.float32)
+    edges = mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, "slaney")
+    bins = np.arange(config.fft // 2 + 1) * config.sample_rate / config.fft
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins[:, None] - left) / (centre - left)
+    falling = (right - bins[:, None]) / (right - centre)
+    filters = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (right - left)
+    return filters.astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def hann(size: int) -> np.ndarray:
+    """Periodic Hann window, float32 [size]."""
+    turns = 2 * np.pi * np.arange(size) / size
+    return (0.5 - 0.5 * np.cos(turns)).astype(np.float32)
+
+
+def stft(samples: np.ndarray, config: MelConfig) -> np.ndarray:
+    """Short-time Fourier transform with a Hann window.
+
+    Args:
+        samples: float32 [n].
+        config: frame settings.
+
+    Returns:
+        complex64 [1 + n // hop, fft / 2 + 1]. Frame i is centred on sample i × hop.
+    """
+    padded = np.pad(samples, config.fft // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, config.fft)[:: config.hop]
+    return np.fft.rfft(frames * hann(config.fft), axis=1).astype(np.complex64, copy=False)
 
 
 def log_mel(samples: np.ndarray, config: MelConfig) -> np.ndarray:
@@ -68,6 +89,5 @@ def log_mel(samples: np.ndarray, config: MelConfig) -> np.ndarray:
     Returns:
         float32 [1 + n // hop, mels]. Frame i is centred on sample i × hop.
     """
-    spectrum = np.abs(librosa.stft(samples, n_fft=config.fft, hop_length=config.hop))
-    energies = spectrum.T @ slaney_filters(config)
+    energies = np.abs(stft(samples, config)) @ slaney_filters(config)
     return np.log(np.maximum(energies, config.floor)).astype(np.float32)

@@ -74,11 +74,13 @@ class Sentence:
         symbols: START, then phones, gaps and pauses; the last symbol is one of PAUSES.
         words: the words.
         warnings: one message for each part that is skipped, spelled or pronounced by a rule.
+        characters: about how many characters of the text have been read at its end.
     """
 
     symbols: tuple[str, ...]
     words: tuple[SpokenWord, ...]
     warnings: tuple[str, ...]
+    characters: int = 0
 
     @property
     def ids(self) -> list[int]:
@@ -106,13 +108,13 @@ def sentences(text: str, pronounce: Pronouncer) -> Iterator[Sentence]:
     """
     pending: list[str] = []
     held: Sentence | None = None
-    for piece in _pieces(text, pronounce.lexicon):
+    for piece, characters in _pieces(text, pronounce.lexicon):
         symbols, words, warnings = _symbols(spell_out(piece), pronounce)
         pending += warnings
         for part_symbols, part_words in _divided(symbols, words):
             if held is not None:
                 yield held
-            held = Sentence(tuple(part_symbols), tuple(part_words), tuple(pending))
+            held = Sentence(tuple(part_symbols), tuple(part_words), tuple(pending), characters)
             pending = []
     if held is not None:
         yield replace(held, warnings=(*held.warnings, *pending))
@@ -143,16 +145,39 @@ def unspeakable_reason(text: str) -> str:
     return f"nothing in {shown!r} can be spoken: it has no letters a–z and no numbers"
 
 
-def _pieces(text: str, known: Collection[str]) -> Iterator[str]:
-    """The sentences of a text in words. The first ones do not wait for the rest of the text."""
-    for passage in _PASSAGE_ENDS.split(_clean(text)):
-        # No sentence ends before a small letter: "p. 45 and", "he said so! and left".
-        yield from _SENTENCE_ENDS.split(verbalise(passage, known))
-
-
 _SENTENCE_ENDS = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?![a-z])")
-_PASSAGE_ENDS = re.compile(r"\n\s*\n")
-"""Ends of paragraphs, at which a sentence ends, too."""
+_PASSAGE_ENDS = re.compile(
+    r"\n\s*\n"
+    # In a long paragraph, also the end of a sentence, after a word that is no abbreviation.
+    r"|(?<=[a-z]{5}[.?!])\s(?=[A-Z])"
+)
+PASSAGE = 1000
+"""Least length of a passage of a text without empty lines, in characters."""
+
+
+def passages(text: str) -> Iterator[str]:
+    """Parts of a text, with whole sentences, that are read one after the other.
+
+    The first sentence of a book is therefore spoken before the rest of the book is read. Passages
+    end at empty lines, and at the ends of sentences if a paragraph is long.
+    """
+    start = 0
+    for end in _PASSAGE_ENDS.finditer(text):
+        if end[0].count("\n") > 1 or end.start() - start >= PASSAGE:
+            yield text[start : end.end()]
+            start = end.end()
+    yield text[start:]
+
+
+def _pieces(text: str, known: Collection[str]) -> Iterator[tuple[str, int]]:
+    """The sentences of a text in words, and how many characters have been read at their ends."""
+    before = 0
+    for passage in passages(text):
+        # No sentence ends before a small letter: "p. 45 and", "he said so! and left".
+        pieces = _SENTENCE_ENDS.split(verbalise(_clean(passage), known).rstrip())
+        for i, piece in enumerate(pieces, 1):
+            yield piece, before + len(passage) * i // len(pieces)
+        before += len(passage)
 
 
 def _clean(text: str) -> str:

@@ -12,11 +12,13 @@ import numpy as np
 
 from asr.audio.writing import audio_writer
 from asr.base.files import atomic_write, json_line
-from asr.base.progress import track
+from asr.base.progress import portion_bar, track
 from asr.base.text_files import text_argument
 from asr.errors import AsrError, ConfigError, TextError
 from asr.tts.synthesizer import Speech, Synthesizer, with_pauses
 
+SHORT_TEXT = 200
+"""Characters of the longest text whose speaking shows no bar."""
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 
 
@@ -178,12 +180,11 @@ def _speak(
 
 
 def _spoken(voice: Synthesizer, text: str, rate: float, pitch: float) -> Iterator[Speech]:
-    """As `Synthesizer.speak_each`, with a bar on the terminal if there are several sentences."""
-    voice.check_options(rate, pitch)
-    sentences = list(voice.sentences(text))
-    several = len(sentences) > 1
-    for sentence in track(sentences, len(sentences), "speaking") if several else sentences:
-        yield voice.speak_sentence(sentence, rate, pitch)
+    """As `Synthesizer.speak_each`, with a bar on the terminal if the text is long."""
+    with portion_bar(len(text), "speaking", len(text) > SHORT_TEXT) as show_done:
+        for speech in voice.speak_each(text, rate, pitch):
+            yield speech
+            show_done(speech.sentence.characters)
 
 
 def _warn(warnings: Iterable[str]) -> None:

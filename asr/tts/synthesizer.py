@@ -9,24 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import Field
-from pydantic.dataclasses import dataclass as strict_dataclass
 
-from asr.base.config import STRICT
-from asr.base.tensorflow import tf
 from asr.errors import ConfigError, ModelError, TextError
 from asr.models import find_model
-from asr.networks.model_directory import LEXICON_FILE, read_config, write_model
-from asr.networks.weights import load_weights, weights_file
-from asr.pronunciation.pronouncer import Pronouncer, read_lexicon, write_lexicon
-from asr.tts.mel import MelConfig
-from asr.tts.sentences import SILENT, SYMBOLS, Sentence, sentences, unspeakable_reason
+from asr.networks.model_directory import LEXICON_FILE, read_config
+from asr.networks.weights import WeightArrays
+from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
+from asr.tts.sentences import SYMBOLS, Sentence, sentences, unspeakable_reason
 from asr.tts.vocoder import GriffinLim, Vocoder, finish
-from asr.tts.voice_network import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceModel
+from asr.tts.voice_config import FRAMES_PER_STEP, VoiceConfig
+from asr.tts.voice_runtime import VoiceRuntime
 
 PAUSE = 0.25
 """Pause between two sentences, in seconds."""
@@ -34,22 +28,6 @@ RATES = (0.25, 4.0)
 """Slowest and fastest speed."""
 PITCHES = (-12.0, 12.0)
 """Lowest and highest pitch shift, in semitones."""
-
-
-@strict_dataclass(frozen=True, config=STRICT)
-class VoiceConfig:
-    """The content of a voice's `model.json`."""
-
-    voice: str
-    """Name of the voice."""
-    mel: MelConfig = Field(default_factory=MelConfig)
-    acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
-    symbols: tuple[str, ...] = SYMBOLS
-    training: dict[str, Any] = Field(default_factory=dict)
-    """Record of the training: command, seed, data, commit, scores."""
-    versions: dict[str, str] = Field(default_factory=dict)
-    weights_sha256: str = ""
-    format: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,39 +62,36 @@ def with_pauses(spoken: Iterable[Speech]) -> Iterator[tuple[np.ndarray, Speech]]
 class Synthesizer:
     """Text to speech with one voice.
 
-    Attributes:
+    Args:
         config: the content of `model.json`.
         pronounce: word → phones.
-        network: the Keras model, symbols → frames.
-        vocoder: frames → samples; you may assign another one.
+        network: symbols → frames.
+        vocoder: frames → samples; default: `GriffinLim`.
+
+    Attributes:
+        config, pronounce, network, vocoder: the arguments. You may assign another vocoder.
     """
 
     def __init__(
         self,
         config: VoiceConfig,
         pronounce: Pronouncer,
-        network: VoiceModel | None = None,
+        network: VoiceRuntime,
         vocoder: Vocoder | None = None,
     ) -> None:
-        self.config, self.pronounce = config, pronounce
-        self.network = network or VoiceModel(config.acoustic, len(config.symbols), config.mel.mels)
+        self.config, self.pronounce, self.network = config, pronounce, network
         self.vocoder = vocoder or GriffinLim(config.mel)
-        # With open shapes in the signature, TensorFlow does not trace again for each new length.
-        one, many = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
-        scalar = tf.TensorSpec([], tf.float32)
-        self._predict = tf.function(self.predict, input_signature=[many, one, scalar, scalar])
-        self._samples = tf.function(
-            lambda frames: finish(self.vocoder(frames), config.mel.sample_rate),
-            input_signature=[tf.TensorSpec([None, config.mel.mels], tf.float32)],
-        )
 
     @classmethod
-    def load(cls, voice: str | PathLike[str], vocoder: Vocoder | None = None) -> Synthesizer:
+    def load(
+        cls, voice: str | PathLike[str], vocoder: Vocoder | None = None, threads: int = 0
+    ) -> Synthesizer:
         """Load a voice.
 
         Args:
             voice: name of a shipped voice, or a model directory.
             vocoder: frames → samples; default: `GriffinLim`.
+            threads: number of threads of ONNX Runtime; default: 0, it chooses.
 
         Raises:
             ModelError: a file is missing or damaged, or does not fit the configuration.
@@ -126,14 +101,9 @@ class Synthesizer:
         config = read_config(VoiceConfig, folder)
         if config.symbols != SYMBOLS:
             raise ModelError(f"{folder}: model.json: symbols differ from those of this version")
-        voice_of = cls(config, Pronouncer(read_lexicon(folder / LEXICON_FILE)), vocoder=vocoder)
-        load_weights(voice_of.network, folder / "weights.npz", config.weights_sha256)
-        return voice_of
-
-    def save(self, folder: Path, card: str) -> None:
-        """Write the model directory, with float16 weights and `card` as its README.md."""
-        write_lexicon(folder / LEXICON_FILE, self.pronounce.lexicon.items())
-        write_model(folder, self.config, weights_file(self.network), card)
+        pronounce = Pronouncer(read_lexicon(folder / LEXICON_FILE))
+        weights = WeightArrays(folder / "weights.npz", config.weights_sha256)
+        return cls(config, pronounce, VoiceRuntime(config, weights, threads), vocoder)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> np.ndarray:
         """Speak a text.
@@ -187,32 +157,8 @@ class Synthesizer:
 
     def speak_sentence(self, sentence: Sentence, rate: float = 1.0, pitch: float = 0.0) -> Speech:
         """Speak one sentence; see `speak` for the options."""
-        ids = np.array([sentence.ids], np.int32)
-        lengths = np.array([ids.shape[1]], np.int32)
-        frames, durations = self._predict(ids, lengths, np.float32(rate), np.float32(pitch))
+        plan = self.network.plan(np.array(sentence.ids, np.int32), rate, pitch)
         mel = self.config.mel
         step = FRAMES_PER_STEP * mel.hop / mel.sample_rate
-        samples = self._samples(frames[0]).numpy()
-        return Speech(sentence, samples, mel.sample_rate, durations[0].numpy() * step)
-
-    def predict(
-        self, symbols: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, shift: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predict frames and durations of a batch of sentences.
-
-        Args:
-            symbols: symbol ids, int32 [batch, symbols].
-            lengths: symbols of each sentence, int32 [batch].
-            rate: speed, float32 scalar.
-            shift: semitones by which the pitch is raised, float32 scalar.
-
-        Returns:
-            Log-mel frames [batch, frames, mels], undefined beyond a sentence's durations; steps of
-            each symbol, int32 [batch, symbols].
-        """
-        network, scales = self.network, self.network.scales
-        encoded = network.encode(symbols, lengths)
-        quiet = tf.constant([symbol in SILENT for symbol in self.config.symbols])
-        durations, pitch = network.plan(encoded, lengths, tf.gather(quiet, symbols), rate, shift)
-        frames = network.decode(encoded, durations, pitch)
-        return frames * scales["mel_deviation"] + scales["mel_mean"], durations
+        samples = finish(self.vocoder(self.network.frames(plan)), mel.sample_rate)
+        return Speech(sentence, samples, mel.sample_rate, plan.durations * step)

@@ -1,6 +1,6 @@
-"""`GriffinLim`: a vocoder from log-mel frames to samples, in TensorFlow.
+"""`GriffinLim`: a vocoder from log-mel frames to samples, in numpy.
 
-It uses only standard operations, so that TensorFlow Serving can run an exported voice.
+`vocoder_graph` has the same computation as a TensorFlow graph, for exported voices.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from asr.base.tensorflow import tf
-from asr.tts.mel import MelConfig, slaney_filters
+from asr.base.blas import one_thread
+from asr.tts.mel import MelConfig, hann, slaney_filters, stft
 
-Vocoder = Callable[[tf.Tensor], tf.Tensor]
-"""Log-mel frames [frames, mels] → samples [(frames − 1) × hop]. `Synthesizer` accepts any."""
+Vocoder = Callable[[np.ndarray], np.ndarray]
+"""Log-mel frames, float32 [frames, mels] → samples, float32 [(frames − 1) × hop]. `Synthesizer`
+accepts any."""
 
 ITERATIONS = 60
 """Default number of Griffin-Lim iterations."""
@@ -43,66 +44,63 @@ class GriffinLim:
 
     def __init__(self, config: MelConfig, iterations: int = ITERATIONS) -> None:
         self.config, self.iterations = config, iterations
-        filters = slaney_filters(config)
-        self.filters = tf.constant(filters)
-        self.inverse = tf.constant(np.linalg.pinv(filters).astype(np.float32))
-        self.gram = tf.constant(filters @ filters.T)
+        self.filters = slaney_filters(config)
+        self.inverse = np.linalg.pinv(self.filters).astype(np.float32)
+        self.window = synthesis_window(config)
 
-    def __call__(self, frames: tf.Tensor) -> tf.Tensor:
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Log-mel frames, float32 [frames, mels] → samples, float32 [(frames − 1) × hop]."""
         return self.phases(self.magnitudes(frames))
 
-    def magnitudes(self, frames: tf.Tensor) -> tf.Tensor:
+    def magnitudes(self, frames: np.ndarray) -> np.ndarray:
         """Log-mel frames [frames, mels] → magnitudes [frames, fft / 2 + 1]."""
-        energies = tf.exp(frames)
-        wanted = tf.matmul(energies, self.filters, transpose_b=True)
-        x = tf.maximum(tf.matmul(energies, self.inverse), self.config.floor)
-        for _ in range(INVERSION_STEPS):
-            x *= wanted / tf.maximum(tf.matmul(x, self.gram), 1e-9)
+        energies = np.exp(frames)
+        wanted = energies @ self.filters.T
+        x = np.maximum(energies @ self.inverse, np.float32(self.config.floor))
+        with one_thread():
+            for _ in range(INVERSION_STEPS):
+                made = x @ self.filters @ self.filters.T
+                x *= wanted / np.maximum(made, np.float32(1e-9))
         return x
 
-    def phases(self, magnitudes: tf.Tensor) -> tf.Tensor:
-        """Magnitudes [frames, fft / 2 + 1] → samples."""
-        count = tf.shape(magnitudes)[0]
+    def phases(self, magnitudes: np.ndarray) -> np.ndarray:
+        """Magnitudes, float32 [frames, fft / 2 + 1] → samples, float32 [(frames − 1) × hop]."""
+        c = self.config
         # Start from the phases of a tone in the middle of each bin. With random phases and eight
         # seeds, the remaining distance was between one and three times that of these phases.
-        bins = tf.range(self.config.fft // 2 + 1)
-        steps = (tf.range(count)[:, None] * bins[None]) % (self.config.fft // self.config.hop)
-        turns = 2 * np.pi * self.config.hop / self.config.fft * tf.cast(steps, tf.float32)
-        angles = tf.complex(tf.cos(turns), tf.sin(turns))
-        size = tf.complex(magnitudes, tf.zeros_like(magnitudes))
-        weight = tf.constant(MOMENTUM / (1 + MOMENTUM), tf.complex64)
-
-        def step(
-            i: tf.Tensor, angles: tf.Tensor, before: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            rebuilt = self._spectrum(self._signal(size * angles, count))
+        steps = np.outer(np.arange(len(magnitudes)), np.arange(c.fft // 2 + 1)) % (c.fft // c.hop)
+        turns = (2 * np.pi * c.hop / c.fft * steps).astype(np.float32)
+        spectrum = magnitudes * (np.cos(turns) + 1j * np.sin(turns)).astype(np.complex64)
+        weight, before = np.float32(MOMENTUM / (1 + MOMENTUM)), np.zeros_like(spectrum)
+        for _ in range(self.iterations):
+            rebuilt = stft(self._signal(spectrum), c)
             ahead = rebuilt - weight * before
-            norm = tf.maximum(tf.abs(ahead), 1e-12)
-            return i + 1, ahead / tf.complex(norm, tf.zeros_like(norm)), rebuilt
+            norm = np.sqrt(np.square(ahead.real) + np.square(ahead.imag))  # faster than abs
+            spectrum = ahead * (magnitudes / np.maximum(norm, np.float32(1e-12)))
+            before = rebuilt
+        return self._signal(spectrum)
 
-        _, angles, _ = tf.while_loop(
-            lambda i, *_: i < self.iterations,
-            step,
-            (0, angles, tf.zeros_like(angles)),
-            maximum_iterations=self.iterations,
-        )
-        return self._signal(size * angles, count)
-
-    def _signal(self, spectrum: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    def _signal(self, spectrum: np.ndarray) -> np.ndarray:
+        """The inverse of `stft`, by adding overlapping frames."""
         c = self.config
-        window = tf.signal.inverse_stft_window_fn(c.hop)
-        signal = tf.signal.inverse_stft(spectrum, c.fft, c.hop, c.fft, window)
+        overlaps, count = c.fft // c.hop, len(spectrum)
+        frames = np.fft.irfft(spectrum, c.fft, axis=1).astype(np.float32, copy=False) * self.window
+        parts = frames.reshape(count, overlaps, c.hop)
+        signal = np.zeros((count + overlaps - 1, c.hop), np.float32)
+        for i in range(overlaps):
+            signal[i : i + count] += parts[:, i]
         # Frames are centred: half of the first and half of the last frame are outside the signal.
-        return signal[c.fft // 2 : c.fft // 2 + (count - 1) * c.hop]
-
-    def _spectrum(self, signal: tf.Tensor) -> tf.Tensor:
-        c = self.config
-        padded = tf.pad(signal, [[c.fft // 2, c.fft // 2]])
-        return tf.signal.stft(padded, c.fft, c.hop, c.fft)
+        return signal.reshape(-1)[c.fft // 2 : c.fft // 2 + (count - 1) * c.hop]
 
 
-def finish(samples: tf.Tensor, sample_rate: int) -> tf.Tensor:
+def synthesis_window(config: MelConfig) -> np.ndarray:
+    """The window that undoes `stft` when overlapping frames are added, float32 [fft]."""
+    window = hann(config.fft)
+    total = np.square(window).reshape(-1, config.hop).sum(axis=0)
+    return window / np.tile(total, config.fft // config.hop)
+
+
+def finish(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Samples at a standard loudness, with limited peaks and faded ends.
 
     Args:
@@ -113,16 +111,16 @@ def finish(samples: tf.Tensor, sample_rate: int) -> tf.Tensor:
         float32 [n], below `LIMIT`, with the root mean square `LEVEL`.
     """
     window = sample_rate // 50
-    blocks = tf.signal.frame(samples, window, window, pad_end=True)
-    powers = tf.reduce_mean(tf.square(blocks), axis=1)
+    blocks = np.pad(samples, (0, -len(samples) % window)).reshape(-1, window)
+    powers = np.square(blocks).mean(axis=1)
     # Blocks of 20 ms that are more than 30 dB below the loudest one are pauses.
-    speech = tf.boolean_mask(powers, powers >= 1e-3 * tf.reduce_max(powers))
-    level = tf.sqrt(tf.reduce_mean(speech))
-    samples = samples * tf.minimum(LEVEL / tf.maximum(level, 1e-6), 100.0)
+    speech = powers[powers >= np.float32(1e-3) * powers.max(initial=0)]
+    level = np.sqrt(speech.mean()) if len(speech) else np.float32(0)
+    samples = samples * np.float32(min(LEVEL / max(level, 1e-6), 100.0))
     # Linear up to half of the limit, then a curve that approaches the limit.
-    knee = LIMIT / 2
-    beyond = tf.tanh((tf.abs(samples) - knee) / knee) * knee + knee
-    samples = tf.where(tf.abs(samples) > knee, tf.sign(samples) * beyond, samples)
+    knee = np.float32(LIMIT / 2)
+    beyond = np.tanh((np.abs(samples) - knee) / knee) * knee + knee
+    samples = np.where(np.abs(samples) > knee, np.sign(samples) * beyond, samples)
     fade = int(FADE * sample_rate)
-    ramp = tf.minimum(tf.cast(tf.range(tf.shape(samples)[0]), tf.float32) / fade, 1.0)
+    ramp = np.minimum(np.arange(len(samples), dtype=np.float32) / np.float32(fade), np.float32(1))
     return samples * ramp * ramp[::-1]

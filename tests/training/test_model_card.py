@@ -16,7 +16,7 @@ from asr.training.model_card import (
     recognizer_card,
     voice_card,
 )
-from asr.tts.synthesizer import VoiceConfig
+from asr.tts.voice_config import VoiceConfig
 
 EXPERIMENT = {"data": {"train": ["a/train.jsonl"], "dev": ["a/dev.jsonl"]}, "note": "한국어"}
 RECORD: dict[str, Any] = {

@@ -13,11 +13,13 @@ from asr.tts.sentences import (
     GAP,
     MAX_LETTERS,
     MAX_SYMBOLS,
+    PASSAGE,
     PAUSES,
     SILENT,
     START,
     SYMBOLS,
     one_sentence,
+    passages,
     sentences,
     unspeakable_reason,
 )
@@ -168,3 +170,14 @@ def test_one_sentence_has_the_words_of_all_sentences(parts: list[str]) -> None:
     assert whole.symbols.count(START) == 1
     for word in whole.words:
         assert whole.symbols[word.first : word.last] == PRONOUNCE(word.text).phones
+
+
+def test_the_first_sentence_does_not_wait_for_the_rest_of_the_text() -> None:
+    book = "The end. The end!\n\n" + "Then the trail never ended. " * 200
+    parts = list(passages(book))
+    assert "".join(parts) == book and len(parts) > 3
+    assert parts[0] == "The end. The end!\n\n"
+    assert all(PASSAGE <= len(part) < PASSAGE + 40 for part in parts[1:-1])
+    characters = [s.characters for s in sentences(book, PRONOUNCE)]
+    assert characters == sorted(characters) and characters[-1] == len(book)
+    assert characters[:2] == [9, 19]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +119,19 @@ def test_a_text_that_cannot_be_spoken_leaves_no_file(
     assert done.exit_code != 0 and isinstance(done.exception, TextError)
     assert message in str(done.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_speaking_imports_no_tensorflow(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'keras', 'librosa', 'num2words'): sys.modules[name] = None\n"
+        f"sys.argv = ['asr', 'speak', 'Dr. 5', '--out', {str(path)!r}, '--threads', '1']\n"
+        "from asr.cli.app import main\n"
+        "main()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert soundfile.info(path).duration > 0.5
 
 
 @pytest.mark.parametrize(

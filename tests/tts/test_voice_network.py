@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 
 from asr.errors import ConfigError, ModelError, TextError
+from asr.models import MODELS
 from asr.networks.weights import rounded
 from asr.pronunciation.pronouncer import Pronouncer
 from asr.recognizer import Recognizer
 from asr.tts.sentences import SYMBOLS, one_sentence
-from asr.tts.synthesizer import PAUSE, Synthesizer, VoiceConfig
-from asr.tts.voice_network import FRAMES_PER_STEP, PITCH_POINTS, VoiceAcousticConfig, VoiceModel
+from asr.tts.synthesizer import PAUSE, Synthesizer
+from asr.tts.voice_config import FRAMES_PER_STEP, PITCH_POINTS, VoiceAcousticConfig, VoiceConfig
+from asr.tts.voice_network import VoiceModel, load_voice_network, save_voice
 
 LEXICON = {"the": "DH AH0", "end": "EH1 N D", "danger": "D EY1 N JH ER0", "trail": "T R EY1 L"}
 SMALL = VoiceAcousticConfig(
@@ -30,14 +32,34 @@ SMALL = VoiceAcousticConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def voice() -> Synthesizer:
+CONFIG = VoiceConfig("tiny", acoustic=SMALL)
+
+
+def tiny_network() -> VoiceModel:
     keras.utils.set_random_seed(4)
-    made = Synthesizer(VoiceConfig("tiny", acoustic=SMALL), Pronouncer(LEXICON))
+    made = VoiceModel(SMALL, len(SYMBOLS), CONFIG.mel.mels)
     # Without a bias, the durations of an untrained network are close to zero.
-    made.network.duration.out.bias.assign([1.6])
-    made.network.scales["mel_mean"].assign(np.linspace(-4, -6, 80))
+    made.duration.out.bias.assign([1.6])
+    made.scales["mel_mean"].assign(np.linspace(-4, -6, 80))
     return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("voice") / "tiny"
+    save_voice(made, CONFIG, Pronouncer(LEXICON), tiny_network(), "a card")
+    return made
+
+
+@pytest.fixture(scope="module")
+def voice(folder: Path) -> Synthesizer:
+    return Synthesizer.load(folder)
+
+
+@pytest.fixture(scope="module")
+def network(folder: Path, voice: Synthesizer) -> VoiceModel:
+    """The Keras network, with the weights of `voice`."""
+    return load_voice_network(folder, voice.config)
 
 
 def arguments(counts: list[int]) -> dict[str, np.ndarray]:
@@ -53,19 +75,21 @@ def arguments(counts: list[int]) -> dict[str, np.ndarray]:
     }
 
 
-def test_given_durations_a_padded_batch_equals_single_sentences(voice: Synthesizer) -> None:
+def test_given_durations_a_padded_batch_equals_single_sentences(network: VoiceModel) -> None:
     batch = arguments([12, 5, 1])
-    frames, steps, pitch = voice.network(**batch)
+    frames, steps, pitch = network(**batch)
     for i, n in enumerate(batch["lengths"]):
         alone = {k: v[i : i + 1, :n] if v.ndim > 1 else v[i : i + 1] for k, v in batch.items()}
-        f, s, p = voice.network(**alone)
+        f, s, p = network(**alone)
         assert f.shape[1] == FRAMES_PER_STEP * alone["durations"].sum()
         np.testing.assert_allclose(f[0], frames[i, : f.shape[1]], atol=1e-5)
         np.testing.assert_allclose(s[0], steps[i, :n], atol=1e-5)
         np.testing.assert_allclose(p[0], pitch[i, :n], atol=1e-5)
 
 
-def test_predicted_speech_of_a_padded_batch_equals_single_sentences(voice: Synthesizer) -> None:
+def test_predicted_speech_of_a_padded_batch_equals_single_sentences(
+    voice: Synthesizer, network: VoiceModel
+) -> None:
     texts = ["the danger trail", "the end", "end"]
     ids = [one_sentence(text, voice.pronounce).ids for text in texts]
     lengths = np.array([len(x) for x in ids], np.int32)
@@ -73,20 +97,20 @@ def test_predicted_speech_of_a_padded_batch_equals_single_sentences(voice: Synth
     for row, x in zip(padded, ids, strict=True):
         row[: len(x)] = x
     one = tf.constant(1.0)
-    frames, durations = voice.predict(padded, lengths, one, 0 * one)
+    frames, durations = network.predict_frames(padded, lengths, one, 0 * one)
     for i, x in enumerate(ids):
-        f, d = voice.predict(np.array([x], np.int32), lengths[i : i + 1], one, 0 * one)
+        f, d = network.predict_frames(np.array([x], np.int32), lengths[i : i + 1], one, 0 * one)
         np.testing.assert_array_equal(d[0], durations[i, : len(x)])
         assert not durations[i, len(x) :].numpy().any()
         np.testing.assert_allclose(f[0], frames[i, : f.shape[1]], atol=1e-5)
 
 
-def test_gradients_reach_every_weight(voice: Synthesizer) -> None:
+def test_gradients_reach_every_weight(network: VoiceModel) -> None:
     batch = arguments([9, 4])
     with tf.GradientTape() as tape:
-        outputs = voice.network(**batch, training=True)
+        outputs = network(**batch, training=True)
         total = sum(tf.reduce_sum(tf.sin(x[:, :3])) for x in outputs)
-    variables = voice.network.trainable_variables
+    variables = network.trainable_variables
     gradients = tape.gradient(total, [v.value for v in variables])
     for variable, gradient in zip(variables, gradients, strict=True):
         dense = tf.convert_to_tensor(gradient)
@@ -122,20 +146,19 @@ def test_rate_changes_the_length(voice: Synthesizer) -> None:
     assert slow / normal == pytest.approx(2, rel=0.2)
 
 
-def test_twelve_semitones_double_the_pitch(voice: Synthesizer) -> None:
-    network = voice.network
+def test_twelve_semitones_double_the_pitch(voice: Synthesizer, network: VoiceModel) -> None:
     sentence = one_sentence("the end", voice.pronounce)
     ids, lengths = np.array([sentence.ids]), np.array([len(sentence.ids)])
     encoded, quiet = network.encode(ids, lengths), np.zeros(ids.shape, bool)
-    network.scales["pitch_deviation"].assign(0.2)
     one = tf.constant(1.0)
     _, level = network.plan(encoded, lengths, quiet, one, 0.0)
     _, octave = network.plan(encoded, lengths, quiet, one, 12.0)
-    np.testing.assert_allclose((octave - level) * 0.2, np.log(2), atol=1e-5)
+    np.testing.assert_allclose(octave - level, np.log(2), atol=1e-5)  # the deviation is 1
 
 
-def test_phones_last_at_least_one_step_and_symbols_at_most_the_limit(voice: Synthesizer) -> None:
-    network = voice.network
+def test_phones_last_at_least_one_step_and_symbols_at_most_the_limit(
+    voice: Synthesizer, network: VoiceModel
+) -> None:
     sentence = one_sentence("the danger trail", voice.pronounce)
     ids, lengths = np.array([sentence.ids]), np.array([len(sentence.ids)])
     encoded, quiet = network.encode(ids, lengths), np.array([[s == "_" for s in sentence.symbols]])
@@ -170,8 +193,8 @@ def test_an_empty_text_is_an_error(voice: Synthesizer) -> None:
 def test_another_vocoder_can_be_used(voice: Synthesizer) -> None:
     hop = voice.config.mel.hop
 
-    def sine(frames: tf.Tensor) -> tf.Tensor:
-        return tf.sin(tf.cast(tf.range((tf.shape(frames)[0] - 1) * hop), tf.float32))
+    def sine(frames: np.ndarray) -> np.ndarray:
+        return np.sin(np.arange((len(frames) - 1) * hop, dtype=np.float32))
 
     hum = Synthesizer(voice.config, voice.pronounce, voice.network, vocoder=sine)
     samples = hum.speak("The end.")
@@ -179,22 +202,51 @@ def test_another_vocoder_can_be_used(voice: Synthesizer) -> None:
     assert np.abs(np.fft.rfft(samples)).argmax() == pytest.approx(len(samples) / (2 * np.pi), abs=2)
 
 
-def test_a_saved_and_loaded_voice_has_the_same_weights(voice: Synthesizer, tmp_path: Path) -> None:
-    voice.save(tmp_path / "v", "a card")
-    loaded = Synthesizer.load(tmp_path / "v")
-    assert loaded.pronounce.lexicon == LEXICON
-    assert (tmp_path / "v" / "README.md").read_text() == "a card"
-    # Weights are saved in half precision: compare two loaded voices bit for bit.
-    again = Synthesizer.load(tmp_path / "v")
-    np.testing.assert_array_equal(loaded.speak("The end."), again.speak("The end."))
-    for name, variable in voice.network.named_weights().items():
-        kept = rounded(variable.numpy()).astype(np.float32)
-        np.testing.assert_array_equal(loaded.network.named_weights()[name], kept)
+def test_a_saved_and_loaded_voice_has_the_same_weights(folder: Path, voice: Synthesizer) -> None:
+    assert voice.pronounce.lexicon == LEXICON
+    assert (folder / "README.md").read_text() == "a card"
+    again = Synthesizer.load(folder)
+    np.testing.assert_array_equal(voice.speak("The end."), again.speak("The end."))
+    # Weights are saved in half precision.
+    loaded = load_voice_network(folder, voice.config).named_weights()
+    for name, variable in tiny_network().named_weights().items():
+        np.testing.assert_array_equal(loaded[name], rounded(variable.numpy()).astype(np.float32))
 
 
-def test_damaged_model_directories_are_errors(voice: Synthesizer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rate, shift", [(1.0, 0.0), (1.7, -3.0)])
+@pytest.mark.parametrize("name", ["tiny", "en-kathleen"])
+def test_onnx_runtime_computes_what_keras_computes(
+    folder: Path, name: str, rate: float, shift: float
+) -> None:
+    place = folder if name == "tiny" else MODELS / name
+    voice = Synthesizer.load(place, threads=1)
+    keras_network = load_voice_network(place, voice.config)
+    ids = one_sentence("the danger trail, the end", voice.pronounce).ids
+    plan = voice.network.plan(np.array(ids, np.int32), rate, shift)
+    expected, durations = keras_network.predict_frames(
+        np.array([ids], np.int32),
+        np.array([len(ids)], np.int32),
+        tf.constant(rate, tf.float32),
+        tf.constant(shift, tf.float32),
+    )
+    np.testing.assert_array_equal(plan.durations, durations[0])
+    np.testing.assert_allclose(voice.network.frames(plan), expected[0], atol=1e-4)
+
+
+def test_each_symbol_may_have_its_own_speed_and_pitch(voice: Synthesizer) -> None:
+    ids = np.array(one_sentence("the danger trail", voice.pronounce).ids, np.int32)
+    level = voice.network.plan(ids)
+    half = np.arange(len(ids)) < len(ids) // 2
+    slow = voice.network.plan(ids, np.where(half, 1.0, 0.5), np.where(half, 0.0, 12.0))
+    np.testing.assert_array_equal(slow.durations[half], level.durations[half])
+    assert slow.durations[~half].sum() == pytest.approx(2 * level.durations[~half].sum(), abs=2)
+    raised = np.where(half, 0.0, np.log(2)).astype(np.float32)
+    np.testing.assert_allclose((slow.pitch - level.pitch)[:, 0], raised, atol=1e-5)
+
+
+def test_damaged_model_directories_are_errors(tmp_path: Path) -> None:
     folder = tmp_path / "v"
-    voice.save(folder, "")
+    save_voice(folder, CONFIG, Pronouncer(LEXICON), tiny_network(), "")
     values = json.loads((folder / "model.json").read_text())
 
     def write(changed: dict) -> None:  # type: ignore[type-arg]

@@ -1,0 +1,62 @@
+"""`VoiceConfig`: the content of a voice's `model.json`, read without TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr.base.config import STRICT
+from asr.networks.acoustic_config import Cell
+from asr.tts.mel import MelConfig
+from asr.tts.sentences import SYMBOLS
+
+FRAMES_PER_STEP = 2
+"""Mel frames per decoder step. A step (23 ms) is the unit of durations."""
+PITCH_POINTS = 2
+"""Pitch values per symbol: the means of its first and second half."""
+PITCH_BINS = 24
+"""Radial basis functions that encode a step's pitch, so that the decoder can place harmonics."""
+POSITION_FEATURES = 4
+"""Features of a step's position in its symbol."""
+MAX_STEPS = 80
+"""Longest duration of a symbol, in steps: about two seconds."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class VoiceAcousticConfig:
+    """The key `acoustic` of a voice: the shape of its network."""
+
+    embedding: int = Field(default=128, ge=1)
+    """Size of a symbol's vector. Default: 128."""
+    cell: Cell = "gru"
+    """Recurrent cell: rnn, lstm or gru. Default: gru."""
+    encoder_units: int = Field(default=128, ge=1)
+    """Units per direction of the encoder. Default: 128."""
+    encoder_layers: int = Field(default=2, ge=1)
+    """Layers of the encoder. Default: 2."""
+    predictor_units: int = Field(default=128, ge=1)
+    """Hidden units of the predictors of durations and pitch. Default: 128."""
+    decoder_units: int = Field(default=256, ge=1)
+    """Units per direction of the decoder. Default: 256."""
+    decoder_layers: int = Field(default=2, ge=1)
+    """Layers of the decoder. Default: 2."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Fraction of activations that training drops, from 0 to below 1. Default: 0.2."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class VoiceConfig:
+    """The content of a voice's `model.json`."""
+
+    voice: str
+    """Name of the voice."""
+    mel: MelConfig = Field(default_factory=MelConfig)
+    acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
+    symbols: tuple[str, ...] = SYMBOLS
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Record of the training: command, seed, data, commit, scores."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    weights_sha256: str = ""
+    format: int = 1

@@ -1,0 +1,178 @@
+"""`VoiceRuntime`: the network of a voice in ONNX Runtime, without TensorFlow.
+
+Two graphs are built from the weights, as for recognisers: the encoder with the predictors, and the
+decoder. Between them, numpy plans durations and pitch, so that every symbol may have a speed and a
+pitch of its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from asr.networks.onnx_graph import OnnxGraph, open_session, recurrent_stack
+from asr.networks.weights import WeightArrays
+from asr.tts.sentences import SILENT
+from asr.tts.voice_config import (
+    FRAMES_PER_STEP,
+    MAX_STEPS,
+    PITCH_BINS,
+    PITCH_POINTS,
+    POSITION_FEATURES,
+    VoiceConfig,
+)
+
+
+class VoicePlan(NamedTuple):
+    """How a sentence will be spoken.
+
+    Attributes:
+        durations: steps of each symbol, int32 [symbols].
+        pitch: standardised pitch, float32 [symbols, PITCH_POINTS].
+        encoded: the encoder's output, float32 [symbols, width].
+    """
+
+    durations: np.ndarray
+    pitch: np.ndarray
+    encoded: np.ndarray
+
+
+class VoiceRuntime:
+    """Symbols → plan → log-mel frames, one sentence at a time.
+
+    Args:
+        config: the voice's configuration.
+        weights: arrays of the voice.
+        threads: number of threads; 0 lets the runtime choose.
+
+    Attributes:
+        scales: means and standard deviations of mel frames and pitch, by name, float32.
+
+    Raises:
+        ModelError: the weights do not fit the configuration.
+    """
+
+    def __init__(self, config: VoiceConfig, weights: WeightArrays, threads: int = 0) -> None:
+        mels = config.mel.mels
+        shapes: dict[str, tuple[int, ...]] = {
+            "mel_mean": (mels,),
+            "mel_deviation": (mels,),
+            "pitch_mean": (),
+            "pitch_deviation": (),
+        }
+        self.scales = {
+            name: weights.take(f"voice/{name}", *shape).astype(np.float32)
+            for name, shape in shapes.items()
+        }
+        self.quiet = np.array([symbol in SILENT for symbol in config.symbols])
+        encoder, decoder = _encoder(config, weights), _decoder(config, weights)
+        weights.finish()
+        self._encoder = open_session(encoder, threads)
+        self._decoder = open_session(decoder, threads)
+
+    def plan(
+        self, ids: np.ndarray, rate: float | np.ndarray = 1.0, shift: float | np.ndarray = 0.0
+    ) -> VoicePlan:
+        """Predict durations and pitch.
+
+        Args:
+            ids: symbol ids, int32 [symbols].
+            rate: speed of the sentence, or of each symbol; 1 as learnt, 2 twice as fast.
+            shift: semitones by which the pitch is raised, of the sentence or of each symbol.
+        """
+        encoded, log_steps, pitch = self._encoder.run(None, {"symbols": ids})
+        steps = (np.exp(log_steps) - np.float32(1)) / np.asarray(rate, np.float32)
+        # Rounding the running total keeps the length of the sentence.
+        total = np.cumsum(np.clip(steps, 0, MAX_STEPS), dtype=np.float32)
+        rounded = np.diff(np.round(total).astype(np.int32), prepend=0)
+        durations = np.maximum(rounded, np.where(self.quiet[ids], 0, 1)).astype(np.int32)
+        octaves = np.atleast_1d(np.asarray(shift, np.float32))[:, None] / np.float32(12)
+        raised = pitch + octaves * np.float32(np.log(2)) / self.scales["pitch_deviation"]
+        return VoicePlan(durations, raised, encoded)
+
+    def frames(self, plan: VoicePlan) -> np.ndarray:
+        """Log-mel frames of a plan, float32 [steps × FRAMES_PER_STEP, mels]."""
+        durations = plan.durations
+        owner = np.repeat(np.arange(len(durations)), durations)
+        starts = np.cumsum(durations) - durations
+        length = durations[owner].astype(np.float32)
+        done = (np.arange(len(owner)) - starts[owner]).astype(np.float32) + np.float32(0.5)
+        place = done / length
+        # The pitch is linear between the middles of both halves, and constant outside them.
+        share = np.clip(2 * place - np.float32(0.5), 0, 1)
+        first, second = plan.pitch[owner].T
+        height = ((1 - share) * first + share * second)[:, None]
+        centres = np.linspace(-3, 3, PITCH_BINS, dtype=np.float32)
+        bumps = np.exp(-np.square((height - centres) * np.float32(PITCH_BINS / 6)) / 2)
+        where = np.stack(
+            [place, np.log(length), 1 / (0.5 + done), 1 / (0.5 + length - done)], axis=1
+        )
+        x = np.concatenate([plan.encoded[owner], where, height, bumps], axis=1)
+        (frames,) = self._decoder.run(None, {"steps": x.astype(np.float32, copy=False)})
+        frames = frames.reshape(FRAMES_PER_STEP * len(owner), -1)
+        return frames * self.scales["mel_deviation"] + self.scales["mel_mean"]
+
+
+def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
+    """int32 `symbols` [symbols] → `encoded`, `log_steps` and `pitch`."""
+    c, graph = config.acoustic, OnnxGraph()
+    table = graph.weight(
+        weights.take("voice/embedding/embeddings", len(config.symbols), c.embedding)
+    )
+    x = graph("Unsqueeze", graph("Gather", table, "symbols"), graph.integers(1))
+    x, width = recurrent_stack(
+        graph,
+        weights,
+        "voice/encoder",
+        x,
+        c.embedding,
+        cell=c.cell,
+        units=c.encoder_units,
+        layers=c.encoder_layers,
+    )
+    x = graph("Squeeze", x, graph.integers(1))
+    graph.name_output("encoded", x)
+    for name, outputs in (("duration", 1), ("pitch", PITCH_POINTS)):
+        hidden = graph.dense(x, weights, f"voice/{name}/hidden", width, c.predictor_units)
+        made = graph.dense(
+            graph("Relu", hidden), weights, f"voice/{name}/out", c.predictor_units, outputs
+        )
+        if name == "duration":
+            graph.name_output("log_steps", graph("Squeeze", made, graph.integers(1)))
+        else:
+            graph.name_output("pitch", made)
+    return graph.model(
+        "encoder",
+        {"symbols": ("int32", ["symbols"])},
+        {
+            "encoded": ("float32", ["symbols", width]),
+            "log_steps": ("float32", ["symbols"]),
+            "pitch": ("float32", ["symbols", PITCH_POINTS]),
+        },
+    )
+
+
+def _decoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
+    """float32 `steps` [steps, features] → `frames` [steps, FRAMES_PER_STEP × mels]."""
+    c, graph = config.acoustic, OnnxGraph()
+    features = 2 * c.encoder_units + POSITION_FEATURES + 1 + PITCH_BINS
+    x = graph("Relu", graph.dense("steps", weights, "voice/prenet", features, c.decoder_units))
+    x, width = recurrent_stack(
+        graph,
+        weights,
+        "voice/decoder",
+        graph("Unsqueeze", x, graph.integers(1)),
+        c.decoder_units,
+        cell=c.cell,
+        units=c.decoder_units,
+        layers=c.decoder_layers,
+    )
+    outputs = FRAMES_PER_STEP * config.mel.mels
+    x = graph("Squeeze", x, graph.integers(1))
+    graph.name_output("frames", graph.dense(x, weights, "voice/head", width, outputs))
+    return graph.model(
+        "decoder",
+        {"steps": ("float32", ["steps", features])},
+        {"frames": ("float32", ["steps", outputs])},
+    )
