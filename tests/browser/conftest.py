@@ -7,13 +7,13 @@ asks another server for anything fails its test.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import find_chromium, run_chromium
 from pool_work import speak_or_spell
 from speech_server import Running, run_server
 
@@ -22,12 +22,6 @@ from asr.recognizer import Recognizer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
-OPTIONS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
-)
-"""Options of Chromium: no network of its own, and a microphone that is allowed."""
 ENGLISH, KOREAN = "en-US", "ko-KR"
 """Languages of the browser, which choose the language of a page."""
 SERIOUS = ("serious", "critical")
@@ -37,27 +31,12 @@ OpenPage = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Path of the browser."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.fail("make test-browser needs Chromium, such as Debian's package chromium")
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str, goforward: Path) -> Iterator[Browser]:
+def browser(goforward: Path) -> Iterator[Browser]:
     """Chromium whose microphone plays "go forward ten meters" once."""
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=30_000)  # a busy machine is no failure
-    microphone = f"--use-file-for-fake-audio-capture={goforward}%noloop"
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=chromium, args=[*OPTIONS, microphone], chromium_sandbox=False
-        )
-        yield launched
-        launched.close()
+    if find_chromium() is None:
+        pytest.fail("make test-browser needs Chromium, such as Debian's package chromium")
+    with run_chromium(goforward) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
