@@ -10,10 +10,15 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
+
+import numpy as np
+import soundfile
 
 from asr.audio.reading import read_audio
 from asr.batch.transcribe_files import BatchJob, transcribe_files
@@ -21,6 +26,19 @@ from asr.batch.workers import Transcriber
 from asr.data.inputs import recording_path
 from asr.errors import AsrError, ModelError
 from asr.results import Failure, Transcript
+
+
+def fill_archive(folder: Path, *names: str) -> Path:
+    """Write recordings of 0.1 s, each with its own noise; those with "broken" in it are none."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if "broken" in name:
+            path.write_bytes(b"no audio")
+            continue
+        sound = np.random.default_rng(crc32(name.encode())).normal(0, 0.1, 1600)
+        soundfile.write(path, sound, 16_000)
+    return folder
 
 
 class FakeRecognizer:
@@ -94,6 +112,25 @@ class FakeTranscriber(Transcriber):
         if self.model == "no memory":
             os.kill(os.getpid(), signal.SIGKILL)
         return FakeRecognizer(self.log)
+
+
+class SlowRecognizer(FakeRecognizer):
+    """Takes a moment for each unit, so that a test can act half-way."""
+
+    def transcribe_each(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        time.sleep(0.2)
+        yield from super().transcribe_each(*arguments, **options)
+
+
+@dataclass(frozen=True)
+class SlowTranscriber(FakeTranscriber):
+    """Loads a `SlowRecognizer`, and writes its process into `log`.pids."""
+
+    def load(self, threads: int = 0) -> Any:
+        assert self.log is not None
+        with self.log.with_suffix(".pids").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return SlowRecognizer(self.log)
 
 
 def main() -> int:

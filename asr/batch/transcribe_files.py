@@ -16,7 +16,6 @@ from asr.base.files import atomic_write, names_folder
 from asr.base.interrupts import Stopped, Stopper, stoppable
 from asr.base.progress import seconds_bar, spinner, track
 from asr.base.provenance import git_commit, repeat_command, this_command
-from asr.batch.ledger import settings_key
 from asr.batch.outputs import (
     ERRORS,
     SUMMARY,
@@ -40,8 +39,6 @@ from asr.data.inputs import (
 from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.formats.subtitles import Captions
 from asr.formats.writers import find_writer, several
-from asr.models import NUMBER_WRITER, find_model
-from asr.networks.model_directory import CALIBRATION_FILE
 from asr.results import Failure, Transcript, in_order
 
 
@@ -265,22 +262,7 @@ class _Run:
     ) -> ResultFolder:
         files = [recording_path(r.recording) for r in recordings]
         transcriber = self.job.transcriber
-        model, rnn_lm = find_model(transcriber.model), transcriber.decoding.rnn_lm
-        key = settings_key(
-            {
-                "model": model / "model.json",  # contains the SHA-256 of the weights
-                "calibration": model / CALIBRATION_FILE,
-                "decoding": transcriber.decoding.resolve(model),
-                "lm": transcriber.decoding.lm_file(model),
-                "rnn_lm": rnn_lm and find_model(rnn_lm) / "model.json",
-                "runtime": "server" if transcriber.server else transcriber.runtime,
-                "channel": transcriber.channel,
-                "split_channels": transcriber.split_channels,
-                "written": transcriber.written and find_model(NUMBER_WRITER) / "model.json",
-                "format": self.job.format,
-                "captions": self.job.captions,
-            }
-        )
+        key = transcriber.results_key(self.job.format, self.job.captions)
         named = [result_path(r.recording) for r in recordings]
         names = result_names(named, common_folder(paths, named), self.writer.suffix)
         channels = [r.channels for r in recordings] if transcriber.split_channels else None

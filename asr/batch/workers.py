@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from asr.audio.reading import probe
-from asr.batch.ledger import digest
+from asr.batch.ledger import digest, settings_key
 from asr.batch.processes import WorkerProcess, end, end_unused, give_work
 from asr.data.inputs import RecordingRef, recording_name, recording_path
 from asr.data.manifest import Utterance
 from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError, AudioError, ConfigError, ServerError, WorkerError
+from asr.formats.subtitles import Captions
+from asr.models import NUMBER_WRITER, find_model
+from asr.networks.model_directory import CALIBRATION_FILE
 from asr.networks.runtimes import Runtime
 from asr.results import Failure, Transcript
 
@@ -102,6 +107,53 @@ class Transcriber:
                 f"--runtime {self.runtime} computes the network in this process and --server "
                 f"{self.server} on a server: give one of them"
             )
+
+    def results_key(self, format: str, captions: Captions | None = None) -> str:
+        """`settings_key` of everything that results in a format depend on.
+
+        Args:
+            format: the output format.
+            captions: settings of captions, or None.
+
+        Raises:
+            ModelError, ConfigError: the model is not there, or the decoding is impossible.
+        """
+        model, rnn_lm = find_model(self.model), self.decoding.rnn_lm
+        return settings_key(
+            {
+                "model": model / "model.json",  # contains the SHA-256 of the weights
+                "calibration": model / CALIBRATION_FILE,
+                "decoding": self.decoding.resolve(model),
+                "lm": self.decoding.lm_file(model),
+                "rnn_lm": rnn_lm and find_model(rnn_lm) / "model.json",
+                "runtime": "server" if self.server else self.runtime,
+                "channel": self.channel,
+                "split_channels": self.split_channels,
+                "written": self.written and find_model(NUMBER_WRITER) / "model.json",
+                "format": format,
+                "captions": captions,
+            }
+        )
+
+    def anywhere(self) -> Transcriber:
+        """The same settings with absolute paths, for processes in other folders."""
+
+        def absolute(name: str | Path | None) -> str | None:
+            if name is None:
+                return None
+            return os.path.abspath(name) if os.path.exists(name) else str(name)
+
+        decoding = self.decoding
+        return replace(
+            self,
+            model=absolute(self.model) or self.model,
+            decoding=replace(
+                decoding,
+                lm=absolute(decoding.lm),
+                rnn_lm=absolute(decoding.rnn_lm),
+                lexicon=decoding.lexicon and decoding.lexicon.absolute(),
+            ),
+        )
 
     def load(self, threads: int = 0) -> Recognizer:
         """Load the recogniser and warm it up, so that its start does not count as transcribing.

@@ -20,6 +20,7 @@ from asr.formats.writers import WRITERS
 from asr.networks.runtimes import Runtime
 
 INPUT, OUTPUT, DECODING, SPEED = "Input", "Output", "Decoding", "Speed"
+CLUSTER = "Cluster"
 """Titles of the groups of options in `--help`."""
 
 ModelArgument = Annotated[

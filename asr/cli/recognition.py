@@ -13,6 +13,7 @@ import typer
 
 from asr.base.files import output_file
 from asr.cli.options import (
+    CLUSTER,
     DECODING_OPTIONS,
     INPUT,
     OUTPUT,
@@ -31,6 +32,7 @@ from asr.cli.options import (
     picture_file,
 )
 from asr.errors import ConfigError
+from asr.formats.writers import WRITERS
 
 if TYPE_CHECKING:
     from asr.decoding.decoding_options import Decoding
@@ -56,7 +58,14 @@ def transcribe(
             rich_help_panel=INPUT,
         ),
     ] = False,
-    format: FormatOption = "txt",
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help=f"output format: {', '.join(WRITERS)}; with --ray jsonl or parquet",
+            show_default="txt; with --ray, jsonl",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -89,22 +98,48 @@ def transcribe(
     lines: LinesOption = None,
     decoding: "Decoding",
     workers: Annotated[
-        int,
+        int | None,
         typer.Option(
             help="number of processes that transcribe; each loads the model",
+            show_default="1; with --ray, as many as the cluster has processors for",
             rich_help_panel=SPEED,
         ),
-    ] = 1,
+    ] = None,
     runtime: RuntimeOption = None,
     server: ServerOption = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="transcribe on a Ray cluster: auto (the one that this machine belongs to, or a "
+            "new one on this machine), HOST:PORT or ray://HOST:PORT. PATHS and --out may be URIs "
+            "such as s3://BUCKET/FOLDER, and Parquet files with a column of paths; --out gets "
+            "result files part-*.jsonl or part-*.parquet (--format)",
+            show_default="no cluster",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    worker_cpus: Annotated[
+        float,
+        typer.Option(help="processors of each worker on the cluster", rich_help_panel=CLUSTER),
+    ] = 1.0,
+    shard_size: Annotated[
+        int,
+        typer.Option(
+            help="recordings per result file on the cluster; --resume skips whole files",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = 64,
 ) -> None:
     """Transcribe recordings.
 
     A recording that cannot be read is reported on stderr and skipped; the exit status is then 1.
     """
-    from asr.batch.processes import start_ahead
+    if ray is None:
+        from asr.batch.processes import start_ahead
 
-    start_ahead(workers)  # the workers import their modules while this process imports its own
+        # The workers import their modules while this process imports its own.
+        start_ahead(workers or 1)
     from asr.batch.transcribe_files import BatchJob, transcribe_files
     from asr.batch.workers import Transcriber
 
@@ -112,8 +147,21 @@ def transcribe(
         model, decoding, channel, split_channels, runtime=runtime, server=server, written=written
     )
     captions = captions_from(line_length, lines)
-    job = BatchJob(transcriber, format, captions, out, workers, resume, errors)
-    totals = transcribe_files(paths, job)
+    if ray is None:
+        workers = 1 if workers is None else workers
+        job = BatchJob(transcriber, format or "txt", captions, out, workers, resume, errors)
+        totals = transcribe_files(paths, job)
+    else:
+        from asr.batch.ray_data import RayJob, transcribe_on_ray
+
+        if out is None:
+            raise ConfigError("--ray needs --out: a folder that every machine has, or a URI")
+        if errors is not None or captions is not None:
+            raise ConfigError("--errors, --line-length and --lines: not with --ray")
+        format = format or "jsonl"
+        totals = transcribe_on_ray(
+            paths, RayJob(transcriber, out, format, ray, workers, worker_cpus, shard_size, resume)
+        )
     if totals.status:
         raise typer.Exit(totals.status)
 

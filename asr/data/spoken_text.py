@@ -35,8 +35,10 @@ def spoken_phrases(text: str) -> Iterator[list[str]]:
     Sentences with letters outside ASCII, and with codes or addresses that a reader may say in
     several ways, are left out.
 
-    >>> [" ".join(words) for words in spoken_phrases("Mr. Hill came at 4:07 in 1862. OK?")]
-    ['mister hill came at four oh seven in eighteen sixty two', 'okay']
+    >>> for words in spoken_phrases("Mr. Hill came at 4:07 in 1862. OK?"):
+    ...     print(*words)
+    mister hill came at four oh seven in eighteen sixty two
+    okay
     """
     text = _TITLE.sub(lambda title: f"{TITLES[title[1]]} ", text)
     for sentence in _END.split(_ABBREVIATION.sub(r"\1", text)):

@@ -318,8 +318,9 @@ def split_of_name(name: str) -> str:
 def move_to_dev(train: list[Utterance], count: int) -> tuple[list[Utterance], list[Utterance]]:
     """Divide a train set into a train and a dev set.
 
-    >>> [[u.text for u in us] for us in move_to_dev([Utterance(t, 1.0) for t in "abcdef"], 2)]
-    [['a', 'c', 'd', 'f'], ['b', 'e']]
+    >>> train, dev = move_to_dev([Utterance(t, 1.0) for t in "abcdef"], 2)
+    >>> print(*(utterance.text for utterance in train), "|", *(utterance.text for utterance in dev))
+    a c d f | b e
 
     Args:
         train: the train set.

@@ -59,8 +59,8 @@ class UniqueNames:
     """Makes names different from each other by a number behind them.
 
     >>> names = UniqueNames({"b"})
-    >>> [names.add(name) for name in ("a", "a", "b", "a-2")]
-    ['a', 'a-2', 'b-2', 'a-2-2']
+    >>> print(*(names.add(name) for name in ("a", "a", "b", "a-2")))
+    a a-2 b-2 a-2-2
 
     Args:
         taken: names that are in use already.

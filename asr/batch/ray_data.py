@@ -1,0 +1,294 @@
+"""`transcribe_on_ray`: a batch on the machines of a Ray cluster, through Ray Data."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any, get_args
+
+from asr.base.extras import install_extra
+from asr.base.files import json_line
+from asr.base.interrupts import Stopped, stoppable
+from asr.base.provenance import git_commit, repeat_command, this_command
+from asr.batch.find_shards import find_shard_recordings
+from asr.batch.outputs import ERRORS, SUMMARY
+from asr.batch.shards import (
+    LEDGER_FOLDER,
+    Shard,
+    ShardFormat,
+    ShardResult,
+    ShardSettings,
+    ShardWorker,
+    make_shards,
+)
+from asr.batch.transcribe_files import Totals
+from asr.batch.uris import OutputStore, is_uri
+from asr.batch.workers import Transcriber
+from asr.errors import ConfigError, WorkerError
+from asr.results import Failure
+
+SHARD_SIZE = 64
+"""Default number of recordings of a shard."""
+SHOWN = 50
+"""Failures that are printed; all of them are in the error files."""
+PREFETCHED = 2
+"""Shards that wait at a worker, so that it has work while results travel."""
+
+
+@dataclass(frozen=True)
+class RayJob:
+    """Settings of one call of `transcribe_on_ray`.
+
+    Attributes:
+        transcriber: model, decoding and channels. The model must be a shipped one, or in a folder
+            that every machine has.
+        out: output folder: a path that every machine has, or a URI.
+        format: jsonl or parquet.
+        address: "auto" for the cluster that this machine belongs to, or a new one on this machine;
+            "local" for a new one; or HOST:PORT or ray://HOST:PORT.
+        workers: largest number of workers; None for as many as the cluster has processors for.
+        worker_cpus: processors of each worker.
+        shard_size: recordings per result file.
+        resume: skip shards whose results are complete and up to date.
+
+    Raises:
+        ConfigError: a value is impossible.
+    """
+
+    transcriber: Transcriber
+    out: str
+    format: str = "jsonl"
+    address: str = "auto"
+    workers: int | None = None
+    worker_cpus: float = 1.0
+    shard_size: int = SHARD_SIZE
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format not in get_args(ShardFormat):
+            raise ConfigError(f"--format {self.format}: with --ray, choose jsonl or parquet")
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"--workers must be 1 or more, found {self.workers}")
+        if self.worker_cpus <= 0:
+            raise ConfigError(f"--worker-cpus must be more than 0, found {self.worker_cpus}")
+        if self.shard_size < 1:
+            raise ConfigError(f"--shard-size must be 1 or more, found {self.shard_size}")
+        if self.transcriber.split_channels and self.transcriber.channel is not None:
+            raise ConfigError(
+                "--channel uses one channel and --split-channels all of them: give one of the two"
+            )
+
+
+def import_ray() -> ModuleType:
+    """Import Ray and Ray Data.
+
+    Raises:
+        ConfigError: they are not installed; the message names the extra.
+    """
+    # Ray would report the use of its features to its makers.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ConfigError(f"--ray needs Ray Data ({error}): {install_extra('scale')}") from None
+    return ray
+
+
+def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
+    """Transcribe all recordings that `paths` name on a Ray cluster.
+
+    The results are files part-NNNNN.jsonl (or .parquet) in the output folder, with the fields of
+    the format jsonl; failures are in part-NNNNN.errors.jsonl. Failures and totals are printed on
+    stderr.
+
+    Args:
+        paths: see `find_shard_recordings`.
+        job: what to do with them.
+
+    Raises:
+        ConfigError: Ray is missing or its cluster cannot be reached, or the folder has results and
+            `resume` is false.
+        AsrError: the settings or the model are wrong.
+        OutputError: a result cannot be written.
+        WorkerError: no worker finishes a shard.
+    """
+    ray = import_ray()
+    recordings, wrong = find_shard_recordings(paths)
+    shards = make_shards(recordings, job.shard_size)
+    out = job.out if is_uri(job.out) else os.path.abspath(job.out)
+    store = OutputStore(out)
+    _check_folder(store, job)
+    totals = Totals(sum(len(s.recordings) for s in shards) + len(wrong), failed=len(wrong))
+    settings = ShardSettings(
+        job.transcriber.anywhere(),
+        out,
+        "parquet" if job.format == "parquet" else "jsonl",
+        job.transcriber.results_key(job.format),
+        job.resume,
+        max(1, int(job.worker_cpus)),
+    )
+    failures = list(wrong)
+    if wrong:
+        store.write(ERRORS, "".join(json_line(f.to_dict()) for f in wrong).encode())
+    else:
+        store.remove(ERRORS)
+    try:
+        with stoppable(), _cluster(ray, job):
+            started: float | None = None
+            for result in _finished(ray, shards, settings, job):
+                failures += _count(totals, result)
+                now = time.monotonic()
+                started = now - result.seconds if started is None else started
+                totals.seconds = now - started
+    except Stopped as stop:
+        totals.signal = stop.number
+    if not totals.signal:
+        _remove_stale(store, len(shards))
+    _report(store, totals, failures, job)
+    return totals
+
+
+def _count(totals: Totals, result: ShardResult) -> tuple[Failure, ...]:
+    totals.failed += result.failed
+    if result.skipped:
+        totals.skipped += result.transcribed
+    else:
+        totals.transcribed += result.transcribed
+        totals.audio_seconds += result.audio_seconds
+    return result.failures
+
+
+@contextmanager
+def _cluster(ray: ModuleType, job: RayJob) -> Iterator[None]:
+    """Join or start the cluster, and leave it at the end, unless the caller has joined it."""
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = {"logging_level": "WARNING", "log_to_driver": False}
+    try:
+        try:
+            ray.init(address=job.address, **options)
+        except ConnectionError:
+            if job.address != "auto":
+                raise
+            ray.init(address="local", include_dashboard=False, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"--ray {job.address}: no cluster: {' '.join(str(error).split())}"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class _Actor:
+    """What Ray Data calls: a shard in, its result out."""
+
+    def __init__(self, settings: ShardSettings) -> None:
+        self._worker = ShardWorker(settings)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"result": self._worker.work(row["shard"])}
+
+
+def _finished(
+    ray: ModuleType, shards: Sequence[Shard], settings: ShardSettings, job: RayJob
+) -> Iterator[ShardResult]:
+    """The results of all shards, as they finish.
+
+    A shard whose worker is lost is an errored block to Ray Data. Blocks are not retried on a worker
+    that restarts, because it waits for ever if its machine is gone: the shards that are left are
+    the data of another execution.
+
+    Raises:
+        AsrError: see `ShardResult.error`.
+        WorkerError: an execution finished no shard.
+    """
+    left = {shard.number: shard for shard in shards}
+    while left:
+        cpus = ray.cluster_resources().get("CPU", 0.0)
+        room = max(1, int(cpus / job.worker_cpus))
+        if cpus < job.worker_cpus:
+            raise ConfigError(
+                f"--worker-cpus {job.worker_cpus:g}: the cluster has {cpus:g} processors"
+            )
+        most = min(job.workers or room, len(left))
+        rows = [{"shard": shard} for shard in left.values()]
+        results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            _Actor,
+            fn_constructor_args=(settings,),
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, max_size=most, max_tasks_in_flight_per_actor=PREFETCHED
+            ),
+            num_cpus=job.worker_cpus,
+            max_restarts=-1,
+            max_task_retries=0,
+        )
+        # The context of this dataset alone; that of the process stays the caller's.
+        results.context.max_errored_blocks = -1
+        results.context.enable_progress_bars = sys.stderr.isatty()
+        before = len(left)
+        for row in results.iter_rows():
+            result: ShardResult = row["result"]
+            if result.error is not None:
+                raise result.error
+            if left.pop(result.number, None) is not None:
+                yield result
+        if len(left) == before:
+            raise WorkerError(
+                f"{len(left)} of {len(shards)} shards are left, and no worker finishes one; see "
+                "the logs of Ray in /tmp/ray/session_latest/logs"
+            )
+
+
+def _check_folder(store: OutputStore, job: RayJob) -> None:
+    if not job.resume and any(name.startswith("part-") for name in store.names()):
+        raise ConfigError(
+            f"--out {job.out}: has results already: give --resume to skip those that are up to "
+            "date, or another folder"
+        )
+
+
+def _remove_stale(store: OutputStore, shards: int) -> None:
+    """Remove files of an earlier batch that had more shards, or another format."""
+    kept: set[str] = set()
+    for number in range(shards):
+        record = json.loads(store.read(f"{LEDGER_FOLDER}/{Shard(number, ()).name}.json") or b"{}")
+        kept |= {*record.get("files", ()), f"{Shard(number, ()).name}.json"}
+    for folder in ("", f"{LEDGER_FOLDER}/"):
+        for name in store.names(folder):
+            if name.startswith("part-") and name not in kept:
+                store.remove(f"{folder}{name}")
+
+
+def _report(store: OutputStore, totals: Totals, failures: Sequence[Failure], job: RayJob) -> None:
+    """Print failures and totals, and write summary.json."""
+    for failure in failures[:SHOWN]:
+        print("failed: " + failure.error.replace("\n", "\\n"), file=sys.stderr)
+    if len(failures) > SHOWN:
+        more = len(failures) - SHOWN
+        print(f"failed: {more} more, in {store.uri}/part-*.errors.jsonl", file=sys.stderr)
+    print(totals, file=sys.stderr)
+    if totals.signal:
+        print(f"to go on: {repeat_command('--resume')}", file=sys.stderr)
+    record = {
+        **asdict(totals),
+        "rtf": totals.rtf,
+        "model": job.transcriber.model,
+        "format": job.format,
+        "workers": job.workers,
+        "worker_cpus": job.worker_cpus,
+        "shard_size": job.shard_size,
+        "ray": job.address,
+        "command": this_command(),
+        "commit": git_commit(),
+    }
+    store.write(SUMMARY, (json.dumps(record, indent=2) + "\n").encode())
