@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 from asr.errors import TextError
 from asr.pronunciation.pronouncer import Pronouncer, letter_phones, with_s
@@ -13,6 +15,7 @@ from asr.text.normalisers import spell_out
 from asr.text.phones import PHONES
 from asr.text.verbalisation import verbalise
 from asr.text.verbalisation.rules import LETTER_NAME_OFFSET
+from asr.tts.written_spans import written_spans
 
 START, GAP = "^", "_"
 """The symbol before the first word; the symbol between two words without punctuation."""
@@ -59,11 +62,14 @@ class SpokenWord:
     Attributes:
         text: its letters.
         first, last: range of its phones in the sentence's symbols; `last` is exclusive.
+        written: the written text that begins with this word, such as "$5" for "five"; None if the
+            word continues the written text of the word before it.
     """
 
     text: str
     first: int
     last: int
+    written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,7 @@ def sentences(text: str, pronounce: Pronouncer) -> Iterator[Sentence]:
     """
     pending: list[str] = []
     held: Sentence | None = None
-    for piece, characters in _pieces(text, pronounce.lexicon):
-        symbols, words, warnings = _symbols(spell_out(piece), pronounce)
+    for symbols, words, warnings, characters in _pieces(text, pronounce):
         pending += warnings
         for part_symbols, part_words in _divided(symbols, words):
             if held is not None:
@@ -130,7 +135,7 @@ def one_sentence(text: str, pronounce: Pronouncer) -> Sentence:
     for part in sentences(text, pronounce):
         shift = len(symbols) - 1
         symbols += part.symbols[1:]
-        words += [SpokenWord(w.text, w.first + shift, w.last + shift) for w in part.words]
+        words += [replace(w, first=w.first + shift, last=w.last + shift) for w in part.words]
         warnings += part.warnings
     if not words:
         raise TextError(unspeakable_reason(text))
@@ -169,15 +174,62 @@ def passages(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _pieces(text: str, known: Collection[str]) -> Iterator[tuple[str, int]]:
-    """The sentences of a text in words, and how many characters have been read at their ends."""
+class _Piece(NamedTuple):
+    """A sentence of any length, and how many characters have been read at its end."""
+
+    symbols: list[str]
+    words: list[SpokenWord]
+    warnings: list[str]
+    characters: int
+
+
+def _pieces(text: str, pronounce: Pronouncer) -> Iterator[_Piece]:
     before = 0
     for passage in passages(text):
-        # No sentence ends before a small letter: "p. 45 and", "he said so! and left".
-        pieces = _SENTENCE_ENDS.split(verbalise(_clean(passage), known).rstrip())
-        for i, piece in enumerate(pieces, 1):
-            yield piece, before + len(passage) * i // len(pieces)
+        texts = _in_words(passage, pronounce.lexicon)
+        pieces = [
+            _Piece(*_symbols(each, pronounce), before + len(passage) * i // len(texts))
+            for i, each in enumerate(texts, 1)
+        ]
+        begins = iter(
+            written_spans(
+                passage.split(),
+                [word.text for piece in pieces for word in piece.words],
+                partial(_spoken_alone, known=pronounce.lexicon),
+            )
+        )
+        for piece in pieces:
+            words = [replace(word, written=next(begins)) for word in piece.words]
+            yield piece._replace(words=words)
         before += len(passage)
+
+
+def _in_words(passage: str, known: Collection[str]) -> list[str]:
+    """The sentences of a passage in small letters, without numbers."""
+    # No sentence ends before a small letter: "p. 45 and", "he said so! and left".
+    written = verbalise(_clean(passage), known).rstrip()
+    return [spell_out(sentence) for sentence in _SENTENCE_ENDS.split(written)]
+
+
+def _spoken_alone(written: str, known: Collection[str]) -> list[str]:
+    """The words that are spoken for one written word, if it stands alone."""
+    words = []
+    for sentence in _in_words(written, known):
+        for token in _TOKEN.findall(sentence):
+            if "\ue061" <= token[0] <= "\ue07a":
+                words.append(chr(ord(token[0]) - LETTER_NAME_OFFSET) + token[1:])
+            elif (word := _word(token, known)) is not None:
+                words.append(word[:MAX_LETTERS])
+    return words
+
+
+_TOKEN = re.compile(r"[\ue061-\ue07a](?:'s)?|[a-z']+|[^\W_]+|[^\s]")
+
+
+def _word(token: str, known: Collection[str]) -> str | None:
+    """The letters of a token that is a word, else None."""
+    word = token if token in known else token.strip("'")
+    return word if re.fullmatch("[a-z']+", word) else None
 
 
 def _clean(text: str) -> str:
@@ -192,7 +244,7 @@ def _clean(text: str) -> str:
 
 def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[SpokenWord], list[str]]:
     symbols, words, warnings = [START], list[SpokenWord](), list[str]()
-    for token in re.findall(r"[\ue061-\ue07a](?:'s)?|[a-z']+|[^\W_]+|[^\s]", piece):
+    for token in _TOKEN.findall(piece):
         if token in _PAUSE:
             if words:
                 # The last of several marks counts: ?!, .), …
@@ -205,9 +257,9 @@ def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[SpokenW
             phones = letter_phones(letter)
             _add_phones(letter + ending, with_s(phones) if ending else phones, symbols, words)
             continue
-        word = token if token in pronounce.lexicon else token.strip("'")
-        if not re.fullmatch("[a-z']+", word):
-            if token not in _IGNORED and word:
+        word = _word(token, pronounce.lexicon)
+        if word is None:
+            if token not in _IGNORED and token.strip("'"):
                 name = unicodedata.name(token[0], "").lower()
                 warnings.append(
                     f"skipped: {token}" + (f" ({name})" if len(token) == 1 and name else "")
@@ -269,6 +321,6 @@ def _divided(
         mark = symbols[last] if symbols[last] != GAP else ","
         yield (
             [START, *symbols[first:last], mark],
-            [SpokenWord(w.text, w.first - shift, w.last - shift) for w in words[i:j]],
+            [replace(w, first=w.first - shift, last=w.last - shift) for w in words[i:j]],
         )
         i = j

@@ -16,6 +16,7 @@ from asr.base.progress import portion_bar, track
 from asr.base.text_files import text_argument
 from asr.errors import AsrError, ConfigError, TextError
 from asr.tts.synthesizer import Speech, Synthesizer, with_pauses
+from asr.tts.timings import TimedPhone, TimedWord, joined_words
 
 SHORT_TEXT = 200
 """Characters of the longest text whose speaking shows no bar."""
@@ -32,6 +33,7 @@ class SpokenText:
         audio_filepath: the file; None for standard output.
         duration: in seconds.
         warnings: parts that were skipped, spelled or pronounced by a rule.
+        words: the words as they were written, with their times.
     """
 
     text: str
@@ -39,6 +41,7 @@ class SpokenText:
     audio_filepath: str | None
     duration: float
     warnings: tuple[str, ...]
+    words: tuple[TimedWord, ...] = ()
 
 
 def read_text(text: str) -> str:
@@ -152,10 +155,29 @@ def speak_lines(
     return spoken, failed
 
 
+def timings_json(spoken: SpokenText) -> str:
+    """The words of a spoken text with their times in seconds, rounded to ms, as JSON."""
+
+    def times(item: TimedWord | TimedPhone) -> dict[str, float]:
+        return {"start": round(item.start, 3), "end": round(item.end, 3)}
+
+    words = [
+        {
+            "text": word.text,
+            "spoken": " ".join(word.spoken),
+            **times(word),
+            "phones": [{"phone": phone.phone, **times(phone)} for phone in word.phones],
+        }
+        for word in spoken.words
+    ]
+    return json_line({"text": spoken.text, "duration": round(spoken.duration, 3), "words": words})
+
+
 def result_line(spoken: SpokenText, as_json: bool) -> str:
-    """A spoken text as a line of text, or as a JSON object with all attributes."""
+    """A spoken text as a line of text, or as a JSON object with all attributes but the words."""
     if as_json:
-        return json_line(vars(spoken)).rstrip("\n")
+        values = {key: value for key, value in vars(spoken).items() if key != "words"}
+        return json_line(values).rstrip("\n")
     return f"{spoken.audio_filepath}: {spoken.duration:.2f} s"
 
 
@@ -169,14 +191,17 @@ def _speak(
 ) -> SpokenText:
     """Speak a text, and pass the samples of each sentence to `write`."""
     count, words, warnings = 0, list[str](), list[str]()
+    timed = list[tuple[str | None, TimedWord]]()
     for samples, speech in with_pauses(_spoken(voice, text, rate, pitch)):
         write(samples)
         count += len(samples)
+        timed += speech.spoken_words((count - len(speech.samples)) / speech.sample_rate)
         words.append(speech.sentence.text)
         warnings += speech.sentence.warnings
         _warn(speech.sentence.warnings)
     seconds = count / voice.config.mel.sample_rate
-    return SpokenText(text, " ".join(words), name, seconds, tuple(warnings))
+    spoken = " ".join(words)
+    return SpokenText(text, spoken, name, seconds, tuple(warnings), tuple(joined_words(timed)))
 
 
 def _spoken(voice: Synthesizer, text: str, rate: float, pitch: float) -> Iterator[Speech]:

@@ -12,12 +12,14 @@ from os import PathLike
 
 import numpy as np
 
+from asr.base.units import Seconds
 from asr.errors import ConfigError, ModelError, TextError
 from asr.models import find_model
 from asr.networks.model_directory import LEXICON_FILE, read_config
 from asr.networks.weights import WeightArrays
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
 from asr.tts.sentences import SYMBOLS, Sentence, sentences, unspeakable_reason
+from asr.tts.timings import TimedPhone, TimedSpeech, TimedWord, joined_words
 from asr.tts.vocoder import GriffinLim, Vocoder, finish
 from asr.tts.voice_config import FRAMES_PER_STEP, VoiceConfig
 from asr.tts.voice_runtime import VoiceRuntime
@@ -50,6 +52,24 @@ class Speech:
     def seconds(self) -> float:
         """Length of the speech in seconds."""
         return len(self.samples) / self.sample_rate
+
+    def spoken_words(self, start: Seconds = 0.0) -> Iterator[tuple[str | None, TimedWord]]:
+        """Each spoken word with its times, for `joined_words`.
+
+        Args:
+            start: where this sentence begins in a longer speech; default: 0.
+
+        Yields:
+            The written text that begins with the word, or None, and the word.
+        """
+        edges = np.append(0.0, np.cumsum(self.durations)).clip(0, self.seconds) + start
+        for word in self.sentence.words:
+            phones = tuple(
+                TimedPhone(self.sentence.symbols[i], float(edges[i]), float(edges[i + 1]))
+                for i in range(word.first, word.last)
+            )
+            times = float(edges[word.first]), float(edges[word.last])
+            yield word.written, TimedWord(word.text, (word.text,), *times, phones)
 
 
 def with_pauses(spoken: Iterable[Speech]) -> Iterator[tuple[np.ndarray, Speech]]:
@@ -122,6 +142,19 @@ class Synthesizer:
         """
         spoken = with_pauses(self.speak_each(text, rate, pitch))
         return np.concatenate([samples for samples, _ in spoken])
+
+    def speak_timed(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> TimedSpeech:
+        """Speak a text, and say when each word and each phone is spoken.
+
+        Arguments and exceptions are those of `speak`.
+        """
+        parts, words, count = list[np.ndarray](), list[tuple[str | None, TimedWord]](), 0
+        for samples, speech in with_pauses(self.speak_each(text, rate, pitch)):
+            parts.append(samples)
+            count += len(samples)
+            words += speech.spoken_words((count - len(speech.samples)) / speech.sample_rate)
+        sample_rate = self.config.mel.sample_rate
+        return TimedSpeech(np.concatenate(parts), sample_rate, tuple(joined_words(words)))
 
     def speak_each(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> Iterator[Speech]:
         """Speak a text sentence by sentence, so that memory does not grow with its length.

@@ -1,0 +1,94 @@
+"""Which written text each spoken word comes from: "$5" gives "five" and "dollars"."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+MAX_WRITTEN, MAX_SPOKEN = 8, 80
+"""Farthest word, written and spoken, at which a text that differs agrees again."""
+
+
+def written_spans(
+    written: Sequence[str], spoken: Sequence[str], speak: Callable[[str], Sequence[str]]
+) -> list[str | None]:
+    """The written text that begins with each spoken word.
+
+    Most words are spoken as they are written. Between them, a written word stands for the words
+    that it gives alone, if these are the ones spoken; otherwise all written words in between
+    stand for all spoken ones. The time is proportional to the number of words.
+
+    Args:
+        written: the words of a text, as they are between spaces.
+        spoken: the words that are spoken.
+        speak: written word → words spoken for it alone.
+
+    Returns:
+        For each spoken word, the written text that begins with it; None if the word continues the
+        written text of the word before it.
+    """
+    plain = [plain_word(word) for word in written]
+    begins: list[str | None] = [None] * len(spoken)
+    i = k = 0
+    while i < len(written) and k < len(spoken):
+        if plain[i] == spoken[k]:
+            begins[k] = written[i]
+            i, k = i + 1, k + 1
+            continue
+        next_i, next_k = _agreement(plain, spoken, i, k)
+        for position, text in _group(written[i:next_i], spoken[k:next_k], speak):
+            begins[k + position] = text
+        i, k = next_i, next_k
+    return begins
+
+
+def plain_word(written: str) -> str:
+    """A written word without marks around it, accents and capitals; "" if it has marks inside."""
+    folded = unicodedata.normalize("NFKD", written.replace("’", "'"))
+    letters = "".join(c for c in folded if not unicodedata.combining(c)).lower()
+    found = _WORD.fullmatch(letters)
+    return found[1] if found else ""
+
+
+_WORD = re.compile(r"[^\w']{0,9}'?([a-z]+(?:'[a-z]+){0,2})'?[^\w']{0,9}")
+
+
+def _agreement(plain: Sequence[str], spoken: Sequence[str], i: int, k: int) -> tuple[int, int]:
+    """The next words at which the written and the spoken text agree; their ends if none do."""
+    for next_i in range(i, min(i + MAX_WRITTEN, len(plain))):
+        word = plain[next_i]
+        if not word:
+            continue
+        for next_k in range(k + (next_i == i), min(k + MAX_SPOKEN, len(spoken))):
+            if spoken[next_k] == word and _goes_on(plain, spoken, next_i + 1, next_k + 1):
+                return next_i, next_k
+    far = i + MAX_WRITTEN < len(plain) and k + MAX_SPOKEN < len(spoken)
+    return (i + MAX_WRITTEN, k + MAX_SPOKEN) if far else (len(plain), len(spoken))
+
+
+def _goes_on(plain: Sequence[str], spoken: Sequence[str], i: int, k: int) -> bool:
+    """Whether the texts agree at the next word, too, as far as one can tell: "and" alone is no
+    agreement, because numbers have it, too."""
+    if i >= len(plain) or k >= len(spoken):
+        return i >= len(plain) and k >= len(spoken)
+    return not plain[i] or plain[i] == spoken[k]
+
+
+def _group(
+    written: Sequence[str], spoken: Sequence[str], speak: Callable[[str], Sequence[str]]
+) -> list[tuple[int, str]]:
+    """Positions of spoken words at which written text begins, and this text."""
+    if not spoken:  # written words that cannot be spoken
+        return []
+    alone = [list(speak(word)) for word in written]
+    if [word for words in alone for word in words] == list(spoken):
+        found, position = [], 0
+        for word, words in zip(written, alone, strict=True):
+            if words:
+                found.append((position, word))
+            position += len(words)
+        return found
+    # Words that are not spoken at all, such as emoji, are left out.
+    kept = [word for word, words in zip(written, alone, strict=True) if words]
+    return [(0, " ".join(kept or written))] if written else []
