@@ -75,7 +75,7 @@ def texts_on_page(playwright: Playwright, url: str, paths: list[Path]) -> list[s
     page.goto(url)
     found = []
     for path in paths:
-        page.set_input_files("#files", path)
+        page.set_input_files("#files", path.resolve())  # Playwright follows no links
         card = page.get_by_role("article")
         card.locator(".downloads").wait_for()
         found.append(" ".join(card.locator(".word").all_inner_texts()))

@@ -55,8 +55,10 @@ def served(model: str) -> Iterator[tuple[int, int]]:
                 break
             except ConnectionError:
                 time.sleep(0.1)
-        yield port, process.pid
-        process.terminate()
+        try:
+            yield port, process.pid
+        finally:
+            process.terminate()
 
 
 def connect(port: int) -> http.client.HTTPConnection:

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from asr.errors import AsrError
+from asr.errors import AsrError, WorkerError
 
 RETRY_AFTER = 2
 """Seconds after which a refused client may try again."""
@@ -54,3 +54,10 @@ class ApiError(AsrError):
 def busy(message: str) -> ApiError:
     """The error of a request that may succeed later."""
     return ApiError(503, message, code="server_busy", headers={"Retry-After": str(RETRY_AFTER)})
+
+
+def as_api_error(error: AsrError) -> ApiError:
+    """The error of a request that failed with an error of the library."""
+    if isinstance(error, WorkerError):
+        return busy(str(error))
+    return error if isinstance(error, ApiError) else ApiError(400, str(error))

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from asr.errors import AsrError, WorkerError
-from asr.server.api_errors import ApiError, busy
+from asr.errors import AsrError
+from asr.server.api_errors import ApiError, as_api_error
 from asr.server.batching_engine import BatchingEngine
 from asr.server.guard import Guard
 from asr.server.monitoring import Monitor, MonitoredApp, log
@@ -101,11 +101,8 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    if isinstance(error, ApiError):
-        return error.response()
-    if isinstance(error, WorkerError):
-        return busy(str(error)).response()
-    return ApiError(400, str(error)).response()
+    assert isinstance(error, AsrError)
+    return as_api_error(error).response()
 
 
 async def _refuse_http(request: Request, error: Exception) -> Response:

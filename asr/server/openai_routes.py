@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
@@ -16,7 +16,8 @@ from starlette.routing import Route
 from asr.errors import AsrError
 from asr.results import Transcript
 from asr.server.admission import AdmittedRoute, Slots, unless_disconnected
-from asr.server.api_errors import ApiError
+from asr.server.api_errors import ApiError, as_api_error
+from asr.server.growing_transcript import GrowingTranscript
 from asr.server.monitoring import AUDIO_SECONDS
 from asr.server.openai_formats import (
     GRANULARITIES,
@@ -76,8 +77,10 @@ def openai_routes(speech_to_text: SpeechToText, voices: Sequence[str] = ()) -> l
     async def transcriptions(request: Request) -> Response:
         asked = read_transcription_request(await read_form(request), speech_to_text)
         if asked.stream:
-            events = _Events(request, speech_to_text, asked)
-            return StreamingResponse(await events.begin(), media_type="text/event-stream")
+            growing = GrowingTranscript(request, partial(_transcribe, speech_to_text, asked))
+            await growing.begin()
+            events = _Events(request, growing).events()
+            return StreamingResponse(events, media_type="text/event-stream")
         transcript = await unless_disconnected(request, _transcribe(speech_to_text, asked))
         request.scope[AUDIO_SECONDS] = transcript.duration
         return _response(transcript, asked, speech_to_text.language)
@@ -193,48 +196,26 @@ class _Events:
     """A transcription as server-sent events.
 
     A word is sent when a further one follows, because the last word may still change.
+
+    Args:
+        request: the request.
+        growing: the transcription, which has begun.
     """
 
-    def __init__(
-        self, request: Request, speech_to_text: SpeechToText, asked: TranscriptionRequest
-    ) -> None:
-        self.request, self.speech_to_text, self.asked = request, speech_to_text, asked
-        self._texts: asyncio.Queue[str | None] = asyncio.Queue()
+    def __init__(self, request: Request, growing: GrowingTranscript) -> None:
+        self.request, self.growing = request, growing
         self._sent = ""
-        self._task: asyncio.Task[Transcript] | None = None
 
-    async def begin(self) -> AsyncIterator[bytes]:
-        """The events. An error before the first text is raised here, so it has a status."""
-        loop = asyncio.get_running_loop()
-
-        def on_text(text: str) -> None:
-            loop.call_soon_threadsafe(self._texts.put_nowait, text)
-
-        task = asyncio.ensure_future(_transcribe(self.speech_to_text, self.asked, on_text))
-        task.add_done_callback(lambda _: self._texts.put_nowait(None))
-        self._task = task
+    async def events(self) -> AsyncIterator[bytes]:
+        """The events, until the transcription ends."""
         try:
-            first = await unless_disconnected(self.request, self._texts.get())
-            if first is None:
-                task.result()
-        except BaseException:
-            task.cancel()
-            raise
-        return self._events(task, first)
-
-    async def _events(
-        self, task: asyncio.Task[Transcript], first: str | None
-    ) -> AsyncIterator[bytes]:
-        try:
-            text = first
-            while text is not None:
+            async for text in self.growing.texts():
                 if delta := self._delta(text[: text.rfind(" ") + 1].rstrip()):
                     yield delta
-                text = await self._texts.get()
             try:
-                transcript = task.result()
+                transcript = self.growing.result()
             except AsrError as error:
-                yield event(_as_api_error(error).body)
+                yield event(as_api_error(error).body)
                 return
             self.request.scope[AUDIO_SECONDS] = transcript.duration
             if delta := self._delta(transcript.text):
@@ -243,7 +224,7 @@ class _Events:
             yield event({**done, "usage": usage(transcript)})
             yield event("[DONE]")
         finally:
-            task.cancel()
+            self.growing.cancel()
 
     def _delta(self, text: str) -> bytes | None:
         if len(text) <= len(self._sent) or not text.startswith(self._sent):
@@ -324,7 +305,3 @@ def _unknown_model(name: str, known: list[str]) -> ApiError:
 
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "asr"}
-
-
-def _as_api_error(error: AsrError) -> ApiError:
-    return error if isinstance(error, ApiError) else ApiError(400, str(error))

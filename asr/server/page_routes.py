@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from asr.decoding.spelling_joiner import Spelling
+from asr.decoding.spelling_joiner import Spelling, SpellingJoiner
+from asr.errors import AsrError
 from asr.formats.writers import find_writer
 from asr.results import Transcript
 from asr.server.admission import AdmittedRoute, Slots, unless_disconnected
+from asr.server.api_errors import as_api_error
+from asr.server.growing_transcript import GrowingTranscript
 from asr.server.json_body import read_json_object
 from asr.server.monitoring import AUDIO_SECONDS
 from asr.server.openai_formats import timed_words
@@ -26,6 +29,8 @@ from asr.server.text_to_speech import TextToSpeech
 
 DOWNLOADS = ("txt", "srt", "vtt", "TextGrid", "json")
 """Formats of `asr transcribe` that the page offers."""
+HEARD = 200
+"""Characters of the text so far that the page shows while a recording is transcribed."""
 
 
 def page_routes(speech_to_text: SpeechToText, text_to_speech: TextToSpeech | None) -> list[Route]:
@@ -48,13 +53,15 @@ def page_routes(speech_to_text: SpeechToText, text_to_speech: TextToSpeech | Non
         name = asked.file.filename or "recording"
         decoder = await speech_to_text.decoder(asked.hot_words)
         joiner = speech_to_text.engine.recognizer.spelling_joiner(decoder)
-        work = speech_to_text.transcribe_file(asked.file.file, name, title=name, joiner=joiner)
-        transcript = replace(await unless_disconnected(request, work), audio_filepath=name)
-        request.scope[AUDIO_SECONDS] = transcript.duration
-        spellings = joiner.spellings(transcript.words)
-        # In a thread, because the files of hours of speech are large.
-        content = await asyncio.to_thread(page_transcript, transcript, spellings)
-        return Response(content, media_type="application/json")
+        growing = GrowingTranscript(
+            request,
+            lambda on_text: speech_to_text.transcribe_file(
+                asked.file.file, name, on_text=on_text, title=name, joiner=joiner
+            ),
+        )
+        await growing.begin()
+        lines = _lines(request, growing, joiner, name)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     routes = [
         Route("/page/about", about),
@@ -69,8 +76,32 @@ def page_routes(speech_to_text: SpeechToText, text_to_speech: TextToSpeech | Non
     return routes
 
 
-def page_transcript(transcript: Transcript, spellings: Sequence[Sequence[Spelling]]) -> bytes:
-    """A transcript with all files that the page offers, as JSON.
+async def _lines(
+    request: Request, growing: GrowingTranscript, joiner: SpellingJoiner, name: str
+) -> AsyncIterator[bytes]:
+    """JSON lines: the end of the text so far after each window, then the transcript or an error."""
+    try:
+        async for text in growing.texts():
+            yield _line({"heard": text[-HEARD:]})
+        transcript = replace(growing.result(), audio_filepath=name)
+        request.scope[AUDIO_SECONDS] = transcript.duration
+        spellings = joiner.spellings(transcript.words)
+        # In a thread, because the files of hours of speech are large.
+        yield await asyncio.to_thread(lambda: _line(page_transcript(transcript, spellings)))
+    except AsrError as error:  # the response has begun, so it cannot have the error's status
+        yield _line(as_api_error(error).body)
+    finally:
+        growing.cancel()
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    return json.dumps(values).encode() + b"\n"
+
+
+def page_transcript(
+    transcript: Transcript, spellings: Sequence[Sequence[Spelling]]
+) -> dict[str, Any]:
+    """A transcript with all files that the page offers, for JSON.
 
     The files are made at once, so that the server need not keep the transcript.
 
@@ -83,14 +114,13 @@ def page_transcript(transcript: Transcript, spellings: Sequence[Sequence[Spellin
         word["spellings"] = [
             {"text": other.text, "probability": round(other.probability, 4)} for other in others
         ]
-    values: dict[str, Any] = {
+    return {
         "text": transcript.text,
         "duration": transcript.duration,
         "words": words,
         "warnings": list(transcript.warnings),
         "files": {format: "".join(find_writer(format).write([transcript])) for format in DOWNLOADS},
     }
-    return json.dumps(values).encode()
 
 
 def _phones_route(limit: int, timeout: float, text_to_speech: TextToSpeech) -> Route:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import soundfile
 from speech_server import Running, run_server
 from typer.testing import CliRunner
 
@@ -77,6 +79,25 @@ def test_files_are_transcribed_and_a_bad_one_stops_nothing(
     bad.get_by_role("button", name="Remove notes.wav").click()
     expect(page.get_by_role("article")).to_have_count(1)
     expect(page.locator("#choose")).to_be_focused()
+
+
+def test_the_text_so_far_of_a_long_recording_is_shown(
+    open_page: OpenPage, server: Running, goforward: Path, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(goforward, dtype="int16")
+    soundfile.write(tmp_path / "long.wav", np.tile(samples, 20), rate)
+    page = open_page(server.url)
+    page.evaluate(
+        """() => {
+            window.seen = [];
+            new MutationObserver(() => seen.push(document.querySelector("article").innerText))
+                .observe(document.getElementById("recordings"), { subtree: true, childList: true });
+        }"""
+    )
+    card = upload(page, tmp_path / "long.wav")
+    assert any("… oh" in text for text in page.evaluate("() => seen"))
+    expect(card.get_by_text("… oh")).to_be_hidden()
+    assert card.locator(".word").count() > 60
 
 
 def test_files_are_dropped(open_page: OpenPage, server: Running, goforward: Path) -> None:

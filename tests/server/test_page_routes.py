@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from speech_server import Running, multipart, run_server
 from typer.testing import CliRunner
 
@@ -20,7 +23,9 @@ def transcript(
 ) -> tuple[int, dict[str, Any]]:
     body, kind = multipart(fields, content, name)
     status, _, answer = server.request("POST", "/page/transcripts", body, {"Content-Type": kind})
-    return status, json.loads(answer)
+    *heard, last = [json.loads(line) for line in answer.splitlines()]
+    assert all(line.keys() == {"heard"} for line in heard)
+    return status, last
 
 
 def test_the_files_are_those_of_the_command(
@@ -59,6 +64,31 @@ def test_doubtful_words_have_other_spellings(server: Running, goforward: Path) -
 def test_hot_words_are_favoured(server: Running, goforward: Path) -> None:
     found = transcript(server, goforward.read_bytes(), "a.wav", prompt="meters")[1]
     assert found["text"] == "oh furwor ten meters"
+
+
+def test_the_text_of_a_long_recording_comes_while_it_is_found(
+    server: Running, goforward: Path, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(goforward, dtype="int16")
+    soundfile.write(tmp_path / "long.wav", np.tile(samples, 20), rate)
+    body, kind = multipart({}, (tmp_path / "long.wav").read_bytes(), "long.wav")
+    answer = server.request("POST", "/page/transcripts", body, {"Content-Type": kind})[2]
+    *heard, last = [json.loads(line) for line in answer.splitlines()]
+    assert len(heard) >= 2
+    assert all(last["text"].startswith(line["heard"].rpartition(" ")[0]) for line in heard[:1])
+    assert all(len(line["heard"]) <= 200 for line in heard)
+    assert len(last["words"]) > 60
+
+
+def test_an_error_behind_the_first_text_is_a_line(small: Recognizer, goforward: Path) -> None:
+    samples, rate = soundfile.read(goforward, dtype="int16")
+    file = io.BytesIO()
+    soundfile.write(file, np.tile(samples, 30), rate, format="WAV")
+    with run_server(small, voice=None, workers=1, max_duration=70) as server:
+        status, last = transcript(server, file.getvalue(), "long.wav")
+    assert status in (200, 413)  # 200 if a text was sent before
+    assert last["error"]["message"].startswith("long.wav: longer than 70 s")
+    assert last["error"]["code"] == "audio_too_long"
 
 
 def test_a_bad_file_is_named(server: Running) -> None:

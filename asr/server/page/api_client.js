@@ -71,6 +71,38 @@ export async function requestJson(method, path, body = null, signal = null) {
 }
 
 /**
+ * Send a request that is answered by lines of JSON.
+ * @param {string} path
+ * @param {FormData} body
+ * @param {AbortSignal} signal cancels the request.
+ * @param {function(Object)} take gets every line but the last.
+ * @returns {Promise<Object>} the last line.
+ * @throws {RequestError} the server refuses it, cannot be reached, or reports an error in a line.
+ */
+export async function requestLines(path, body, signal, take) {
+  const response = await request("POST", path, body, signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let last = null;
+  for (;;) {
+    const { done, value } = await reader.read().catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new RequestError("", 0, "unreachable");
+    });
+    if (done) break;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      if (last !== null) take(last);
+      last = JSON.parse(line);
+      if (last.error) throw new RequestError(last.error.message, 400, last.error.code);
+    }
+  }
+  if (last === null || rest) throw new RequestError("", 0, "unreachable"); // cut off
+  return last;
+}
+
+/**
  * Open the WebSocket for live audio. Browsers cannot send a header with it, so the key is the name
  * of a subprotocol, which the server does not choose.
  * @returns {WebSocket} of binary messages and JSON in the protocol of vosk-server.

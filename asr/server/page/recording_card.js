@@ -1,6 +1,6 @@
 /** `RecordingCard`: a recording in the list, from its file to its words. */
 
-import { requestJson } from "./api_client.js";
+import { requestLines } from "./api_client.js";
 import { make, named } from "./dom.js";
 import { reason } from "./errors.js";
 import { setLabel, setText } from "./interface_texts.js";
@@ -22,6 +22,7 @@ export class RecordingCard extends EventTarget {
   #words = new WordView();
   #cancel = new AbortController();
   #state = make("p", { class: "state" });
+  #heard = make("p", { class: "quiet" });
   #reason = make("p");
   #problem = make("div", { class: "problem", hidden: true }, this.#reason);
   #details = make("p", { class: "details", "aria-live": "polite" });
@@ -44,6 +45,7 @@ export class RecordingCard extends EventTarget {
       { class: "card", "aria-label": file.name },
       make("header", {}, make("h2", {}, file.name), this.#length, remove),
       this.#state,
+      this.#heard,
       this.#problem,
       this.#result,
     );
@@ -72,8 +74,10 @@ export class RecordingCard extends EventTarget {
     const sound = decode(this.#file);
     try {
       const { signal } = this.#cancel;
-      this.transcript = await requestJson("POST", "/page/transcripts", form, signal);
-      this.#state.hidden = true;
+      this.transcript = await requestLines("/page/transcripts", form, signal, ({ heard }) => {
+        this.#heard.textContent = `… ${heard}`;
+      });
+      this.#state.hidden = this.#heard.hidden = true;
       this.#show(this.transcript, await sound);
       this.#report("done");
     } catch (error) {
@@ -144,7 +148,7 @@ export class RecordingCard extends EventTarget {
   }
 
   #fail(error) {
-    this.#state.hidden = true;
+    this.#state.hidden = this.#heard.hidden = true;
     this.#reason.textContent = reason(error);
     this.#problem.hidden = false;
     this.#report("failed");
@@ -152,7 +156,8 @@ export class RecordingCard extends EventTarget {
 
   #wait() {
     setText(this.#state, "waiting");
-    this.#state.hidden = false;
+    this.#heard.textContent = "";
+    this.#state.hidden = this.#heard.hidden = false;
     this.#problem.hidden = true;
   }
 
