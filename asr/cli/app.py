@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from asr.cli.data import data_app
 from asr.cli.evaluation import calibrate, evaluate, evaluate_tts, tune
+from asr.cli.label import label
 from asr.cli.language_models import lm_app
 from asr.cli.models import export, models
 from asr.cli.program import run_program
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "listen": listen,
     "align": align,
     "speak": speak,
+    "label": label,
     "train": train,
     "evaluate": evaluate,
     "tune": tune,
@@ -90,7 +92,9 @@ def main() -> NoReturn:
 def _label(arguments: list[str]) -> str:
     """Text behind the spinner: the command. "" for no spinner, while a person speaks or types, or a
     server waits for requests."""
-    if arguments[:1] in (["listen"], ["serve"]) or ("-" in arguments and sys.stdin.isatty()):
+    if arguments[:1] in (["listen"], ["serve"], ["label"]) or (
+        "-" in arguments and sys.stdin.isatty()
+    ):
         return ""
     command = COMMANDS.get(arguments[0]) if arguments else None
     words = 2 if isinstance(command, typer.Typer) else 1

@@ -20,7 +20,7 @@ from asr.formats.writers import WRITERS
 from asr.networks.runtimes import Runtime
 
 INPUT, OUTPUT, DECODING, SPEED = "Input", "Output", "Decoding", "Speed"
-CLUSTER = "Cluster"
+CLUSTER, ACCESS, LIMITS = "Cluster", "Access", "Limits"
 """Titles of the groups of options in `--help`."""
 
 ModelArgument = Annotated[

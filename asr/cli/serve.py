@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asr.base.extras import install_extra
-from asr.cli.options import SINGLE_TEXT_OPTIONS, ModelOption, decoding_options
+from asr.cli.options import ACCESS, LIMITS, SINGLE_TEXT_OPTIONS, ModelOption, decoding_options
 from asr.errors import ConfigError
 
 if TYPE_CHECKING:
     from asr.decoding.decoding_options import Decoding
-
-ACCESS, LIMITS = "Access", "Limits"
-"""Titles of groups of options in `--help`."""
 
 
 @decoding_options(*SINGLE_TEXT_OPTIONS)

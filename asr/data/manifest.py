@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -192,6 +192,18 @@ class ManifestLine(BaseModel):
         return next(iter(named.values()), None)
 
 
+class ManifestEntry(NamedTuple):
+    """A line of a manifest.
+
+    Attributes:
+        utterance: the utterance, with paths joined to the manifest's folder.
+        values: all keys of the line, also those that nothing here reads.
+    """
+
+    utterance: Utterance
+    values: dict[str, Any]
+
+
 def is_manifest(name: str) -> bool:
     """Whether a command's argument names a manifest: .jsonl, or .json as NeMo calls them."""
     return name.lower().endswith((".jsonl", ".json"))
@@ -219,22 +231,43 @@ def read_manifest(path: Path) -> list[Utterance]:
         ManifestError: the file cannot be read or has no line, or a line is invalid or has a key
             that cannot be obeyed; the message has the file, the number of the line, and the key.
     """
-    path = Path(path)
+    utterances = [entry.utterance for entry in read_entries(Path(path))]
+    if not utterances:
+        raise ManifestError(f"{path}: has no utterances")
+    return utterances
+
+
+def read_entries(
+    path: Path, needs_text: bool = True, skipped_too: bool = False
+) -> Iterator[ManifestEntry]:
+    """Read a manifest with all keys of its lines.
+
+    Args:
+        path: a .jsonl file.
+        needs_text: whether a line without the key `text` is an error; else its text is "". Default
+            True.
+        skipped_too: whether lines that `_skipme` drops are read, too. Default False.
+
+    Yields:
+        The entries in the order of their lines.
+
+    Raises:
+        ManifestError: see `read_manifest`; a file without lines is no error.
+    """
     try:
         # Not splitlines, which also splits at characters that JSON leaves as they are: U+2028.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read: {reason(error)}") from None
-    folder = path.parent
-    parsed = [
-        _parse_line(line, f"{path}, line {number}", folder)
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
-    utterances = [utterance for utterance in parsed if utterance is not None]
-    if not utterances:
-        raise ManifestError(f"{path}: has no utterances")
-    return utterances
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        values = _parse_object(line, where)
+        if values.get("_skipme") and not skipped_too:
+            continue
+        checked = values if needs_text else {"text": "", **values}
+        yield ManifestEntry(_parse_values(checked, where, path.parent), values)
 
 
 def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
@@ -291,8 +324,8 @@ def _line_values(utterance: Utterance, folder: Path) -> dict[str, Any]:
     return values
 
 
-def _parse_line(text: str, where: str, folder: Path) -> Utterance | None:
-    """Parse a line; `where` names it in errors. None for a line that `_skipme` drops."""
+def _parse_object(text: str, where: str) -> dict[str, Any]:
+    """Parse a line; `where` names it in errors."""
     try:
         # Not `model_validate_json`, which refuses file names that are not UTF-8 ("\udce9").
         values = json.loads(text)
@@ -300,8 +333,11 @@ def _parse_line(text: str, where: str, folder: Path) -> Utterance | None:
         raise ManifestError(f"{where}: not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ManifestError(f"{where}: expected an object, found {type(values).__name__}")
-    if values.get("_skipme"):
-        return None
+    return values
+
+
+def _parse_values(values: dict[str, Any], where: str, folder: Path) -> Utterance:
+    """Check the keys of a line."""
     try:
         line = ManifestLine.model_validate(values)
     except ValidationError as error:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from asr.audio.reading import AudioInfo, measure
 from asr.audio.segments import TOLERANCE
@@ -211,18 +211,48 @@ def _text_findings(
     encode: Callable[[str], Sequence[int]],
     frames: Callable[[float], int],
 ) -> list[ManifestFinding]:
-    where = utterance.name
+    problem = text_problem(utterance.text, utterance.duration, encode, frames)
+    return [] if problem is None else [ManifestFinding("error", utterance.name, problem.message)]
+
+
+class TextProblem(NamedTuple):
+    """Why a text cannot be trained on.
+
+    Attributes:
+        kind: "letters": characters outside the alphabet; "empty": no text is left after
+            normalising; "long": more labels than the audio has frames.
+        message: the reason in words.
+    """
+
+    kind: Literal["letters", "empty", "long"]
+    message: str
+
+
+def text_problem(
+    text: str,
+    duration: Seconds,
+    encode: Callable[[str], Sequence[int]],
+    frames: Callable[[float], int],
+) -> TextProblem | None:
+    """Why training cannot use a text; None if it can.
+
+    Args:
+        text: the text, not normalised.
+        duration: seconds of its audio.
+        encode: see `check_manifests`.
+        frames: see `check_manifests`.
+    """
     try:
-        labels = encode(utterance.text)
+        labels = encode(text)
     except TextError as error:
-        return [ManifestFinding("error", where, str(error).removeprefix("text: "))]
+        return TextProblem("letters", str(error).removeprefix("text: "))
     if not labels:
-        return [ManifestFinding("error", where, "the normalised text is empty")]
-    available, needed = frames(utterance.duration), frames_needed(labels)
+        return TextProblem("empty", "the normalised text is empty")
+    available, needed = frames(duration), frames_needed(labels)
     if available < needed:
         message = f"{available} frames; the {len(labels)} labels need {needed}"
-        return [ManifestFinding("error", where, message)]
-    return []
+        return TextProblem("long", message)
+    return None
 
 
 def _duplicates(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:

@@ -7,17 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from asr.errors import AsrError
-from asr.server.api_errors import ApiError, as_api_error
 from asr.server.batching_engine import BatchingEngine
+from asr.server.exception_handlers import EXCEPTION_HANDLERS
 from asr.server.guard import Guard
-from asr.server.monitoring import Monitor, MonitoredApp, log
+from asr.server.monitoring import Monitor, MonitoredApp
 from asr.server.openai_routes import openai_routes
 from asr.server.page_routes import page_routes
 from asr.server.settings import ServerSettings
@@ -91,26 +87,6 @@ def create_app(settings: ServerSettings, engine: BatchingEngine) -> Starlette:
             Middleware(MonitoredApp, monitor=monitor),
             Middleware(Guard, settings=settings, open_paths=page.keys()),
         ],
-        exception_handlers={
-            AsrError: _refuse,
-            HTTPException: _refuse_http,
-            Exception: _report,
-        },
+        exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, AsrError)
-    return as_api_error(error).response()
-
-
-async def _refuse_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return ApiError(error.status_code, error.detail, headers=error.headers).response()
-
-
-async def _report(request: Request, error: Exception) -> Response:
-    """An unexpected error: its place goes to the log, and nothing of it to the client."""
-    log.error("unexpected error", exc_info=error)
-    return ApiError(500, "unexpected error in the server; its log has the place").response()

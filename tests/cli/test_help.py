@@ -70,7 +70,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
     shown = rendered_help(()).partition("Commands")[2]
     places = [shown.index(f"│ {name} ") for name in COMMANDS]
     assert places == sorted(places)
-    assert list(COMMANDS)[:6] == ["transcribe", "listen", "align", "speak", "train", "evaluate"]
+    assert list(COMMANDS)[:6] == ["transcribe", "listen", "align", "speak", "label", "train"]
 
 
 def test_options_of_transcribe_are_grouped() -> None:

@@ -14,11 +14,13 @@ export class RequestError extends Error {
    * @param {string} message the server's reason; "" if there is none.
    * @param {number} status HTTP status; 0 for a server that cannot be reached.
    * @param {?string} code the server's short name of the error.
+   * @param {Object} body all that the server answered.
    */
-  constructor(message, status, code = null) {
+  constructor(message, status, code = null, body = {}) {
     super(message);
     this.status = status;
     this.code = code;
+    this.body = body;
   }
 }
 
@@ -129,8 +131,9 @@ async function send(method, path, body, signal, key) {
 }
 
 async function readError(response) {
-  const { error } = await response.json().catch(() => ({}));
-  return new RequestError(error?.message ?? "", response.status, error?.code ?? null);
+  const body = await response.json().catch(() => ({}));
+  const { error } = body;
+  return new RequestError(error?.message ?? "", response.status, error?.code ?? null, body);
 }
 
 function toBase64Url(key) {

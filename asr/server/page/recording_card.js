@@ -5,11 +5,10 @@ import { make, named } from "./dom.js";
 import { reason } from "./errors.js";
 import { setLabel, setText } from "./interface_texts.js";
 import { Player } from "./player.js";
+import { playerControls } from "./player_controls.js";
 import { decode, toInt16, wavFile } from "./sound.js";
 import { Waveform, clock } from "./waveform.js";
 import { WordView, confidenceLevel } from "./word_view.js";
-
-const RATES = [0.5, 0.75, 1, 1.25, 1.5];
 
 /**
  * Events: "remove" when the user removes it, "retry" when a failed one is tried again, "state" with
@@ -176,24 +175,6 @@ export class RecordingCard extends EventTarget {
   #report(state) {
     this.dispatchEvent(new CustomEvent("state", { detail: state }));
   }
-}
-
-/** The button that plays, and the choice of the speed. */
-export function playerControls(player) {
-  const button = make("button", { type: "button", click: () => player.toggle() });
-  const speed = make("select", { change: () => (player.rate = Number(speed.value)) });
-  for (const rate of RATES) speed.add(new Option(`${rate}×`, rate, false, rate === 1));
-  setLabel(speed, "speed");
-  const place = make("span", { class: "quiet place" });
-  const update = () => {
-    setText(button, player.playing ? "stop" : "play");
-    button.disabled = speed.disabled = !player.ready;
-    place.textContent = `${clock(player.time)} / ${clock(player.duration)}`;
-  };
-  player.addEventListener("state", update);
-  player.addEventListener("time", update);
-  update();
-  return make("div", { class: "row" }, button, place, speed);
 }
 
 function downloadLink(blob, name, label) {

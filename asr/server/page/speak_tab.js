@@ -5,7 +5,7 @@ import { byId, make, named } from "./dom.js";
 import { reason } from "./errors.js";
 import { setText } from "./interface_texts.js";
 import { Player } from "./player.js";
-import { playerControls } from "./recording_card.js";
+import { playerControls } from "./player_controls.js";
 import { wavFile } from "./sound.js";
 import { Waveform } from "./waveform.js";
 
