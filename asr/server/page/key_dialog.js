@@ -14,6 +14,7 @@ function askForKey() {
     type: "password",
     id: "api-key",
     required: true,
+    pattern: "[ -~]+", // what a header can hold
     autocomplete: "off",
     spellcheck: "false",
   });

@@ -168,6 +168,7 @@ export class RecordingCard extends EventTarget {
   #remove() {
     this.#cancel.abort();
     this.#player.close();
+    for (const link of this.element.querySelectorAll("a[download]")) URL.revokeObjectURL(link.href);
     this.element.remove();
     this.dispatchEvent(new Event("remove"));
   }

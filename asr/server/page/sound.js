@@ -68,7 +68,11 @@ export function wavFile(pieces, sampleRate) {
  * @returns {Int16Array}
  */
 export function toInt16(samples) {
-  return Int16Array.from(samples, (x) => Math.max(-32768, Math.min(32767, Math.round(32768 * x))));
+  const values = new Int16Array(samples.length);
+  for (let i = 0; i < values.length; i++) {
+    values[i] = Math.max(-32768, Math.min(32767, Math.round(32768 * samples[i])));
+  }
+  return values;
 }
 
 /** Seconds as the header of a file states them; NaN if the browser cannot tell. */

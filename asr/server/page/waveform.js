@@ -9,11 +9,12 @@ import { setLabel } from "./interface_texts.js";
 import { make } from "./dom.js";
 
 const BAR = 3; // pixels of a bar with the gap behind it
+const FINE = 4096; // parts of a recording, computed once; more than bars on any screen
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
 
 export class Waveform {
   #player;
-  #sound = null;
+  #fine = [];
   #peaks = [];
   #range = null;
   #canvas = make("canvas");
@@ -47,7 +48,7 @@ export class Waveform {
    * @param {?Sound} sound its samples; null draws a line.
    */
   show(sound) {
-    this.#sound = sound;
+    this.#fine = sound === null ? [] : loudest(sound.samples, FINE);
     this.#resize();
   }
 
@@ -62,7 +63,7 @@ export class Waveform {
     const scale = window.devicePixelRatio;
     this.#canvas.width = Math.round(width * scale);
     this.#canvas.height = Math.round(height * scale);
-    this.#peaks = peaks(this.#sound, Math.floor(width / BAR));
+    this.#peaks = peaks(this.#fine, Math.floor(width / BAR));
     this.#draw();
   }
 
@@ -117,15 +118,23 @@ export function clock(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** The largest sample of each of `count` parts, over the largest of all; 0 without a sound. */
-function peaks(sound, count) {
-  const found = new Array(count).fill(0);
-  if (sound === null) return found;
-  const { samples } = sound;
-  samples.forEach((x, i) => {
-    const part = Math.floor((i / samples.length) * count);
-    if (Math.abs(x) > found[part]) found[part] = Math.abs(x);
-  });
+/** The largest absolute value in each of `count` parts, or of as many as there are values. */
+function loudest(values, count) {
+  const parts = Math.min(count, values.length);
+  const found = new Array(parts).fill(0);
+  for (let part = 0; part < parts; part++) {
+    const end = Math.floor(((part + 1) / parts) * values.length);
+    for (let i = Math.floor((part / parts) * values.length); i < end; i++) {
+      found[part] = Math.max(found[part], Math.abs(values[i]));
+    }
+  }
+  return found;
+}
+
+/** The height of each bar, 0 to 1; without a sound all are 0. */
+function peaks(fine, count) {
+  if (!fine.length) return new Array(count).fill(0);
+  const found = loudest(fine, count);
   const largest = Math.max(...found, 0.01); // silence stays flat
   return found.map((peak) => peak / largest);
 }
