@@ -12,8 +12,9 @@ import numpy as np
 
 from asr.errors import AudioError, TextError
 from asr.server.speech_encoder import SpeechEncoder
-from asr.server.speech_worker import PhonesTask, PronouncedSentence, SpeechTask, SpokenPart
+from asr.server.speech_worker import SpeechTask, SpokenPart, TimedSentence, TimedSpeechTask
 from asr.server.upload_reader import Upload
+from asr.tts.timings import TimedPhone, TimedWord
 
 
 def work(task: Any) -> Iterator[Any]:
@@ -42,17 +43,22 @@ class Crash(Upload):
         return object.__getattribute__(self, name)
 
 
-def speak_or_spell(task: SpeechTask | PhonesTask) -> Iterator[Any]:
-    """As `speech_worker.speak_or_pronounce`, with tones for speech and letters for phones."""
-    return spell(task) if isinstance(task, PhonesTask) else speak_tone(task)
+def do_tone_task(task: SpeechTask | TimedSpeechTask) -> Iterator[Any]:
+    """As `speech_worker.do_speech_task`, with tones for speech and letters for phones."""
+    return speak_letters(task) if isinstance(task, TimedSpeechTask) else speak_tone(task)
 
 
-def spell(task: PhonesTask) -> Iterator[PronouncedSentence]:
-    """The letters of each word of a text, as if they were its phones."""
+def speak_letters(task: TimedSpeechTask) -> Iterator[TimedSentence]:
+    """A tone of 0.5 s for each word, whose letters are its phones."""
     if not task.text.strip():
         raise TextError("nothing to speak")
-    words = [{"word": word, "phones": tuple(word)} for word in task.text.split()]
-    yield PronouncedSentence(words, [])
+    seconds = 0.5 / task.rate
+    for number, word in enumerate(task.text.split()):
+        start = number * seconds
+        phones = tuple(TimedPhone(letter, start, start + seconds) for letter in word)
+        words = (TimedWord(word, (word,), start, start + seconds, phones),)
+        samples = tone(number, task.rate)
+        yield TimedSentence(samples, 22_050, words, ("a warning",) if word == "x" else ())
 
 
 def speak_tone(task: SpeechTask) -> Iterator[SpokenPart]:

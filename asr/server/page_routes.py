@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -19,12 +21,13 @@ from asr.results import Transcript
 from asr.server.admission import AdmittedRoute, Slots, unless_disconnected
 from asr.server.api_errors import as_api_error
 from asr.server.growing_transcript import GrowingTranscript
-from asr.server.json_body import read_json_object
+from asr.server.json_body import number_value, read_json_object
 from asr.server.monitoring import AUDIO_SECONDS
 from asr.server.openai_formats import timed_words
 from asr.server.openai_routes import read_form, read_transcription_request
-from asr.server.speech_routes import read_input
+from asr.server.speech_routes import RATES, read_input
 from asr.server.speech_to_text import SpeechToText
+from asr.server.speech_worker import TimedSentence
 from asr.server.text_to_speech import TextToSpeech
 
 DOWNLOADS = ("txt", "srt", "vtt", "TextGrid", "json")
@@ -38,7 +41,7 @@ def page_routes(speech_to_text: SpeechToText, text_to_speech: TextToSpeech | Non
 
     Args:
         speech_to_text: transcribes recordings.
-        text_to_speech: has the pronunciations; None without a voice.
+        text_to_speech: speaks; None without a voice.
     """
     settings = speech_to_text.settings
     slots = Slots(settings.max_requests, "transcriptions of the page")
@@ -72,7 +75,7 @@ def page_routes(speech_to_text: SpeechToText, text_to_speech: TextToSpeech | Non
         ),
     ]
     if text_to_speech is not None:
-        routes.append(_phones_route(settings.max_requests, settings.timeout, text_to_speech))
+        routes.append(_speech_route(settings.max_requests, settings.timeout, text_to_speech))
     return routes
 
 
@@ -123,12 +126,36 @@ def page_transcript(
     }
 
 
-def _phones_route(limit: int, timeout: float, text_to_speech: TextToSpeech) -> Route:
-    slots = Slots(limit, "requests for phones")
+def _speech_route(limit: int, timeout: float, text_to_speech: TextToSpeech) -> Route:
+    slots = Slots(limit, "texts of the page")
 
-    async def phones(request: Request) -> Response:
-        text = read_input(await read_json_object(request))
-        sentences = await unless_disconnected(request, text_to_speech.pronounce(text))
-        return JSONResponse({"sentences": [sentence._asdict() for sentence in sentences]})
+    async def speech(request: Request) -> Response:
+        values = await read_json_object(request)
+        text, rate = read_input(values), number_value(values, "speed", 1.0, *RATES)
+        work = text_to_speech.speak_timed(text, rate)
+        sentences = await unless_disconnected(request, work)
+        seconds = sum(len(sentence.samples) / sentence.sample_rate for sentence in sentences)
+        request.scope[AUDIO_SECONDS] = seconds
+        return JSONResponse(await asyncio.to_thread(page_speech, sentences))
 
-    return Route("/page/phones", AdmittedRoute(slots, phones, timeout), methods=["POST"])
+    return Route("/page/speech", AdmittedRoute(slots, speech, timeout), methods=["POST"])
+
+
+def page_speech(sentences: Sequence[TimedSentence]) -> dict[str, Any]:
+    """Speech with its words and their phones, for JSON; samples are 16-bit, in Base64."""
+    samples = np.concatenate([sentence.samples for sentence in sentences])
+    return {
+        "sample_rate": sentences[0].sample_rate,
+        "samples": base64.b64encode((samples * 32767).astype("<i2").tobytes()).decode(),
+        "words": [
+            {
+                "word": word.text,
+                "start": word.start,
+                "end": word.end,
+                "phones": [phone.phone for phone in word.phones],
+            }
+            for sentence in sentences
+            for word in sentence.words
+        ],
+        "warnings": [warning for sentence in sentences for warning in sentence.warnings],
+    }

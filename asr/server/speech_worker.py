@@ -1,6 +1,6 @@
 """Speaking texts in a worker process, apart from the server's process.
 
-The same process says how texts are pronounced, because it has loaded the voice's lexicon.
+OpenAI's API gets encoded speech, and the page speech with the times of its words and phones.
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from asr.base.units import Seconds
+import numpy as np
+
+from asr.base.units import Hertz, Seconds
 from asr.server.speech_encoder import SpeechEncoder
+from asr.tts.timings import TimedWord, joined_words
 
 if TYPE_CHECKING:
     from asr.tts.synthesizer import Synthesizer
@@ -35,28 +38,34 @@ class SpeechTask:
 
 
 @dataclass(frozen=True)
-class PhonesTask:
-    """A text whose phones are asked for.
+class TimedSpeechTask:
+    """A text to speak whose words and phones have times.
 
     Attributes:
         voice: shipped name or directory of the voice.
         text: any number of sentences.
+        rate: speed, from 0.25 to 4; 1 as recorded.
     """
 
     voice: str
     text: str
+    rate: float
 
 
-class PronouncedSentence(NamedTuple):
-    """The phones of a sentence.
+class TimedSentence(NamedTuple):
+    """A sentence that was spoken.
 
     Attributes:
-        words: objects with `word` as it is spoken and its `phones` in ARPAbet, for JSON.
+        samples: float32 [n], in −1…1, with the pause before the sentence.
+        sample_rate: in Hz.
+        words: its words; times count from the start of the text.
         warnings: what is skipped, spelled or pronounced by a rule.
     """
 
-    words: list[dict[str, Any]]
-    warnings: list[str]
+    samples: np.ndarray
+    sample_rate: Hertz
+    words: tuple[TimedWord, ...]
+    warnings: tuple[str, ...]
 
 
 class SpokenPart(NamedTuple):
@@ -66,26 +75,29 @@ class SpokenPart(NamedTuple):
     duration: Seconds
 
 
-def speak_or_pronounce(
-    task: SpeechTask | PhonesTask,
-) -> Iterator[SpokenPart] | Iterator[PronouncedSentence]:
+def do_speech_task(
+    task: SpeechTask | TimedSpeechTask,
+) -> Iterator[SpokenPart] | Iterator[TimedSentence]:
     """Do a task; `WorkerPool` runs this in its process."""
-    return pronounce(task) if isinstance(task, PhonesTask) else speak(task)
+    return speak_timed(task) if isinstance(task, TimedSpeechTask) else speak(task)
 
 
-def pronounce(task: PhonesTask) -> Iterator[PronouncedSentence]:
-    """The phones of each sentence of a text.
+def speak_timed(task: TimedSpeechTask) -> Iterator[TimedSentence]:
+    """Speak a text sentence by sentence, with the times of words and phones.
 
     Raises:
         TextError: the text has nothing that can be spoken.
         ModelError, ConfigError: see `Synthesizer.load`.
     """
-    for sentence in _load(task.voice).sentences(task.text):
-        words = [
-            {"word": word.text, "phones": sentence.symbols[word.first : word.last]}
-            for word in sentence.words
-        ]
-        yield PronouncedSentence(words, list(sentence.warnings))
+    from asr.tts.synthesizer import with_pauses
+
+    count = 0
+    for samples, speech in with_pauses(_load(task.voice).speak_each(task.text, task.rate)):
+        count += len(samples)
+        start = (count - len(speech.samples)) / speech.sample_rate
+        words = tuple(joined_words(speech.spoken_words(start)))
+        warnings = speech.sentence.warnings
+        yield TimedSentence(samples, speech.sample_rate, words, warnings)
 
 
 def speak(task: SpeechTask) -> Iterator[SpokenPart]:

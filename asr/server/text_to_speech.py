@@ -12,11 +12,11 @@ from typing import Any
 from asr.models import find_model
 from asr.server.settings import ServerSettings
 from asr.server.speech_worker import (
-    PhonesTask,
-    PronouncedSentence,
     SpeechTask,
     SpokenPart,
-    speak_or_pronounce,
+    TimedSentence,
+    TimedSpeechTask,
+    do_speech_task,
 )
 from asr.server.worker_pool import Cancelled, WorkerPool
 
@@ -44,7 +44,7 @@ class TextToSpeech:
 
     def __init__(self, voice: str) -> None:
         self.voice: Path = find_model(voice).absolute()
-        self.pool = WorkerPool(speak_or_pronounce, 1, stall=STALL)
+        self.pool = WorkerPool(do_speech_task, 1, stall=STALL)
 
     @property
     def name(self) -> str:
@@ -55,16 +55,20 @@ class TextToSpeech:
         """End the process."""
         self.pool.close()
 
-    async def pronounce(self, text: str) -> list[PronouncedSentence]:
-        """The phones of a text.
+    async def speak_timed(self, text: str, rate: float) -> list[TimedSentence]:
+        """Speak a text, with the times of its words and phones.
+
+        Args:
+            text: any number of sentences.
+            rate: speed, from 0.25 to 4; 1 as recorded.
 
         Raises:
             TextError: the text has nothing that can be spoken.
             WorkerError: the process died, or the server shuts down.
         """
-        found: list[PronouncedSentence] = []
+        found: list[TimedSentence] = []
         cancelled = threading.Event()
-        task = PhonesTask(str(self.voice), text)
+        task = TimedSpeechTask(str(self.voice), text, rate)
         try:
             await asyncio.wrap_future(self.pool.submit(task, found.append, cancelled))
         finally:

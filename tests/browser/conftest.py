@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import find_chromium, run_chromium
-from pool_work import speak_or_spell
+from pool_work import do_tone_task
 from speech_server import Running, run_server
 
 from asr.recognizer import Recognizer
@@ -49,7 +49,7 @@ def small() -> Recognizer:
 def server(small: Recognizer) -> Iterator[Running]:
     """`asr serve` without a key; its voice speaks tones, whose phones are letters."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_spell)
+        patch.setattr("asr.server.text_to_speech.do_speech_task", do_tone_task)
         with run_server(small) as running:
             yield running
 

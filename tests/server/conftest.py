@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from openai import OpenAI
-from pool_work import speak_or_spell
+from pool_work import do_tone_task
 from speech_server import Running, run_server
 
 from asr.recognizer import Recognizer
@@ -21,7 +21,7 @@ def small() -> Recognizer:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_spell)
+        patch.setattr("asr.server.text_to_speech.do_speech_task", do_tone_task)
         with run_server(Recognizer.load("en-small")) as running:
             yield running
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pool_work import speak_or_spell
+from pool_work import do_tone_task
 from speech_server import Running, multipart, run_server, wait_until
 
 from asr.recognizer import Recognizer
@@ -146,7 +146,7 @@ def check(server: Running, request: bytes, ending: str) -> None:
 def victim(small: Recognizer) -> Iterator[Running]:
     """A server that gives slow clients up at once, so that lying lengths cost no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_spell)
+        patch.setattr("asr.server.text_to_speech.do_speech_task", do_tone_task)
         patch.setattr("asr.server.running.HEADER_TIMEOUT", 0.2)
         patch.setattr("asr.server.guard.LINGER", 0.2)
         with run_server(small, idle_timeout=0.2, workers=2) as running:

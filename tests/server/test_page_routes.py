@@ -1,7 +1,8 @@
-"""The requests of the page: transcripts with the files of `asr transcribe`, and phones."""
+"""The requests of the page: transcripts with the files of `asr transcribe`, and timed speech."""
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from pool_work import tone
 from speech_server import Running, multipart, run_server
 from typer.testing import CliRunner
 
@@ -104,18 +106,36 @@ def test_about_names_the_models(server: Running) -> None:
     assert about == {"model": "en-small", "language": "en", "voice": "en-kathleen"}
 
 
-def test_phones_of_a_text(server: Running) -> None:
-    asked = json.dumps({"input": "two words"}).encode()
-    status, _, body = server.request("POST", "/page/phones", asked)
-    words = [{"word": "two", "phones": list("two")}, {"word": "words", "phones": list("words")}]
-    assert (status, json.loads(body)) == (200, {"sentences": [{"words": words, "warnings": []}]})
-    for wrong, message in (({"input": " "}, "nothing to speak"), ({}, "input: a text is needed")):
-        status, _, body = server.request("POST", "/page/phones", json.dumps(wrong).encode())
-        assert (status, json.loads(body)["error"]["message"]) == (400, message)
-    assert server.request("POST", "/page/phones", b'{"input": "' + b"a" * 5000 + b'"}')[0] == 400
+def test_speech_has_its_words_and_phones(server: Running) -> None:
+    asked = json.dumps({"input": "two x", "speed": 2}).encode()
+    status, _, body = server.request("POST", "/page/speech", asked)
+    found = json.loads(body)
+    assert (status, found["sample_rate"], found["warnings"]) == (200, 22_050, ["a warning"])
+    assert found["words"] == [
+        {"word": "two", "start": 0.0, "end": 0.25, "phones": list("two")},
+        {"word": "x", "start": 0.25, "end": 0.5, "phones": ["x"]},
+    ]
+    samples = np.frombuffer(base64.b64decode(found["samples"]), "<i2")
+    expected = np.concatenate([tone(0, 2), tone(1, 2)])
+    np.testing.assert_allclose(samples / 32767, expected, atol=1 / 32767)
 
 
-def test_without_a_voice_there_are_no_phones(small: Recognizer) -> None:
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"input": " "}, "nothing to speak"),
+        ({}, "input: a text is needed"),
+        ({"input": "a" * 5000}, "input: 5000 characters"),
+        ({"input": "a", "speed": 9}, "speed: a number from 0.25 to 4"),
+    ],
+)
+def test_texts_that_cannot_be_spoken(server: Running, asked: object, message: str) -> None:
+    status, _, body = server.request("POST", "/page/speech", json.dumps(asked).encode())
+    assert status == 400
+    assert json.loads(body)["error"]["message"].startswith(message)
+
+
+def test_without_a_voice_there_is_no_speech(small: Recognizer) -> None:
     with run_server(small, voice=None, workers=1) as server:
-        assert server.request("POST", "/page/phones", b'{"input": "a"}')[0] == 404
+        assert server.request("POST", "/page/speech", b'{"input": "a"}')[0] == 404
         assert json.loads(server.request("GET", "/page/about")[2])["voice"] is None

@@ -16,7 +16,7 @@ from speech_server import Running, run_server
 from asr.audio.reading import read_audio
 from asr.recognizer import Recognizer
 from asr.server.speech_encoder import SPEECH_FORMATS, SpeechEncoder
-from asr.server.speech_worker import speak_or_pronounce
+from asr.server.speech_worker import do_speech_task
 
 TEXT = "One. Two. Three."
 PATH = "/v1/audio/speech"
@@ -158,20 +158,22 @@ def test_the_real_voice_says_what_the_synthesizer_says(
     from asr.tts.synthesizer import Synthesizer
 
     # Instead of the tones of the fixture `server`, if another test has started it.
-    monkeypatch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_pronounce)
+    monkeypatch.setattr("asr.server.text_to_speech.do_speech_task", do_speech_task)
 
     text = "Author of the danger trail. Good morning."
     with run_server(small, workers=1) as running:
         (tmp_path / "a.flac").write_bytes(
             speak(running.client(), input=text, response_format="flac", speed=1.25)
         )
-        asked = json.dumps({"input": "Danger. Trail"}).encode()
-        phones = json.loads(running.request("POST", "/page/phones", asked)[2])
-    assert phones["sentences"][0]["words"] == [
-        {"word": "danger", "phones": ["D", "EY1", "N", "JH", "ER0"]}
+        asked = json.dumps({"input": text, "speed": 1.25}).encode()
+        timed = json.loads(running.request("POST", "/page/speech", asked)[2])
+    expected_words = Synthesizer.load("en-kathleen").speak_timed(text, rate=1.25).words
+    assert [(w["word"], w["start"], w["end"]) for w in timed["words"]] == [
+        (w.text, w.start, w.end) for w in expected_words
     ]
-    assert len(phones["sentences"]) == 2
+    assert timed["words"][3]["phones"] == ["D", "EY1", "N", "JH", "ER0"]
     expected = Synthesizer.load("en-kathleen").speak(text, rate=1.25)
     found = read_audio(tmp_path / "a.flac", 22_050)
     assert len(found) == len(expected)
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    # The number of threads changes the last bits of a product, and Griffin-Lim amplifies them.
+    assert np.corrcoef(found, expected)[0, 1] > 0.99

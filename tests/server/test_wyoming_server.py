@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from pool_work import speak_or_spell, tone
+from pool_work import do_tone_task, tone
 from speech_server import Running, run_server, wait_until
 from wyoming.asr import Transcribe
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
@@ -35,7 +35,7 @@ GOFORWARD = Path(__file__).parents[1] / "fixtures" / "goforward.wav"
 def home(small: Recognizer) -> Iterator[Running]:
     """A server with a port for Wyoming."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asr.server.text_to_speech.speak_or_pronounce", speak_or_spell)
+        patch.setattr("asr.server.text_to_speech.do_speech_task", do_tone_task)
         with run_server(small, wyoming_port=0, max_streams=2, max_duration=20, workers=1) as server:
             yield server
 

@@ -62,12 +62,8 @@ addTexts({
   text: { en: "Text", ko: "글" },
   text_example: { en: "Good morning. How are you?", ko: "Good morning. How are you?" },
   speak_it: { en: "Speak", ko: "읽기" },
-  speaking: {
-    en: "Speaking … The first text takes some seconds, because the voice is loaded.",
-    ko: "읽는 중… 처음에는 목소리를 불러오느라 몇 초 걸립니다.",
-  },
+  speaking: { en: "Speaking …", ko: "읽는 중…" },
   spoken: { en: "Ready", ko: "준비됨" },
-  phones: { en: "Phones", ko: "음소" },
   privacy: {
     en: "Everything stays between this browser and this server. The server keeps nothing.",
     ko: "모든 것은 이 브라우저와 이 서버 사이에만 있습니다. 서버는 아무것도 보관하지 않습니다.",

@@ -24,7 +24,8 @@ export function confidenceLevel(confidence) {
  * @property {string} word
  * @property {number} start in seconds.
  * @property {number} end in seconds.
- * @property {number} confidence from 0 to 1.
+ * @property {number} [confidence] from 0 to 1; none for a word that was spoken by a voice.
+ * @property {string[]} [phones] shown below the word.
  */
 
 export class WordView extends EventTarget {
@@ -51,7 +52,7 @@ export class WordView extends EventTarget {
   show(words) {
     this.#words = words;
     this.#spoken = -1;
-    this.#buttons = words.map(({ word, confidence }, i) =>
+    this.#buttons = words.map(({ word, confidence = 1, phones = null }, i) =>
       make(
         "button",
         {
@@ -61,6 +62,7 @@ export class WordView extends EventTarget {
           click: () => this.#choose(i),
         },
         word,
+        ...(phones === null ? [] : [make("span", { class: "phones" }, phones.join(" "))]),
       ),
     );
     this.#describe();
@@ -90,7 +92,9 @@ export class WordView extends EventTarget {
 
   #describe() {
     this.#buttons.forEach((button, i) => {
-      const percent = Math.round(100 * this.#words[i].confidence);
+      const { confidence } = this.#words[i];
+      if (confidence === undefined) return;
+      const percent = Math.round(100 * confidence);
       button.title = text("word_title", { percent });
     });
   }
