@@ -140,7 +140,7 @@ def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
     else:
         store.remove(ERRORS)
     try:
-        with stoppable(), _cluster(ray, job):
+        with _cluster(ray, job), stoppable():  # in this order: Ray has a handler of its own
             started: float | None = None
             for result in _finished(ray, shards, settings, job):
                 failures += _count(totals, result)
@@ -179,7 +179,7 @@ def _cluster(ray: ModuleType, job: RayJob) -> Iterator[None]:
             if job.address != "auto":
                 raise
             ray.init(address="local", include_dashboard=False, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises that class itself if a process starts too slowly
         raise ConfigError(
             f"--ray {job.address}: no cluster: {' '.join(str(error).split())}"
         ) from None
