@@ -19,6 +19,7 @@ TEXT_SUFFIXES = frozenset(
         ".org",
         ".rst",
         ".srt",
+        ".ssml",
         ".tex",
         ".text",
         ".tsv",

@@ -23,7 +23,7 @@ def speak(
     text: Annotated[
         str,
         typer.Argument(
-            help="text to speak, a text file with it (.txt, .md, …), or - to read it from stdin"
+            help="text or SSML to speak, a file with it (.txt, .ssml, …), or - for stdin"
         ),
     ],
     voice: VoiceOption = "en-kathleen",

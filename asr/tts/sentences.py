@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+from asr.base.units import Seconds
 from asr.errors import TextError
 from asr.pronunciation.pronouncer import Pronouncer, letter_phones, with_s
 from asr.text.normalisers import spell_out
 from asr.text.phones import PHONES
 from asr.text.verbalisation import verbalise
 from asr.text.verbalisation.rules import LETTER_NAME_OFFSET
+from asr.tts.marked_text import Break, Mark, MarkedText, Pronounced, Prosody
+from asr.tts.plain_text import clean_text
 from asr.tts.written_spans import written_spans
 
 START, GAP = "^", "_"
@@ -35,24 +38,6 @@ _PAUSE = dict.fromkeys(",;:()—–", ",") | dict.fromkeys(".…", ".") | {"?": 
 """Punctuation mark → its symbol."""
 _IGNORED = frozenset("'\"-“”„«»[]{}*/_‐‑‒−~^|\\<>#")
 """Marks that are left out without a warning."""
-_BASE_LETTERS = str.maketrans(
-    {
-        "ß": "ss",
-        "æ": "ae",
-        "Æ": "Ae",
-        "œ": "oe",
-        "Œ": "Oe",
-        "ø": "o",
-        "Ø": "O",
-        "ł": "l",
-        "Ł": "L",
-        "đ": "d",
-        "ð": "d",
-        "þ": "th",
-        "⁄": "/",
-    }
-)
-"""Letters that Unicode does not decompose into a–z and an accent."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +49,14 @@ class SpokenWord:
         first, last: range of its phones in the sentence's symbols; `last` is exclusive.
         written: the written text that begins with this word, such as "$5" for "five"; None if the
             word continues the written text of the word before it.
+        prosody: how it is spoken, relative to the rest.
     """
 
     text: str
     first: int
     last: int
     written: str | None = None
+    prosody: Prosody = Prosody()
 
 
 @dataclass(frozen=True)
@@ -81,12 +68,16 @@ class Sentence:
         words: the words.
         warnings: one message for each part that is skipped, spelled or pronounced by a rule.
         characters: about how many characters of the text have been read at its end.
+        pause: seconds of silence before it; None for the usual pause.
+        silence: seconds of silence behind it, at the end of a text.
     """
 
     symbols: tuple[str, ...]
     words: tuple[SpokenWord, ...]
     warnings: tuple[str, ...]
     characters: int = 0
+    pause: Seconds | None = None
+    silence: Seconds = 0.0
 
     @property
     def ids(self) -> list[int]:
@@ -102,7 +93,7 @@ class Sentence:
 _IDS = {symbol: i for i, symbol in enumerate(SYMBOLS)}
 
 
-def sentences(text: str, pronounce: Pronouncer) -> Iterator[Sentence]:
+def sentences(text: str | MarkedText, pronounce: Pronouncer) -> Iterator[Sentence]:
     """The sentences of a text in order.
 
     A warning about a part without speakable words is in the next sentence, or in the last one. A
@@ -112,17 +103,21 @@ def sentences(text: str, pronounce: Pronouncer) -> Iterator[Sentence]:
         text: any text.
         pronounce: word → phones.
     """
-    pending: list[str] = []
+    marked = text if isinstance(text, MarkedText) else None
+    pending = list(marked.warnings) if marked else []
+    pause: Seconds | None = None
     held: Sentence | None = None
-    for symbols, words, warnings, characters in _pieces(text, pronounce):
-        pending += warnings
-        for part_symbols, part_words in _divided(symbols, words):
+    for piece in _pieces(text, pronounce):
+        pending += piece.warnings
+        for symbols, words in _divided(piece.symbols, piece.words):
             if held is not None:
                 yield held
-            held = Sentence(tuple(part_symbols), tuple(part_words), tuple(pending), characters)
-            pending = []
+            held = Sentence(tuple(symbols), tuple(words), tuple(pending), piece.characters, pause)
+            pending, pause = [], None
+        if piece.pause:
+            pause = (pause or 0.0) + piece.pause
     if held is not None:
-        yield replace(held, warnings=(*held.warnings, *pending))
+        yield replace(held, warnings=(*held.warnings, *pending), silence=pause or 0.0)
 
 
 def one_sentence(text: str, pronounce: Pronouncer) -> Sentence:
@@ -175,25 +170,31 @@ def passages(text: str) -> Iterator[str]:
 
 
 class _Piece(NamedTuple):
-    """A sentence of any length, and how many characters have been read at its end."""
+    """A sentence of any length, or a part of one that ends at a break; how many characters have
+    been read at its end, and the seconds of the break."""
 
     symbols: list[str]
     words: list[SpokenWord]
     warnings: list[str]
     characters: int
+    pause: Seconds
 
 
-def _pieces(text: str, pronounce: Pronouncer) -> Iterator[_Piece]:
-    before = 0
-    for passage in passages(text):
-        texts = _in_words(passage, pronounce.lexicon)
-        pieces = [
-            _Piece(*_symbols(each, pronounce), before + len(passage) * i // len(texts))
-            for i, each in enumerate(texts, 1)
-        ]
+def _pieces(text: str | MarkedText, pronounce: Pronouncer) -> Iterator[_Piece]:
+    marked = text if isinstance(text, MarkedText) else None
+    marks = marked.marks if marked else {}
+    reader, before = _Reader(pronounce, marks), 0
+    for passage in passages(marked.text if marked else str(text)):
+        pieces = []
+        texts = _in_words(passage if marked else clean_text(passage), pronounce.lexicon)
+        for i, sentence in enumerate(texts, 1):
+            characters = before + len(passage) * i // len(texts)
+            for part, pause in _until_breaks(sentence, marks):
+                pieces.append(_Piece(*reader.read(part, bool(pause)), characters, pause))
+        written = [_written(word, marks) for word in passage.split()]
         begins = iter(
             written_spans(
-                passage.split(),
+                [word for word in written if word],
                 [word.text for piece in pieces for word in piece.words],
                 partial(_spoken_alone, known=pronounce.lexicon),
             )
@@ -207,14 +208,35 @@ def _pieces(text: str, pronounce: Pronouncer) -> Iterator[_Piece]:
 def _in_words(passage: str, known: Collection[str]) -> list[str]:
     """The sentences of a passage in small letters, without numbers."""
     # No sentence ends before a small letter: "p. 45 and", "he said so! and left".
-    written = verbalise(_clean(passage), known).rstrip()
+    written = verbalise(passage, known).rstrip()
     return [spell_out(sentence) for sentence in _SENTENCE_ENDS.split(written)]
+
+
+def _until_breaks(sentence: str, marks: Mapping[str, Mark]) -> Iterator[tuple[str, Seconds]]:
+    """The parts of a sentence, and the seconds of the break behind each; 0 for the last one."""
+    start = 0
+    for i, character in enumerate(sentence):
+        mark = marks.get(character)
+        if isinstance(mark, Break):
+            yield sentence[start:i], mark.seconds
+            start = i + 1
+    yield sentence[start:], 0.0
+
+
+def _written(word: str, marks: Mapping[str, Mark]) -> str:
+    """A written word; "" for a mark that is no word. Letters' names are letters again."""
+    mark = marks.get(word)
+    if mark is None:
+        return "".join(
+            chr(ord(c) - LETTER_NAME_OFFSET) if "\ue061" <= c <= "\ue07a" else c for c in word
+        )
+    return mark.text if isinstance(mark, Pronounced) else ""
 
 
 def _spoken_alone(written: str, known: Collection[str]) -> list[str]:
     """The words that are spoken for one written word, if it stands alone."""
     words = []
-    for sentence in _in_words(written, known):
+    for sentence in _in_words(clean_text(written), known):
         for token in _TOKEN.findall(sentence):
             if "\ue061" <= token[0] <= "\ue07a":
                 words.append(chr(ord(token[0]) - LETTER_NAME_OFFSET) + token[1:])
@@ -232,71 +254,79 @@ def _word(token: str, known: Collection[str]) -> str | None:
     return word if re.fullmatch("[a-z']+", word) else None
 
 
-def _clean(text: str) -> str:
-    """The text with decomposable letters as a–z and without control characters."""
-    text = unicodedata.normalize("NFC", text).translate(_BASE_LETTERS)
-    kinds = ((c, unicodedata.category(c)) for c in text)
-    # Format characters, such as soft hyphens, are inside words: they are removed, not replaced by
-    # a space.
-    kept = (("" if k == "Cf" else " ") if k[0] == "C" and c != "\n" else c for c, k in kinds)
-    return "".join(kept)
+class _Reader:
+    """Reads sentences of words as symbols. A prosody holds until the next one.
 
+    Args:
+        pronounce: word → phones.
+        marks: what marks in the sentences stand for.
+    """
 
-def _symbols(piece: str, pronounce: Pronouncer) -> tuple[list[str], list[SpokenWord], list[str]]:
-    symbols, words, warnings = [START], list[SpokenWord](), list[str]()
-    for token in _TOKEN.findall(piece):
-        if token in _PAUSE:
-            if words:
-                # The last of several marks counts: ?!, .), …
-                if symbols[-1] in SILENT:
-                    symbols.pop()
-                symbols.append(_PAUSE[token])
-            continue
-        if "\ue061" <= token[0] <= "\ue07a":
-            letter, ending = chr(ord(token[0]) - LETTER_NAME_OFFSET), token[1:]
-            phones = letter_phones(letter)
-            _add_phones(letter + ending, with_s(phones) if ending else phones, symbols, words)
-            continue
-        word = _word(token, pronounce.lexicon)
-        if word is None:
-            if token not in _IGNORED and token.strip("'"):
+    def __init__(self, pronounce: Pronouncer, marks: Mapping[str, Mark]) -> None:
+        self.pronounce, self.marks = pronounce, marks
+        self.prosody = Prosody()
+        self.symbols, self.words, self.warnings = [START], list[SpokenWord](), list[str]()
+
+    def read(self, sentence: str, goes_on: bool) -> tuple[list[str], list[SpokenWord], list[str]]:
+        """Symbols, words and warnings of a sentence.
+
+        Args:
+            sentence: small letters and punctuation.
+            goes_on: whether the sentence goes on after a break: it may end with a comma.
+        """
+        self.symbols, self.words, self.warnings = [START], [], []
+        for token in _TOKEN.findall(sentence):
+            if token in _PAUSE:
+                self._add_pause(_PAUSE[token])
+            elif "\ue061" <= token[0] <= "\ue07a":
+                letter, ending = chr(ord(token[0]) - LETTER_NAME_OFFSET), token[1:]
+                phones = letter_phones(letter)
+                self._add_phones(letter + ending, with_s(phones) if ending else phones)
+            elif (mark := self.marks.get(token)) is not None:
+                self._obey(mark)
+            elif (word := _word(token, self.pronounce.lexicon)) is not None:
+                self._add_word(word)
+            elif token not in _IGNORED and token.strip("'"):
                 name = unicodedata.name(token[0], "").lower()
-                warnings.append(
+                self.warnings.append(
                     f"skipped: {token}" + (f" ({name})" if len(token) == 1 and name else "")
                 )
-            continue
+        symbols, usual = self.symbols, "," if goes_on else "."
+        final = symbols.pop() if symbols[-1] in SILENT and len(symbols) > 1 else usual
+        symbols.append(final if final in (".", "?", "!") else usual)
+        return symbols, self.words, self.warnings
+
+    def _obey(self, mark: Mark) -> None:
+        if isinstance(mark, Prosody):
+            self.prosody = mark
+        elif isinstance(mark, Pronounced):
+            self._add_phones(mark.text.lower(), mark.phones)
+
+    def _add_pause(self, symbol: str) -> None:
+        if self.words:
+            # The last of several marks counts: ?!, .), …
+            if self.symbols[-1] in SILENT:
+                self.symbols.pop()
+            self.symbols.append(symbol)
+
+    def _add_word(self, word: str) -> None:
         if len(word) > MAX_LETTERS:
             word, cut = word[:MAX_LETTERS], len(word) - MAX_LETTERS
-            warnings.append(f"skipped: the last {cut} letters of {word}…, too long for a word")
-        _add_word(word, pronounce, symbols, words, warnings)
-    final = symbols.pop() if symbols[-1] in SILENT and len(symbols) > 1 else "."
-    symbols.append(final if final in (".", "?", "!") else ".")
-    return symbols, words, warnings
+            self.warnings.append(f"skipped: the last {cut} letters of {word}…, too long for a word")
+        pronunciation = self.pronounce(word)
+        if pronunciation.source == "spelled":
+            self.warnings.append(f"spelled: {word}")
+        elif pronunciation.source in ("rule", "learned"):
+            phones = " ".join(pronunciation.phones)
+            self.warnings.append(f"not in the lexicon: {word}, pronounced {phones}")
+        self._add_phones(word, pronunciation.phones)
 
-
-def _add_word(
-    word: str,
-    pronounce: Pronouncer,
-    symbols: list[str],
-    words: list[SpokenWord],
-    warnings: list[str],
-) -> None:
-    pronunciation = pronounce(word)
-    if pronunciation.source == "spelled":
-        warnings.append(f"spelled: {word}")
-    elif pronunciation.source in ("rule", "learned"):
-        phones = " ".join(pronunciation.phones)
-        warnings.append(f"not in the lexicon: {word}, pronounced {phones}")
-    _add_phones(word, pronunciation.phones, symbols, words)
-
-
-def _add_phones(
-    word: str, phones: Sequence[str], symbols: list[str], words: list[SpokenWord]
-) -> None:
-    if symbols[-1] not in SILENT:
-        symbols.append(GAP)
-    words.append(SpokenWord(word, len(symbols), len(symbols) + len(phones)))
-    symbols += phones
+    def _add_phones(self, word: str, phones: Sequence[str]) -> None:
+        if self.symbols[-1] not in SILENT:
+            self.symbols.append(GAP)
+        first = len(self.symbols)
+        self.words.append(SpokenWord(word, first, first + len(phones), prosody=self.prosody))
+        self.symbols += phones
 
 
 def _divided(

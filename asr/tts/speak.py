@@ -195,7 +195,7 @@ def _speak(
     for samples, speech in with_pauses(_spoken(voice, text, rate, pitch)):
         write(samples)
         count += len(samples)
-        timed += speech.spoken_words((count - len(speech.samples)) / speech.sample_rate)
+        timed += speech.spoken_words(speech.start_before(count))
         words.append(speech.sentence.text)
         warnings += speech.sentence.warnings
         _warn(speech.sentence.warnings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from asr.networks.model_directory import LEXICON_FILE, read_config
 from asr.networks.weights import WeightArrays
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
 from asr.tts.sentences import SYMBOLS, Sentence, sentences, unspeakable_reason
+from asr.tts.ssml import read_markup
 from asr.tts.timings import TimedPhone, TimedSpeech, TimedWord, joined_words
-from asr.tts.vocoder import GriffinLim, Vocoder, finish
+from asr.tts.vocoder import GriffinLim, Vocoder, finish, limited
 from asr.tts.voice_config import FRAMES_PER_STEP, VoiceConfig
 from asr.tts.voice_runtime import VoiceRuntime
 
@@ -53,6 +55,11 @@ class Speech:
         """Length of the speech in seconds."""
         return len(self.samples) / self.sample_rate
 
+    def start_before(self, end: int) -> Seconds:
+        """Where the sentence begins in speech that `with_pauses` has made up to sample `end`."""
+        silence = round(self.sentence.silence * self.sample_rate)
+        return (end - silence - len(self.samples)) / self.sample_rate
+
     def spoken_words(self, start: Seconds = 0.0) -> Iterator[tuple[str | None, TimedWord]]:
         """Each spoken word with its times, for `joined_words`.
 
@@ -73,10 +80,17 @@ class Speech:
 
 
 def with_pauses(spoken: Iterable[Speech]) -> Iterator[tuple[np.ndarray, Speech]]:
-    """Samples of each sentence, with a pause before all but the first."""
+    """Samples of each sentence, with the pause before it, and the silence behind the last one.
+
+    The samples of a sentence end with those of its speech and its silence.
+    """
     for i, speech in enumerate(spoken):
-        pause = np.zeros(round(PAUSE * speech.sample_rate) if i else 0, np.float32)
-        yield np.concatenate([pause, speech.samples]), speech
+        pause, silence = speech.sentence.pause, speech.sentence.silence
+        seconds = pause if pause is not None else PAUSE if i else 0.0
+        before, behind = (
+            np.zeros(round(s * speech.sample_rate), np.float32) for s in (seconds, silence)
+        )
+        yield np.concatenate([before, speech.samples, behind]), speech
 
 
 class Synthesizer:
@@ -129,7 +143,7 @@ class Synthesizer:
         """Speak a text.
 
         Args:
-            text: any number of sentences.
+            text: any number of sentences, plain or as SSML in <speak>…</speak>.
             rate: speed, from 0.25 to 4; default: 1, as recorded.
             pitch: semitones by which the pitch is raised, from −12 to 12; default: 0.
 
@@ -152,7 +166,7 @@ class Synthesizer:
         for samples, speech in with_pauses(self.speak_each(text, rate, pitch)):
             parts.append(samples)
             count += len(samples)
-            words += speech.spoken_words((count - len(speech.samples)) / speech.sample_rate)
+            words += speech.spoken_words(speech.start_before(count))
         sample_rate = self.config.mel.sample_rate
         return TimedSpeech(np.concatenate(parts), sample_rate, tuple(joined_words(words)))
 
@@ -168,11 +182,15 @@ class Synthesizer:
     def sentences(self, text: str) -> Iterator[Sentence]:
         """The sentences of a text, as symbols.
 
+        Args:
+            text: plain text, or SSML in <speak>…</speak>.
+
         Raises:
-            TextError: the text has nothing that can be spoken; the message says why.
+            TextError: the text has nothing that can be spoken, or its markup is wrong; the message
+                says why.
         """
         empty = True
-        for sentence in sentences(text, self.pronounce):
+        for sentence in sentences(read_markup(text), self.pronounce):
             empty = False
             yield sentence
         if empty:
@@ -190,8 +208,47 @@ class Synthesizer:
 
     def speak_sentence(self, sentence: Sentence, rate: float = 1.0, pitch: float = 0.0) -> Speech:
         """Speak one sentence; see `speak` for the options."""
-        plan = self.network.plan(np.array(sentence.ids, np.int32), rate, pitch)
+        by_symbol = _prosody_by_symbol(sentence)
+        rates = np.clip(by_symbol.rate * rate, *RATES)
+        shifts = np.clip(by_symbol.pitch + pitch, *PITCHES)
+        plan = self.network.plan(np.array(sentence.ids, np.int32), rates, shifts)
         mel = self.config.mel
-        step = FRAMES_PER_STEP * mel.hop / mel.sample_rate
         samples = finish(self.vocoder(self.network.frames(plan)), mel.sample_rate)
-        return Speech(sentence, samples, mel.sample_rate, plan.durations * step)
+        lengths = plan.durations * FRAMES_PER_STEP * mel.hop
+        if (by_symbol.gain != 1).any():
+            samples = _amplified(samples, by_symbol.gain, lengths, mel.sample_rate)
+        return Speech(sentence, samples, mel.sample_rate, lengths / mel.sample_rate)
+
+
+class _BySymbol(NamedTuple):
+    """Prosody of each symbol of a sentence, float32 [symbols]; see `Prosody`."""
+
+    rate: np.ndarray
+    pitch: np.ndarray
+    gain: np.ndarray
+
+
+def _prosody_by_symbol(sentence: Sentence) -> _BySymbol:
+    """The pauses behind a word are spoken as the word is, and START as the first word."""
+    words, count = sentence.words, len(sentence.symbols)
+    lengths = np.diff([0, *(word.first for word in words[1:]), count])
+    values = np.array([(w.prosody.rate, w.prosody.pitch, w.prosody.gain) for w in words])
+    return _BySymbol(*np.repeat(values.astype(np.float32), lengths, axis=0).T)
+
+
+def _amplified(
+    samples: np.ndarray, gains: np.ndarray, lengths: np.ndarray, sample_rate: int
+) -> np.ndarray:
+    """Samples with another loudness for each symbol; it changes within 10 ms.
+
+    Args:
+        samples: float32 [n].
+        gains: factors, float32 [symbols].
+        lengths: samples of each symbol, int32 [symbols]; the last one may be cut.
+        sample_rate: in Hz.
+    """
+    each = np.repeat(gains, lengths)[: len(samples)]
+    window = sample_rate // 100
+    padded = np.pad(each, (window // 2, window - 1 - window // 2), mode="edge")
+    smooth = np.convolve(padded, np.full(window, 1 / window, np.float32), mode="valid")
+    return limited(samples * smooth.astype(np.float32))

@@ -117,10 +117,14 @@ def finish(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     speech = powers[powers >= np.float32(1e-3) * powers.max(initial=0)]
     level = np.sqrt(speech.mean()) if len(speech) else np.float32(0)
     samples = samples * np.float32(min(LEVEL / max(level, 1e-6), 100.0))
-    # Linear up to half of the limit, then a curve that approaches the limit.
-    knee = np.float32(LIMIT / 2)
-    beyond = np.tanh((np.abs(samples) - knee) / knee) * knee + knee
-    samples = np.where(np.abs(samples) > knee, np.sign(samples) * beyond, samples)
+    samples = limited(samples)
     fade = int(FADE * sample_rate)
     ramp = np.minimum(np.arange(len(samples), dtype=np.float32) / np.float32(fade), np.float32(1))
     return samples * ramp * ramp[::-1]
+
+
+def limited(samples: np.ndarray) -> np.ndarray:
+    """Samples below `LIMIT`: as they are up to half of it, then on a curve that approaches it."""
+    knee = np.float32(LIMIT / 2)
+    beyond = np.tanh((np.abs(samples) - knee) / knee) * knee + knee
+    return np.where(np.abs(samples) > knee, np.sign(samples) * beyond, samples)

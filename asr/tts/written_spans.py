@@ -15,9 +15,9 @@ def written_spans(
 ) -> list[str | None]:
     """The written text that begins with each spoken word.
 
-    Most words are spoken as they are written. Between them, a written word stands for the words
-    that it gives alone, if these are the ones spoken; otherwise all written words in between
-    stand for all spoken ones. The time is proportional to the number of words.
+    Most words are spoken as they are written, and most others as if they stood alone. Where
+    neither is so, all written words up to the next agreement stand for all spoken ones. The time
+    is proportional to the number of words.
 
     Args:
         written: the words of a text, as they are between spaces.
@@ -30,16 +30,28 @@ def written_spans(
     """
     plain = [plain_word(word) for word in written]
     begins: list[str | None] = [None] * len(spoken)
+
+    def count_alone(i: int, k: int) -> int:
+        """Number of words from k on that written word i gives alone; 0 if other words are there."""
+        if i >= len(written) or k >= len(spoken):
+            return 0
+        if plain[i] == spoken[k]:
+            return 1
+        alone = list(speak(written[i]))
+        return len(alone) if list(spoken[k : k + len(alone)]) == alone else 0
+
     i = k = 0
     while i < len(written) and k < len(spoken):
-        if plain[i] == spoken[k]:
+        if count := count_alone(i, k):
             begins[k] = written[i]
-            i, k = i + 1, k + 1
-            continue
-        next_i, next_k = _agreement(plain, spoken, i, k)
-        for position, text in _group(written[i:next_i], spoken[k:next_k], speak):
-            begins[k + position] = text
-        i, k = next_i, next_k
+            i, k = i + 1, k + count
+        elif not speak(written[i]) and (not written[i].isascii() or count_alone(i + 1, k)):
+            i += 1  # what is not spoken, such as emoji; "<" is, between numbers
+        else:
+            next_i, next_k = _agreement(plain, spoken, i, k)
+            for position, text in _group(written[i:next_i], spoken[k:next_k], speak):
+                begins[k + position] = text
+            i, k = next_i, next_k
     return begins
 
 
@@ -89,6 +101,7 @@ def _group(
                 found.append((position, word))
             position += len(words)
         return found
-    # Words that are not spoken at all, such as emoji, are left out.
-    kept = [word for word, words in zip(written, alone, strict=True) if words]
+    kept = [
+        word for word, words in zip(written, alone, strict=True) if words or word.isascii()
+    ]  # without emoji and the like
     return [(0, " ".join(kept or written))] if written else []

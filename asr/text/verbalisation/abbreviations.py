@@ -198,7 +198,7 @@ watt."""
 ABBREVIATION_RULES = (
     rule(
         "abbreviations: title",
-        rf"\b(?:(?P<dotted>{_alternatives(TITLES)})\.(?=\s)"
+        rf"\b(?:(?P<dotted>{_alternatives(TITLES)})\.(?=\s|\Z)"
         rf"|(?P<bare>{_alternatives(set(TITLES) - _ONLY_WITH_DOT)})(?=\s[A-Z]))",
         lambda m: TITLES[m["dotted"] or m["bare"]].capitalize(),
     ),
