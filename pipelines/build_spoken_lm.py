@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from asr.base.config import load_yaml
+from asr.cli.program import run_program
 from asr.data.text_sources import SourceFolders
 from asr.training.mixed_language_model import MixedLanguageModelConfig, build_language_models
 
@@ -27,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

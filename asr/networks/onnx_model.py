@@ -129,7 +129,9 @@ def export_onnx(model: str, out: Path, int8: bool = False) -> Path:
 
 def quantise_graph(graph: bytes) -> bytes:
     """Quantise the weights of a graph to 8 bits, by ONNX Runtime's dynamic quantisation."""
-    from onnxruntime import quantization  # imported only here: the import takes long
+    # Imported only here, because it takes long; the first line switches telemetry off.
+    from asr.base.onnxruntime import onnxruntime  # noqa: F401
+    from onnxruntime import quantization  # isort: skip
 
     model = onnx.load_from_string(graph)
     # Without this property, quantisation advises to simplify the graph, which cannot be simplified.

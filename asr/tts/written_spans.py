@@ -48,7 +48,7 @@ def written_spans(
         elif not speak(written[i]) and (not written[i].isascii() or count_alone(i + 1, k)):
             i += 1  # what is not spoken, such as emoji; "<" is, between numbers
         else:
-            next_i, next_k = _agreement(plain, spoken, i, k)
+            next_i, next_k = _agreement(plain, spoken, i, k, count_alone)
             for position, text in _group(written[i:next_i], spoken[k:next_k], speak):
                 begins[k + position] = text
             i, k = next_i, next_k
@@ -66,25 +66,32 @@ def plain_word(written: str) -> str:
 _WORD = re.compile(r"[^\w']{0,9}'?([a-z]+(?:'[a-z]+){0,2})'?[^\w']{0,9}")
 
 
-def _agreement(plain: Sequence[str], spoken: Sequence[str], i: int, k: int) -> tuple[int, int]:
+def _agreement(
+    plain: Sequence[str],
+    spoken: Sequence[str],
+    i: int,
+    k: int,
+    count_alone: Callable[[int, int], int],
+) -> tuple[int, int]:
     """The next words at which the written and the spoken text agree; their ends if none do."""
     for next_i in range(i, min(i + MAX_WRITTEN, len(plain))):
         word = plain[next_i]
         if not word:
             continue
         for next_k in range(k + (next_i == i), min(k + MAX_SPOKEN, len(spoken))):
-            if spoken[next_k] == word and _goes_on(plain, spoken, next_i + 1, next_k + 1):
+            if spoken[next_k] != word:
+                continue
+            after_i, after_k = next_i + 1, next_k + 1
+            if after_i >= len(plain) or after_k >= len(spoken):
+                goes_on = after_i >= len(plain) and after_k >= len(spoken)
+            else:
+                goes_on = not plain[after_i] or count_alone(after_i, after_k) > 0
+            # The next word must agree, too, as far as one can tell: "and" alone is no agreement,
+            # because numbers have it, too.
+            if goes_on:
                 return next_i, next_k
     far = i + MAX_WRITTEN < len(plain) and k + MAX_SPOKEN < len(spoken)
     return (i + MAX_WRITTEN, k + MAX_SPOKEN) if far else (len(plain), len(spoken))
-
-
-def _goes_on(plain: Sequence[str], spoken: Sequence[str], i: int, k: int) -> bool:
-    """Whether the texts agree at the next word, too, as far as one can tell: "and" alone is no
-    agreement, because numbers have it, too."""
-    if i >= len(plain) or k >= len(spoken):
-        return i >= len(plain) and k >= len(spoken)
-    return not plain[i] or plain[i] == spoken[k]
 
 
 def _group(

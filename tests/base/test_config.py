@@ -7,6 +7,7 @@ import pytest
 from asr.audio.features import FeatureConfig
 from asr.base.config import load_yaml, parse, read_yaml, to_dict
 from asr.errors import ConfigError
+from asr.training.mixed_language_model import MixedLanguageModelConfig
 from asr.training.train_converter import ConverterExperimentConfig
 from asr.training.train_recognizer import RecognizerExperimentConfig
 from asr.training.train_voice import VoiceExperimentConfig
@@ -19,6 +20,9 @@ KOREAN = {"kind": "jamo", "normaliser": "korean", "alphabet": ""}
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid(path: Path) -> None:
     keys = read_yaml(path)
+    if "sources" in keys:
+        assert load_yaml(MixedLanguageModelConfig, path).sources
+        return
     if "voice" in keys:
         kind, name = VoiceExperimentConfig, "tts-" + keys["voice"].removeprefix("en-")
     elif "converter" in keys:

@@ -172,6 +172,7 @@ def test_the_spinner_names_the_command() -> None:
     assert _label([]) == "asr"
     assert _label(["listen"]) == ""  # a person speaks
     assert _label(["serve", "--port", "0"]) == ""  # clients come when they like
+    assert _label(["label", "recordings/"]) == ""
 
 
 def test_every_command_shows_a_spinner_while_it_is_silent(
@@ -187,7 +188,7 @@ def test_every_command_shows_a_spinner_while_it_is_silent(
     monkeypatch.setattr("asr.cli.program.waiting", watch)
     for name in COMMANDS:
         asr(name, "--help")
-    waiting_for_others = ("listen", "serve")
+    waiting_for_others = ("label", "listen", "serve")
     assert [label.split()[:2] for label in seen] == [
         ["asr", name] for name in COMMANDS if name not in waiting_for_others
     ]

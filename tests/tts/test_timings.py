@@ -82,6 +82,7 @@ SPOKEN = {
     "3": ["three"],
     "5th": ["fifth"],
     "!": [],
+    "Dr.": ["doctor"],
 }
 
 
@@ -101,6 +102,12 @@ SPOKEN = {
             ["he", "won", "$5 million", *2 * [None]],
         ),
         ("😀 yes", "yes", ["yes"]),
+        # The first "the" goes on with "Dr.", and not the second one with "$5".
+        (
+            ". да the Dr. the $5",
+            "the doctor the five dollars",
+            ["the", "Dr.", "the", "$5", None],
+        ),
         ("105 and more", "one hundred and five and more", ["105", *3 * [None], "and", "more"]),
     ],
 )
