@@ -68,6 +68,12 @@ ROMAN_RULES = (
         _cardinal,
     ),
     rule(
+        # "the part I like" has no number.
+        "Roman numerals: part of a work or a series, in small letters",
+        rf"\b(?P<name>{_NUMBERED.lower()})\s(?P<roman>[IVXLC]{{2,12}}|[VX])\b(?!')",
+        _cardinal,
+    ),
+    rule(
         "Roman numerals: ruler with a dignity",
         rf"\b(?P<name>(?:{_DIGNITIES})\s[A-Z][a-z]{{1,20}}(?:\s[A-Z][a-z]{{1,20}})?)\s"
         rf"(?P<roman>[IVX]{{1,6}})\b(?!')",

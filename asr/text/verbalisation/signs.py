@@ -78,6 +78,12 @@ SIGN_RULES = (
         r"(?<![\w])(?P<sign><|>)\s?(?=\d)",
         lambda m: "less than " if m["sign"] == "<" else "greater than ",
     ),
+    rule(
+        "signs: sum or equation",
+        r"(?<=[\w)])\s(?P<spaced>[+=])\s(?=[\w(−-])|(?<=\d)(?P<close>[+=])(?=\d)",
+        lambda m: " plus " if "+" in (m["spaced"], m["close"]) else " equals ",
+    ),
+    rule("signs: quotient", r"(?<=\d)\s/\s(?=\d)", lambda m: " divided by "),
     rule("signs: about", r"(?<![\w~])~\s?(?=\d)", lambda m: "about "),
     rule("signs: asterisk between numbers", r"(?<=\d)\s?\*\s?(?=\d)", lambda m: " times "),
     rule(
