@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from scripts import run_script
 
 from asr.base.config import load_yaml
 from asr.data.manifest import Utterance, write_manifest
@@ -45,7 +45,7 @@ def test_script_builds_models_of_both_sizes(
     script = ROOT / "pipelines" / "build_spoken_lm.py"
     folders = ["--texts", tmp_path, "--data", tmp_path, "--cache", tmp_path, "--out", tmp_path]
     monkeypatch.setattr(sys, "argv", [*map(str, (script, tmp_path / "config.yaml", *folders))])
-    runpy.run_path(str(script), run_name="__main__")
+    assert run_script(script) == 0
     small, base = (read_ngrams(tmp_path / f"{name}.ngrams") for name in ("small", "base"))
     assert [sum(len(g.words) for g in m.ngrams()[1:]) for m in (small, base)] == [10, 60]
     assert small.words == base.words and {"taxi", "sea", "home"} <= base.vocabulary

@@ -35,6 +35,10 @@ CONTAINERS = frozenset(
 """Formats whose files have a header; a program may name them beside the file."""
 SHELL = re.compile(r"[`$\n]")
 """Characters that a shell replaces or that end a command, outside of single quotes."""
+OPERATORS = "|&;<>()"
+STAND_IN = {ord(c): 0xDC00 + ord(c) for c in OPERATORS}
+"""Operator → a lone surrogate, which no text has."""
+OPERATOR_OF = {stand_in: operator for operator, stand_in in STAND_IN.items()}
 PAN = re.compile(r"pan=(?:mono|1c)\|c0=(.+)")
 PAN_TERM = re.compile(r"(?:(\d*\.?\d+)\*)?c(\d+)")
 
@@ -75,17 +79,17 @@ def parse_pipe(command: str) -> PipedAudio:
     """
     if SHELL.search(re.sub("'[^']*'", "", command.strip())):
         raise _refused(command, "it needs a shell")
-    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&;<>()")
+    lexer = shlex.shlex(_without_quoted_operators(command), posix=True, punctuation_chars=OPERATORS)
     lexer.whitespace_split, lexer.commenters = True, ""
     stages: list[list[str]] = [[]]
     try:
         for word in lexer:
             if word == "|":
                 stages.append([])
-            elif set(word) <= set("|&;<>()"):
+            elif set(word) <= set(OPERATORS):
                 raise _refused(command, f"it has {word}")
             else:
-                stages[-1].append(word)
+                stages[-1].append(word.translate(OPERATOR_OF))
     except ValueError as error:
         raise _refused(command, str(error).lower()) from None
     if stages.pop() or not stages or not all(stages):
@@ -110,6 +114,26 @@ def parse_pipe(command: str) -> PipedAudio:
         elif stage.channels not in (None, ALL_CHANNELS, (0,)):
             raise _refused(command, f"{name}: a command before it has chosen a channel")
     return PipedAudio(file, channels)
+
+
+def _without_quoted_operators(command: str) -> str:
+    """A command in which operators that are quoted, as in file names, have stand-ins.
+
+    `shlex` does not tell them from others.
+    """
+    found, quote, escaped = [], "", False
+    for character in command:
+        quoted = bool(quote) or escaped
+        found.append(character.translate(STAND_IN) if quoted else character)
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif character == quote:
+            quote = ""
+        elif character in "'\"" and not quote:
+            quote = character
+    return "".join(found)
 
 
 def _refused(command: str, why: str) -> ManifestError:
