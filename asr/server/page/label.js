@@ -17,7 +17,8 @@ const page = crypto.randomUUID?.() ?? String(Math.random()); // randomUUID needs
 const saved = []; // ids of what this page has saved
 const editor = new LabelEditor();
 let state = null;
-let busy = false;
+let busy = false; // whether a request of the person is under way
+let looking = Promise.resolve(); // the page's own look for a recording
 
 const shortcuts = new Shortcuts([
   { code: "Enter", alt: false, shown: "Enter", says: "key_save", run: () => save(editor.text) },
@@ -38,12 +39,16 @@ const shortcuts = new Shortcuts([
   { code: "Slash", alt: true, shown: "Alt + ?", says: "key_keys", run: () => shortcuts.show() },
 ]);
 
-/** Run a request of the person, one at a time; its error is shown, and what was typed stays. */
+/**
+ * Run a request of the person; its error is shown, and what was typed stays. A key that is pressed
+ * meanwhile does nothing: a second Enter must not accept a recording that nobody has seen.
+ */
 async function act(work, problem = null) {
   if (busy) return;
   busy = true;
   showProblem("");
   try {
+    await looking;
     await work();
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
@@ -209,8 +214,9 @@ async function watch() {
     try {
       state = await requestJson("GET", "/label/state");
       showState();
-      if (editor.id === null) await open("next");
+      if (editor.id === null && !busy) await (looking = openNow("next"));
     } catch (error) {
+      looking = Promise.resolve();
       if (!(error instanceof RequestError)) throw error;
       showProblem(reason(error));
     }
