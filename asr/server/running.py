@@ -75,12 +75,16 @@ def listen(settings: ServerSettings) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address[:2], family=family, backlog=MAX_CONNECTIONS)
+        opened = socket.create_server(address[:2], family=family, backlog=MAX_CONNECTIONS)
     except OSError as error:
         raise ServerError(
             f"{settings.host}:{settings.port}: cannot listen: {reason(error)}; choose another "
             "--host or --port"
         ) from None
+    # Connections inherit it. An answer is written in two parts, and the second one would wait 40 ms
+    # for the acknowledgement of the first; asyncio sees to that for sockets of its own only.
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
 
 
 def make_server(app: Starlette) -> uvicorn.Server:

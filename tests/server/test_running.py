@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from openai import OpenAI
 from typer.testing import CliRunner
 
 from asr.cli.app import app
+from asr.server.running import listen
+from asr.server.settings import ServerSettings
 
 GOFORWARD = Path(__file__).parents[1] / "fixtures" / "goforward.wav"
 
@@ -61,3 +64,13 @@ def test_a_request_is_logged_without_its_text_and_sigterm_ends_the_server(
 def test_wrong_options_are_errors_before_the_model_is_loaded() -> None:
     result = CliRunner().invoke(app, ["serve", "--host", "0.0.0.0"])
     assert "--api-key" in str(result.exception)
+
+
+def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements() -> None:
+    with listen(ServerSettings(port=0)) as listening:
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        with (
+            socket.create_connection(listening.getsockname()),
+            listening.accept()[0] as accepted,
+        ):
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
