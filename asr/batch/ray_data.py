@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -37,8 +38,6 @@ SHARD_SIZE = 64
 """Default number of recordings of a shard."""
 SHOWN = 50
 """Failures that are printed; all of them are in the error files."""
-PREFETCHED = 2
-"""Shards that wait at a worker, so that it has work while results travel."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +140,12 @@ def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
         store.remove(ERRORS)
     try:
         with _cluster(ray, job), stoppable():  # in this order: Ray has a handler of its own
-            started: float | None = None
+            # Results may wait on their way, so the clock of the workers says when work began.
+            began = math.inf
             for result in _finished(ray, shards, settings, job):
                 failures += _count(totals, result)
-                now = time.monotonic()
-                started = now - result.seconds if started is None else started
-                totals.seconds = now - started
+                began = min(began, result.began)
+                totals.seconds = time.time() - began
     except Stopped as stop:
         totals.signal = stop.number
     if not totals.signal:
@@ -189,14 +188,17 @@ def _cluster(ray: ModuleType, job: RayJob) -> Iterator[None]:
         ray.shutdown()
 
 
-class _Actor:
+class _OfProcess:
+    """The worker of a process of the cluster, which keeps its model from shard to shard."""
+
+    worker: ShardWorker | None = None
+
+
+def _work(row: dict[str, Any], settings: ShardSettings) -> dict[str, Any]:
     """What Ray Data calls: a shard in, its result out."""
-
-    def __init__(self, settings: ShardSettings) -> None:
-        self._worker = ShardWorker(settings)
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {"result": self._worker.work(row["shard"])}
+    if _OfProcess.worker is None or _OfProcess.worker.settings != settings:
+        _OfProcess.worker = ShardWorker(settings)
+    return {"result": _OfProcess.worker.work(row["shard"])}
 
 
 def _finished(
@@ -204,9 +206,8 @@ def _finished(
 ) -> Iterator[ShardResult]:
     """The results of all shards, as they finish.
 
-    A shard whose worker is lost is an errored block to Ray Data. Blocks are not retried on a worker
-    that restarts, because it waits for ever if its machine is gone: the shards that are left are
-    the data of another execution.
+    Ray runs a shard again if its worker or its machine is lost. What Ray gives up, an errored block
+    to Ray Data, is the data of another execution.
 
     Raises:
         AsrError: see `ShardResult.error`.
@@ -223,14 +224,11 @@ def _finished(
         most = min(job.workers or room, len(left))
         rows = [{"shard": shard} for shard in left.values()]
         results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            _Actor,
-            fn_constructor_args=(settings,),
-            compute=ray.data.ActorPoolStrategy(
-                min_size=1, max_size=most, max_tasks_in_flight_per_actor=PREFETCHED
-            ),
+            _work,
+            fn_args=(settings,),
+            compute=ray.data.TaskPoolStrategy(size=most),
             num_cpus=job.worker_cpus,
-            max_restarts=-1,
-            max_task_retries=0,
+            max_retries=-1,
         )
         # The context of this dataset alone; that of the process stays the caller's.
         results.context.max_errored_blocks = -1

@@ -81,7 +81,7 @@ class ShardResult:
         failed: recordings that lack a result.
         skipped: whether its results were complete before.
         audio_seconds: length of the audio that was transcribed.
-        seconds: time that the worker took for it, without loading the model.
+        began: when its worker had the model and began, in seconds since 1970.
         failures: the failures.
         error: why no shard can be transcribed, such as a damaged model; None for none.
     """
@@ -91,7 +91,7 @@ class ShardResult:
     failed: int = 0
     skipped: bool = False
     audio_seconds: float = 0.0
-    seconds: float = 0.0
+    began: float = 0.0
     failures: tuple[Failure, ...] = ()
     error: AsrError | None = None
 
@@ -135,19 +135,19 @@ class ShardWorker:
         self.settings = settings
         self.store = OutputStore(settings.out)
         self._recognizer: Recognizer | None = None
-        self._started = 0.0
+        self._began = 0.0
 
     def work(self, shard: Shard) -> ShardResult:
         """Transcribe a shard, unless its results are complete.
 
         An error that every shard would meet is in the result.
         """
-        self._started = time.monotonic()
+        self._began = time.time()
         try:
             result = self._work(shard)
         except AsrError as error:
             result = ShardResult(shard.number, error=error)
-        return replace(result, seconds=time.monotonic() - self._started)
+        return replace(result, began=self._began)
 
     def _work(self, shard: Shard) -> ShardResult:
         inputs = _inputs_digest(shard)
@@ -171,9 +171,8 @@ class ShardWorker:
             batches = run_workers(1, transcriber, units, lambda: None)
             return [outcome for outcomes in batches for outcome in outcomes]
         if self._recognizer is None and units:
-            before = time.monotonic()
             self._recognizer = transcriber.load(self.settings.threads)
-            self._started += time.monotonic() - before
+            self._began = time.time()
         found: list[Outcome] = []
         for unit in units:
             assert self._recognizer is not None

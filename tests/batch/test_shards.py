@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,7 @@ def rows(folder: Path, pattern: str = "part-?????.jsonl") -> list[dict[str, Any]
 
 
 def test_results_and_errors_are_those_of_a_local_run(tmp_path: Path, archive: Path) -> None:
+    before = time.time()
     results = run([str(archive)], settings(tmp_path))
     assert [(r.number, r.transcribed, r.failed) for r in results] == [
         (0, 1, 1),
@@ -81,6 +83,7 @@ def test_results_and_errors_are_those_of_a_local_run(tmp_path: Path, archive: Pa
             row.pop("time", None)
         assert found == wanted and found
     assert sum(r.audio_seconds for r in results) == pytest.approx(0.4)
+    assert before <= results[0].began <= results[1].began <= results[2].began <= time.time()
 
 
 def test_a_rerun_does_nothing_and_a_change_redoes_its_shard(tmp_path: Path, archive: Path) -> None:
