@@ -31,6 +31,12 @@ def written_spans(
     plain = [plain_word(word) for word in written]
     begins: list[str | None] = [None] * len(spoken)
 
+    def speakable(i: int) -> int:
+        """The first written word from i on that is spoken if it stands alone."""
+        while i < len(written) and not speak(written[i]):
+            i += 1
+        return i
+
     def count_alone(i: int, k: int) -> int:
         """Number of words from k on that written word i gives alone; 0 if other words are there."""
         if i >= len(written) or k >= len(spoken):
@@ -45,7 +51,7 @@ def written_spans(
         if count := count_alone(i, k):
             begins[k] = written[i]
             i, k = i + 1, k + count
-        elif not speak(written[i]) and (not written[i].isascii() or count_alone(i + 1, k)):
+        elif speakable(i) > i and (not written[i].isascii() or count_alone(speakable(i), k)):
             i += 1  # what is not spoken, such as emoji; "<" is, between numbers
         else:
             next_i, next_k = _agreement(plain, spoken, i, k, count_alone)

@@ -108,6 +108,8 @@ SPOKEN = {
             "the doctor the five dollars",
             ["the", "Dr.", "the", "$5", None],
         ),
+        # Neither "." nor "да" is spoken, and "Dr." is read in another way than alone.
+        (". да end Dr. end $5", "end drive end five dollars", ["end", "Dr.", "end", "$5", None]),
         ("105 and more", "one hundred and five and more", ["105", *3 * [None], "and", "more"]),
     ],
 )
