@@ -1,23 +1,30 @@
-"""Speed of `asr transcribe --ray` relative to `--workers`, on this machine.
+"""Speed of `asr transcribe --ray` relative to `--workers` on this machine, and memory of a worker.
 
     python benchmarks/ray_workers.py [--files 2000 --workers 2 --runs 1 --model en-small --json]
+    python benchmarks/ray_workers.py --memory [--files 20000]
 
 Cuts short recordings (0.8 to 2.8 s) out of tests/fixtures/goforward.wav, and transcribes them with
 worker processes and with as many workers of a Ray cluster of its own, in turn. Prints two times of
 each: "whole" from start to exit, and "warm" from the first loaded model to the last result; the
 speed of Ray relative to the processes; and whether all texts are the same.
+
+With --memory, one worker of a Ray cluster transcribes recordings of 0.2 to 0.8 s. Prints its
+resident memory after a tenth of them and after all of them, and in how many processes the model was
+loaded.
 """
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +32,9 @@ from asr.audio.reading import read_audio
 from asr.audio.writing import write_audio
 from asr.base.provenance import environment as machine
 from asr.base.provenance import git_commit
+from asr.batch.transcribe_on_ray import RayJob, transcribe_on_ray
+from asr.batch.workers import Outcome, Transcriber, WorkUnit
+from asr.recognizer import Recognizer
 
 SPEECH = Path(__file__).parents[1] / "tests" / "fixtures" / "goforward.wav"
 RATE = 16_000
@@ -38,12 +48,22 @@ class BatchTimes(NamedTuple):
     texts: dict[str, str]
 
 
-def make_recordings(folder: Path, count: int) -> float:
-    """Write recordings of speech of different lengths and loudness; returns their seconds."""
+def make_recordings(
+    folder: Path, count: int, shortest: float = 0.8, longest: float = math.inf
+) -> float:
+    """Write recordings of speech of different lengths and loudness; returns their seconds.
+
+    Args:
+        folder: where to.
+        count: how many.
+        shortest: least length in seconds.
+        longest: greatest length in seconds; that of goforward.wav if it is shorter.
+    """
     speech, rng = read_audio(SPEECH, RATE), np.random.default_rng(0)
+    most = int(min(longest * RATE, len(speech)))
     total = 0
     for i in range(count):
-        length = int(rng.integers(0.8 * RATE, len(speech)))
+        length = int(rng.integers(shortest * RATE, most))
         start = int(rng.integers(0, len(speech) - length + 1))
         samples = speech[start : start + length] * rng.uniform(0.3, 1.0)
         write_audio(folder / f"{i:06}.wav", samples, RATE, "PCM_16")
@@ -72,15 +92,84 @@ def transcribe(recordings: Path, model: str, options: list[str], pattern: str) -
         return BatchTimes(whole, warm, {row["audio_filepath"]: row["text"] for row in rows})
 
 
+@dataclass(frozen=True)
+class WatchedTranscriber(Transcriber):
+    """Writes what its process does into a file.
+
+    Attributes:
+        log: file for lines of JSON: process, number of recordings (0 for a loaded model), and
+            resident memory in MB.
+    """
+
+    log: str = ""
+
+    def load(self, threads: int = 0) -> Recognizer:
+        recognizer = super().load(threads)
+        self.write(0)
+        return recognizer
+
+    def transcribe(self, recognizer: Recognizer, unit: WorkUnit, *rest: Any) -> list[Outcome]:
+        outcomes = super().transcribe(recognizer, unit, *rest)
+        self.write(len(unit.recordings))
+        return outcomes
+
+    def write(self, recordings: int) -> None:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        row = [os.getpid(), recordings, pages * os.sysconf("SC_PAGE_SIZE") / 1e6]
+        with open(self.log, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def measure_memory(files: int, model: str) -> dict[str, Any]:
+    """Transcribe short recordings with one worker of a Ray cluster and watch it."""
+    with tempfile.TemporaryDirectory() as folder:
+        recordings = Path(folder) / "recordings"
+        recordings.mkdir()
+        audio = make_recordings(recordings, files, 0.2, 0.8)
+        log = Path(folder) / "log"
+        transcriber = WatchedTranscriber(model, log=str(log))
+        job = RayJob(transcriber, f"{folder}/out", address="local", workers=1)
+        totals = transcribe_on_ray([str(recordings)], job)
+        rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    done, memory = 0, {}
+    for _, count, megabytes in rows:
+        before, done = done, done + count
+        if before < files // 10 <= done:
+            memory["tenth"] = megabytes
+    processes = [process for process, count, _ in rows if not count]
+    memory |= {"loaded": rows[0][2], "all": rows[-1][2], "peak": max(row[2] for row in rows)}
+    return {
+        **{"files": files, "audio_seconds": audio, "transcribed": totals.transcribed},
+        **{"loads": len(processes), "processes": len({*processes}), "memory_mb": memory},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--files", type=int, default=2000, help="number of recordings; default: %(default)s")
+    add("--files", type=int, help="number of recordings; default: 2000, with --memory 20000")
     add("--workers", type=int, default=2, help="of each kind; default: %(default)s")
     add("--runs", type=int, default=1, help="of each kind, in turn; default: %(default)s")
     add("--model", default="en-small", help="recogniser; default: %(default)s")
+    add("--memory", action="store_true", help="measure memory instead of speed")
     add("--json", action="store_true", help="one JSON object on stdout")
     a = parser.parse_args()
+    a.files = a.files or (20_000 if a.memory else 2000)
+    if a.memory:
+        record = measure_memory(a.files, a.model)
+        if a.json:
+            print(json.dumps({**record, "commit": git_commit(), **machine()}))
+            return
+        memory = record["memory_mb"]
+        print(f"{a.files} files, {record['audio_seconds']:.0f} s, 1 worker of Ray")
+        print(f"transcribed: {record['transcribed']}")
+        print(f"models loaded: {record['loads']}, in {record['processes']} processes")
+        print(
+            f"memory: model loaded {memory['loaded']:.0f} MB, after {a.files // 10} files "
+            f"{memory['tenth']:.0f} MB, after {a.files} files {memory['all']:.0f} MB, "
+            f"largest {memory['peak']:.0f} MB"
+        )
+        return
     workers = ["--workers", str(a.workers)]
     kinds = {"processes": (workers, "*.jsonl"), "ray": ([*workers, "--ray", "local"], "part-*l")}
     found: dict[str, list[BatchTimes]] = {kind: [] for kind in kinds}

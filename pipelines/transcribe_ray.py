@@ -6,7 +6,7 @@ python pipelines/transcribe_ray.py s3://calls/2026/ --out s3://texts/2026 --ray 
 import argparse
 
 from asr import Decoding
-from asr.batch.ray_data import SHARD_SIZE, RayJob, transcribe_on_ray
+from asr.batch.transcribe_on_ray import SHARD_SIZE, RayJob, transcribe_on_ray
 from asr.batch.workers import Transcriber
 from asr.cli.program import run_program
 

@@ -152,7 +152,7 @@ def transcribe(
         job = BatchJob(transcriber, format or "txt", captions, out, workers, resume, errors)
         totals = transcribe_files(paths, job)
     else:
-        from asr.batch.ray_data import RayJob, transcribe_on_ray
+        from asr.batch.transcribe_on_ray import RayJob, transcribe_on_ray
 
         if out is None:
             raise ConfigError("--ray needs --out: a folder that every machine has, or a URI")

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,11 +21,12 @@ from fakes import FakeTranscriber, SlowTranscriber, fill_archive
 from typer.testing import CliRunner
 
 from asr.base.extras import install_extra
-from asr.batch.ray_data import RayJob, import_ray, transcribe_on_ray
+from asr.batch.shards import Shard, ShardResult, ShardSettings
 from asr.batch.transcribe_files import BatchJob, Totals, transcribe_files
+from asr.batch.transcribe_on_ray import RayJob, finished_shards, import_ray, transcribe_on_ray
 from asr.batch.workers import Transcriber
 from asr.cli.app import app
-from asr.errors import ConfigError, ModelError
+from asr.errors import ConfigError, ModelError, WorkerError
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +61,121 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_options_that_do_not_go_together(options: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["transcribe", "a.wav", "--ray", "auto", *options])
     assert isinstance(done.exception, ConfigError) and message in str(done.exception)
+
+
+class FakeTask:
+    """A call of a remote function."""
+
+    def __init__(self, shard: Shard, settings: ShardSettings) -> None:
+        self.number = shard.number
+
+
+class FakeRay:
+    """Runs each task when it is waited for, oldest first.
+
+    Args:
+        errors: number of unexpected errors that each shard ends with, by its number.
+    """
+
+    class exceptions:
+        """Ray's module of that name."""
+
+        class RayError(Exception):
+            """A task ended with an unexpected error."""
+
+            cause: Exception | None = None
+
+    def __init__(self, errors: dict[int, int] | None = None, cpus: float = 2.0) -> None:
+        self.errors = errors or {}
+        self.cpus = cpus
+        self.options: dict[str, Any] = {}
+        self.order: list[int] = []
+        self.waiting: list[int] = []
+        self.cancelled: list[int] = []
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": self.cpus}
+
+    def remote(self, **options: Any) -> Any:
+        self.options = options
+        return lambda work: SimpleNamespace(remote=FakeTask)
+
+    def wait(self, tasks: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+        self.waiting.append(len(tasks))
+        return tasks[:num_returns], tasks[num_returns:]
+
+    def get(self, task: FakeTask) -> ShardResult:
+        number = task.number
+        self.order.append(number)
+        if self.errors.get(number, 0):
+            self.errors[number] -= 1
+            error = self.exceptions.RayError("a long traceback")
+            error.cause = ZeroDivisionError(f"in {number}\nat work")
+            raise error
+        return ShardResult(number, 1, error=ModelError("damaged") if number == 99 else None)
+
+    def cancel(self, task: FakeTask) -> None:
+        self.cancelled.append(task.number)
+
+
+def finish(ray: Any, numbers: list[int], **options: Any) -> Generator[ShardResult]:
+    job = RayJob(Transcriber("en-small"), "out", **options)
+    settings = ShardSettings(job.transcriber, "out", "jsonl", "key", False)
+    return finished_shards(ray, [Shard(i, ()) for i in numbers], settings, job)
+
+
+@pytest.mark.parametrize(
+    ("options", "most"), [({"workers": 3}, 3), ({}, 4), ({"worker_cpus": 2.0}, 2)]
+)
+def test_so_many_shards_are_in_ray_at_once(options: dict[str, Any], most: int) -> None:
+    ray = FakeRay()
+    assert [r.number for r in finish(ray, [*range(6)], **options)] == [*range(6)]
+    assert max(ray.waiting) == most and ray.waiting[-1] == 1
+    # Ray itself tries again if a worker or a machine is lost, as often as it has to.
+    assert ray.options == {"num_cpus": options.get("worker_cpus", 1.0), "max_retries": -1}
+
+
+def test_a_shard_with_an_unexpected_error_is_run_again_after_the_others() -> None:
+    ray = FakeRay({0: 1})
+    assert [r.number for r in finish(ray, [0, 1, 2, 3], workers=1)] == [1, 2, 3, 0]
+    found = []
+    with pytest.raises(
+        WorkerError,
+        match=r"1 of 4 shards ended with .*; part-00001 with ZeroDivisionError: in 1 at work$",
+    ):
+        for result in finish(FakeRay({0: 1, 1: 2}), [0, 1, 2, 3], workers=2):
+            found.append(result.number)
+    assert found == [2, 3, 0]
+
+
+def test_shards_in_ray_are_cancelled_if_the_batch_ends_early() -> None:
+    ray = FakeRay()
+    with pytest.raises(ModelError, match="damaged"):
+        list(finish(ray, [99, 1, 2, 3], workers=2))
+    assert (ray.order, ray.cancelled) == ([99], [1])
+    ray = FakeRay()
+    with closing(finish(ray, [0, 1, 2, 3], workers=2)) as results:
+        next(results)
+    assert (ray.order, ray.cancelled) == ([0], [1])
+
+
+def test_what_is_finished_is_reported_before_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ray: Any = FakeRay({1: 2})
+    ray.is_initialized = lambda: True
+    monkeypatch.setattr("asr.batch.transcribe_on_ray.import_ray", lambda: ray)
+    folder = fill_archive(tmp_path / "archive", "0.wav", "1.wav", "2.wav")
+    job = RayJob(Transcriber("en-small"), str(tmp_path / "out"), shard_size=1)
+    with pytest.raises(WorkerError, match=r"; 2 of 3 recordings are finished, --resume skips them"):
+        transcribe_on_ray([str(folder)], job)
+    assert "3 recordings" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["transcribed"] == 2
+
+
+def test_a_worker_that_the_cluster_has_no_processors_for_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="--worker-cpus 3: the cluster has 2 processors"):
+        list(finish(FakeRay(), [0], worker_cpus=3.0))
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +309,9 @@ def test_nothing_is_lost_or_doubled_when_a_worker_or_a_node_is_lost(
     thread.join(1.0)
     assert not thread.is_alive()
     check_all(folder, out, totals, tmp_path)
+    # Each process loads the model once, and only the killed one is replaced.
+    loads = log.with_suffix(".pids").read_text().split()
+    assert len(loads) == len(set(loads)) <= 3
     log.unlink()
     before = {path: path.read_bytes() for path in out.glob("part-*")}
     again = transcribe_on_ray([str(folder)], job)

@@ -1,4 +1,4 @@
-"""`transcribe_on_ray`: a batch on the machines of a Ray cluster, through Ray Data."""
+"""`transcribe_on_ray`: a batch on the machines of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any, get_args
@@ -16,6 +17,7 @@ from typing import Any, get_args
 from asr.base.extras import install_extra
 from asr.base.files import json_line
 from asr.base.interrupts import Stopped, stoppable
+from asr.base.progress import track
 from asr.base.provenance import git_commit, repeat_command, this_command
 from asr.batch.find_shards import find_shard_recordings
 from asr.batch.outputs import ERRORS, SUMMARY
@@ -31,7 +33,7 @@ from asr.batch.shards import (
 from asr.batch.transcribe_files import Totals
 from asr.batch.uris import OutputStore, is_uri
 from asr.batch.workers import Transcriber
-from asr.errors import ConfigError, WorkerError
+from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.results import Failure
 
 SHARD_SIZE = 64
@@ -85,7 +87,7 @@ class RayJob:
 
 
 def import_ray() -> ModuleType:
-    """Import Ray and Ray Data.
+    """Import Ray.
 
     Raises:
         ConfigError: they are not installed; the message names the extra.
@@ -94,9 +96,8 @@ def import_ray() -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
-        import ray.data
     except ImportError as error:
-        raise ConfigError(f"--ray needs Ray Data ({error}): {install_extra('scale')}") from None
+        raise ConfigError(f"--ray needs Ray ({error}): {install_extra('scale')}") from None
     return ray
 
 
@@ -116,7 +117,8 @@ def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
             `resume` is false.
         AsrError: the settings or the model are wrong.
         OutputError: a result cannot be written.
-        WorkerError: no worker finishes a shard.
+        ServerError: the model server does not answer.
+        WorkerError: a shard ended with an unexpected error twice.
     """
     ray = import_ray()
     recordings, wrong = find_shard_recordings(paths)
@@ -142,12 +144,20 @@ def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
         with _cluster(ray, job), stoppable():  # in this order: Ray has a handler of its own
             # Results may wait on their way, so the clock of the workers says when work began.
             began = math.inf
-            for result in _finished(ray, shards, settings, job):
-                failures += _count(totals, result)
-                began = min(began, result.began)
-                totals.seconds = time.time() - began
+            with closing(finished_shards(ray, shards, settings, job)) as results:
+                for result in track(results, len(shards), "transcribing"):
+                    failures += _count(totals, result)
+                    began = min(began, result.began)
+                    totals.seconds = time.time() - began
     except Stopped as stop:
         totals.signal = stop.number
+    except (OutputError, ServerError, WorkerError) as error:
+        with suppress(OutputError):  # report the first error, not one that follows from it
+            _report(store, totals, failures, job)
+        done = totals.transcribed + totals.skipped
+        raise type(error)(
+            f"{error}; {done} of {totals.recordings} recordings are finished, --resume skips them"
+        ) from None
     if not totals.signal:
         _remove_stale(store, len(shards))
     _report(store, totals, failures, job)
@@ -194,57 +204,71 @@ class _OfProcess:
     worker: ShardWorker | None = None
 
 
-def _work(row: dict[str, Any], settings: ShardSettings) -> dict[str, Any]:
-    """What Ray Data calls: a shard in, its result out."""
+def _work(shard: Shard, settings: ShardSettings) -> ShardResult:
+    """What Ray calls in a process of the cluster."""
     if _OfProcess.worker is None or _OfProcess.worker.settings != settings:
         _OfProcess.worker = ShardWorker(settings)
-    return {"result": _OfProcess.worker.work(row["shard"])}
+    return _OfProcess.worker.work(shard)
 
 
-def _finished(
+def finished_shards(
     ray: ModuleType, shards: Sequence[Shard], settings: ShardSettings, job: RayJob
-) -> Iterator[ShardResult]:
+) -> Generator[ShardResult]:
     """The results of all shards, as they finish.
 
-    Ray runs a shard again if its worker or its machine is lost. What Ray gives up, an errored block
-    to Ray Data, is the data of another execution.
+    Ray runs a shard again if its worker or its machine is lost. A shard that ends with an
+    unexpected error is run once more, after all others.
 
     Raises:
+        ConfigError: the cluster has too few processors for one worker.
         AsrError: see `ShardResult.error`.
-        WorkerError: an execution finished no shard.
+        WorkerError: shards ended with an unexpected error twice.
     """
-    left = {shard.number: shard for shard in shards}
-    while left:
+    if not _capacity(ray, job):
         cpus = ray.cluster_resources().get("CPU", 0.0)
-        room = max(1, int(cpus / job.worker_cpus))
-        if cpus < job.worker_cpus:
-            raise ConfigError(
-                f"--worker-cpus {job.worker_cpus:g}: the cluster has {cpus:g} processors"
-            )
-        most = min(job.workers or room, len(left))
-        rows = [{"shard": shard} for shard in left.values()]
-        results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            _work,
-            fn_args=(settings,),
-            compute=ray.data.TaskPoolStrategy(size=most),
-            num_cpus=job.worker_cpus,
-            max_retries=-1,
-        )
-        # The context of this dataset alone; that of the process stays the caller's.
-        results.context.max_errored_blocks = -1
-        results.context.enable_progress_bars = sys.stderr.isatty()
-        before = len(left)
-        for row in results.iter_rows():
-            result: ShardResult = row["result"]
+        raise ConfigError(f"--worker-cpus {job.worker_cpus:g}: the cluster has {cpus:g} processors")
+    work = ray.remote(num_cpus=job.worker_cpus, max_retries=-1)(_work)
+    waiting = deque(shards)
+    running: dict[Any, Shard] = {}
+    errors: Counter[int] = Counter()
+    lost: list[str] = []
+    try:
+        while waiting or running:
+            # A worker takes up the next shard at once if one waits in Ray's own queue. Shards in
+            # that queue also make a cluster grow that can.
+            most = job.workers or 2 * max(1, _capacity(ray, job))
+            while waiting and len(running) < most:
+                shard = waiting.popleft()
+                running[work.remote(shard, settings)] = shard
+            (done,), _ = ray.wait([*running], num_returns=1)
+            shard = running.pop(done)
+            try:
+                result: ShardResult = ray.get(done)
+            except ray.exceptions.RayError as error:
+                errors[shard.number] += 1
+                if errors[shard.number] == 1:
+                    waiting.append(shard)
+                else:
+                    cause = getattr(error, "cause", None) or error
+                    text = " ".join(str(cause).split())
+                    lost.append(f"{shard.name} with {type(cause).__name__}: {text}")
+                continue
             if result.error is not None:
                 raise result.error
-            if left.pop(result.number, None) is not None:
-                yield result
-        if len(left) == before:
-            raise WorkerError(
-                f"{len(left)} of {len(shards)} shards are left, and no worker finishes one; see "
-                "the logs of Ray in /tmp/ray/session_latest/logs"
-            )
+            yield result
+    finally:
+        for task in running:
+            ray.cancel(task)
+    if lost:
+        raise WorkerError(
+            f"{len(lost)} of {len(shards)} shards ended with an unexpected error, twice: this is a "
+            f"bug in asr, or a machine lacks a package; {lost[-1]}"
+        )
+
+
+def _capacity(ray: ModuleType, job: RayJob) -> int:
+    """How many workers the cluster has processors for, now."""
+    return int(ray.cluster_resources().get("CPU", 0.0) / job.worker_cpus)
 
 
 def _check_folder(store: OutputStore, job: RayJob) -> None:
