@@ -59,9 +59,9 @@ def whisper(manifest: Path) -> dict[str, Any]:
     from asr.evaluation.whisper import (
         SAMPLE_RATE,
         Whisper,
+        closest_reading,
         fetch_model,
         normalise_transcript,
-        spoken_variants,
     )
     from asr.results import Transcript
 
@@ -79,14 +79,10 @@ def whisper(manifest: Path) -> dict[str, Any]:
     texts = [text_of(s) for s in samples]
     seconds = time.monotonic() - started
 
-    def spoken(text: str, utterance: Any) -> Transcript:
-        readings = [Transcript(variant, 0.0, 1.0) for variant in spoken_variants(text)]
-        return min(
-            readings,
-            key=lambda r: evaluate([utterance], [r], normalise_transcript).to_dict()["wer"],
-        )
-
-    results = [spoken(text, u) for text, u in zip(texts, utterances, strict=True)]
+    results = [
+        Transcript(closest_reading(text, normalise_transcript(u.text)), 0.0, 1.0)
+        for text, u in zip(texts, utterances, strict=True)
+    ]
     found = evaluate(utterances, results, normalise_transcript, seconds).to_dict()
     return {**found, "size_mb": folder_size(fetch_model())}
 

@@ -1,9 +1,10 @@
-"""Intelligibility of a voice: `asr evaluate-tts` with greedy decoding and with the language model.
+"""A voice beside the recordings of its speaker and other voices, as all judges hear them.
 
-    python benchmarks/round_trip.py data/kathleen/test.jsonl [--voice en-kathleen]
+    python benchmarks/round_trip.py data/kathleen/test.jsonl [--voice en-kathleen] [--peers kokoro]
 
-Recognisers transcribe the voice, the natural recordings, flite and eSpeak NG. RTF is the time from
-text to samples over their length: on this machine, warm, sentence by sentence.
+`asr evaluate-tts` with all judges: our recogniser greedily and with its language model, and the
+judges from outside. RTF is the time from text to samples over their length, warm, sentence by
+sentence, with one thread; flite and eSpeak NG are programs that start anew for each sentence.
 """
 
 import argparse
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from asr.data.manifest import read_manifest
 from asr.decoding.decoding_options import Decoding
-from asr.evaluation.round_trip import round_trip, round_trip_text
+from asr.evaluation.judges.catalogue import ALL, JUDGES, load_judges
+from asr.evaluation.judges.listener import recognizer_listener
+from asr.evaluation.round_trip import PEERS, round_trip, round_trip_text
 from asr.recognizer import load_recognizer
 from asr.tts.synthesizer import Synthesizer
 
@@ -21,12 +24,15 @@ def main() -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--voice", default="en-kathleen")
     parser.add_argument("--model", default="en-small")
+    parser.add_argument("--judges", nargs="*", choices=(*JUDGES, ALL), default=[ALL])
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     a = parser.parse_args()
-    utterances = read_manifest(a.manifest)
-    for lm in (None, "general"):
-        recognizer = load_recognizer(a.model, Decoding(lm=lm))
-        print(f"{a.model} decodes {f'with --lm {lm}' if lm else 'greedily'}")
-        print(round_trip_text(round_trip(Synthesizer.load(a.voice), recognizer, utterances)), "\n")
+    ours = [
+        recognizer_listener(load_recognizer(a.model, Decoding(lm=lm))) for lm in (None, "general")
+    ]
+    panel = [*ours, *load_judges(a.judges)]
+    voice = Synthesizer.load(a.voice, threads=1)
+    print(round_trip_text(round_trip(voice, panel, read_manifest(a.manifest), a.peers)))
 
 
 if __name__ == "__main__":

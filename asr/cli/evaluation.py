@@ -17,6 +17,7 @@ from asr.cli.options import (
     picture_file,
 )
 from asr.cli.speech import VoiceOption
+from asr.evaluation.judges.catalogue import ALL, JUDGES, load_judges
 
 if TYPE_CHECKING:
     from asr.decoding.decoding_options import Decoding
@@ -148,12 +149,29 @@ def evaluate_tts(
             show_default="no language model",
         ),
     ] = None,
+    judges: Annotated[
+        str,
+        typer.Option(
+            help="judges from outside beside --model, comma-separated: "
+            f"{', '.join(JUDGES)}, or {ALL}",
+            show_default="none",
+        ),
+    ] = "",
+    peers: Annotated[
+        str | None,
+        typer.Option(
+            help="other voices on the same sentences, comma-separated: flite, espeak-ng, kokoro "
+            "(downloads 330 MB), or none",
+            show_default="flite and espeak-ng where they are installed",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure how well recognisers understand a voice.
+    """Measure how well a voice is understood, and how natural it sounds.
 
-    They transcribe the texts as spoken by the voice, by the human speaker, by flite and by
-    espeak-ng. PocketSphinx is the second recogniser. Programs that are not installed are left out.
+    Judges hear the texts as spoken by the voice, by the human speaker and by other voices. A
+    recogniser transcribes them; --judges adds Whisper, PocketSphinx and predictors of naturalness.
+    RTF is processor time of one thread per second of speech.
     """
     from asr.decoding.decoding_options import Decoding
     from asr.recognizer import load_recognizer
@@ -161,14 +179,31 @@ def evaluate_tts(
     recognizer = load_recognizer(model, Decoding(lm=lm))
 
     from asr.data.manifest import read_manifest
-    from asr.evaluation.round_trip import round_trip, round_trip_record, round_trip_text
+    from asr.evaluation.judges.listener import recognizer_listener
+    from asr.evaluation.round_trip import (
+        check_peers,
+        installed_peers,
+        round_trip,
+        round_trip_record,
+        round_trip_text,
+    )
     from asr.tts.synthesizer import Synthesizer
 
-    speaker = Synthesizer.load(voice)
-    result = round_trip(speaker, recognizer, read_manifest(manifest))
+    chosen = installed_peers() if peers is None else _names(peers)
+    check_peers(chosen)
+    utterances = read_manifest(manifest)
+    speaker = Synthesizer.load(voice, threads=1)
+    panel = [recognizer_listener(recognizer), *load_judges(_names(judges))]
+    result = round_trip(speaker, panel, utterances, chosen)
     if json:
         from json import dumps
 
         typer.echo(dumps(round_trip_record(result, speaker, recognizer, manifest)))
     else:
         typer.echo(round_trip_text(result))
+
+
+def _names(listed: str) -> list[str]:
+    """Names in a comma-separated list; "none" and "" are the empty list."""
+    names = [name.strip() for name in listed.split(",")]
+    return [] if names in ([""], ["none"]) else names

@@ -1,10 +1,14 @@
-"""Intelligibility of a voice: recognisers transcribe the voice, natural speech and other voices."""
+"""A voice beside natural speech and other voices, as judges hear them.
+
+Recognisers transcribe the speech: their error rates measure intelligibility. Predictors of
+naturalness rate it.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,39 +20,86 @@ from scipy.fft import dct
 from asr.audio.mono import resample
 from asr.base.progress import track
 from asr.base.provenance import environment, git_commit, this_command
+from asr.base.statistics import bootstrap_interval
 from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance
+from asr.errors import ConfigError
 from asr.evaluation.error_rates import Evaluation, evaluate
-from asr.evaluation.sphinx_decoder import RATE, sphinx_installed, sphinx_transcripts
+from asr.evaluation.judges.judge import SAMPLE_RATE, Judge, JudgedTranscript, Rating
 from asr.recognizer import Recognizer
-from asr.text.normalisers import normalise_english
-from asr.tts.engines import speak_with
+from asr.results import Transcript
+from asr.tts.engines import check_engines, speak_with
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.synthesizer import Synthesizer
 
-PEERS = {"flite, slt": ("flite", "slt"), "espeak-ng, en-us": ("espeak-ng", "en-us")}
-"""Name → engine and voice of Debian's voices, which are evaluated too where they are installed."""
+PEERS = {"flite": "slt", "espeak-ng": "en-us", "kokoro": "af_heart"}
+"""Engines of other voices, with the voice that is judged."""
+DEBIAN_PEERS = ("flite", "espeak-ng")
+"""The peers that are judged by default, where they are installed."""
 MCD_COEFFICIENTS = 24
 """Cepstral coefficients in the mel cepstral distortion, from the second on."""
+WARM_UP = "warm up"
+"""A text that is spoken before the time is measured."""
 
 
 @dataclass(frozen=True)
-class SpeakerResult:
-    """Error rates of one recogniser on one speaker.
+class MeanOpinion:
+    """The naturalness that a predictor expects listeners to hear.
 
     Attributes:
-        speaker: name of the voice, or "natural" for recordings.
-        reader: name of the recogniser.
-        result: the error rates.
+        mean: mean of the ratings, 1 (bad) to 5 (excellent).
+        interval: 95 % bootstrap interval of the mean, over recordings.
+        ratings: predicted mean opinion score of each recording.
     """
 
-    speaker: str
-    reader: str
-    result: Evaluation
+    mean: float
+    interval: tuple[float, float]
+    ratings: tuple[float, ...]
+
+    @classmethod
+    def of(cls, ratings: Sequence[float]) -> MeanOpinion:
+        """The mean of ratings, and its interval."""
+        values = np.array(ratings)
+        interval = bootstrap_interval(values, np.ones(len(values)), seed=1)
+        return cls(float(values.mean()), interval, tuple(ratings))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"speaker": self.speaker, "reader": self.reader, **self.result.to_dict()}
+        return {
+            "mean": self.mean,
+            "interval_95": list(self.interval),
+            "ratings": [round(r, 3) for r in self.ratings],
+        }
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """What all judges say of one voice.
+
+    Attributes:
+        system: name of the voice, or "natural" for recordings.
+        recordings: number of recordings that the judges heard.
+        rtf: real-time factor of synthesis after the first sentence: seconds of processor time
+            divided by seconds of speech; None for recordings of people.
+        errors: error rates by the name of the recogniser.
+        opinions: predicted naturalness by the name of the predictor.
+    """
+
+    system: str
+    recordings: int
+    rtf: float | None
+    errors: Mapping[str, Evaluation]
+    opinions: Mapping[str, MeanOpinion]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "system": self.system,
+            "recordings": self.recordings,
+            "rtf": self.rtf,
+            "errors": {name: result.to_dict() for name, result in self.errors.items()},
+            "opinions": {name: opinion.to_dict() for name, opinion in self.opinions.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -56,90 +107,138 @@ class RoundTrip:
     """Evaluation of a voice on the sentences of a manifest.
 
     Attributes:
-        results: error rates for each pair of a speaker and a recogniser.
-        rtf: real-time factor of synthesis after the first sentence: seconds of processing divided
-            by seconds of speech.
-        mcd: mean mel cepstral distortion to the natural recordings, in dB.
+        systems: verdicts on the recordings, the voice and its peers, in this order.
+        mcd: mean mel cepstral distortion of the voice to the natural recordings, in dB.
         sentences: number of different sentences.
     """
 
-    results: tuple[SpeakerResult, ...]
-    rtf: float
+    systems: tuple[SystemResult, ...]
     mcd: float
     sentences: int
 
 
-def round_trip(
-    voice: Synthesizer, recognizer: Recognizer, utterances: Sequence[Utterance]
-) -> RoundTrip:
-    """Synthesise every different text of a manifest and transcribe the speech.
+def installed_peers() -> list[str]:
+    """The keys of `PEERS` that are installed, without those that would be downloaded."""
+    return [peer for peer in DEBIAN_PEERS if shutil.which(peer)]
 
-    The speakers are the manifest's recordings, the voice, and `PEERS` where they are installed.
-    The recognisers are `recognizer`, and PocketSphinx where it is installed.
+
+def check_peers(peers: Sequence[str]) -> None:
+    """Check that peers are known and installed.
+
+    Raises:
+        ConfigError: a name is not in `PEERS`.
+        AudioError: a program is not installed.
+    """
+    for peer in peers:
+        if peer not in PEERS:
+            raise ConfigError(f"--peers: {peer!r} is unknown; choose {', '.join(PEERS)}")
+    check_engines(peers)
+
+
+def round_trip(
+    voice: Synthesizer,
+    judges: Sequence[Judge],
+    utterances: Sequence[Utterance],
+    peers: Sequence[str] = (),
+) -> RoundTrip:
+    """Synthesise every different text of a manifest and let judges hear the speech.
+
+    They hear the manifest's recordings, the voice and its peers.
 
     Args:
         voice: the voice to evaluate.
-        recognizer: the recogniser, with its own options of decoding.
+        judges: recognisers and predictors of naturalness.
         utterances: recordings and their texts.
+        peers: keys of `PEERS`; default: none.
 
     Raises:
-        AsrError: a recording cannot be read, or a text cannot be spoken.
+        ConfigError: a peer is unknown.
+        PackageError: a peer cannot be downloaded.
+        AsrError: a recording cannot be read, a text cannot be spoken, or a peer is not installed.
     """
+    check_peers(peers)
     rate = voice.config.mel.sample_rate
-    natural = [read_utterance(u, rate) for u in utterances]
     texts = list(dict.fromkeys(u.text for u in utterances))
-    voice.speak("warm up")
-    synthetic: dict[str, np.ndarray] = {}
-    started = time.monotonic()
-    for text in track(texts, len(texts), "speaking"):
-        synthetic[text] = voice.speak(text)
-    elapsed = time.monotonic() - started
+    spoken, rtf = _speak(voice.config.voice, texts, voice.speak, rate)
+    synthetic = dict(zip(texts, spoken, strict=True))
     distances = [
-        mcd(synthetic[utterance.text], samples, voice.config.mel)
-        for utterance, samples in zip(utterances, natural, strict=True)
+        mcd(synthetic[u.text], read_utterance(u, rate), voice.config.mel) for u in utterances
     ]
-    # Synthetic speech has no file. `evaluate` uses the path as a name only.
-    spoken = [
-        Utterance(text, len(samples) / rate, audio_filepath=Path(f"sentence {i}"))
-        for i, (text, samples) in enumerate(synthetic.items(), 1)
-    ]
-    results = _evaluate_speaker("natural", natural, utterances, rate, recognizer)
-    results += _evaluate_speaker(
-        voice.config.voice, list(synthetic.values()), spoken, rate, recognizer
-    )
-    for peer, (engine, peer_voice) in PEERS.items():
-        if shutil.which(engine):
-            speech = [speak_with(engine, peer_voice, text) for text in texts]
-            results += _evaluate_speaker(peer, speech, spoken, RATE, recognizer)
-    seconds = sum(len(samples) for samples in synthetic.values()) / rate
-    return RoundTrip(tuple(results), elapsed / seconds, float(np.mean(distances)), len(texts))
+    natural = [read_utterance(u, SAMPLE_RATE) for u in utterances]
+    systems = [_judge("natural", [u.text for u in utterances], natural, None, judges)]
+    speech = [resample(samples, rate, SAMPLE_RATE) for samples in spoken]
+    systems.append(_judge(voice.config.voice, texts, speech, rtf, judges))
+    for peer in peers:
+        name = f"{peer}, {PEERS[peer]}"
+
+        def speak(text: str, engine: str = peer) -> np.ndarray:
+            return speak_with(engine, PEERS[engine], text)
+
+        speech, rtf = _speak(name, texts, speak, SAMPLE_RATE)
+        systems.append(_judge(name, texts, speech, rtf, judges))
+    return RoundTrip(tuple(systems), float(np.mean(distances)), len(texts))
 
 
-def _evaluate_speaker(
-    speaker: str,
-    speech: list[np.ndarray],
-    utterances: Sequence[Utterance],
-    rate: int,
-    recognizer: Recognizer,
-) -> list[SpeakerResult]:
-    """Transcribe one speaker with each recogniser.
+def _speak(
+    name: str, texts: Sequence[str], speak: Callable[[str], np.ndarray], rate: int
+) -> tuple[list[np.ndarray], float]:
+    """The speech of all texts, and the real-time factor.
+
+    Processor time does not depend on what else the machine does.
+    """
+    speak(WARM_UP)
+    started = _processor_seconds()
+    speech = [speak(text) for text in track(texts, len(texts), f"{name} speaks")]
+    elapsed = _processor_seconds() - started
+    return speech, elapsed * rate / sum(map(len, speech))
+
+
+def _processor_seconds() -> float:
+    """Processor time of this process and of the programs that it has run."""
+    return sum(os.times()[:4])
+
+
+def _judge(
+    system: str,
+    texts: Sequence[str],
+    speech: Sequence[np.ndarray],
+    rtf: float | None,
+    judges: Sequence[Judge],
+) -> SystemResult:
+    """Let each judge hear one system.
 
     Args:
-        speaker: name of the speaker.
-        speech: samples of each utterance.
-        utterances: texts of the utterances.
-        rate: sample rate, in Hz.
-        recognizer: the first recogniser; the other one is PocketSphinx.
+        system: name of the system.
+        texts: sentence of each recording.
+        speech: samples of each recording at `SAMPLE_RATE`.
+        rtf: real-time factor of the synthesis.
+        judges: recognisers and predictors.
     """
-    transcripts = recognizer.transcribe(speech, sample_rate=rate)
-    result = evaluate(utterances, transcripts, recognizer.tokenizer.normalise)
-    results = [SpeakerResult(speaker, recognizer.config.name, result)]
-    if sphinx_installed():
-        resampled = (resample(s, rate, RATE) for s in track(speech, len(speech), speaker))
-        by_sphinx = list(sphinx_transcripts(resampled))
-        result = evaluate(utterances, by_sphinx, normalise_english)
-        results.append(SpeakerResult(speaker, "PocketSphinx", result))
-    return results
+    errors: dict[str, Evaluation] = {}
+    opinions: dict[str, MeanOpinion] = {}
+    for judge in judges:
+        progress = track(
+            zip(speech, texts, strict=True), len(texts), f"{judge.name} hears {system}"
+        )
+        verdicts = [judge.judge(samples, text) for samples, text in progress]
+        heard = [v for v in verdicts if isinstance(v, JudgedTranscript)]
+        ratings = [v.mos for v in verdicts if isinstance(v, Rating)]
+        if heard:
+            errors[judge.name] = _error_rates(heard, speech)
+        if ratings:
+            opinions[judge.name] = MeanOpinion.of(ratings)
+    return SystemResult(system, len(speech), rtf, errors, opinions)
+
+
+def _error_rates(heard: Sequence[JudgedTranscript], speech: Sequence[np.ndarray]) -> Evaluation:
+    durations = [len(samples) / SAMPLE_RATE for samples in speech]
+    # Synthetic speech has no file. `evaluate` uses the path as a name only.
+    references = [
+        Utterance(h.reference, seconds, audio_filepath=Path(f"sentence {i}"))
+        for i, (h, seconds) in enumerate(zip(heard, durations, strict=True), 1)
+    ]
+    transcripts = [Transcript(h.hypothesis, 0.0, s) for h, s in zip(heard, durations, strict=True)]
+    return evaluate(references, transcripts, str)  # the judge has normalised both texts
 
 
 def mcd(synthetic: np.ndarray, natural: np.ndarray, mel: MelConfig) -> float:
@@ -176,9 +275,8 @@ def round_trip_record(
         "lm": recognizer.decoder.decoding.lm,
         "manifest": str(manifest),
         "sentences": result.sentences,
-        "rtf": result.rtf,
         "mcd": result.mcd,
-        "heard": [r.to_dict() for r in result.results],
+        "systems": [system.to_dict() for system in result.systems],
         "command": this_command(),
         "commit": git_commit(),
         "environment": environment(),
@@ -186,12 +284,22 @@ def round_trip_record(
 
 
 def round_trip_text(result: RoundTrip) -> str:
-    """Report of a round trip."""
-    lines = [f"{result.sentences} sentences; RTF {result.rtf:.3f}, MCD {result.mcd:.2f} dB", ""]
-    lines += [f"{'speaker':18} {'read by':14} {'CER':>8} {'WER':>8}  recordings"]
-    lines += [
-        f"{r.speaker:18} {r.reader:14} {r.result.cer:8.2%} {r.result.wer:8.2%}  "
-        f"{r.result.utterances}"
-        for r in result.results
+    """Report of a round trip: a row for each system, columns for each judge."""
+    first = result.systems[0]
+    names = "".join(f"  {name:^19}" for name in (*first.errors, *first.opinions))
+    titles = f"  {'WER':>9} {'CER':>9}" * len(first.errors)
+    titles += f"  {'MOS':>6} {'95 %':^12}" * len(first.opinions)
+    lines = [
+        f"{result.sentences} sentences; MCD {result.mcd:.2f} dB",
+        "",
+        f"{'':18} {'':>6}{names}".rstrip(),
+        f"{'system':18} {'RTF':>6}{titles}".rstrip(),
     ]
+    for system in result.systems:
+        rtf = "" if system.rtf is None else f"{system.rtf:.3f}"
+        rates = "".join(f"  {e.wer:9.2%} {e.cer:9.2%}" for e in system.errors.values())
+        for opinion in system.opinions.values():
+            low, high = opinion.interval
+            rates += f"  {opinion.mean:6.2f} {f'{low:.2f}–{high:.2f}':^12}"
+        lines.append(f"{system.system:18} {rtf:>6}{rates}".rstrip())
     return "\n".join(lines)

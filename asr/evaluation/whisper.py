@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import jiwer
 import numpy as np
 from num2words import num2words
 
@@ -90,6 +91,28 @@ def spoken_variants(text: str) -> list[str]:
         _CODE.sub(lambda code: " ".join(code[0]), text),
     )
     return list(dict.fromkeys(normalise_transcript(variant) for variant in variants))
+
+
+def closest_reading(text: str, reference: str) -> str:
+    """The reading of a transcript's digits that has the fewest word errors.
+
+    >>> closest_reading("In 1990.", "in nineteen ninety")
+    'in nineteen ninety'
+
+    Args:
+        text: the transcript as the recogniser writes it.
+        reference: normalised text of what was said.
+
+    Returns:
+        One of the `spoken_variants`.
+    """
+
+    def errors(variant: str) -> int:
+        found = jiwer.process_words(reference, variant)
+        return found.substitutions + found.deletions + found.insertions
+
+    variants = spoken_variants(text)
+    return min(variants, key=errors) if reference else variants[0]  # jiwer needs a reference
 
 
 def fetch_model() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,23 @@ import pytest
 
 from asr.audio.reading import read_audio
 from asr.data.manifest import Utterance
-from asr.evaluation.round_trip import mcd, round_trip, round_trip_text
+from asr.errors import AudioError, ConfigError
+from asr.evaluation.error_rates import evaluate
+from asr.evaluation.judges.judge import SAMPLE_RATE, JudgedTranscript, Rating
+from asr.evaluation.judges.listener import recognizer_listener
+from asr.evaluation.round_trip import (
+    MeanOpinion,
+    RoundTrip,
+    SystemResult,
+    check_peers,
+    installed_peers,
+    mcd,
+    round_trip,
+    round_trip_text,
+)
 from asr.models import MODELS
 from asr.recognizer import Recognizer
+from asr.results import Transcript
 from asr.tts.mel import MelConfig
 from asr.tts.synthesizer import Synthesizer
 from asr.tts.voice_network import load_voice_network
@@ -43,21 +58,78 @@ def test_mel_cepstral_distortion(goforward: Path) -> None:
     assert mcd(noise, samples, mel) > 10
 
 
-def test_recogniser_understands_the_voice(
-    voice: Synthesizer, goforward: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("asr.evaluation.round_trip.sphinx_installed", lambda: False)
-    monkeypatch.setattr("asr.evaluation.round_trip.PEERS", {})
+class Deaf:
+    """A recogniser that hears nothing but the first word."""
+
+    name = "deaf"
+
+    def judge(self, samples: np.ndarray, text: str) -> JudgedTranscript:
+        assert samples.dtype == np.float32 and np.abs(samples).max() <= 1
+        return JudgedTranscript(text, text.split()[0])
+
+
+class ByLength:
+    """A predictor that likes long recordings."""
+
+    name = "by length"
+
+    def judge(self, samples: np.ndarray, text: str) -> Rating:
+        return Rating(min(5.0, len(samples) / SAMPLE_RATE))
+
+
+def test_judges_hear_the_recordings_and_the_voice(voice: Synthesizer, goforward: Path) -> None:
+    judges = [recognizer_listener(Recognizer.load("en-small")), Deaf(), ByLength()]
     # The natural recording is the same for all sentences, because only the voice is tested.
     utterances = [Utterance(text, 2.786, audio_filepath=goforward) for text in SENTENCES]
-    result = round_trip(voice, Recognizer.load("en-small"), utterances)
-    natural, ours = result.results
-    assert (natural.speaker, ours.speaker) == ("natural", "en-kathleen")
-    assert result.sentences == len(SENTENCES) and result.rtf > 0 and result.mcd > 3
-    assert ours.result.cer <= GATE
-    assert natural.result.cer > 0.5
-    text = round_trip_text(result)
-    assert f"en-kathleen        en-small       {ours.result.cer:8.2%}" in text
+    result = round_trip(voice, judges, [*utterances, utterances[0]])
+    natural, ours = result.systems
+    assert (natural.system, ours.system) == ("natural", "en-kathleen")
+    assert (natural.recordings, ours.recordings, result.sentences) == (6, 5, 5)
+    assert natural.rtf is None and ours.rtf is not None and 0 < ours.rtf < 3 and result.mcd > 3
+    assert ours.errors["en-small"].cer <= GATE
+    assert natural.errors["en-small"].cer > 0.5
+    words = sum(len(text.split()) for text in SENTENCES)
+    assert ours.errors["deaf"].deletions == words - 5 and ours.errors["deaf"].words == words
+    opinion = natural.opinions["by length"]
+    assert opinion.mean == pytest.approx(2.786, abs=1e-3)
+    assert opinion.interval == (opinion.mean, opinion.mean)  # all ratings are equal
+    spoken = ours.opinions["by length"]
+    assert spoken.interval[0] < spoken.mean < spoken.interval[1]
+
+
+def test_peers_are_checked_before_the_voice_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigError, match="--peers: 'siri' is unknown; choose flite, "):
+        check_peers(["flite", "siri"])
+    with pytest.raises(AudioError, match="not installed: espeak-ng, flite; apt-get install them"):
+        check_peers(["flite", "kokoro"])
+    assert installed_peers() == []
+
+
+def test_the_report_has_a_row_for_each_system_and_columns_for_each_judge() -> None:
+    heard = evaluate(
+        [Utterance("go forward ten meters", 1.0, audio_filepath=Path("a"))],
+        [Transcript("go for ten meters", 0.0, 1.0)],
+        str,
+    )
+    opinion = MeanOpinion.of([3.0, 4.0, 5.0])
+    assert opinion.mean == 4 and 3 <= opinion.interval[0] < 4 < opinion.interval[1] <= 5
+    systems = tuple(
+        SystemResult(name, 1, rtf, {"whisper-base": heard}, {"DNSMOS": opinion})
+        for name, rtf in (("natural", None), ("mine", 0.0371))
+    )
+    result = RoundTrip(systems, 4.2, 1)
+    text = round_trip_text(result).splitlines()
+    low, high = opinion.interval
+    assert text[0] == "1 sentences; MCD 4.20 dB"
+    assert text[2].split() == ["whisper-base", "DNSMOS"]
+    assert text[3].split() == ["system", "RTF", "WER", "CER", "MOS", "95", "%"]
+    rates = ["25.00%", "19.05%", "4.00", f"{low:.2f}–{high:.2f}"]
+    assert text[4].split() == ["natural", *rates]
+    assert text[5].split() == ["mine", "0.037", *rates]
+    values = json.loads(json.dumps(systems[1].to_dict()))
+    assert values["rtf"] == 0.0371 and values["errors"]["whisper-base"]["wer"] == 0.25
+    assert values["opinions"]["DNSMOS"]["ratings"] == [3.0, 4.0, 5.0]
 
 
 GATE = 0.2
