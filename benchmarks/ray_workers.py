@@ -4,12 +4,15 @@
     python benchmarks/ray_workers.py --memory [--files 20000]
 
 Cuts short recordings (0.8 to 2.8 s) out of tests/fixtures/goforward.wav, and transcribes them with
-worker processes and with as many workers of a Ray cluster of its own, in turn. Prints two times of
+worker processes and with as many workers of a Ray cluster of its own, in turn, or, with --together,
+at the same time. Prints two times of
 each: "whole" from start to exit, and "warm" from the first loaded model to the last result; the
-speed of Ray relative to the processes; and whether all texts are the same.
+processor seconds of all their processes, Ray's own ones included, in the warm time; the speed of
+Ray relative to the processes; and whether all texts are the same. On a machine that other
+programs use now more, now less, only the processor seconds of --together are comparable.
 
 With --memory, one worker of a Ray cluster transcribes recordings of 0.2 to 0.8 s. Prints its
-resident memory after a tenth of them and after all of them, and in how many processes the model was
+resident memory after 2,000 of them and after all of them, and in how many processes the model was
 loaded.
 """
 
@@ -21,7 +24,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,13 +43,15 @@ from asr.recognizer import Recognizer
 
 SPEECH = Path(__file__).parents[1] / "tests" / "fixtures" / "goforward.wav"
 RATE = 16_000
+FEW = 2000
 
 
 class BatchTimes(NamedTuple):
-    """Times of one run in seconds, and its texts by recording."""
+    """Times of one run in seconds, and its texts by recording. `processor` belongs to `warm`."""
 
     whole: float
     warm: float
+    processor: float
     texts: dict[str, str]
 
 
@@ -71,6 +78,50 @@ def make_recordings(
     return total / RATE
 
 
+class ProcessorWatch(threading.Thread):
+    """Adds up the processor seconds of a process and all below it, also of those that end.
+
+    Args:
+        root: process id.
+    """
+
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.root = root
+        self.ended = threading.Event()
+        self.samples: list[tuple[float, float]] = []
+        self._spent: dict[int, float] = {}
+
+    def run(self) -> None:
+        while not self.ended.wait(0.25):
+            self._look()
+            self.samples.append((time.time(), sum(self._spent.values())))
+
+    def _look(self) -> None:
+        parents, spent = {}, {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(folder.name)] = int(fields[1])
+            spent[int(folder.name)] = int(fields[11]) + int(fields[12])
+        for process, ticks in spent.items():
+            above = process
+            while above not in (0, self.root):
+                above = parents.get(above, 0)
+            if above == self.root or process in self._spent:
+                self._spent[process] = ticks / os.sysconf("SC_CLK_TCK")
+
+    def between(self, start: float, end: float) -> float:
+        """Processor seconds between two times, in seconds since 1970."""
+
+        def until(moment: float) -> float:
+            return max((spent for at, spent in self.samples if at <= moment), default=0.0)
+
+        return until(end) - until(start)
+
+
 def transcribe(recordings: Path, model: str, options: list[str], pattern: str) -> BatchTimes:
     """Run `asr transcribe` once."""
     with tempfile.TemporaryDirectory() as out:
@@ -79,17 +130,27 @@ def transcribe(recordings: Path, model: str, options: list[str], pattern: str) -
         started = time.perf_counter()
         # Ray gives its workers a low priority, which would count as slow beside other programs.
         environment = {**os.environ, "RAY_worker_niceness": "0"}
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environment)
-        if done.returncode:
-            sys.exit(done.stderr)
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            watch = ProcessorWatch(process.pid)
+            watch.start()
+            printed = process.communicate()[1]
+            watch.ended.set()
+            watch.join()
+        if process.returncode:
+            sys.exit(printed)
         whole = time.perf_counter() - started
         warm = json.loads((Path(out) / "summary.json").read_text())["seconds"]
+        results = sorted(Path(out).glob(pattern))
+        end = max(file.stat().st_mtime for file in results)
         rows = [
             json.loads(line)
-            for file in sorted(Path(out).glob(pattern))
+            for file in results
             for line in file.read_text(encoding="utf-8").splitlines()
         ]
-        return BatchTimes(whole, warm, {row["audio_filepath"]: row["text"] for row in rows})
+        texts = {row["audio_filepath"]: row["text"] for row in rows}
+        return BatchTimes(whole, warm, watch.between(end - warm, end), texts)
 
 
 @dataclass(frozen=True)
@@ -134,8 +195,8 @@ def measure_memory(files: int, model: str) -> dict[str, Any]:
     done, memory = 0, {}
     for _, count, megabytes in rows:
         before, done = done, done + count
-        if before < files // 10 <= done:
-            memory["tenth"] = megabytes
+        if before < FEW <= done:
+            memory["few"] = megabytes
     processes = [process for process, count, _ in rows if not count]
     memory |= {"loaded": rows[0][2], "all": rows[-1][2], "peak": max(row[2] for row in rows)}
     return {
@@ -150,6 +211,7 @@ def main() -> None:
     add("--files", type=int, help="number of recordings; default: 2000, with --memory 20000")
     add("--workers", type=int, default=2, help="of each kind; default: %(default)s")
     add("--runs", type=int, default=1, help="of each kind, in turn; default: %(default)s")
+    add("--together", action="store_true", help="both kinds at the same time; default: in turn")
     add("--model", default="en-small", help="recogniser; default: %(default)s")
     add("--memory", action="store_true", help="measure memory instead of speed")
     add("--json", action="store_true", help="one JSON object on stdout")
@@ -165,8 +227,8 @@ def main() -> None:
         print(f"transcribed: {record['transcribed']}")
         print(f"models loaded: {record['loads']}, in {record['processes']} processes")
         print(
-            f"memory: model loaded {memory['loaded']:.0f} MB, after {a.files // 10} files "
-            f"{memory['tenth']:.0f} MB, after {a.files} files {memory['all']:.0f} MB, "
+            f"memory: model loaded {memory['loaded']:.0f} MB, after {FEW} files "
+            f"{memory['few']:.0f} MB, after {a.files} files {memory['all']:.0f} MB, "
             f"largest {memory['peak']:.0f} MB"
         )
         return
@@ -175,21 +237,27 @@ def main() -> None:
     found: dict[str, list[BatchTimes]] = {kind: [] for kind in kinds}
     with tempfile.TemporaryDirectory() as folder:
         audio = make_recordings(Path(folder), a.files)
-        for _ in range(a.runs):
-            for kind, (options, pattern) in kinds.items():
-                found[kind].append(transcribe(Path(folder), a.model, options, pattern))
-    whole, warm = (
+        with ThreadPoolExecutor(len(kinds) if a.together else 1) as pool:
+            for _ in range(a.runs):
+                runs = {
+                    kind: pool.submit(transcribe, Path(folder), a.model, options, pattern)
+                    for kind, (options, pattern) in kinds.items()
+                }
+                for kind, run in runs.items():
+                    found[kind].append(run.result())
+    whole, warm, processor = (
         {
             kind: statistics.median(getattr(run, name) for run in runs)
             for kind, runs in found.items()
         }
-        for name in ("whole", "warm")
+        for name in ("whole", "warm", "processor")
     )
     same = all(run.texts == found["processes"][0].texts for runs in found.values() for run in runs)
     record = {
         **{"files": a.files, "audio_seconds": audio, "workers": a.workers, "runs": a.runs},
         **{"whole": whole, "warm": warm, "same_texts": same, "load": os.getloadavg()[0]},
-        "warm_speed": warm["processes"] / warm["ray"],
+        **{"warm_speed": warm["processes"] / warm["ray"], "processor": processor},
+        "processor_speed": processor["processes"] / processor["ray"],
     }
     if a.json:
         print(json.dumps({**record, "commit": git_commit(), **machine()}))
@@ -198,9 +266,13 @@ def main() -> None:
     for kind in kinds:
         speed = audio / warm[kind]
         print(
-            f"{kind}: whole {whole[kind]:.1f} s, warm {warm[kind]:.1f} s ({speed:.0f} x real time)"
+            f"{kind}: whole {whole[kind]:.1f} s, warm {warm[kind]:.1f} s ({speed:.0f} x real time),"
+            f" processor {processor[kind]:.1f} s"
         )
-    print(f"Ray over processes, warm: {record['warm_speed']:.2f} x; same texts: {same}")
+    print(
+        f"Ray over processes, warm: {record['warm_speed']:.2f} x, by processor seconds "
+        f"{record['processor_speed']:.2f} x; same texts: {same}"
+    )
 
 
 if __name__ == "__main__":
