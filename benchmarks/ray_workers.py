@@ -5,11 +5,11 @@
 
 Cuts short recordings (0.8 to 2.8 s) out of tests/fixtures/goforward.wav, and transcribes them with
 worker processes and with as many workers of a Ray cluster of its own, in turn, or, with --together,
-at the same time. Prints two times of
-each: "whole" from start to exit, and "warm" from the first loaded model to the last result; the
-processor seconds of all their processes, Ray's own ones included, in the warm time; the speed of
-Ray relative to the processes; and whether all texts are the same. On a machine that other
-programs use now more, now less, only the processor seconds of --together are comparable.
+at the same time. Prints two times of each: "whole" from start to exit, and "warm" from the first
+loaded model to the last result; the processor seconds of all their processes, Ray's own ones
+included, in the warm time; the speed of Ray relative to the processes; and whether all texts are
+the same. On a machine that other programs use now more, now less, only the processor seconds of
+--together are comparable.
 
 With --memory, one worker of a Ray cluster transcribes recordings of 0.2 to 0.8 s. Prints its
 resident memory after 2,000 of them and after all of them, and in how many processes the model was

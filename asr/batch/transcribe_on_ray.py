@@ -42,6 +42,10 @@ SHOWN = 50
 """Failures that are printed; all of them are in the error files."""
 
 
+STARTS = 4
+"""Tries to start a cluster on this machine."""
+
+
 @dataclass(frozen=True)
 class RayJob:
     """Settings of one call of `transcribe_on_ray`.
@@ -183,11 +187,14 @@ def _cluster(ray: ModuleType, job: RayJob) -> Iterator[None]:
     options: dict[str, Any] = {"logging_level": "WARNING", "log_to_driver": False}
     try:
         try:
-            ray.init(address=job.address, **options)
+            if job.address == "local":
+                _start_cluster(ray, options)
+            else:
+                ray.init(address=job.address, **options)
         except ConnectionError:
             if job.address != "auto":
                 raise
-            ray.init(address="local", include_dashboard=False, **options)
+            _start_cluster(ray, {"include_dashboard": False, **options})
     except Exception as error:  # Ray raises that class itself if a process starts too slowly
         raise ConfigError(
             f"--ray {job.address}: no cluster: {' '.join(str(error).split())}"
@@ -196,6 +203,18 @@ def _cluster(ray: ModuleType, job: RayJob) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _start_cluster(ray: ModuleType, options: dict[str, Any]) -> None:
+    """Start a cluster on this machine. Ray gives its processes 30 s, which a busy machine may
+    exceed; a later try finds their code in memory."""
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(address="local", **options)
+            return
+        except Exception as error:  # Ray has no class of its own for it
+            if not left or "timed out during startup" not in str(error):
+                raise
 
 
 class _OfProcess:

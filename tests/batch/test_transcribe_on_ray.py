@@ -173,6 +173,30 @@ def test_what_is_finished_is_reported_before_an_error(
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["transcribed"] == 2
 
 
+@pytest.mark.parametrize(("failures", "starts"), [(2, 3), (9, 4)])
+def test_a_cluster_that_starts_too_slowly_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, starts: int
+) -> None:
+    ray: Any = FakeRay()
+    begun: list[dict[str, Any]] = []
+
+    def init(**options: Any) -> None:
+        begun.append(options)
+        if len(begun) <= failures:
+            raise Exception("The current node timed out during startup.")
+
+    ray.is_initialized, ray.init, ray.shutdown = lambda: False, init, lambda: None
+    monkeypatch.setattr("asr.batch.transcribe_on_ray.import_ray", lambda: ray)
+    folder = fill_archive(tmp_path / "archive", "0.wav")
+    job = RayJob(Transcriber("en-small"), str(tmp_path / "out"), address="local")
+    if failures < starts:
+        assert transcribe_on_ray([str(folder)], job).transcribed == 1
+    else:
+        with pytest.raises(ConfigError, match=r"--ray local: no cluster: .* timed out"):
+            transcribe_on_ray([str(folder)], job)
+    assert [options["address"] for options in begun] == ["local"] * starts
+
+
 def test_a_worker_that_the_cluster_has_no_processors_for_is_an_error() -> None:
     with pytest.raises(ConfigError, match="--worker-cpus 3: the cluster has 2 processors"):
         list(finish(FakeRay(), [0], worker_cpus=3.0))
