@@ -70,7 +70,7 @@ def make_recordings(
     most = int(min(longest * RATE, len(speech)))
     total = 0
     for i in range(count):
-        length = int(rng.integers(shortest * RATE, most))
+        length = int(rng.integers(int(shortest * RATE), most))
         start = int(rng.integers(0, len(speech) - length + 1))
         samples = speech[start : start + length] * rng.uniform(0.3, 1.0)
         write_audio(folder / f"{i:06}.wav", samples, RATE, "PCM_16")
