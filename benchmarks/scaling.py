@@ -51,7 +51,7 @@ class NoTranscriber(Transcriber):
     """Gives empty texts without a model: what is left is the cost of a shard."""
 
     def load(self, threads: int = 0) -> Any:
-        return None
+        return self
 
     def transcribe(self, recognizer: Any, unit: WorkUnit, *rest: Any) -> list[Outcome]:
         return [

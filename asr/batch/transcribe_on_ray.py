@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -249,7 +249,7 @@ def finished_shards(
     work = ray.remote(num_cpus=job.worker_cpus, max_retries=-1)(_work)
     waiting = deque(shards)
     running: dict[Any, Shard] = {}
-    errors: Counter[int] = Counter()
+    first: dict[int, str] = {}  # the first error of a shard is the plainer one
     lost: list[str] = []
     try:
         while waiting or running:
@@ -264,13 +264,13 @@ def finished_shards(
             try:
                 result: ShardResult = ray.get(done)
             except ray.exceptions.RayError as error:
-                errors[shard.number] += 1
-                if errors[shard.number] == 1:
-                    waiting.append(shard)
+                if shard.number in first:
+                    lost.append(first[shard.number])
                 else:
                     cause = getattr(error, "cause", None) or error
                     text = " ".join(str(cause).split())
-                    lost.append(f"{shard.name} with {type(cause).__name__}: {text}")
+                    first[shard.number] = f"{shard.name} with {type(cause).__name__}: {text}"
+                    waiting.append(shard)
                 continue
             if result.error is not None:
                 raise result.error
