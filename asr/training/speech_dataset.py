@@ -233,11 +233,17 @@ class SpeechDataset:
         same_speaker = self._by_speaker[first.speaker]
         second = same_speaker[rng.integers(len(same_speaker))]
         seconds = first.duration + self.examples[second].utterance.duration
-        return (index, second) if seconds <= JOINED_SECONDS else (index,)
+        # Short recordings may have frames for their own labels, and not for a space between them.
+        frames = self.acoustic.frames(sum(len(self._cache[i, 0]) for i in (index, second)))
+        fits = frames >= self._joined_example(index, second).frames_needed
+        return (index, second) if seconds <= JOINED_SECONDS and fits else (index,)
 
     def example(self, index: int, epoch: int) -> Example:
         """The example with the labels of the one that this epoch joins to it."""
-        first, *rest = (self.examples[i] for i in self.joined(index, epoch))
+        return self._joined_example(*self.joined(index, epoch))
+
+    def _joined_example(self, *indices: int) -> Example:
+        first, *rest = (self.examples[i] for i in indices)
         between = () if self.space is None else (self.space,)
         labels = first.labels + tuple(i for e in rest for i in (*between, *e.labels))
         phones = first.phones + tuple(i for e in rest for i in e.phones)

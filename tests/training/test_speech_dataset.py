@@ -9,6 +9,7 @@ from no_augmentation import NO_AUGMENTATION
 
 from asr.audio.augmentation import AugmentConfig
 from asr.audio.features import FeatureConfig
+from asr.ctc import frames_needed
 from asr.data.manifest import Utterance
 from asr.errors import TextError
 from asr.networks.acoustic_config import AcousticConfig
@@ -184,6 +185,22 @@ def test_only_utterances_of_the_same_speaker_are_joined() -> None:
     assert batch.lengths[0] == 2 * batch.lengths[1]
     seconds = [sum(durations[i] for i in joined) for joined in every]
     assert max(len(b) * max(seconds[i] for i in b) for b in data.plan(3, 64)) <= 240
+
+
+@pytest.mark.parametrize("text, joined", [("abcdefghij", 1), ("abcdefghi", 2)])
+def test_recordings_are_joined_only_if_the_space_between_them_has_a_frame(
+    text: str, joined: int
+) -> None:
+    path = FIXTURES / "goforward.wav"  # segments of 20 ms × 10 frames
+    utterances = [Utterance(text, 0.21, path, offset=0.3 * i, speaker="a") for i in range(4)]
+    augment, tokenizer = replace(NO_AUGMENTATION, join=1.0), Tokenizer(TokenizerConfig())
+    data = SpeechDataset(utterances, tokenizer, FEATURES, AcousticConfig(), augment, 1)
+    assert len(data) == 4 and {len(data.joined(i, 1)) for i in range(4)} == {joined}
+    batch = data.batch(range(4), 1)
+    needed = [
+        frames_needed(row[:n]) for row, n in zip(batch.labels, batch.label_lengths, strict=True)
+    ]
+    assert all(AcousticConfig().frames(n) >= k for n, k in zip(batch.lengths, needed, strict=True))
 
 
 def test_a_text_with_more_phones_than_frames_is_left_out() -> None:
