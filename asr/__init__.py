@@ -1,7 +1,7 @@
 """A Keras speech toolkit: train, understand and ship a recogniser and a voice of your own.
 
     from asr import Recognizer
-    print(Recognizer.load("en-small").transcribe("call.wav").text)
+    print(Recognizer.load("en-base").transcribe("call.wav").text)
 
 `__all__` lists the public names. Python imports the module of a name when the name is first used,
 so `import asr` is quick, and only the names that need TensorFlow import it.

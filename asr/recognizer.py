@@ -79,7 +79,7 @@ class Recognizer:
     >>> recognizer = Recognizer.load("en-small")
     >>> transcript = recognizer.transcribe("tests/fixtures/goforward.wav")
     >>> print(transcript.text)
-    oh furwor ten meaters
+    oh for ten meters
     >>> round(transcript.duration, 2)
     2.79
 
@@ -133,7 +133,8 @@ class Recognizer:
 
         Args:
             model: name of a shipped model, or path of a model directory.
-            decoding: options of decoding. Default: greedy decoding.
+            decoding: options of decoding. Default: the model's own language model if it has one,
+                else greedy decoding.
             runtime: library that runs the network, see `asr.networks.runtimes.load_network`. The
                 text is the same with each. Default "onnx".
             threads: threads of the runtime; 0 lets the runtime choose. Default 0.
@@ -143,7 +144,8 @@ class Recognizer:
             ConfigError: `model.json` has an unknown, missing or impossible key.
         """
         folder, config = read_model(model)
-        curve = load_calibration(folder, config.weights_sha256).curve(decoding.lm is not None)
+        decoding = decoding.resolve(folder)
+        curve = load_calibration(folder, config.weights_sha256).curve(decoding.has_lm)
         labels, dimension = len(Tokenizer(config.tokenizer)), config.features.dimension
         weights, sha256 = folder / "weights.npz", config.weights_sha256
         network = load_network(

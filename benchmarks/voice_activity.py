@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--speech", nargs="*", type=Path, default=[], help="manifests")
     parser.add_argument("--noise", nargs="*", type=Path, default=[], help="folders")
     parser.add_argument("--model", default="en-small")
-    parser.add_argument("--lm", help="language model; default: greedy decoding")
+    parser.add_argument("--lm", default="none", help="language model; default: none")
     parser.add_argument("--limit", type=int, default=100, help="recordings of each set at most")
     parser.add_argument("--thresholds", nargs="+", type=float, default=[THRESHOLD])
     parser.add_argument("--seed", type=int, default=1)

@@ -1,6 +1,6 @@
 """Evaluate a recogniser on manifests, and append one JSON line per manifest to a file.
 
-python pipelines/evaluate.py en-small data/an4/test.jsonl --out docs/results.jsonl [--lm general]
+python pipelines/evaluate.py en-small data/an4/test.jsonl --out docs/results.jsonl [--lm none]
 """
 
 import argparse
@@ -18,7 +18,10 @@ def main() -> None:
     add("model", help="shipped name or model directory")
     add("manifests", nargs="+", type=Path, help="manifests with reference texts")
     add("--out", type=output_file, required=True, help="file that the JSON lines are appended to")
-    add("--lm", help='n-gram model: "general" or an ARPA file; default: greedy decoding')
+    add(
+        "--lm",
+        help="n-gram model: general, none or an ARPA file; default: general, if there is one",
+    )
     add("--rnn-lm", help="recurrent language model, by name or directory; default: none")
     a = parser.parse_args()
     # Evaluate everything before writing: the file may be under version control, and the records

@@ -18,7 +18,10 @@ def main() -> None:
     add = (parser := argparse.ArgumentParser(description=__doc__)).add_argument
     add("model", help="shipped name or directory of the recogniser")
     add("recordings", nargs="+", help="files, folders, manifests, - for stdin")
-    add("--lm", help="language model: general or an ARPA file; default: greedy decoding")
+    add(
+        "--lm",
+        help="language model: general, none or an ARPA file; default: general, if there is one",
+    )
     add("--share", type=float, default=0.5, help="most confident share to keep; default: 0.5")
     add("--teacher", choices=["whisper"], help="model that writes the texts; default: the model")
     add("--max-cer", type=float, default=0.5, help="of model against teacher; default: 0.5")

@@ -11,13 +11,16 @@ from asr.batch.transcribe_files import BatchJob, transcribe_files
 from asr.batch.workers import Transcriber
 from asr.cli.program import run_program
 from asr.formats.writers import WRITERS
+from asr.models import DEFAULT_MODEL
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", help="files, folders, globs, a manifest, - for stdin")
-    parser.add_argument("--model", default="en-small", help="shipped name or model directory")
-    parser.add_argument("--lm", help="language model: general or an ARPA file; default: none")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or model directory")
+    parser.add_argument(
+        "--lm", help="language model: general, none or an ARPA file; default: general"
+    )
     parser.add_argument("--format", choices=WRITERS, default="jsonl")
     parser.add_argument("--channel", type=int, help="only this channel, from 0; default: mix all")
     parser.add_argument("--split-channels", action="store_true", help="transcribe each channel")

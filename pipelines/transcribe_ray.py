@@ -9,14 +9,15 @@ from asr import Decoding
 from asr.batch.transcribe_on_ray import SHARD_SIZE, RayJob, transcribe_on_ray
 from asr.batch.workers import Transcriber
 from asr.cli.program import run_program
+from asr.models import DEFAULT_MODEL
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("paths", nargs="+", help="files, folders, globs, manifests, Parquet lists, URIs of them")
-    add("--model", default="en-small", help="shipped name or model directory")
-    add("--lm", help="language model: general or an ARPA file; default: none")
+    add("--model", default=DEFAULT_MODEL, help="shipped name or model directory")
+    add("--lm", help="language model: general, none or an ARPA file; default: general")
     add("--out", required=True, help="folder that every machine has, or a URI")
     add("--format", default="jsonl", help="jsonl or parquet; default: jsonl")
     add("--ray", default="auto", help="auto, local, HOST:PORT or ray://HOST:PORT; default: auto")

@@ -19,6 +19,7 @@ from asr.decoding.decoding_options import Decoding
 from asr.errors import AsrError
 from asr.evaluation import plots
 from asr.evaluation.error_rates import Evaluation, evaluate
+from asr.models import DEFAULT_MODEL
 from asr.recognizer import Recognizer, load_recognizer
 
 SENTENCE = "The boat was ready, and the wind was in the west."
@@ -77,9 +78,9 @@ def run(folder: Path, fallback: Utterance, show: int = 12) -> Path:
     if not found:
         console.print("nothing could be downloaded: transcribing the test recording")
         found = {"test recording": [fallback]}
-    recognizer = load_recognizer("en-small")
+    recognizer = load_recognizer(DEFAULT_MODEL, Decoding(lm="none"))
     with console.status("loading the language model"):
-        with_lm = load_recognizer("en-small", Decoding(lm="general"))
+        with_lm = load_recognizer(DEFAULT_MODEL)
     recognizers = {"greedy decoding": recognizer, "with a language model": with_lm}
     for each in recognizers.values():
         each.warm_up()

@@ -75,8 +75,11 @@ def evaluate(
 @decoding_options("lm", "beam", "rnn_lm", "fusion")
 def tune(
     model: ModelArgument,
-    manifest: Annotated[
-        Path, typer.Argument(help=".jsonl manifest of a dev set, never of a test set")
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(
+            help=".jsonl manifests of dev sets, which count the same; never of test sets"
+        ),
     ],
     *,
     decoding: "Decoding",
@@ -85,27 +88,27 @@ def tune(
         typer.Option(
             "--save",
             help="make the best weights the default: write them next to the language model, or "
-            "next to the recurrent one if --rnn-lm is given. Needs a dev set of 50 words or more",
+            "next to the recurrent one if --rnn-lm is given. Needs dev sets of 50 words or more",
         ),
     ] = False,
 ) -> None:
-    """Search the language model weights with the lowest word error rate on a dev set."""
+    """Search the language model weights with the lowest word error rate on dev sets."""
     from asr.evaluation.tuning import check_word_count, save_best
     from asr.evaluation.tuning import tune as search
 
     if save:
-        check_word_count(model, manifest)  # before the search, which takes minutes
-    trials = search(model, manifest, decoding)
+        check_word_count(model, manifests)  # before the search, which takes minutes
+    trials = search(model, manifests, decoding)
     for trial in trials[:5]:
         w = trial.weights
         rnn = decoding.rnn_lm
         recurrent = f" --rnn-lm {rnn} --share {w.share}" if rnn else ""
         typer.echo(
-            f"--beam {w.beam} --lm {decoding.lm} --alpha {w.alpha} --beta {w.beta} "
+            f"--beam {w.beam} --lm {decoding.lm or 'general'} --alpha {w.alpha} --beta {w.beta} "
             f"--unknown {w.unknown}{recurrent}, spelling {w.spelling}: {trial.wer:.2%}"
         )
     if save:
-        typer.echo(f"saved: {save_best(trials, model, manifest, decoding)}")
+        typer.echo(f"saved: {save_best(trials, model, manifests, decoding)}")
 
 
 @decoding_options("beam", "lm", "alpha", "beta", "unknown")
@@ -120,8 +123,8 @@ def calibrate(
     """Calibrate word confidences, so that they are probabilities.
 
     Writes calibration.json into the model directory. Decoding with a language model has a
-    calibration of its own: run the command again with --lm. Recalibrate after every change of the
-    weights.
+    calibration of its own: run the command with --lm none and without. Recalibrate after every
+    change of the weights.
     """
     from asr.evaluation.calibration import calibrate as fit
 
@@ -145,8 +148,8 @@ def evaluate_tts(
     lm: Annotated[
         str | None,
         typer.Option(
-            help="language model of the recogniser: general, an ARPA file or its binary form",
-            show_default="no language model",
+            help="language model of the recogniser: general, none, an ARPA file or its binary form",
+            show_default="general, if the recogniser has one",
         ),
     ] = None,
     judges: Annotated[

@@ -10,6 +10,7 @@ from asr.base.extras import install_extra
 from asr.base.files import output_file
 from asr.cli.options import ACCESS, OUTPUT, SINGLE_TEXT_OPTIONS, ModelOption, decoding_options
 from asr.errors import ConfigError
+from asr.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from asr.decoding.decoding_options import Decoding
@@ -25,7 +26,7 @@ def label(
         ),
     ],
     *,
-    model: ModelOption = "en-small",
+    model: ModelOption = DEFAULT_MODEL,
     out: Annotated[
         str,
         typer.Option(

@@ -132,14 +132,14 @@ DECODING_OPTIONS = {
             "beam",
             int | None,
             "number of prefixes that the beam search keeps; 0 decodes greedily",
-            show_default="0; with --lm, the value that asr tune found",
+            show_default=f"{AS_TUNED}; 0 without a language model",
         ),
         _decoding_option(
             "lm",
             str | None,
-            "language model: general (shipped with the recogniser), an ARPA file or its binary "
-            "form",
-            show_default="no language model",
+            "language model: general (the recogniser's own), none (fast), an ARPA file or its "
+            "binary form",
+            show_default="general, if the recogniser has one",
         ),
         _decoding_option(
             "alpha",

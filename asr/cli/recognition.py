@@ -33,6 +33,7 @@ from asr.cli.options import (
 )
 from asr.errors import ConfigError
 from asr.formats.writers import WRITERS
+from asr.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from asr.decoding.decoding_options import Decoding
@@ -48,7 +49,7 @@ def transcribe(
         ),
     ],
     *,
-    model: ModelOption = "en-small",
+    model: ModelOption = DEFAULT_MODEL,
     channel: ChannelOption = None,
     split_channels: Annotated[
         bool,
@@ -169,7 +170,7 @@ def transcribe(
 @decoding_options(*SINGLE_TEXT_OPTIONS)
 def listen(
     *,
-    model: ModelOption = "en-small",
+    model: ModelOption = DEFAULT_MODEL,
     rate: Annotated[
         int,
         typer.Option(help="sample rate of the raw audio on stdin, in Hz", rich_help_panel=INPUT),

@@ -9,6 +9,7 @@ import typer
 from asr.base.extras import install_extra
 from asr.cli.options import ACCESS, LIMITS, SINGLE_TEXT_OPTIONS, ModelOption, decoding_options
 from asr.errors import ConfigError
+from asr.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from asr.decoding.decoding_options import Decoding
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @decoding_options(*SINGLE_TEXT_OPTIONS)
 def serve(
     *,
-    model: ModelOption = "en-small",
+    model: ModelOption = DEFAULT_MODEL,
     voice: Annotated[
         str,
         typer.Option(

@@ -25,6 +25,9 @@ from asr.networks.head_layout import HeadLayout, Heads
 from asr.networks.model_directory import LEXICON_FILE
 from asr.text.tokenizers import Tokenizer
 
+ONE_TEXT = {"margin": 8.0, "token_min": -4.0}
+"""Pruning of the search if only its best text is wanted. With half of the time for each prefix, a
+beam of twice the size finds more (docs/decisions/026-pruning-and-default-language-model.md)."""
 RESCORED_HYPOTHESES = 50
 """Length of the n-best list that a recurrent language model rescores."""
 
@@ -63,7 +66,7 @@ class Decoder:
         self.layout = HeadLayout(len(tokenizer)) if layout is None else layout
         self.mixture: Mixture | None = None
         self.scorer: WordScorer | LexiconScorer | None = None
-        if decoding.lm is not None or decoding.lexicon is not None or decoding.hot_words:
+        if self.decoding.has_lm or decoding.lexicon is not None or decoding.hot_words:
             self.scorer = self._build_scorer(folder)
 
     def set_weights(self, weights: LmWeights) -> None:
@@ -168,11 +171,13 @@ class Decoder:
     def _search(self, heads: Heads) -> list[Hypothesis]:
         """Beam search, then rescoring where the options ask for it."""
         beam = self.decoding.beam or LmWeights().beam
+        # Lists of texts need the less likely ones, too.
+        pruning = {} if self.decoding.nbest or self.mixture else ONE_TEXT
         if isinstance(self.scorer, LexiconScorer):
-            found = beam_search(heads.phones, beam, scorer=self.scorer)
+            found = beam_search(heads.phones, beam, scorer=self.scorer, **pruning)
             hypotheses = self._rescore_with_letters(self.scorer, found, heads.labels)
         else:
-            hypotheses = beam_search(heads.labels, beam, scorer=self.scorer)
+            hypotheses = beam_search(heads.labels, beam, scorer=self.scorer, **pruning)
         if self.mixture is None or self.decoding.fusion != "rescore":
             return hypotheses
         return self._rescore_with_mixture(self.mixture, hypotheses[:RESCORED_HYPOTHESES])

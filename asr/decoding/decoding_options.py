@@ -12,8 +12,8 @@ from asr.decoding.lm_record import MIXTURE_WEIGHTS, NGRAM_WEIGHTS, LmRecord, LmW
 from asr.errors import ConfigError
 from asr.models import find_model
 
-GENERAL = "general"
-"""Value of `Decoding.lm` for the recogniser's own language model."""
+GENERAL, NO_LM = "general", "none"
+"""Values of `Decoding.lm` for the recogniser's own language model, and for no language model."""
 GENERAL_LM_FILES = ("lm.ngrams", "lm.arpa.gz")
 """Names of the recogniser's own language model in its directory: binary, or ARPA. The directory may
 have both (`asr.language.ngram_file`)."""
@@ -27,9 +27,11 @@ def general_lm(folder: Path) -> Path | None:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a recogniser turns its network's output into text. The default is greedy decoding.
+    """How a recogniser turns its network's output into text.
 
-    `None` means: the value that the language model was tuned with, or the default of `LmWeights`.
+    The default is a beam search with the recogniser's own language model, or greedy decoding if it
+    has none. `None` means: the value that the language model was tuned with, or the default of
+    `LmWeights`.
 
     >>> Decoding(beam=8, hot_words=("Kubernetes", "New York")).hot_weight
     5.0
@@ -39,11 +41,12 @@ class Decoding:
     asr.errors.ConfigError: an n-best list needs a beam, such as --beam 16
 
     Attributes:
-        beam: prefixes that the beam search keeps; 0 for greedy decoding. Default: greedy, or the
-            language model's tuned beam (16 without a language model) if another option needs a
-            beam search.
-        lm: word n-gram model, an ARPA file (plain or gzip) or the binary form of one, or "general"
-            for the recogniser's own.
+        beam: prefixes that the beam search keeps; 0 for greedy decoding. Default: the language
+            model's tuned beam. Without a language model, 16 if another option needs a beam search,
+            else 0.
+        lm: word n-gram model, an ARPA file (plain or gzip) or the binary form of one; "general"
+            for the recogniser's own; "none" for none. Default: the recogniser's own if it has one,
+            and neither `beam` is 0 nor a `lexicon` is given, which states the words itself.
         alpha: weight of the language model's log-probability.
         beta: added for every word, in nats.
         unknown: added for every word that the language model does not know, in nats.
@@ -85,10 +88,8 @@ class Decoding:
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ConfigError(f"{name} must be a finite number, found {value}")
-        if self.lm is None and any(getattr(self, name) is not None for name in NGRAM_WEIGHTS):
-            raise ConfigError(f"{', '.join(NGRAM_WEIGHTS)} need a language model: give --lm")
-        if self.lm is None and self.rnn_lm is not None:
-            raise ConfigError("--rnn-lm is interpolated with an n-gram model: give --lm, too")
+        if self.lm == NO_LM:
+            self._check_without_lm()
         if self.rnn_lm is None and (self.share is not None or self.fusion is not None):
             raise ConfigError("share and fusion need a recurrent language model: give --rnn-lm")
         if self.share is not None and not 0 <= self.share <= 1:
@@ -97,9 +98,21 @@ class Decoding:
         if self.beam == 0 and option:
             raise ConfigError(f"{option} needs a beam, such as --beam 16")
 
+    def _check_without_lm(self) -> None:
+        """Raise a ConfigError if an option needs a language model."""
+        if any(getattr(self, name) is not None for name in NGRAM_WEIGHTS):
+            raise ConfigError(f"{', '.join(NGRAM_WEIGHTS)} need a language model: give --lm")
+        if self.rnn_lm is not None:
+            raise ConfigError("--rnn-lm is interpolated with an n-gram model: give --lm, too")
+
+    @property
+    def has_lm(self) -> bool:
+        """Whether `lm` names a language model."""
+        return self.lm is not None and self.lm != NO_LM
+
     def _needs_beam(self) -> str:
         """The option that greedy decoding cannot follow; "" if there is none."""
-        if self.lm is not None:
+        if self.has_lm:
             return f"{self.lm}: a language model"
         if self.lexicon is not None:
             return f"{self.lexicon}: a lexicon"
@@ -116,12 +129,12 @@ class Decoding:
         Raises:
             ConfigError: `lm` is "general" and the recogniser has no language model of its own.
         """
-        if self.lm is None:
-            return None
-        if self.lm != GENERAL:
+        if self.lm is not None and self.lm not in (GENERAL, NO_LM):
             return Path(self.lm)
         own = None if folder is None else general_lm(folder)
-        if own is None:
+        if self.lm == NO_LM or (self.lm is None and (self.beam == 0 or self.lexicon is not None)):
+            return None
+        if own is None and self.lm == GENERAL:
             raise ConfigError(f"--lm {GENERAL}: this recogniser has no language model of its own")
         return own
 
@@ -147,9 +160,13 @@ class Decoding:
             folder: the recogniser's directory.
 
         Raises:
-            ConfigError: see `lm_file`; or the language model's record is broken.
+            ConfigError: see `lm_file`; an option needs a language model and there is none; or the
+                language model's record is broken.
             ModelError: there is no such recurrent model.
         """
+        if self.lm is None:
+            own = GENERAL if self.lm_file(folder) else NO_LM
+            return replace(self, lm=own).resolve(folder)
         tuned_file = self.tuned_file(folder)
         tuned = LmWeights() if tuned_file is None else LmRecord.read(tuned_file).weights
         beam = self.beam

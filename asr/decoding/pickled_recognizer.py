@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from asr.decoding.confidence import ConfidenceCurve
-from asr.decoding.decoding_options import GENERAL, Decoding
+from asr.decoding.decoding_options import GENERAL, NO_LM, Decoding
 from asr.decoding.windowing import Windowing
 from asr.errors import ModelError
 from asr.models import MODELS, find_model
@@ -88,7 +88,7 @@ def absolute_paths(decoding: Decoding) -> Decoding:
         rnn_lm = rnn_lm if folder.is_relative_to(MODELS) else folder.absolute()
     return replace(
         decoding,
-        lm=lm if lm is None or lm == GENERAL else Path(lm).absolute(),
+        lm=lm if lm in (None, GENERAL, NO_LM) else Path(lm).absolute(),
         lexicon=lexicon if lexicon is None else Path(lexicon).absolute(),
         rnn_lm=rnn_lm,
     )

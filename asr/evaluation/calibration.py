@@ -83,6 +83,6 @@ def calibrate(
     )
     folder = find_model(model)
     known = load_calibration(folder, recognizer.config.weights_sha256)
-    kind = "plain" if decoding.lm is None else "lm"
+    kind = "lm" if recognizer.decoder.decoding.has_lm else "plain"
     save_calibration(folder, replace(known, **{kind: curve}))
     return curve, failures

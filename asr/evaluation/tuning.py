@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.decoder import Decoder
-from asr.decoding.decoding_options import Decoding
+from asr.decoding.decoding_options import GENERAL, Decoding
 from asr.decoding.lm_record import LmRecord, LmWeights
 from asr.errors import ConfigError, TextError
 from asr.evaluation.calibration import MIN_WORDS
@@ -33,7 +34,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class TuningTrial:
-    """Word and character error rate of one set of weights, as fractions."""
+    """Word and character error rate of one set of weights, means over the dev sets."""
 
     weights: LmWeights
     wer: float
@@ -42,7 +43,7 @@ class TuningTrial:
 
 def tune(
     model: str,
-    manifest: Path,
+    manifests: Sequence[Path],
     decoding: Decoding,
     alphas: Sequence[float] = ALPHAS,
     betas: Sequence[float] = BETAS,
@@ -50,7 +51,7 @@ def tune(
     spellings: Sequence[float] = SPELLINGS,
     shares: Sequence[float] = SHARES,
 ) -> list[TuningTrial]:
-    """Evaluate many sets of weights on a dev set. The network runs only once.
+    """Evaluate many sets of weights on dev sets, which count the same. The network runs only once.
 
     The search tries every alpha with every beta, then `unknowns` with the best pair, then
     `spellings` if the recogniser finds words by their phones, then alphas and betas half a step
@@ -59,7 +60,7 @@ def tune(
 
     Args:
         model: name of a shipped model, or path of a model directory.
-        manifest: the dev set.
+        manifests: the dev sets.
         decoding: options of decoding, with a language model. Their weights are not used.
         alphas: values of `LmWeights.alpha`.
         betas: values of `LmWeights.beta`.
@@ -71,19 +72,21 @@ def tune(
         The trials, by rising WER; of equal WER, by rising CER.
 
     Raises:
-        AsrError: there is no language model; or the model, the manifest, a recording or the
+        AsrError: there is no language model; or the model, a manifest, a recording or the
             language model is broken.
     """
-    if decoding.lm is None:
+    if decoding.lm_file(find_model(model)) is None:
         raise ConfigError("tuning needs a language model: give --lm")
-    utterances = read_manifest(manifest)
+    dev_sets = [read_manifest(manifest) for manifest in manifests]
     recognizer = load_recognizer(model, decoding)
     beam = recognizer.decoder.decoding.beam or LmWeights().beam
-    logits = []
-    for utterance in utterances:
+
+    def logits_of(utterance: Utterance) -> np.ndarray:
         static, _ = recognizer.cepstra(utterance)
         (outputs,) = recognizer.outputs([expand(static, recognizer.config.features)])
-        logits.append(recognizer.only_voices(outputs, static, np.arange(len(outputs)), whole=True))
+        return recognizer.only_voices(outputs, static, np.arange(len(outputs)), whole=True)
+
+    logits = [[logits_of(utterance) for utterance in dev_set] for dev_set in dev_sets]
     middle = unknowns[len(unknowns) // 2]
     trials: dict[LmWeights, TuningTrial] = {}
 
@@ -91,7 +94,7 @@ def tune(
         """Evaluate new sets of weights; returns the best set of all so far."""
         new = [w for w in dict.fromkeys(settings) if w not in trials]
         for weights in track(new, len(new), label):
-            trials[weights] = _evaluate_weights(recognizer.decoder, weights, logits, utterances)
+            trials[weights] = _evaluate_weights(recognizer.decoder, weights, logits, dev_sets)
         return _ranked(trials.values())[0].weights
 
     if decoding.rnn_lm is None:
@@ -104,7 +107,7 @@ def tune(
             best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
     else:
         lm = decoding.lm_file(find_model(model))
-        assert lm is not None  # decoding.lm is given
+        assert lm is not None  # checked above
         tuned = replace(LmRecord.read(lm).weights, beam=beam)
         best = attempt([replace(tuned, share=s) for s in shares], "share")
     a, b = _half_step(alphas), _half_step(betas)
@@ -116,41 +119,42 @@ def tune(
     return _ranked(trials.values())
 
 
-def check_word_count(model: str, manifest: Path) -> None:
-    """Check that a dev set is large enough to store the weights that are best on it.
+def check_word_count(model: str, manifests: Sequence[Path]) -> None:
+    """Check that dev sets are large enough to store the weights that are best on them.
 
     Raises:
-        TextError: it has less than `MIN_WORDS` words.
-        AsrError: the model or the manifest is broken.
+        TextError: they have less than `MIN_WORDS` words together.
+        AsrError: the model or a manifest is broken.
     """
     tokenizer = Tokenizer(read_model(model)[1].tokenizer)
-    words = sum(len(tokenizer.normalise(u.text).split()) for u in read_manifest(manifest))
+    utterances = [u for manifest in manifests for u in read_manifest(manifest)]
+    words = sum(len(tokenizer.normalise(u.text).split()) for u in utterances)
     if words < MIN_WORDS:
         raise TextError(
-            f"{manifest}: {words} words, {MIN_WORDS} needed to keep weights; take a larger dev "
-            "set, or leave --save out to see the weights only"
+            f"{', '.join(map(str, manifests))}: {words} words, {MIN_WORDS} needed to keep weights; "
+            "take a larger dev set, or leave --save out to see the weights only"
         )
 
 
 def save_best(
-    trials: Sequence[TuningTrial], model: str, manifest: Path, decoding: Decoding
+    trials: Sequence[TuningTrial], model: str, manifests: Sequence[Path], decoding: Decoding
 ) -> Path:
     """Store the weights of the first trial in the record that `decoding` reads them from.
 
     Args:
         trials: trials by `tune`, best first.
         model: the recogniser of the trials.
-        manifest: the dev set of the trials.
+        manifests: the dev sets of the trials.
         decoding: options of the trials, with a language model.
 
     Returns:
         The path of the record.
 
     Raises:
-        TextError: the dev set has too few words, see `check_word_count`. Nothing is written.
+        TextError: the dev sets have too few words, see `check_word_count`. Nothing is written.
         ConfigError: there is no language model, or its existing record is broken.
     """
-    check_word_count(model, manifest)
+    check_word_count(model, manifests)
     path = decoding.tuned_file(find_model(model))
     if path is None:
         raise ConfigError("weights need a language model: give --lm")
@@ -159,8 +163,8 @@ def save_best(
         "command": this_command(),
         "commit": git_commit(),
         "model": model,
-        "manifest": str(manifest),
-        "lm": str(decoding.lm),
+        "manifests": [str(manifest) for manifest in manifests],
+        "lm": str(decoding.lm or GENERAL),
         "wer": best.wer,
         "cer": best.cer,
     }
@@ -170,17 +174,19 @@ def save_best(
 def _evaluate_weights(
     decoder: Decoder,
     weights: LmWeights,
-    logits: Sequence[np.ndarray],
-    utterances: Sequence[Utterance],
+    logits: Sequence[Sequence[np.ndarray]],
+    dev_sets: Sequence[Sequence[Utterance]],
 ) -> TuningTrial:
     tokenizer = decoder.tokenizer
     decoder.set_weights(weights)
-    results = [
-        Transcript(tokenizer.decode(decoder.search(row)[0].labels), 0.0, u.duration)
-        for row, u in zip(logits, utterances, strict=True)
-    ]
-    result = evaluate(utterances, results, tokenizer.normalise)
-    return TuningTrial(weights, result.wer, result.cer)
+    found = []
+    for rows, utterances in zip(logits, dev_sets, strict=True):
+        results = [
+            Transcript(tokenizer.decode(decoder.search(row)[0].labels), 0.0, u.duration)
+            for row, u in zip(rows, utterances, strict=True)
+        ]
+        found.append(evaluate(utterances, results, tokenizer.normalise))
+    return TuningTrial(weights, fmean(r.wer for r in found), fmean(r.cer for r in found))
 
 
 def _ranked(trials: Iterable[TuningTrial]) -> list[TuningTrial]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from asr.errors import ModelError, reason
 
 MODELS = Path(__file__).parent
+DEFAULT_MODEL = "en-base"
+"""The shipped recogniser that transcribes where no other is named."""
 NUMBER_WRITER = "en-written"
 """The shipped converter that `asr transcribe --written` uses."""
 KINDS = {

@@ -307,7 +307,8 @@ class RemoteRecognizer(Recognizer):
             ServerError: there is no server, or it serves another model.
         """
         folder, config = read_model(model)
-        curve = load_calibration(folder, config.weights_sha256).curve(decoding.lm is not None)
+        decoding = decoding.resolve(folder)
+        curve = load_calibration(folder, config.weights_sha256).curve(decoding.has_lm)
         network = RemoteNetwork(connect(url, config.name))
         recognizer = cls(config, network, decoding, curve, folder)
         network.check(config.features.dimension, recognizer.heads.size)

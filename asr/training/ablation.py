@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from asr.base.config import STRICT, parse, to_dict
 from asr.base.files import atomic_write
 from asr.base.progress import track
-from asr.decoding.decoding_options import GENERAL, Decoding
+from asr.decoding.decoding_options import GENERAL, NO_LM, Decoding
 from asr.errors import ConfigError, TrainingError
 from asr.evaluation.error_rates import evaluate_manifest
 from asr.training.config_paths import data_files, model_folder, working_file
@@ -38,8 +38,8 @@ class Measurement:
     manifest: str
     """The manifest, relative to the data folder. Required."""
     decoding: Decoding = Decoding()
-    """How the models decode it. Its paths are relative to the working directory. Default:
-    greedy."""
+    """How the models decode it. Its paths are relative to the working directory. Default: with
+    the language model of their own, or greedily without one."""
 
     def check_files(self, key: str, data: Path) -> None:
         """Check that all files exist, before hours of training.
@@ -53,7 +53,7 @@ class Measurement:
         """
         data_files(f"{key}.manifest", [self.manifest], data)
         decoding = self.decoding
-        if decoding.lm is not None and decoding.lm != GENERAL:
+        if decoding.lm is not None and decoding.lm not in (GENERAL, NO_LM):
             working_file(f"{key}.decoding.lm", decoding.lm)
         if decoding.lexicon is not None:
             working_file(f"{key}.decoding.lexicon", decoding.lexicon)

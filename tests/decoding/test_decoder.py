@@ -79,7 +79,9 @@ def test_invalid_options_are_named(lm: Path, tmp_path: Path) -> None:
         Decoding(hot_words=("go",), hot_weight=math.inf)
     for given in ({"alpha": 0.5}, {"beta": 0.0}, {"unknown": -5.0}):
         with pytest.raises(ConfigError, match=r"alpha, beta, unknown, spelling .*--lm"):
-            Decoding(hot_words=("go",), **given)
+            Decoding(lm="none", hot_words=("go",), **given)
+        with pytest.raises(ConfigError, match=r"alpha, beta, unknown, spelling .*--lm"):
+            Decoding(**given).resolve(tmp_path)  # a recogniser without a language model
     with pytest.raises(ConfigError, match=r"x\.arpa: .*can spell none of its words"):
         Decoder(Tokenizer(TokenizerConfig("jamo", "korean", "")), Decoding(8, lm))
     with pytest.raises(ConfigError, match="--lm general"):
@@ -89,7 +91,7 @@ def test_invalid_options_are_named(lm: Path, tmp_path: Path) -> None:
 
 
 def test_options_left_open_have_the_tuned_values(lm: Path, tmp_path: Path) -> None:
-    assert Decoding().resolve() == Decoding(0)
+    assert Decoding().resolve() == Decoding(0, "none")
     assert Decoding(nbest=3).resolve().beam == 16 and Decoding(nbest=30).resolve().beam == 30
     plain = Decoding(lm=lm).resolve()
     assert (plain.beam, plain.alpha, plain.beta, plain.unknown) == (16, 0.5, 1.0, -5.0)
@@ -101,6 +103,13 @@ def test_options_left_open_have_the_tuned_values(lm: Path, tmp_path: Path) -> No
     write_arpa(estimate([["go"]], 1), tmp_path / "lm.arpa.gz")
     own = Decoder(CHARACTERS, Decoding(lm="general"), tmp_path).decoding
     assert (own.lm, own.alpha) == ("general", 0.5)
+    # It is the default, but for greedy decoding and where a lexicon states the words.
+    lexicon = tmp_path / "words.txt"
+    assert Decoding().resolve(tmp_path) == own == own.resolve(tmp_path)
+    assert Decoding(hot_words=("go",)).resolve(tmp_path).lm == "general"
+    assert Decoding(beam=0).resolve(tmp_path) == Decoding(0, "none")
+    assert Decoding(lexicon=lexicon).resolve(tmp_path) == Decoding(16, "none", lexicon=lexicon)
+    assert Decoding(lm="none").resolve(tmp_path) == Decoding(0, "none")
     (tmp_path / "x.json").write_text('{"weights": {"gamma": 1}}')
     with pytest.raises(ConfigError, match=r"x\.json: weights\.gamma"):
         Decoding(lm=lm).resolve()
@@ -178,7 +187,9 @@ def test_tuning_ranks_trials_and_saves_the_best_of_enough_words(
     text = "go forward ten meters " * (MIN_WORDS // 4 + 1)
     write_manifest(tmp_path / "m.jsonl", [Utterance(text, 2.786, goforward)])
     model, manifest = str(tmp_path / "tiny"), tmp_path / "m.jsonl"
-    trials = tune(model, manifest, Decoding(4, lm), (0.2, 2.0), (0.0, 3.0), (-3.0, -9.0))
+    trials = tune(
+        model, [manifest, manifest], Decoding(4, lm), (0.2, 2.0), (0.0, 3.0), (-3.0, -9.0)
+    )
     tried = {(t.weights.alpha, t.weights.beta, t.weights.unknown) for t in trials}
     assert tried > {(a, b, -9.0) for a in (0.2, 2.0) for b in (0.0, 3.0)}
     assert any(u == -3.0 for _, _, u in tried) and len(trials) == len(tried) > 5
@@ -190,17 +201,17 @@ def test_tuning_ranks_trials_and_saves_the_best_of_enough_words(
     few = tmp_path / "few.jsonl"
     write_manifest(few, [Utterance("go forward 10 meters", 2.786, goforward)])
     with pytest.raises(TextError, match=rf"few\.jsonl: 4 words, {MIN_WORDS} needed"):
-        save_best(trials, model, few, Decoding(4, lm))
+        save_best(trials, model, [few], Decoding(4, lm))
     monkeypatch.setattr(tuning, "tune", None)  # the command does not search before it refuses
     monkeypatch.setattr(sys, "argv", ["asr", "tune", model, str(few), "--lm", str(lm), "--save"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1 and "4 words" in capsys.readouterr().err
     assert (tmp_path / "x.json").read_bytes() == before
-    assert save_best(trials, model, manifest, Decoding(4, lm)) == tmp_path / "x.json"
+    assert save_best(trials, model, [manifest], Decoding(4, lm)) == tmp_path / "x.json"
     kept = LmRecord.read(lm)
     assert kept.weights == trials[0].weights and kept.made == {"text": "two sentences"}
-    assert kept.tuned["wer"] == trials[0].wer and kept.tuned["manifest"] == str(manifest)
+    assert kept.tuned["wer"] == trials[0].wer and kept.tuned["manifests"] == [str(manifest)]
     found, record = evaluate_manifest(model, manifest, Decoding(lm=lm))
     assert found.wer == trials[0].wer
     assert record["decoding"]["alpha"] == kept.weights.alpha and record["decoding"]["beam"] == 4

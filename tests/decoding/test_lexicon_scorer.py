@@ -181,7 +181,7 @@ def both(letters: str, phones: str, frames: int = 1) -> np.ndarray:
 
 def test_recogniser_with_phones_finds_words_by_their_phones(folder: Path) -> None:
     logits = both("to", "T UW G OW T UW G OW T")
-    greedy = Decoder(CHARACTERS, Decoding(), folder, layout=LAYOUT)(logits)
+    greedy = Decoder(CHARACTERS, Decoding(lm="none"), folder, layout=LAYOUT)(logits)
     assert CHARACTERS.decode(greedy.labels) == "to"
     decoding = Decoding(32, "general", spelling=0.0)
     path = Decoder(CHARACTERS, decoding, folder, layout=LAYOUT)(logits)

@@ -276,7 +276,7 @@ def test_alternatives_of_windows_are_combined() -> None:
 
 @pytest.fixture(scope="module")
 def en_small() -> Recognizer:
-    return Recognizer.load("en-small")
+    return Recognizer.load("en-small", Decoding(lm="none"))
 
 
 @pytest.mark.parametrize("gap", [0.5, 3.0])
