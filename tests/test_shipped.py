@@ -61,27 +61,31 @@ def test_what_a_card_must_say() -> None:
     assert not any("test" in name for name in training["config"]["data"]["train"])
 
 
-def test_the_language_model_is_shipped_with_its_weights_and_origin(goforward: Path) -> None:
-    recognizer = Recognizer.load("en-small", Decoding(lm="general"))
-    assert recognizer.decoder.decoding.beam == 160 and recognizer.decoder.scorer is not None
+@pytest.mark.parametrize(("name", "megabytes"), [("en-small", 12), ("en-base", 45)])
+def test_the_language_model_is_shipped_with_its_weights_and_origin(
+    name: str, megabytes: int, goforward: Path
+) -> None:
+    recognizer = Recognizer.load(name)
+    assert recognizer.decoder.decoding.lm == "general" and recognizer.decoder.scorer is not None
     model = recognizer.decoder.scorer.model
     assert model is not None and model.order == 3 and len(model.vocabulary) > 40_000
-    # A stranger's voice, and words of another world; but words.
     text = recognizer.transcribe(goforward).text
     assert text and set(text.split()) <= model.vocabulary
     # What novels say is likelier than the same words in disorder.
     assert model.sentence(["he", "looked", "at", "her"]) > model.sentence(
         ["at", "her", "looked", "he"]
     )
-    record = LmRecord.read(MODELS / "en-small" / "lm.ngrams")
-    data = (MODELS / "en-small" / "lm.ngrams").read_bytes()
-    assert len(data) < 6e6 and hashlib.sha256(data).hexdigest() == record.made["sha256"]
-    assert len(record.made["sources"]) == 6 and "-dirty" not in record.made["commit"]
-    assert all(s["licence"] and len(s["sha256"]) == 64 for s in record.made["sources"].values())
-    assert {f"data/kathleen/{s}.jsonl" for s in ("train", "dev", "test")} <= set(
-        record.made["held_out"]
-    )
-    assert record.tuned["manifest"].endswith("kathleen/dev.jsonl")
+    folder = MODELS / name
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= megabytes * 1e6
+    record = LmRecord.read(folder / "lm.ngrams")
+    assert record.weights.beam == recognizer.decoder.decoding.beam
+    digest = hashlib.sha256((folder / "lm.ngrams").read_bytes()).hexdigest()
+    assert digest == record.made["sha256"] and "-dirty" not in record.made["commit"]
+    assert len(record.made["sources"]) == 12
+    assert all(source["licence"] for source in record.made["sources"].values())
+    tests = {"kathleen/test.jsonl", "an4/test.jsonl", "librispeech-test/test.jsonl"}
+    assert tests <= set(record.made["held_out"])
+    assert record.tuned["manifests"] and not any("test" in m for m in record.tuned["manifests"])
 
 
 def fallback(goforward: Path) -> Utterance:

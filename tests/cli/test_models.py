@@ -13,7 +13,7 @@ from asr.cli.app import app
 from asr.errors import ModelError
 from asr.models import MODELS, shipped_models
 
-NAMES = ["en-g2p", "en-general", "en-kathleen", "en-small", "en-written"]
+NAMES = ["en-base", "en-g2p", "en-general", "en-kathleen", "en-small", "en-written"]
 
 
 def test_the_table_has_a_row_per_shipped_model() -> None:
@@ -34,6 +34,7 @@ def test_json_has_the_same_facts_and_sizes_in_bytes() -> None:
         assert model["language"] == "en" and model["licence"]
     kinds = {model["name"]: model["kind"].partition(",")[0] for model in found}
     assert kinds == {
+        "en-base": "recogniser",
         "en-g2p": "converter",
         "en-general": "recurrent language model",
         "en-kathleen": "voice",
