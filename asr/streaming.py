@@ -27,6 +27,10 @@ from asr.text.tokenizers import PIECE_SPACE, Tokenizer
 CONTEXT = 4.0
 """Audio before the end of the last final result that the network reads again as context, in
 seconds."""
+LIVE_BEAM = 24
+"""Largest beam while an utterance goes on. The last seconds are decoded again with every chunk, so a
+beam as for recordings would take longer than the audio lasts. Before a pause, the decoder's own beam
+decodes what is not final yet."""
 HISTORY = 20.0
 """Audio whose levels set the threshold between speech and background, in seconds."""
 
@@ -81,6 +85,7 @@ class Stream:
         if not 0 <= look_ahead <= HISTORY:
             raise ConfigError(f"look_ahead must be 0 to {HISTORY:.0f} seconds, found {look_ahead}")
         self.recognizer, self.config = recognizer, config.features
+        self._live_decoder = recognizer.decoder.with_beam(LIVE_BEAM)
         self.stride = config.acoustic.stride
         rate = config.features.sample_rate
         self._mono = MonoStream(rate if sample_rate is None else sample_rate, rate, name="stream")
@@ -187,7 +192,7 @@ class Stream:
             chosen: output frames with speech, counted from `_start`.
             size: output frames up to the pause.
         """
-        path, features = self._decode(chosen)
+        path, features = self._decode(chosen, self.recognizer.decoder)
         self._before.add(features)
         self._drop(size)
         self._committed = self._start
@@ -199,7 +204,7 @@ class Stream:
         Args:
             chosen: output frames with speech, counted from `_start`.
         """
-        path, _ = self._decode(chosen)
+        path, _ = self._decode(chosen, self._live_decoder)
         old = self._start + self._size - self._look_ahead
         count = self._count_final(path, old)
         if count:
@@ -211,11 +216,12 @@ class Stream:
         self._drop(max(0, self._committed - self._context - self._start))
         return self._results(path, count)
 
-    def _decode(self, chosen: np.ndarray) -> tuple[ctc.Path, np.ndarray]:
+    def _decode(self, chosen: np.ndarray, decoder: Decoder) -> tuple[ctc.Path, np.ndarray]:
         """Run the network and the decoder.
 
         Args:
             chosen: output frames with speech, counted from `_start`.
+            decoder: the decoder.
 
         Returns:
             The labels behind the last final result, in output frames of the stream; and the
@@ -228,7 +234,7 @@ class Stream:
         # The last seconds are the context in which voices are found.
         before = -(-len(self._recent) // self.stride) - self._size
         outputs = self.recognizer.only_voices(outputs, self._recent, before + chosen)
-        path = self.recognizer.decoder(outputs)
+        path = decoder(outputs)
         numbers = self._start + chosen
         starts = tuple(int(numbers[i]) for i in path.starts)
         ends = tuple(int(numbers[i - 1]) + 1 for i in path.ends)

@@ -13,7 +13,6 @@ import pytest
 from asr.base import downloads
 from asr.cli import demo
 from asr.data.manifest import Utterance
-from asr.decoding.decoding_options import Decoding
 from asr.decoding.lm_record import LmRecord
 from asr.models import MODELS
 from asr.recognizer import Recognizer

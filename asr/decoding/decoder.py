@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,12 @@ class Decoder:
         self.scorer: WordScorer | LexiconScorer | None = None
         if self.decoding.has_lm or decoding.lexicon is not None or decoding.hot_words:
             self.scorer = self._build_scorer(folder)
+
+    def with_beam(self, most: int) -> Decoder:
+        """A decoder with a beam of at most `most` prefixes, which shares everything else."""
+        other = copy(self)
+        other.decoding = replace(self.decoding, beam=min(self.decoding.beam or 0, most))
+        return other
 
     def set_weights(self, weights: LmWeights) -> None:
         """Change the weights of the language model.

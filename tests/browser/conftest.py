@@ -17,6 +17,7 @@ from chromium import find_chromium, run_chromium
 from pool_work import do_tone_task
 from speech_server import Running, run_server
 
+from asr.decoding.decoding_options import Decoding
 from asr.recognizer import Recognizer
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def browser(goforward: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def small() -> Recognizer:
     """The shipped recogniser, for the expected results."""
-    return Recognizer.load("en-small")
+    return Recognizer.load("en-small", Decoding(lm="none"))
 
 
 @pytest.fixture(scope="session")

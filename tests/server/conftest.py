@@ -9,20 +9,21 @@ from openai import OpenAI
 from pool_work import do_tone_task
 from speech_server import Running, run_server
 
+from asr.decoding.decoding_options import Decoding
 from asr.recognizer import Recognizer
 
 
 @pytest.fixture(scope="session")
 def small() -> Recognizer:
     """The shipped recogniser, for the expected results."""
-    return Recognizer.load("en-small")
+    return Recognizer.load("en-small", Decoding(lm="none"))
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asr.server.text_to_speech.do_speech_task", do_tone_task)
-        with run_server(Recognizer.load("en-small")) as running:
+        with run_server(Recognizer.load("en-small", Decoding(lm="none"))) as running:
             yield running
 
 

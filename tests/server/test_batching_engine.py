@@ -12,6 +12,7 @@ import pytest
 from speech_server import wait_until
 
 from asr.data.inputs import feature_blocks
+from asr.decoding.decoding_options import Decoding
 from asr.errors import WorkerError
 from asr.networks.model_directory import read_model
 from asr.recognizer import Recognizer
@@ -23,7 +24,7 @@ FEATURES = read_model("en-small")[1].features
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[BatchingEngine]:
-    engine = BatchingEngine(Recognizer.load("en-small"))
+    engine = BatchingEngine(Recognizer.load("en-small", Decoding(lm="none")))
     engine.start()
     yield engine
     engine.close()

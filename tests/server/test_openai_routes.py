@@ -93,7 +93,7 @@ def test_a_stream_has_deltas_that_join_to_the_text(
 
 
 def test_a_prompt_favours_its_words(client: OpenAI) -> None:
-    hot = Recognizer.load("en-small", Decoding(hot_words=("forward", "ten meters")))
+    hot = Recognizer.load("en-small", Decoding(lm="none", hot_words=("forward", "ten meters")))
     found = transcribe(client, prompt="forward, ten meters.")
     assert found.text == hot.transcribe(GOFORWARD).text
     assert "ten meters" in found.text

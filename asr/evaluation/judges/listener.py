@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.decoding.decoding_options import NO_LM
 from asr.evaluation.judges.judge import SAMPLE_RATE, JudgedTranscript
 from asr.evaluation.sphinx_decoder import Sphinx
 from asr.evaluation.whisper import Whisper, closest_reading, normalise_transcript
@@ -40,7 +41,7 @@ class Listener:
 def recognizer_listener(recognizer: Recognizer) -> Listener:
     """One of our recognisers, with its own options of decoding and its own normaliser.
 
-    Its name is the model's, followed by the language model if there is one.
+    Its name is the model's, followed by the language model.
     """
 
     def transcribe(samples: np.ndarray) -> str:
@@ -49,7 +50,7 @@ def recognizer_listener(recognizer: Recognizer) -> Listener:
 
     normalise = recognizer.tokenizer.normalise
     lm = recognizer.decoder.decoding.lm
-    name = f"{recognizer.config.name}, {Path(lm).name}" if lm else recognizer.config.name
+    name = f"{recognizer.config.name}, {Path(lm or NO_LM).name}"
     return Listener(name, transcribe, normalise, lambda written, _: normalise(written))
 
 
