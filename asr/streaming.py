@@ -28,9 +28,9 @@ CONTEXT = 4.0
 """Audio before the end of the last final result that the network reads again as context, in
 seconds."""
 LIVE_BEAM = 24
-"""Largest beam while an utterance goes on. The last seconds are decoded again with every chunk, so a
-beam as for recordings would take longer than the audio lasts. Before a pause, the decoder's own beam
-decodes what is not final yet."""
+"""Largest beam while an utterance goes on. The last seconds are decoded again with every chunk, so
+a beam as for recordings would take longer than the audio lasts. Before a pause, the decoder's own
+beam decodes what is not final yet."""
 HISTORY = 20.0
 """Audio whose levels set the threshold between speech and background, in seconds."""
 
