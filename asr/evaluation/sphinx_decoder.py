@@ -32,6 +32,7 @@ class Sphinx:
 
     def transcribe(self, samples: np.ndarray) -> str:
         """Transcribe English speech, float [samples] in −1…1 at `RATE`."""
+        self.decoder.reinit_feat()  # forgets the noise and the mean of the previous recording
         self.decoder.start_utt()
         whole = (samples.clip(-1, 1) * 32767).astype("<i2").tobytes()
         self.decoder.process_raw(whole, full_utt=True)
