@@ -226,44 +226,38 @@ def test_the_table_of_decisions_has_all() -> None:
 
 
 PEER = re.compile(
-    r"^data/(\w+)/test\.jsonl +(.+?)  +WER +([\d.]+)% .* RTF ([\d.]+) +peak (\d+) MB$", re.MULTILINE
+    r"^data/(\S+)\.jsonl +(.+?)  +WER +([\d.]+)% .* RTF ([\d.]+) +peak (\d+) MB +size (\d+) MB$",
+    re.MULTILINE,
 )
-COLD = re.compile(r"^cold  (.+?)  +([\d.]+) s ", re.MULTILINE)
-CELL = re.compile(r"(\d+\.?\d*) (%|s|MB)(?= )")
+SETS = {
+    "LibriSpeech test-clean": "librispeech-test/test_every_20th",
+    "LibriSpeech test-other": "strangers/librispeech_other_test",
+    "Common Voice": "strangers/commonvoice_dev",
+    "speechocean762": "strangers/speechocean762_dev",
+    "pocketsphinx's clips": "pocketsphinx/test",
+}
+"""Set in README's table of peers → its manifest, without folder and suffix."""
+CELL = re.compile(r"(\d+\.?\d*) (?:%|s|MB)(?= )")
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
 def test_the_table_of_peers_has_the_numbers_of_the_results(name: str) -> None:
-    """The columns are en-small, en-small with a language model, and PocketSphinx."""
+    """The columns are en-base, en-base without language model, PocketSphinx and Whisper."""
     results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    columns = "en-small, greedy", "en-small, general", "PocketSphinx 5.1.1"
-    peers = {
-        (data, system): {"%": float(wer), "s": float(rtf), "MB": float(peak)}
-        for data, system, wer, rtf, peak in PEER.findall(results)
+    columns = "en-base", "en-base, --lm none", "PocketSphinx 5.1.1", "Whisper base, int8"
+    measured = {
+        (data, system): {"WER": wer, "RTF": rtf, "peak": peak, "size": size}
+        for data, system, wer, rtf, peak, size in PEER.findall(results)
     }
-    cold = {system: float(seconds) for system, seconds in COLD.findall(results)}
-    starts = [cold[s] for s in ("asr transcribe", "asr transcribe --lm general", "pocketsphinx")]
-    an4 = r"^\| en-small .*data/an4/test\.jsonl \| {}.*? \| \d+ \| ([\d.]+)% \|"
-    rates = [
-        float(rate)
-        for how in ("greedy", "beam 64, runs/an4/for-en-small")
-        for rate in re.findall(an4.format(how), results, re.MULTILINE)
-    ]
     rows = re.findall(
-        r"^\|.*\]\(docs/results\.md#[\w-]+\) \|$", (ROOT / name).read_text(), re.MULTILINE
+        r"^\| (.*?) \|(.*)\| \[peers\]\(docs/results\.md#peers\) \|$",
+        (ROOT / name).read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
-    assert len(rows) == 8
-    for row in rows:
-        shown = [(float(value), unit) for value, unit in CELL.findall(row.split("|", 2)[2])]
-        if "transcribe_speed" in row:
-            expected = starts
-        elif "(AN4)" in row:
-            expected = rates
-        else:
-            data = re.findall(r"\((\w+)", row.split("|")[1], re.ASCII)[0].lower()
-            expected = [
-                peers[data, system][unit] for system, (_, unit) in zip(columns, shown, strict=True)
-            ]
-        assert [value for value, _ in shown] == pytest.approx(
-            expected, abs=0.0501 if "%" in row else 0
-        ), row
+    assert len(rows) == len(SETS) + 3
+    for title, cells in rows:
+        data = next(manifest for named, manifest in SETS.items() if named in title)
+        what = next((w for w in ("RTF", "peak", "size") if w in title), "WER")
+        shown = [float(value) for value in CELL.findall(cells)]
+        expected = [float(measured[data, system][what]) for system in columns]
+        assert shown == pytest.approx(expected, abs=0.0501 if what == "WER" else 0), title
