@@ -6,7 +6,7 @@ import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from asr.base.units import Seconds
 
 DYNAMIC_KEYS = ("deltas", "delta_width", "normalise")
 """Keys of a `FeatureConfig` that do not affect static cepstra."""
+
+
+def static_settings(config: FeatureConfig) -> dict[str, Any]:
+    """The keys and values of a configuration that static cepstra depend on."""
+    return {k: v for k, v in to_dict(config).items() if k not in DYNAMIC_KEYS}
 
 
 class Segment(NamedTuple):
@@ -42,8 +47,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path | None, config: FeatureConfig) -> None:
         self.folder, self.config = folder, config
-        values = {k: v for k, v in to_dict(config).items() if k not in DYNAMIC_KEYS}
-        self._salt = json.dumps(values, sort_keys=True).encode()
+        self._salt = json.dumps(static_settings(config), sort_keys=True).encode()
 
     def static(
         self,

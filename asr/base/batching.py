@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from asr.errors import AsrError
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
 
+P = TypeVar("P")
+T = TypeVar("T")
 BUCKET_BATCHES = 20
 """Batches in a bucket, whose utterances are sorted by length."""
 BATCH_SECONDS = 240.0
@@ -18,11 +25,14 @@ BATCH_SECONDS = 240.0
 Without a limit one long recording would decide how much memory is needed.
 """
 
+_errors: list[AsrError] = []
+"""What the generators of pipelines have raised, for `pipeline_errors`."""
+
 
 def shuffled_batches(
     durations: Sequence[float] | np.ndarray,
     batch_size: int,
-    seed: tuple[int, int],
+    seed: tuple[int, ...],
     max_padded: float = BATCH_SECONDS,
 ) -> list[np.ndarray]:
     """Shuffle utterances into batches of similar length.
@@ -64,12 +74,62 @@ def prefetched(
     """
     from asr.base.tensorflow import tf
 
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+    def remembered() -> Iterator[dict[str, np.ndarray]]:
+        try:
+            yield from batches()
+        except AsrError as error:
+            _errors.append(error)
+            raise
+
+    dataset = tf.data.Dataset.from_generator(remembered, output_signature=signature).prefetch(8)
     # The autotuner has nothing to tune here. It sleeps for up to a minute at a time, and the end of
     # every epoch would wait for it.
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def read_ahead(
+    parts: Sequence[P], load: Callable[[P, Event], T]
+) -> Generator[tuple[P, T], None, None]:
+    """Load each part in a thread while the part before is in use, so that two are in memory.
+
+    Args:
+        parts: what to load.
+        load: loads a part. It should return early if its second argument is set: nobody waits for
+            the part any more.
+
+    Yields:
+        Each part and what `load` returned for it.
+    """
+    stopped = Event()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            coming = [pool.submit(load, part, stopped) for part in parts[:1]]
+            for number, part in enumerate(parts, 1):
+                loaded = coming.pop().result()
+                coming = [pool.submit(load, later, stopped) for later in parts[number : number + 1]]
+                yield part, loaded
+                del loaded
+        finally:
+            stopped.set()
+
+
+@contextmanager
+def pipeline_errors() -> Iterator[None]:
+    """Raise the `AsrError` of a `prefetched` pipeline as it is.
+
+    TensorFlow raises an error of its own, with the text of the first one and its traceback.
+    """
+    from asr.base.tensorflow import tf
+
+    _errors.clear()
+    try:
+        yield
+    except tf.errors.OpError:
+        if _errors:
+            raise _errors.pop() from None
+        raise
 
 
 def pad(

@@ -1,16 +1,16 @@
-"""The commands `asr data prepare`, `asr data check` and `asr data export`."""
+"""The commands `asr data prepare`, `check`, `export` and `pack`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from asr.base.progress import spinner
 from asr.errors import ConfigError
 
-data_app = typer.Typer(no_args_is_help=True, help="Prepare, check and export training data.")
+data_app = typer.Typer(no_args_is_help=True, help="Prepare, check, export and pack training data.")
 
 
 @data_app.command("prepare")
@@ -67,7 +67,7 @@ def prepare(
 
 @data_app.command("check")
 def check(
-    manifests: Annotated[list[Path], typer.Argument(help=".jsonl manifests")],
+    manifests: Annotated[list[Path], typer.Argument(help=".jsonl manifests, and packs")],
     model: Annotated[
         str | None,
         typer.Option(
@@ -151,3 +151,66 @@ def export(
         typer.echo(f"{name}: {count} utterances")
     for note in exported.notes:
         typer.echo(f"warning: {note}", err=True)
+
+
+@data_app.command("pack")
+def pack(
+    manifests: Annotated[list[Path], typer.Argument(help=".jsonl manifests, or packs")],
+    out: Annotated[
+        Path, typer.Option(help="folder of the pack: new, empty or from an interrupted run")
+    ],
+    content: Annotated[
+        Literal["audio", "features"],
+        typer.Option(
+            help="audio (FLAC), or features (cepstra), which are smaller and faster to train on, "
+            "but leave augment.copies nothing to perturb"
+        ),
+    ] = "audio",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of the training whose settings of the features are used",
+            show_default="the default features",
+        ),
+    ] = None,
+    sample_rate: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="resample recordings with a higher rate to this one, in Hz, so that no epoch has "
+            "to; 0 for no resampling",
+        ),
+    ] = 0,
+    shard_size: Annotated[
+        int, typer.Option(min=1, help="size at which a shard ends, in MB", metavar="MB")
+    ] = 256,
+    workers: Annotated[
+        int, typer.Option(min=1, help="number of recordings to read and encode at once")
+    ] = 1,
+) -> None:
+    """Pack training data into shards: a few large files that training reads from start to end.
+
+    A training's data.train and data.dev name the folder. Unusable recordings are left out and
+    reported on stderr; the exit status is then 1. After an interruption, the same command goes on.
+    """
+    from asr.cli.program import resumable
+
+    with resumable():
+        from asr.audio.features import FeatureConfig
+        from asr.data.packs.pack_writer import PackSettings, write_pack
+
+        features = FeatureConfig()
+        if config is not None:
+            from asr.training.from_yaml import recognizer_features
+
+            features = recognizer_features(config)
+        settings = PackSettings(content, features, sample_rate, shard_size)
+        packed = write_pack(manifests, out, settings, workers)
+    for line in packed.failed:
+        typer.echo(f"left out: {line}", err=True)
+    typer.echo(
+        f"{packed.utterances} utterances, {packed.hours:.2f} h, {packed.size / 1e6:.0f} MB in "
+        f"{packed.shards} shards ({packed.kept} were there), {out}"
+    )
+    if packed.failed:
+        raise typer.Exit(1)

@@ -28,6 +28,7 @@ from asr.data.in_memory import (
     wrong_type,
 )
 from asr.data.manifest import Utterance, is_manifest, read_manifest
+from asr.data.packs.packed_utterance import PackedUtterance
 from asr.errors import AsrError, AudioError, TextError
 from asr.results import Failure
 from asr.text.languages import UNKNOWN_LANGUAGE, language_code
@@ -166,6 +167,8 @@ def read_utterance(utterance: Utterance, sample_rate: Hertz) -> np.ndarray:
     Raises:
         AudioError: the recording cannot be read, or lacks the segment or the channel.
     """
+    if isinstance(utterance, PackedUtterance):
+        return utterance.samples(sample_rate)
     if utterance.audio_filepath is None:
         return read_audio(utterance.path, sample_rate)  # raises: features are no audio
     return read_segment(
@@ -243,6 +246,10 @@ def feature_blocks(
         AudioError: the recording cannot be read, is too short, or lacks the channel or the segment.
     """
     channel = chosen_channel(audio, channel)
+    if isinstance(audio, PackedUtterance):
+        static = audio.static(config)
+        yield FeatureBlock(static, round(audio.duration * config.sample_rate))
+        return
     if isinstance(audio, Utterance) and audio.audio_filepath is None:
         if channel is not None:
             raise AudioError(f"{audio.path}: no channel {channel}: features have no channels")

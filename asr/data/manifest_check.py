@@ -15,7 +15,9 @@ from asr.base.progress import track
 from asr.base.units import Seconds
 from asr.ctc.best_path import frames_needed
 from asr.data.inputs import check_language
-from asr.data.manifest import Utterance, read_manifest
+from asr.data.manifest import Utterance
+from asr.data.packs.pack_index import damaged_shards, read_utterances
+from asr.data.packs.packed_utterance import PackedUtterance
 from asr.errors import AudioError, TextError
 from asr.text.languages import (
     check_language_code,
@@ -78,12 +80,12 @@ class ManifestReport:
 
 
 def read_manifests(paths: Iterable[Path]) -> dict[Path, list[Utterance]]:
-    """Read manifests, each once: path → its utterances.
+    """Read manifests and packs, each once: path → its utterances.
 
     Raises:
-        ManifestError: a manifest cannot be read, or has an invalid line.
+        ManifestError: a manifest cannot be read, or has an invalid line; or a pack is damaged.
     """
-    return {path: read_manifest(path) for path in dict.fromkeys(paths)}
+    return {path: read_utterances(path) for path in dict.fromkeys(paths)}
 
 
 def check_manifests(
@@ -108,6 +110,8 @@ def check_manifests(
     findings: list[ManifestFinding] = []
     measured: dict[Path, AudioInfo | None] = {}
     for path, utterances in manifests.items():
+        if path.is_dir():
+            findings += [ManifestFinding("error", str(path), m) for m in damaged_shards(path)]
         for utterance in track(utterances, len(utterances), f"checking {path}"):
             findings += _file_findings(utterance, measured)
             findings += _language_findings(utterance, language)
@@ -115,7 +119,7 @@ def check_manifests(
         findings += _duplicates(path, utterances)
         if language == "en":
             findings += _foreign_findings(path, utterances)
-    findings += _overlaps(manifests, "file", lambda u: str(u.path.resolve()))
+    findings += _overlaps(manifests, "file", _file_of)
     findings += _overlaps(manifests, "sentence", lambda u: u.text.lower())
     findings += _overlaps(manifests, "speaker", lambda u: u.speaker)
     return ManifestReport({path: _statistics(u) for path, u in manifests.items()}, tuple(findings))
@@ -173,6 +177,8 @@ def _file_findings(
         measured: the recordings so far; None for one that cannot be read.
     """
     where = utterance.name
+    if isinstance(utterance, PackedUtterance):
+        return []  # the checksum of its shard is checked
     if utterance.audio_filepath is None:
         if utterance.path.is_file() and utterance.path.stat().st_size > 4:
             return []
@@ -258,7 +264,10 @@ def text_problem(
 def _duplicates(path: Path, utterances: Sequence[Utterance]) -> list[ManifestFinding]:
     seen: dict[tuple[str, int | None], int] = defaultdict(int)
     for utterance in utterances:
-        resolved = replace(utterance, audio_filepath=utterance.path.resolve())
+        if isinstance(utterance, PackedUtterance):
+            resolved: Utterance = utterance
+        else:
+            resolved = replace(utterance, audio_filepath=utterance.path.resolve())
         seen[resolved.name, utterance.channel] += 1
     return [
         ManifestFinding("error", str(path), f"{name} occurs {count} times")
@@ -279,6 +288,13 @@ def _overlaps(
                 message = f"{len(shared)} {kind}(s) in both, such as {shared[0]!r}"
                 findings.append(ManifestFinding("warning", f"{a} and {b}", message))
     return findings
+
+
+def _file_of(utterance: Utterance) -> str:
+    """What tells whether two manifests have the same recording."""
+    if isinstance(utterance, PackedUtterance):
+        return utterance.source
+    return str(utterance.path.resolve())
 
 
 def _statistics(utterances: Sequence[Utterance]) -> ManifestStatistics:

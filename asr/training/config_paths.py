@@ -10,11 +10,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from asr.data.packs.pack_index import is_pack
 from asr.errors import ConfigError, ModelError
 from asr.models import find_model
 
 
-def data_files(key: str, names: Iterable[str], data: Path, remedy: str = "") -> list[Path]:
+def data_files(
+    key: str, names: Iterable[str], data: Path, remedy: str = "", packs: bool = False
+) -> list[Path]:
     """The paths of files that a key names relative to the data folder.
 
     Args:
@@ -22,15 +25,18 @@ def data_files(key: str, names: Iterable[str], data: Path, remedy: str = "") -> 
         names: the paths as written.
         data: the data folder.
         remedy: what to do if a file is missing, beside correcting its path; default: nothing.
+        packs: whether a name may be that of a pack; default: no.
 
     Raises:
-        ConfigError: there is no such file. The message has the key, the path as written, the
-            absolute path, and what it is relative to.
+        ConfigError: there is no such file, or it is a pack where none is read. The message has the
+            key, the path as written, the absolute path, and what it is relative to.
     """
     paths = []
     for name in names:
         path = data / name
-        if not path.is_file():
+        if is_pack(path) and not packs:
+            raise ConfigError(f"{key}: {name}: is a pack, which only recognisers train on")
+        if not path.is_file() and not is_pack(path):
             problem = _missing(key, name, path, f"the data folder {data.absolute()} (--data)")
             if not data.is_dir():
                 problem += "; there is no such data folder"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from asr.audio.features import FeatureConfig
 from asr.base.config import parse, read_yaml, to_dict
 from asr.base.progress import TrainingProgress
 from asr.data.corpora import MAKE_DEV
@@ -82,6 +83,19 @@ def train_from_yaml(
         return trainer.train(
             experiment, data, folder, max_steps, progress.update, progress.print_line
         )
+
+
+def recognizer_features(config: Path) -> FeatureConfig:
+    """The settings of the features in a recogniser's YAML file, those of `initial_model` included.
+
+    Raises:
+        ConfigError: the file cannot be read, or its key `features` is wrong.
+        ModelError: `initial_model` is damaged.
+    """
+    values = _with_initial_model(read_yaml(config)).get("features", {})
+    if not isinstance(values, dict):
+        raise ConfigError(f"{config}: features: expected keys and values")
+    return parse(FeatureConfig, values, f"{config}: features")
 
 
 def model_kind(values: dict[str, Any]) -> str:

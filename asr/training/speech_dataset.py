@@ -7,9 +7,11 @@ exactly the batches that an uninterrupted one would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +20,15 @@ from asr import ctc
 from asr.audio.augmentation import AugmentConfig, CepstralAugmenter, perturb
 from asr.audio.feature_cache import FeatureCache
 from asr.audio.features import FeatureConfig, expand, load_features, mfcc
-from asr.base.batching import pad, prefetched, shuffled_batches
+from asr.base.batching import pad, prefetched, read_ahead, shuffled_batches
 from asr.base.progress import track
 from asr.data.inputs import check_language, read_utterance
 from asr.data.manifest import Utterance
-from asr.errors import AsrError, TextError
+from asr.data.packs.packed_utterance import PackedUtterance, ShardFiles
+from asr.errors import AsrError, ConfigError, TextError
 from asr.pronunciation.phone_speller import PhoneSpeller
 from asr.text.tokenizers import Tokenizer
+from asr.training.shuffle_buffer import shuffle_buffers
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
@@ -44,11 +48,13 @@ class Example:
         utterance: the manifest line.
         labels: label ids for CTC.
         phones: phone ids for the network's second head; empty without one.
+        frames: frames of its features, without augmentation; 0 if two utterances are joined.
     """
 
     utterance: Utterance
     labels: tuple[int, ...]
     phones: tuple[int, ...] = ()
+    frames: int = 0
 
     @property
     def frames_needed(self) -> int:
@@ -98,10 +104,16 @@ class SpeechDataset:
         speller: text → phone ids for the second head; default: None, no second head.
         epoch_hours: hours of speech drawn per epoch; default: 0, all.
         balance: how far the draw evens out the speakers, 0 to 1; default: 0.
+        shuffle_hours: hours of packed speech in a shuffle buffer; default: 4. See
+            `shuffle_buffers`.
         cache: folder of a `FeatureCache`; default: None, no cache.
+
+    Features of manifests stay in memory. Those of packs are read again in every epoch: one buffer
+    is read while batches are made of the one before.
 
     Raises:
         TextError: no utterance can be trained on.
+        ConfigError: a pack has features of other settings.
     """
 
     def __init__(
@@ -116,26 +128,34 @@ class SpeechDataset:
         speller: PhoneSpeller | None = None,
         epoch_hours: float = 0.0,
         balance: float = 0.0,
+        shuffle_hours: float = 4.0,
         cache: Path | None = None,
     ) -> None:
         self.features, self.acoustic = features, acoustic
         self.epoch_hours, self.balance = epoch_hours, balance
+        self.shuffle_hours = shuffle_hours
         self.space, self.speller = tokenizer.space, speller
         self.augment, self.seed = augment, seed
         self.warper = CepstralAugmenter(features, augment) if augment else None
         self.examples: list[Example] = []
         self._cache: dict[tuple[int, int], np.ndarray] = {}
+        self._buffer: dict[tuple[int, int], np.ndarray] = {}
+        """As `_cache`, for the packed utterances that batches are made of now."""
+        self._shuffled: _EpochBuffers | None = None
         self._recordings = FeatureCache(cache, features)
         skipped: list[str] = []
         for utterance in track(utterances, len(utterances), "reading"):
             try:
                 self._add(utterance, tokenizer)
+            except ConfigError:
+                raise
             except AsrError as error:
                 skipped.append(str(error))
         self.skipped = tuple(skipped)
         self._by_speaker: dict[str | None, list[int]] = {}
         for i, example in enumerate(self.examples):
             self._by_speaker.setdefault(example.utterance.speaker, []).append(i)
+        self._shards = _shards_of(self.examples)
         if not self.examples:
             listed = "\n  ".join(skipped[:20])
             raise TextError(f"no utterance can be trained on:\n  {listed}")
@@ -149,27 +169,39 @@ class SpeechDataset:
             raise TextError(f"{name}: no text is left after normalising")
         phones = self.speller(tokenizer.normalise(utterance.text)) if self.speller else ()
         example = Example(utterance, labels, phones)
-        if utterance.audio_filepath is None:
-            static = load_features(utterance.path, self.features)
+        static: np.ndarray | None = None
+        if isinstance(utterance, PackedUtterance):
+            utterance.check_features(self.features)
+            length = utterance.frames(self.features)
         else:
-            static = self._recordings.static(
-                utterance.audio_filepath, utterance.offset, utterance.duration, utterance.channel
-            )
-        frames, needed = self.acoustic.frames(len(static)), example.frames_needed
+            static = self._static_of_manifest(utterance)
+            length = len(static)
+        frames, needed = self.acoustic.frames(length), example.frames_needed
         if frames < needed:
             counts = f"{len(labels)} labels" + (f" or {len(phones)} phones" if phones else "")
             raise TextError(
                 f"{name}: {frames} frames of {self.acoustic.stride} features, but its {counts} "
                 f"need {needed}"
             )
-        self._cache[len(self.examples), 0] = static
-        self.examples.append(example)
+        if static is not None:
+            self._cache[len(self.examples), 0] = static
+        self.examples.append(replace(example, frames=length))
+
+    def _static_of_manifest(self, utterance: Utterance) -> np.ndarray:
+        if utterance.audio_filepath is None:
+            return load_features(utterance.path, self.features)
+        return self._recordings.static(
+            utterance.audio_filepath, utterance.offset, utterance.duration, utterance.channel
+        )
 
     def digest(self) -> str:
-        """SHA-256 of all features and labels in order."""
+        """SHA-256 of all features and labels in order; of a pack, of the checksums of its index."""
         total = hashlib.sha256()
         for i, example in enumerate(self.examples):
-            total.update(self._cache[i, 0].tobytes())
+            if isinstance(example.utterance, PackedUtterance):
+                total.update(example.utterance.sha256)
+            else:
+                total.update(self._cache[i, 0].tobytes())
             total.update(np.array(example.labels + example.phones, np.int32).tobytes())
         return total.hexdigest()
 
@@ -182,10 +214,53 @@ class SpeechDataset:
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """Example indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
-        durations = np.array([self._duration(i, epoch) for i in range(len(self.examples))])
-        drawn = self._drawn(durations, epoch) if self.epoch_hours else np.arange(len(durations))
-        batches = shuffled_batches(durations[drawn], batch_size, (self.seed, epoch))
-        return [drawn[batch] for batch in batches]
+        return [batch for part in self._plan(epoch, batch_size) for batch in part]
+
+    def _plan(self, epoch: int, batch_size: int) -> list[list[np.ndarray]]:
+        """The batches of each shuffle buffer; without packs, there is one."""
+        if self._shards:
+            buffers = self._buffers(epoch).indices
+            seeds: list[tuple[int, ...]] = [
+                (self.seed, epoch, 5, number) for number in range(len(buffers))
+            ]
+            seconds = [np.array([self._duration(int(i), epoch) for i in b]) for b in buffers]
+        else:
+            every = np.array([self._duration(i, epoch) for i in range(len(self.examples))])
+            drawn = self._drawn(every, epoch) if self.epoch_hours else np.arange(len(every))
+            buffers, seeds, seconds = [drawn], [(self.seed, epoch)], [every[drawn]]
+        return [
+            [buffer[batch] for batch in shuffled_batches(durations, batch_size, seed)]
+            for buffer, durations, seed in zip(buffers, seconds, seeds, strict=True)
+        ]
+
+    def _buffers(self, epoch: int) -> _EpochBuffers:
+        """The shuffle buffers of an epoch; those of the last one are kept."""
+        found = self._shuffled
+        if found is None or found.epoch != epoch:
+            durations = np.array([e.utterance.duration for e in self.examples])
+            taken = np.ones(len(durations), bool)
+            if self.epoch_hours:
+                taken[:] = False
+                taken[self._drawn(durations, epoch)] = True
+            shards = [part for shard in self._shards if len(part := shard[taken[shard]])]
+            taken[np.concatenate(self._shards)] = False
+            seconds = self.shuffle_hours * 3600
+            indices = shuffle_buffers(
+                shards, np.flatnonzero(taken), durations, seconds, (self.seed, epoch)
+            )
+            found = self._shuffled = _EpochBuffers(epoch, indices, self._speakers_of(indices))
+        return found
+
+    def _speakers_of(self, buffers: Sequence[np.ndarray]) -> dict[int, list[int]]:
+        """For each example the examples of its speaker in its buffer."""
+        same: dict[int, list[int]] = {}
+        for buffer in buffers:
+            by_speaker: dict[str | None, list[int]] = {}
+            for i in buffer:
+                speaker = self.examples[i].utterance.speaker
+                same[int(i)] = by_speaker.setdefault(speaker, [])
+                same[int(i)].append(int(i))
+        return same
 
     def _duration(self, index: int, epoch: int) -> float:
         """Seconds of an example, with the one that is joined to it in this epoch."""
@@ -231,10 +306,12 @@ class SpeechDataset:
         if rng.random() >= self.augment.join:
             return (index,)
         same_speaker = self._by_speaker[first.speaker]
+        if self._shards:
+            same_speaker = self._buffers(epoch).same_speaker.get(index, [index])
         second = same_speaker[rng.integers(len(same_speaker))]
         seconds = first.duration + self.examples[second].utterance.duration
         # Short recordings may have frames for their own labels, and not for a space between them.
-        frames = self.acoustic.frames(sum(len(self._cache[i, 0]) for i in (index, second)))
+        frames = self.acoustic.frames(sum(self.examples[i].frames for i in (index, second)))
         fits = frames >= self._joined_example(index, second).frames_needed
         return (index, second) if seconds <= JOINED_SECONDS and fits else (index,)
 
@@ -253,7 +330,7 @@ class SpeechDataset:
         """Normalised features [frames, dimension] of an example, with the epoch's augmentation."""
         if self.augment is None or self.warper is None:
             return expand(self._static(index, 0), self.features)
-        copy = epoch % (self.augment.copies + 1)
+        copy = self._copy(epoch)
         static = np.concatenate([self._static(i, copy) for i in self.joined(index, epoch)])
         rng = np.random.default_rng([self.seed, epoch, index])
         warped = self.warper(static, rng)
@@ -264,26 +341,60 @@ class SpeechDataset:
             warped = static
         return self.warper.jitter(expand(warped, self.features), rng)
 
+    def _copy(self, epoch: int) -> int:
+        """The copy that an epoch uses: 0 for the recordings, or the number of perturbed ones."""
+        return epoch % (self.augment.copies + 1) if self.augment is not None else 0
+
     def _static(self, index: int, copy: int) -> np.ndarray:
         """Static cepstra of a recording (copy 0) or of one of its perturbed copies."""
         utterance = self.examples[index].utterance
-        if copy == 0 or self.augment is None or utterance.audio_filepath is None:
-            # Without a path the manifest has features only: there are no samples to perturb.
-            return self._cache[index, 0]
+        if not has_audio(utterance):
+            copy = 0  # there are no samples to perturb
+        if isinstance(utterance, PackedUtterance):
+            found = self._buffer.get((index, copy))
+            return self._packed(index, copy, None) if found is None else found
         if (index, copy) not in self._cache:
-            self._cache[index, copy] = self._perturbed(index, copy, utterance, self.augment)
+            samples = read_utterance(utterance, self.features.sample_rate)
+            perturbed = self._perturbed(index, copy, samples)
+            self._cache[index, copy] = self._cache[index, 0] if perturbed is None else perturbed
         return self._cache[index, copy]
 
-    def _perturbed(
-        self, index: int, copy: int, utterance: Utterance, augment: AugmentConfig
-    ) -> np.ndarray:
-        rate = self.features.sample_rate
+    def _packed(self, index: int, copy: int, files: ShardFiles | None) -> np.ndarray:
+        """As `_static`, read from a shard."""
+        utterance = self.examples[index].utterance
+        assert isinstance(utterance, PackedUtterance)
+        if copy:
+            samples = utterance.samples(self.features.sample_rate, files)
+            if (perturbed := self._perturbed(index, copy, samples)) is not None:
+                return perturbed
+        return utterance.static(self.features, files)
+
+    def _perturbed(self, index: int, copy: int, samples: np.ndarray) -> np.ndarray | None:
+        """Static cepstra of perturbed samples; None if they are too short for the labels."""
+        assert self.augment is not None
         rng = np.random.default_rng([self.seed, index, copy, 1])
-        samples = perturb(read_utterance(utterance, rate), rate, augment, rng)
+        samples = perturb(samples, self.features.sample_rate, self.augment, rng)
         frames = self.acoustic.frames(self.features.frames(len(samples)))
         if frames < self.examples[index].frames_needed + SPARE_FRAMES:
-            return self._cache[index, 0]
-        return mfcc(samples, self.features, utterance.name)
+            return None
+        return mfcc(samples, self.features, self.describe(index))
+
+    def _read_buffer(
+        self, batches: Sequence[np.ndarray], epoch: int, files: ShardFiles, stopped: Event
+    ) -> dict[tuple[int, int], np.ndarray]:
+        """Static cepstra of all packed utterances of some batches, read in the shards' order."""
+        used = {i for batch in batches for first in batch for i in self.joined(int(first), epoch)}
+        places = []
+        for i in used:
+            if isinstance(utterance := self.examples[i].utterance, PackedUtterance):
+                copy = self._copy(epoch) if utterance.has_audio else 0
+                places.append((str(utterance.shard), utterance.start, i, copy))
+        read: dict[tuple[int, int], np.ndarray] = {}
+        for _, _, i, copy in sorted(places):
+            if stopped.is_set():
+                break
+            read[i, copy] = self._packed(i, copy, files)
+        return read
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
         """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""
@@ -299,5 +410,60 @@ class SpeechDataset:
             "indices": tf.TensorSpec([None], tf.int32),
             "weights": tf.TensorSpec([None], tf.float32),
         }
-        plan = self.plan(epoch, batch_size)[skip:]
-        return prefetched(lambda: (vars(self.batch(i, epoch)) for i in plan), signature)
+        parts: list[list[np.ndarray]] = []
+        for part in self._plan(epoch, batch_size):
+            if len(part) > skip:
+                parts.append(part[skip:])
+            skip = max(skip - len(part), 0)
+
+        def batches() -> Iterator[dict[str, np.ndarray]]:
+            with ShardFiles() as files:
+
+                def load(
+                    part: list[np.ndarray], stopped: Event
+                ) -> dict[tuple[int, int], np.ndarray]:
+                    return self._read_buffer(part, epoch, files, stopped)
+
+                # Closed before the files are: the thread that loads must not use them any more.
+                with closing(read_ahead(parts, load)) as loaded:
+                    for part, self._buffer in loaded:
+                        for indices in part:
+                            yield vars(self.batch(indices, epoch))
+
+        return prefetched(batches, signature)
+
+
+@dataclass(frozen=True)
+class _EpochBuffers:
+    """The shuffle buffers of an epoch.
+
+    Attributes:
+        epoch: the epoch.
+        indices: the examples of each buffer.
+        same_speaker: example → examples of its speaker in its buffer.
+    """
+
+    epoch: int
+    indices: list[np.ndarray]
+    same_speaker: dict[int, list[int]]
+
+
+def has_audio(utterance: Utterance) -> bool:
+    """Whether an utterance has samples, not only features."""
+    if isinstance(utterance, PackedUtterance):
+        return utterance.has_audio
+    return utterance.audio_filepath is not None
+
+
+def _shards_of(examples: Sequence[Example]) -> list[np.ndarray]:
+    """Indices of the packed examples of each shard. A shard that is repeated counts again."""
+    shards: list[list[int]] = []
+    last: PackedUtterance | None = None
+    for i, example in enumerate(examples):
+        if not isinstance(utterance := example.utterance, PackedUtterance):
+            continue
+        if last is None or utterance.shard != last.shard or utterance.start <= last.start:
+            shards.append([])
+        shards[-1].append(i)
+        last = utterance
+    return [np.array(shard) for shard in shards]

@@ -19,7 +19,8 @@ from asr.audio.features import FeatureConfig
 from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
 from asr.data.corpora import MAKE_DEV
-from asr.data.manifest import Utterance, count_by_teacher, read_manifest
+from asr.data.manifest import Utterance, count_by_teacher
+from asr.data.packs.pack_index import read_utterances
 from asr.decoding.decoding_files import copy_decoding_files
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate as evaluate_results
@@ -59,12 +60,13 @@ DEV_BATCH = 32
 
 @dataclass(frozen=True, config=STRICT)
 class SpeechDataConfig:
-    """Manifests to train and evaluate on. Paths are relative to the data folder (`--data`)."""
+    """Manifests, and packs of `asr data pack`, to train and evaluate on. Paths are relative to the
+    data folder (`--data`)."""
 
     train: tuple[str, ...]
-    """Manifests to train on. Required."""
+    """Manifests and packs to train on. Required."""
     dev: tuple[str, ...]
-    """Manifests that early stopping and the choice of the best epoch use. Required."""
+    """Manifests and packs that early stopping and the choice of the best epoch use. Required."""
     repeat: dict[str, int] = Field(default_factory=dict)
     """Train manifest → number of times that an epoch contains it. Default: once each."""
     share: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
@@ -76,6 +78,9 @@ class SpeechDataConfig:
     balance: float = Field(default=0.0, ge=0, le=1)
     """How far `epoch_hours` evens out the speakers, from 0 (all utterances are equally likely) to 1
     (all speakers are equally likely). Default: 0."""
+    shuffle_hours: float = Field(default=4.0, gt=0)
+    """Hours of speech of packs in the shuffle buffer, from which batches are drawn. An hour takes
+    19 MB of memory, twice, because the next buffer is filled meanwhile. Default: 4."""
     subwords: int = Field(default=0, ge=0)
     """Number of subwords to learn from the train transcripts, which then replace `tokenizer`.
     Default: 0, use `tokenizer`."""
@@ -100,13 +105,13 @@ class SpeechDataConfig:
 
         Raises:
             ConfigError: a manifest does not exist.
-            ManifestError: see `read_manifest`.
+            ManifestError: see `read_utterances`.
         """
         chosen: list[Utterance] = []
         for name, path in zip(
-            self.train, data_files("data.train", self.train, folder), strict=True
+            self.train, data_files("data.train", self.train, folder, packs=True), strict=True
         ):
-            utterances = read_manifest(path)
+            utterances = read_utterances(path)
             # Each share is the beginning of one random order, so that larger shares contain
             # smaller ones.
             order = np.random.default_rng(0).permutation(len(utterances))
@@ -202,9 +207,9 @@ def train_recognizer(
     """
     prepare_process(config.training)
     keras.config.set_dtype_policy(config.training.precision)
-    dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV)
+    dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV, packs=True)
     train = config.data.read(data)
-    dev = [utterance for path in dev_files for utterance in read_manifest(path)]
+    dev = [utterance for path in dev_files for utterance in read_utterances(path)]
     check_training_language(config.tokenizer, bool(config.language), train, say)
     texts = [u.text for u in train]
     config = replace(config, tokenizer=fit_tokenizer(config.tokenizer, texts, config.data.subwords))
@@ -231,6 +236,7 @@ def train_recognizer(
         speller=speller,
         epoch_hours=config.data.epoch_hours,
         balance=config.data.balance,
+        shuffle_hours=config.data.shuffle_hours,
         cache=data / FEATURE_CACHE,
     )
     for problem in dataset.skipped:

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from asr.base.batching import pipeline_errors
 from asr.base.config import STRICT
 from asr.base.files import atomic_write
 from asr.base.interrupts import Stopped, Stopper, stoppable
@@ -204,7 +205,7 @@ class Trainer:
             batches: Iterable[Any] = dataset
             if self.config.strategy != "none":
                 batches = self.strategy.experimental_distribute_dataset(dataset.map(self._filled))
-            with self._saved_if_stopped() as stopper:
+            with pipeline_errors(), self._saved_if_stopped() as stopper:
                 for batch in batches:
                     with stopper.hold():  # a signal waits for the end of the batch
                         losses = self._losses_of(batch, step)

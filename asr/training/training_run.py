@@ -17,6 +17,7 @@ from asr.base.config import to_dict
 from asr.base.files import atomic_write
 from asr.base.provenance import environment, git_commit, this_command
 from asr.base.tensorflow import keras, tensorflow_writes, tf
+from asr.data.packs.pack_index import file_sha256
 from asr.evaluation import plots
 from asr.training.trainer import Trainer, TrainingConfig, set_threads
 
@@ -143,9 +144,9 @@ class TrainingRun:
         return self.out / "model"
 
     def _data_hashes(self) -> dict[str, str]:
-        """SHA-256 of each data file by its name, and `content`."""
+        """SHA-256 of each manifest or pack by its name, and `content`."""
         names = (*self.config.data.train, *self.config.data.dev)
-        files = {n: hashlib.sha256((self.data / n).read_bytes()).hexdigest() for n in names}
+        files = {name: file_sha256(self.data / name) for name in names}
         return {**files, **self.content}
 
     def _record(self, hashes: Mapping[str, str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from no_augmentation import NO_AUGMENTATION
 from asr.audio.augmentation import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.ctc import frames_needed
-from asr.data.manifest import Utterance
+from asr.data.manifest import Utterance, write_manifest
+from asr.data.packs.pack_index import read_pack
+from asr.data.packs.pack_writer import PackSettings, write_pack
 from asr.errors import TextError
 from asr.networks.acoustic_config import AcousticConfig
 from asr.pronunciation.phone_speller import PhoneSpeller
@@ -212,3 +215,68 @@ def test_a_text_with_more_phones_than_frames_is_left_out() -> None:
         utterances, tokenizer, FEATURES, config, NO_AUGMENTATION, 1, speller=speller
     )
     assert len(data) == 1 and "139 frames" in data.skipped[0]
+
+
+def packed(folder: Path, count: int, augment: AugmentConfig, **options: float) -> SpeechDataset:
+    """A data set of a pack of segments of one recording, in shards of about four."""
+    rng = np.random.default_rng(0)
+    path = FIXTURES / "goforward.wav"
+    utterances = [
+        Utterance("go", rng.uniform(0.5, 1.5), path, offset=rng.uniform(0, 1), speaker=str(i % 3))
+        for i in range(count)
+    ]
+    if not (folder / "pack").exists():
+        write_manifest(folder / "m.jsonl", utterances)
+        write_pack([folder / "m.jsonl"], folder / "pack", PackSettings(shard_megabytes=0.08))
+    read = read_pack(folder / "pack")
+    assert len({u.shard for u in read}) > 3
+    tokenizer = Tokenizer(TokenizerConfig())
+    return SpeechDataset(read, tokenizer, FEATURES, AcousticConfig(), augment, 1, **options)
+
+
+def test_packs_are_read_in_buffers_with_the_features_of_the_recordings(tmp_path: Path) -> None:
+    """Copies and joins included; a pipeline that starts in the middle reads only the rest."""
+    augment = AugmentConfig(copies=1, join=0.5)
+    data = packed(tmp_path, 30, augment, shuffle_hours=8 / 3600)
+    plan = data.plan(1, 4)
+    assert sorted(np.concatenate(plan).tolist()) == list(range(30))
+    assert len(data._plan(1, 4)) == 3
+    whole = list(data.tf_dataset(1, 4).as_numpy_iterator())
+    assert [batch["indices"].tolist() for batch in whole] == [b.tolist() for b in plan]
+    partner = [data.joined(i, 1) for i in range(30)]
+    assert sum(len(p) == 2 for p in partner) > 5
+    buffers = data._buffers(1).indices
+    for pair in partner:
+        assert len({data.examples[i].utterance.speaker for i in pair}) == 1
+        assert any(set(pair) <= set(b.tolist()) for b in buffers)
+    # Only a buffer is held, and what is not in it is read from the shard: the same features.
+    assert 0 < len(data._buffer) < 30
+    fresh = packed(tmp_path, 30, augment, shuffle_hours=8 / 3600)
+    for batch in (0, len(plan) - 1):
+        np.testing.assert_array_equal(
+            fresh.batch(plan[batch], 1).features, whole[batch]["features"]
+        )
+    rest = list(fresh.tf_dataset(1, 4, skip=len(plan) - 3).as_numpy_iterator())
+    for expected, found in zip(whole[-3:], rest, strict=True):
+        np.testing.assert_array_equal(found["features"], expected["features"])
+        np.testing.assert_array_equal(found["labels"], expected["labels"])
+
+
+def test_a_draw_of_a_pack_reads_part_of_it_and_manifests_are_mixed_in(tmp_path: Path) -> None:
+    data = packed(tmp_path, 30, NO_AUGMENTATION, epoch_hours=10 / 3600, shuffle_hours=4 / 3600)
+    plan = [int(i) for batch in data.plan(0, 4) for i in batch]
+    seconds = sum(data.examples[i].utterance.duration for i in plan)
+    assert 10 <= seconds < 11.5 and len(plan) == len(set(plan)) < 30
+    read = [example.utterance for example in data.examples]
+    loose = [Utterance("go", 2.8, FIXTURES / "goforward.wav") for _ in range(4)]
+    tokenizer = Tokenizer(TokenizerConfig())
+    mixed = SpeechDataset(
+        [*read, *loose, *read], tokenizer, FEATURES, AcousticConfig(), NO_AUGMENTATION, 1
+    )
+    # A pack that is repeated is read twice; the buffer of four hours takes all of it.
+    assert len(mixed._shards) == 2 * len(data._shards)
+    (batches,) = mixed._plan(0, 4)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(64))
+    assert mixed.digest() != data.digest() == packed(tmp_path, 30, NO_AUGMENTATION).digest()
+    features = mixed.batch([32], 0).features
+    np.testing.assert_allclose(features[0], dataset(1).batch([0], 0).features[0], atol=1e-5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -16,7 +17,8 @@ import yaml
 from asr.base.config import parse, to_dict
 from asr.base.interrupts import Stopped
 from asr.data.manifest import Utterance, read_manifest, write_manifest
-from asr.errors import ConfigError, TrainingError
+from asr.data.packs.pack_writer import PackSettings, write_pack
+from asr.errors import ConfigError, ManifestError, TrainingError
 from asr.recognizer import Recognizer
 from asr.training.from_yaml import train_from_yaml
 from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
@@ -70,6 +72,41 @@ def test_resume_is_exact(corpus: Path, tmp_path: Path) -> None:
     assert expected.keys() == found.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def pack(corpus: Path) -> RecognizerExperimentConfig:
+    """Packs a corpus into three shards, with a buffer of two of the six utterances."""
+    settings = PackSettings(shard_megabytes=0.02)
+    assert write_pack([corpus / "train.jsonl"], corpus / "pack", settings).shards == 3
+    config = experiment()
+    data = replace(config.data, train=("pack",), dev=("pack",), shuffle_hours=1.2 / 3600)
+    return replace(config, data=data, augment=replace(config.augment, join=0.5))
+
+
+def test_a_training_on_shards_resumes_exactly(corpus: Path, tmp_path: Path) -> None:
+    config, whole, parts = pack(corpus), tmp_path / "whole", tmp_path / "parts"
+    train_recognizer(config, corpus, whole, max_steps=5, say=lambda _: None)
+    said: list[str] = []
+    for steps in (1, 1, 3):
+        train_recognizer(config, corpus, parts, max_steps=steps, say=said.append)
+    assert said == ["resumed at epoch 1, batch 2", "resumed at epoch 1, batch 3"]
+    expected, found = checkpoint(whole), checkpoint(parts)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    record = json.loads((parts / "run.json").read_text())
+    digest = hashlib.sha256((corpus / "pack" / "pack.json").read_bytes()).hexdigest()
+    assert record["data_sha256"]["pack"] == digest and record["train_utterances"] == 6
+
+
+def test_a_training_on_a_damaged_shard_names_it(corpus: Path, tmp_path: Path) -> None:
+    config = pack(corpus)
+    config = replace(config, data=replace(config.data, dev=("dev.jsonl",)))
+    shard = corpus / "pack" / "shard-00001.tar"
+    data = bytearray(shard.read_bytes())
+    data[2000] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(ManifestError, match=r"shard-00001\.tar: damaged: .*; copy the pack anew"):
+        train_recognizer(config, corpus, tmp_path / "run", say=lambda _: None)
 
 
 def test_ctrl_c_keeps_the_batches_so_far(corpus: Path, tmp_path: Path) -> None:
