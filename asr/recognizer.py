@@ -76,10 +76,10 @@ class Recognizer:
     A loaded recogniser can be pickled, for joblib, multiprocessing or Ray. The pickle holds the
     model directory and the settings, and the receiving process loads the model.
 
-    >>> recognizer = Recognizer.load("en-small")
+    >>> recognizer = Recognizer.load("en-base")
     >>> transcript = recognizer.transcribe("tests/fixtures/goforward.wav")
     >>> print(transcript.text)
-    oh for ten meters
+    go forward ten meters
     >>> round(transcript.duration, 2)
     2.79
 

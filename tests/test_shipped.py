@@ -108,7 +108,10 @@ def test_demo_without_a_network(
     assert "go forward ten meters" in out
     for how in ("greedy decoding", "with a language model"):
         assert re.search(rf"1 recordings, {how}: WER \d+\.0% \(95 % interval", out)
-    assert "transcribed: the boat was ready and the wind was in the west" in out
+    spoken = re.search(r"transcribed: ((?: ?[a-z']+)+?) (?=\S*/)", f"{out} /")
+    assert spoken is not None
+    text = "the boat was ready and the wind was in the west"
+    assert jiwer.wer(text, spoken[1]) <= 0.2
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 

@@ -41,7 +41,7 @@ def calibrate(
     Args:
         model: name of a shipped model, or path of a model directory.
         manifests: dev sets.
-        decoding: options of decoding. Default: greedy decoding.
+        decoding: options of decoding. Default: the model's own language model if it has one.
 
     Returns:
         The curve, and the recordings that could not be read.

@@ -303,7 +303,7 @@ def evaluate_manifest(
     Args:
         model: name of a shipped model, or path of a model directory.
         manifest: recordings and their texts.
-        decoding: options of decoding. Default: greedy decoding.
+        decoding: options of decoding. Default: the model's own language model if it has one.
         runtime: library that runs the network. Default "onnx".
 
     Returns:

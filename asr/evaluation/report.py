@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asr.data.manifest_check import ManifestReport
+from asr.decoding.decoding_options import NO_LM
 from asr.evaluation.error_rates import Evaluation
 
 
@@ -86,7 +87,7 @@ def results_table(records: Sequence[dict[str, Any]]) -> str:
 def _decoding_text(d: dict[str, Any]) -> str:
     """The options in `Decoding.to_dict` that can change a text."""
     how = f"beam {d['beam']}" if d["beam"] else "greedy"
-    if d["lm"]:
+    if d["lm"] not in (None, NO_LM):  # older results have None for no language model
         how += f", {d['lm']}, α {d['alpha']}, β {d['beta']}, unknown {d['unknown']}"
     if d.get("spelling") is not None:  # older results have no such key
         how += f", spelling {d['spelling']}"

@@ -14,6 +14,7 @@ from asr.audio.reading import AudioInfo, measure
 from asr.data import manifest_check
 from asr.data.manifest import Utterance, count_by_teacher, read_manifest, write_manifest
 from asr.data.manifest_check import check_manifests, read_manifests, tokenizer_for
+from asr.data.packs.pack_index import read_utterances
 from asr.errors import ManifestError
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
 
@@ -168,8 +169,8 @@ def test_check_reports_a_recording_once_and_measures_it_once(
         return measure(path)
 
     monkeypatch.setattr(manifest_check, "measure", counting)
-    reading = lambda path: count.update([path.name]) or read_manifest(path)  # noqa: E731
-    monkeypatch.setattr(manifest_check, "read_manifest", reading)
+    reading = lambda path: count.update([path.name]) or read_utterances(path)  # noqa: E731
+    monkeypatch.setattr(manifest_check, "read_utterances", reading)
     paths = [tmp_path / f"{name}.jsonl" for name in ("train", "dev", "train")]
     manifests = read_manifests(paths)
     tokenizer = tokenizer_for(manifests)

@@ -128,7 +128,7 @@ def test_table_names_all_options_that_change_the_text() -> None:
         row = results_table([{**record, "decoding": Decoding(**values).to_dict()}])
         return row.splitlines()[2].split(" | ")[2]
 
-    assert decoding() == "greedy"
+    assert decoding() == decoding(beam=0, lm="none") == "greedy"
     assert decoding(beam=8, hot_words=("a",)) == "beam 8, 1 hot word at 5.0"
     assert decoding(beam=8, lexicon=Path("w.txt"), hot_words=("a", "b"), hot_weight=2.0) == (
         "beam 8, 2 hot words at 2.0, only words of w.txt"

@@ -122,7 +122,7 @@ def test_saving_a_loaded_recogniser_takes_its_language_model_along(
     for name in INHERITED:
         assert (tmp_path / "again" / name).read_bytes() == (SHIPPED / name).read_bytes()
     again = Recognizer.load(tmp_path / "again", Decoding(lm="general"))
-    assert again.transcribe(goforward).text == "oh for or ten meters"
+    assert again.transcribe(goforward).text == loaded.transcribe(goforward).text
     np.testing.assert_array_equal(
         again.posteriors(goforward)[0], Recognizer.load("en-small").posteriors(goforward)[0]
     )
