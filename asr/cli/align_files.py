@@ -12,6 +12,7 @@ from asr.base.progress import spinner, track
 from asr.base.text_files import text_argument
 from asr.batch.outputs import common_folder, result_names
 from asr.data.manifest import Utterance, is_manifest, read_manifest
+from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import AsrError, ConfigError
 from asr.formats.subtitles import Captions
 from asr.formats.writers import Writer, find_writer, several
@@ -72,7 +73,7 @@ def _align_recording(
     plot: Path | None,
 ) -> None:
     content = _read_text(audio, text)
-    recognizer = load_recognizer(model)
+    recognizer = load_recognizer(model, Decoding(lm=NO_LM))
     with spinner(f"aligning {audio}"):
         transcript = recognizer.align(audio, content, channel=channel)
     _warn(transcript)
@@ -92,7 +93,7 @@ def _align_manifest(
     manifest: Path, model: str, writer: Writer, channel: int | None, out: str | None
 ) -> bool:
     utterances = read_manifest(manifest)
-    recognizer = load_recognizer(model)
+    recognizer = load_recognizer(model, Decoding(lm=NO_LM))
     failures = 0
 
     def aligned() -> Iterator[tuple[Utterance, Transcript]]:

@@ -20,6 +20,7 @@ import numpy as np
 from asr.audio.feature_layer import MfccLayer
 from asr.base.extras import install_extra
 from asr.base.tensorflow import tensorflow_writes, tf
+from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ModelError
 from asr.models import find_model
 from asr.recognizer import Recognizer
@@ -154,7 +155,7 @@ def export_recognizer(model: str, out: Path) -> Path:
     Raises:
         ModelError: there is no such model, it cannot be loaded, or see `write_saved_model`.
     """
-    recognizer = Recognizer.load(model, runtime="tensorflow")
+    recognizer = Recognizer.load(model, Decoding(lm=NO_LM), runtime="tensorflow")
     second = recognizer.config.features.sample_rate
     return write_saved_model(
         lambda: ServedRecognizer(recognizer),

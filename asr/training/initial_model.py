@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.decoding.decoding_files import decoding_files
-from asr.decoding.decoding_options import GENERAL_LM_FILES, general_lm
+from asr.decoding.decoding_options import GENERAL_LM_FILES, NO_LM, Decoding, general_lm
 from asr.errors import ConfigError
 from asr.networks.acoustic import AcousticModel
 from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig, read_model
@@ -61,7 +61,7 @@ class InitialModel:
             ConfigError: a weight of the network is missing or has another shape.
             ModelError: see `Recognizer.load`.
         """
-        recognizer = Recognizer.load(self.folder, runtime="tensorflow")
+        recognizer = Recognizer.load(self.folder, Decoding(lm=NO_LM), runtime="tensorflow")
         initial = recognizer.acoustic_model.named_weights()
         for name, variable in network.named_weights().items():
             if name not in initial and name.startswith("acoustic/phones/"):

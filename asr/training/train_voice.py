@@ -15,6 +15,7 @@ from asr.base.config import STRICT
 from asr.base.tensorflow import tf
 from asr.data.corpora import MAKE_DEV
 from asr.data.manifest import read_manifest
+from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.evaluation import plots
 from asr.pronunciation.pronouncer import Pronouncer, cmudict_lexicon, read_lexicon
@@ -114,7 +115,7 @@ def train_voice(
         pronounce = Pronouncer(cmudict_lexicon())
     else:
         pronounce = Pronouncer(read_lexicon(working_file("lexicon", config.lexicon)))
-    recognizer = Recognizer.load(recognizer_folder)
+    recognizer = Recognizer.load(recognizer_folder, Decoding(lm=NO_LM))
     dataset = VoiceDataset(
         train, dev, recognizer, pronounce, config.mel, config.training.seed, out / "durations.npz"
     )

@@ -30,7 +30,7 @@ from asr.inverse_normalisation.training_pairs import (
 )
 from asr.inverse_normalisation.values import is_word, part_of
 from asr.inverse_normalisation.writer import NumberWriter, check_language, load_number_writer
-from asr.models import MODELS
+from asr.models import DEFAULT_MODEL, MODELS
 from asr.networks.model_directory import RecognizerConfig, read_config, write_model
 from asr.recognizer import Recognizer
 from asr.results import Alternative, Token, Transcript, Word
@@ -431,7 +431,7 @@ def run(*arguments: str | Path) -> str:
 
 
 def test_command_line_equals_python_without_tensorflow(goforward: Path) -> None:
-    heard = Recognizer.load("en-small").transcribe(goforward)
+    heard = Recognizer.load(DEFAULT_MODEL).transcribe(goforward)
     (written,) = load_number_writer().transcripts([heard])
     assert "ten" in heard.text.split() and "10" in written.text.split()
     code = (

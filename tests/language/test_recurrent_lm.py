@@ -248,7 +248,9 @@ def test_invalid_combinations_are_named(tmp_path) -> None:  # type: ignore[no-un
     write_arpa(estimate(SENTENCES, 2), tmp_path / "x.arpa")
     saved(tmp_path / "rnn", TokenizerConfig(alphabet=" abc"))
     with pytest.raises(ConfigError, match=r"--rnn-lm .*--lm"):
-        Decoding(rnn_lm=tmp_path / "rnn")
+        Decoding(lm="none", rnn_lm=tmp_path / "rnn")
+    with pytest.raises(ConfigError, match=r"--rnn-lm .*--lm"):
+        Decoding(rnn_lm=tmp_path / "rnn").resolve(tmp_path)
     with pytest.raises(ConfigError, match=r"share and fusion .*--rnn-lm"):
         Decoding(lm=tmp_path / "x.arpa", share=0.3)
     with pytest.raises(ConfigError, match=r"share .*1\.5"):

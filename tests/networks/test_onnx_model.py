@@ -17,6 +17,7 @@ import pytest
 from asr.base.onnxruntime import onnxruntime
 from asr.data.manifest import Utterance
 from asr.errors import ConfigError, ModelError
+from asr.models import DEFAULT_MODEL
 from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig, Cell
 from asr.networks.model_directory import RecognizerConfig
@@ -86,7 +87,7 @@ def test_transcribing_imports_no_tensorflow(goforward: Path) -> None:
         "main()"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout == Recognizer.load("en-small").transcribe(goforward).text + "\n"
+    assert out.stdout == Recognizer.load(DEFAULT_MODEL).transcribe(goforward).text + "\n"
 
 
 def test_graph_size_and_declared_inputs(tmp_path: Path, tiny: Recognizer) -> None:
