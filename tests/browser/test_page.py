@@ -192,7 +192,8 @@ def test_downloads_are_the_files_of_the_command(
         card.get_by_role("link", name=format, exact=True).click()
     assert started.value.suggested_filename == f"goforward.{format}"
     monkeypatch.chdir(goforward.parent)
-    expected = CliRunner().invoke(app, ["transcribe", goforward.name, "--format", format])
+    command = ["transcribe", goforward.name, "--model", "en-small", "--lm", "none"]
+    expected = CliRunner().invoke(app, [*command, "--format", format])
     assert started.value.path().read_bytes() == expected.stdout.encode()
 
 
