@@ -195,7 +195,7 @@ def draw(manifest: Path, minutes: float, seed: int) -> list[Utterance]:
 
 def run(step: str, manifest: Path, seconds: float, **options: Any) -> Measurement:
     """Run a step in a process of its own; its figures per hour of speech, and peak memory in MB."""
-    values = {"lm": None, "beam": 1, "threads": 1, **options}
+    values = {"lm": "none", "beam": 0, "threads": 1, **options}
     command = [sys.executable, __file__, str(manifest), "--only", step, json.dumps(values)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None

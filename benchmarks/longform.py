@@ -40,8 +40,10 @@ GAPS = ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (0.3, NOISE), (1.0, NOISE))
 PEAK = """
 import re, sys
 from pathlib import Path
+from asr.decoding.decoding_options import Decoding
 from asr.recognizer import Recognizer
-recognizer, recording, text = Recognizer.load(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+recognizer = Recognizer.load(sys.argv[1], Decoding(lm="none"))
+recording, text = sys.argv[2], Path(sys.argv[3])
 if text.is_file():
     result = recognizer.align(recording, text.read_text())
 else:
@@ -124,12 +126,13 @@ def main() -> None:
     for name, value in vars(Windowing()).items():
         parser.add_argument(f"--{name}", type=float, default=value)
     a = parser.parse_args()
+    from asr.decoding.decoding_options import Decoding
     from asr.recognizer import Recognizer
 
     if a.memory:
         memory(a.model, a.manifests[0], a.memory, a.align)
         return
-    recognizer = Recognizer.load(a.model)
+    recognizer = Recognizer.load(a.model, Decoding(lm="none"))
     recognizer.windowing = Windowing(**{name: getattr(a, name) for name in vars(Windowing())})
     print(recognizer.windowing)
     for manifest in a.manifests:

@@ -39,6 +39,7 @@ from asr.base.provenance import environment as machine
 from asr.base.provenance import git_commit
 from asr.batch.transcribe_on_ray import RayJob, transcribe_on_ray
 from asr.batch.workers import Outcome, Transcriber, WorkUnit
+from asr.decoding.decoding_options import Decoding
 from asr.recognizer import Recognizer
 
 SPEECH = Path(__file__).parents[1] / "tests" / "fixtures" / "goforward.wav"
@@ -126,7 +127,7 @@ def transcribe(recordings: Path, model: str, options: list[str], pattern: str) -
     """Run `asr transcribe` once."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "asr", "transcribe", str(recordings), "--model", model]
-        command += ["--format", "jsonl", "--out", f"{out}/", *options]
+        command += ["--lm", "none", "--format", "jsonl", "--out", f"{out}/", *options]
         started = time.perf_counter()
         # Ray gives its workers a low priority, which would count as slow beside other programs.
         environment = {**os.environ, "RAY_worker_niceness": "0"}
@@ -188,7 +189,7 @@ def measure_memory(files: int, model: str) -> dict[str, Any]:
         recordings.mkdir()
         audio = make_recordings(recordings, files, 0.2, 0.8)
         log = Path(folder) / "log"
-        transcriber = WatchedTranscriber(model, log=str(log))
+        transcriber = WatchedTranscriber(model, Decoding(lm="none"), log=str(log))
         job = RayJob(transcriber, f"{folder}/out", address="local", workers=1)
         totals = transcribe_on_ray([str(recordings)], job)
         rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

@@ -22,6 +22,7 @@ from unittest.mock import patch
 import numpy as np
 
 from asr.data.manifest import read_manifest
+from asr.decoding.decoding_options import Decoding
 from asr.evaluation.error_rates import evaluate
 from asr.networks.onnx_model import OnnxNetwork, build_graph, quantise_graph
 from asr.networks.runtimes import EmissionNetwork
@@ -132,7 +133,7 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=40, help="number of utterances for the timing")
     parser.add_argument("--litert", action="store_true")
     a = parser.parse_args()
-    recognizer = Recognizer.load(a.model, runtime="tensorflow")
+    recognizer = Recognizer.load(a.model, Decoding(lm="none"), runtime="tensorflow")
     assert recognizer.folder is not None
     utterances = read_manifest(a.manifest)
     features = [recognizer.features(u)[0] for u in utterances]

@@ -39,6 +39,7 @@ from asr.batch.find_shards import find_shard_recordings
 from asr.batch.shards import make_shards
 from asr.batch.transcribe_on_ray import RayJob, import_ray, transcribe_on_ray
 from asr.batch.workers import Outcome, Transcriber, WorkUnit
+from asr.decoding.decoding_options import Decoding
 from asr.results import Transcript
 
 LISTED = 20_000
@@ -102,7 +103,12 @@ def listing_cost() -> tuple[float, float]:
 def warm_seconds(recordings: Sequence[Path], workers: int, shard_size: int) -> float:
     """Time from the first loaded model to the last result."""
     with tempfile.TemporaryDirectory() as folder:
-        job = RayJob(Transcriber("en-small"), folder, workers=workers, shard_size=shard_size)
+        job = RayJob(
+            Transcriber("en-small", Decoding(lm="none")),
+            folder,
+            workers=workers,
+            shard_size=shard_size,
+        )
         return transcribe_on_ray([str(path) for path in recordings], job).seconds
 
 

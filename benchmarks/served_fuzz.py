@@ -21,7 +21,7 @@ import numpy as np
 from serving import served
 
 from asr.errors import ServerError
-from asr.recognizer import Recognizer
+from asr.networks.model_directory import read_model
 from asr.serving.client import Client, connect
 
 REASONS = {
@@ -87,7 +87,7 @@ def main() -> None:
     a = parser.parse_args()
     from asr.serving.savedmodel import export_recognizer
 
-    config = Recognizer.load(a.model).config
+    config = read_model(a.model)[1]
     rng = np.random.default_rng(a.seed)
     kinds = ["valid"] * len(REASONS) + list(REASONS)
     counts: Counter[str] = Counter()

@@ -22,6 +22,7 @@ from serving import served
 from asr.audio.features import load_features
 from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance, read_manifest
+from asr.decoding.decoding_options import Decoding
 from asr.recognizer import Recognizer
 from asr.serving.client import connect
 
@@ -47,8 +48,9 @@ def main() -> None:
     from asr.base.tensorflow import tf
     from asr.serving.savedmodel import export_recognizer
 
-    python = Recognizer.load(a.model, runtime="tensorflow")
-    light = Recognizer.load(a.model)
+    greedy = Decoding(lm="none")  # as the exported graph decodes
+    python = Recognizer.load(a.model, greedy, runtime="tensorflow")
+    light = Recognizer.load(a.model, greedy)
     features = python.config.features
     with tempfile.TemporaryDirectory() as folder:
         signatures = tf.saved_model.load(str(export_recognizer(a.model, Path(folder)))).signatures

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from asr.data.manifest import read_manifest
+from asr.decoding.decoding_options import Decoding
 from asr.recognizer import Recognizer
 from asr.serving.client import connect
 
@@ -95,7 +96,7 @@ def main() -> None:
     from asr.base.tensorflow import tf
     from asr.serving.savedmodel import export_recognizer
 
-    recognizer = Recognizer.load(a.model)
+    recognizer = Recognizer.load(a.model, Decoding(lm="none"))
     utterances = itertools.islice(itertools.cycle(read_manifest(a.manifest)), a.requests)
     cepstra = [recognizer.cepstra(u)[0] for u in utterances]
     requests = [{"features": c[None], "lengths": np.array([len(c)], np.int32)} for c in cepstra]

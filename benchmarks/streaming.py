@@ -56,9 +56,10 @@ def main() -> None:
     parser.add_argument("--look-aheads", type=float, nargs="+", default=LOOK_AHEADS)
     parser.add_argument("--seed", type=int, default=1)
     a = parser.parse_args()
+    from asr.decoding.decoding_options import Decoding
     from asr.recognizer import Recognizer
 
-    recognizer = Recognizer.load(a.model)
+    recognizer = Recognizer.load(a.model, Decoding(lm="none"))
     rate = recognizer.config.features.sample_rate
     rng = np.random.default_rng(a.seed)
     utterances = rng.permutation(np.array(read_manifest(a.manifest)))[: a.limit]
