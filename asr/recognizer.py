@@ -144,8 +144,8 @@ class Recognizer:
             ConfigError: `model.json` has an unknown, missing or impossible key.
         """
         folder, config = read_model(model)
-        decoding = decoding.resolve(folder)
-        curve = load_calibration(folder, config.weights_sha256).curve(decoding.has_lm)
+        lm = decoding.lm_file(folder)
+        curve = load_calibration(folder, config.weights_sha256).curve(lm is not None)
         labels, dimension = len(Tokenizer(config.tokenizer)), config.features.dimension
         weights, sha256 = folder / "weights.npz", config.weights_sha256
         network = load_network(

@@ -23,6 +23,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -65,7 +66,7 @@ def read_epoch(source: Path, cache: Path | None) -> int:
 
 
 def by_index(pack: Path, records: Path) -> int:
-    with ShardFiles() as files:
+    with closing(ShardFiles()) as files:
         packed = [u for u in read_utterances(pack) if isinstance(u, PackedUtterance)]
         return len([len(u.read(files)) for u in packed])
 
@@ -87,7 +88,7 @@ def by_tfrecord(pack: Path, records: Path) -> int:
 
 def write_tfrecord(pack: Path, records: Path) -> None:
     """The members of a pack with their texts, as TFRecord."""
-    with tf.io.TFRecordWriter(str(records)) as writer, ShardFiles() as files:
+    with tf.io.TFRecordWriter(str(records)) as writer, closing(ShardFiles()) as files:
         for u in read_utterances(pack):
             assert isinstance(u, PackedUtterance)
             values = {"audio": u.read(files), "text": u.text.encode()}

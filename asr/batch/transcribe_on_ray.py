@@ -40,8 +40,6 @@ SHARD_SIZE = 64
 """Default number of recordings of a shard."""
 SHOWN = 50
 """Failures that are printed; all of them are in the error files."""
-
-
 STARTS = 4
 """Tries to start a cluster on this machine."""
 

@@ -80,6 +80,11 @@ class Utterance:
         return segment_name(self.path, self.offset, self.duration)
 
     @property
+    def has_audio(self) -> bool:
+        """Whether there is a recording, not only features."""
+        return self.audio_filepath is not None
+
+    @property
     def result_path(self) -> Path:
         """The path, with the times of a segment and the channel in the file name.
 

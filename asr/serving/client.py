@@ -307,8 +307,8 @@ class RemoteRecognizer(Recognizer):
             ServerError: there is no server, or it serves another model.
         """
         folder, config = read_model(model)
-        decoding = decoding.resolve(folder)
-        curve = load_calibration(folder, config.weights_sha256).curve(decoding.has_lm)
+        lm = decoding.lm_file(folder)
+        curve = load_calibration(folder, config.weights_sha256).curve(lm is not None)
         network = RemoteNetwork(connect(url, config.name))
         recognizer = cls(config, network, decoding, curve, folder)
         network.check(config.features.dimension, recognizer.heads.size)

@@ -34,9 +34,10 @@ def data_files(
     paths = []
     for name in names:
         path = data / name
-        if is_pack(path) and not packs:
-            raise ConfigError(f"{key}: {name}: is a pack, which only recognisers train on")
-        if not path.is_file() and not is_pack(path):
+        if is_pack(path):
+            if not packs:
+                raise ConfigError(f"{key}: {name}: is a pack, which only recognisers train on")
+        elif not path.is_file():
             problem = _missing(key, name, path, f"the data folder {data.absolute()} (--data)")
             if not data.is_dir():
                 problem += "; there is no such data folder"

@@ -348,7 +348,7 @@ class SpeechDataset:
     def _static(self, index: int, copy: int) -> np.ndarray:
         """Static cepstra of a recording (copy 0) or of one of its perturbed copies."""
         utterance = self.examples[index].utterance
-        if not has_audio(utterance):
+        if not utterance.has_audio:
             copy = 0  # there are no samples to perturb
         if isinstance(utterance, PackedUtterance):
             found = self._buffer.get((index, copy))
@@ -417,7 +417,7 @@ class SpeechDataset:
             skip = max(skip - len(part), 0)
 
         def batches() -> Iterator[dict[str, np.ndarray]]:
-            with ShardFiles() as files:
+            with closing(ShardFiles()) as files:
 
                 def load(
                     part: list[np.ndarray], stopped: Event
@@ -446,13 +446,6 @@ class _EpochBuffers:
     epoch: int
     indices: list[np.ndarray]
     same_speaker: dict[int, list[int]]
-
-
-def has_audio(utterance: Utterance) -> bool:
-    """Whether an utterance has samples, not only features."""
-    if isinstance(utterance, PackedUtterance):
-        return utterance.has_audio
-    return utterance.audio_filepath is not None
 
 
 def _shards_of(examples: Sequence[Example]) -> list[np.ndarray]:

@@ -31,11 +31,15 @@ def written_spans(
     plain = [plain_word(word) for word in written]
     begins: list[str | None] = [None] * len(spoken)
 
+    reached = 0
+
     def speakable(i: int) -> int:
         """The first written word from i on that is spoken if it stands alone."""
-        while i < len(written) and not speak(written[i]):
-            i += 1
-        return i
+        nonlocal reached  # i only grows, so no word is looked at twice
+        reached = max(reached, i)
+        while reached < len(written) and not speak(written[reached]):
+            reached += 1
+        return reached
 
     def count_alone(i: int, k: int) -> int:
         """Number of words from k on that written word i gives alone; 0 if other words are there."""

@@ -17,8 +17,6 @@ PACK_FILE = "pack.json"
 """Settings of a pack and its list of shards."""
 FORMAT = 1
 """Version of the layout, the key `format` of `PACK_FILE`."""
-BLOCK = 1 << 20
-"""Bytes that `file_sha256` reads at once."""
 
 
 def is_pack(path: Path) -> bool:
@@ -130,11 +128,8 @@ def file_sha256(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    total = hashlib.sha256()
     with (path / PACK_FILE if path.is_dir() else path).open("rb") as file:
-        while block := file.read(BLOCK):
-            total.update(block)
-    return total.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _utterance(

@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,7 @@ class PackedUtterance(Utterance):
             ManifestError: the shard cannot be read or is damaged; the message names it.
         """
         if files is None:
-            with ShardFiles() as files:
+            with closing(ShardFiles()) as files:
                 return self.read(files)
         data = files.read(self.shard, self.start, self.size)
         if hashlib.sha256(data).digest() != self.sha256:
@@ -154,21 +154,14 @@ class PackedUtterance(Utterance):
 class ShardFiles:
     """Shards that stay open between reads, so that the operating system reads ahead.
 
-    Use it as a context manager, in one thread.
+    Use it in one thread, and close it.
     """
 
     def __init__(self) -> None:
         self._open: OrderedDict[Path, int] = OrderedDict()
 
-    def __enter__(self) -> ShardFiles:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close all shards."""
         while self._open:
             os.close(self._open.popitem()[1])
 

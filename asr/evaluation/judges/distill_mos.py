@@ -16,7 +16,7 @@ import numpy as np
 
 from asr.base.downloads import cache_folder, fetch_packages, python_wheel
 from asr.errors import PackageError
-from asr.evaluation.judges.judge import Rating
+from asr.evaluation.judges.judge import Rating, mean_rating
 from asr.networks.onnx_graph import OnnxGraph, open_session
 
 NAME = "Distill-MOS"
@@ -94,11 +94,7 @@ class DistillMos:
 
     def judge(self, samples: np.ndarray, text: str) -> Rating:
         """See `Judge`."""
-        scores = [
-            float(self.session.run(None, {"spectrum": spectrum(window)[None]})[0].item())
-            for window in windows(samples)
-        ]
-        return Rating(sum(scores) / len(scores))
+        return mean_rating(self.session, map(spectrum, windows(samples)))
 
 
 def windows(samples: np.ndarray) -> list[np.ndarray]:

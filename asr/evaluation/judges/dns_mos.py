@@ -15,7 +15,7 @@ import numpy as np
 
 from asr.base.extras import install_extra
 from asr.errors import PackageError
-from asr.evaluation.judges.judge import SAMPLE_RATE, Rating
+from asr.evaluation.judges.judge import SAMPLE_RATE, Rating, mean_rating
 from asr.networks.onnx_graph import open_session
 
 NAME = "DNSMOS"
@@ -47,11 +47,7 @@ class DnsMos:
 
     def judge(self, samples: np.ndarray, text: str) -> Rating:
         """See `Judge`."""
-        scores = [
-            float(self.session.run(None, {"input_1": mel_frames(window)[None]})[0].item())
-            for window in windows(samples)
-        ]
-        return Rating(sum(scores) / len(scores))
+        return mean_rating(self.session, map(mel_frames, windows(samples)))
 
 
 def windows(samples: np.ndarray) -> list[np.ndarray]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from statistics import fmean
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 SAMPLE_RATE = 16_000
 """Sample rate of the recordings that judges hear, in Hz."""
@@ -49,3 +54,15 @@ class Judge(Protocol):
             samples: float32 [samples] in −1…1 at `SAMPLE_RATE`.
             text: the sentence that is spoken. A predictor of naturalness ignores it.
         """
+
+
+def mean_rating(session: onnxruntime.InferenceSession, windows: Iterable[np.ndarray]) -> Rating:
+    """The mean of what a network predicts for each window of a recording.
+
+    Args:
+        session: the network, with one input and one number as output.
+        windows: inputs of the network, without the axis of the batch.
+    """
+    (given,) = session.get_inputs()
+    scores = (session.run(None, {given.name: window[None]})[0].item() for window in windows)
+    return Rating(fmean(scores))
