@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    import onnxruntime
+    from asr.base.onnxruntime import onnxruntime
 
 SAMPLE_RATE = 16_000
 """Sample rate of the recordings that judges hear, in Hz."""
