@@ -2,6 +2,8 @@
 
 - The input projection is one large product before the loop, and the gradients of the weights are
   one large product after it, as in cuDNN (Appleyard et al., 2016).
+- Products with transposed weights transpose them once, not at every step: TensorFlow multiplies by
+  a transposed matrix at half the speed.
 - No step needs a mask, because padding comes last for both directions.
 - lstm.py and gru.py write out the gradient of the loop: automatic differentiation would add up the
   gradients of the weights step by step.
@@ -92,7 +94,7 @@ class FusedLayer(keras.layers.Layer, ABC):
             # cannot change a valid step, so the loop needs no mask.
             ordered = tf.reverse_sequence(x, lengths, seq_axis=0, batch_axis=1) if i else x
             inputs = tf.reshape(ordered, [time * batch, x.shape[-1]])
-            projected = tf.matmul(inputs, tf.convert_to_tensor(self.kernel[i]))
+            projected = projection(inputs, tf.convert_to_tensor(self.kernel[i]))
             projected = tf.cast(projected, tf.float32) + self.bias[i]
             projected = tf.reshape(projected, [time, batch, self.gates * self.units])
             output = tf.cast(self.scan(projected, i, training), self.compute_dtype)
@@ -148,10 +150,19 @@ def previous_states(outputs: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.zeros_like(outputs[:1]), outputs[:-1]], axis=0)
 
 
-def product(x: tf.Tensor, weights: tf.Tensor, transpose: bool = False) -> tf.Tensor:
+def product(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """x [batch, n] @ weights [n, m], computed in the type of `weights`, returned in that of x."""
-    y = tf.matmul(tf.cast(x, weights.dtype), weights, transpose_b=transpose)
-    return tf.cast(y, x.dtype)
+    return tf.cast(tf.matmul(tf.cast(x, weights.dtype), weights), x.dtype)
+
+
+@tf.custom_gradient
+def projection(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
+    """x [steps, n] @ kernel [n, m]; its gradient transposes the kernel first (see above)."""
+
+    def gradient(d: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.matmul(d, tf.transpose(kernel)), tf.matmul(x, d, transpose_a=True)
+
+    return tf.matmul(x, kernel), gradient
 
 
 def weights_gradient(states: tf.Tensor, d: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -162,4 +173,6 @@ def weights_gradient(states: tf.Tensor, d: tf.Tensor, dtype: tf.DType) -> tf.Ten
         d: gradients of the products, [time, batch, m].
         dtype: precision of the product here.
     """
-    return tf.tensordot(tf.cast(states, dtype), tf.cast(d, dtype), axes=[[0, 1], [0, 1]])
+    # One product over all steps. tf.tensordot would copy the transposed states first.
+    rows = [tf.reshape(tf.cast(x, dtype), [-1, x.shape[-1]]) for x in (states, d)]
+    return tf.matmul(*rows, transpose_a=True)

@@ -67,6 +67,7 @@ def _scan(
 
     def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         outputs_before = previous_states(outputs)
+        transposed = tf.transpose(recurrent)
 
         def back(t, dh):
             z, r, g = tf.split(gates[t], 3, axis=-1)
@@ -76,7 +77,7 @@ def _scan(
             dz = dh * (outputs_before[t] - g) * z * (1 - z)
             d_recurrent = tf.concat([dz, dr, dg * r], axis=-1)
             values = (tf.concat([dz, dr, dg], axis=-1), d_recurrent)
-            return values, (dh * z + product(d_recurrent, recurrent, transpose=True),)
+            return values, (dh * z + product(d_recurrent, transposed),)
 
         zero = tf.zeros_like(outputs[0])
         d_projected, d_recurrent = run_loop(back, (zero,), tf.shape(outputs)[0], 2, backwards=True)

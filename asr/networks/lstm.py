@@ -61,6 +61,7 @@ def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callab
 
     def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         cells_before = previous_states(cells)
+        transposed = tf.transpose(recurrent)
 
         def back(t, dh, dc):
             i, f, g, o = tf.split(gates[t], 4, axis=-1)
@@ -74,7 +75,7 @@ def _scan(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, Callab
                 dh * squashed * o * (1 - o),
             ]
             dz = tf.concat(parts, axis=-1)
-            return (dz,), (product(dz, recurrent, transpose=True), dc * f)
+            return (dz,), (product(dz, transposed), dc * f)
 
         zero = tf.zeros_like(outputs[0])
         (dz,) = run_loop(back, (zero, zero), tf.shape(outputs)[0], 1, backwards=True)
