@@ -29,6 +29,7 @@ from asr.errors import AsrError, ConfigError, TextError
 from asr.pronunciation.phone_speller import PhoneSpeller
 from asr.text.tokenizers import Tokenizer
 from asr.training.shuffle_buffer import shuffle_buffers
+from asr.training.worker_place import WorkerPlace
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
@@ -107,6 +108,8 @@ class SpeechDataset:
         shuffle_hours: hours of packed speech in a shuffle buffer; default: 4. See
             `shuffle_buffers`.
         cache: folder of a `FeatureCache`; default: None, no cache.
+        place: this worker among all; `tf_dataset` gives its part of each batch. Default: the only
+            worker.
 
     Features of manifests stay in memory. Those of packs are read again in every epoch: one buffer
     is read while batches are made of the one before.
@@ -130,10 +133,11 @@ class SpeechDataset:
         balance: float = 0.0,
         shuffle_hours: float = 4.0,
         cache: Path | None = None,
+        place: WorkerPlace = WorkerPlace(),
     ) -> None:
         self.features, self.acoustic = features, acoustic
         self.epoch_hours, self.balance = epoch_hours, balance
-        self.shuffle_hours = shuffle_hours
+        self.shuffle_hours, self.place = shuffle_hours, place
         self.space, self.speller = tokenizer.space, speller
         self.augment, self.seed = augment, seed
         self.warper = CepstralAugmenter(features, augment) if augment else None
@@ -281,11 +285,22 @@ class SpeechDataset:
         filled = np.searchsorted(np.cumsum(durations[order]), self.epoch_hours * 3600)
         return order[: filled + 1]
 
-    def batch(self, indices: Sequence[int] | np.ndarray, epoch: int) -> SpeechBatch:
-        """One batch of examples, with the augmentation of an epoch."""
+    def batch(
+        self, indices: Sequence[int] | np.ndarray, epoch: int, total: int | None = None
+    ) -> SpeechBatch:
+        """One batch of examples, with the augmentation of an epoch.
+
+        Args:
+            indices: the examples.
+            epoch: the epoch.
+            total: examples of the whole batch, of which these are a worker's part; default: these
+                are all. With 0, these only fill a batch of which the worker has no part.
+        """
         features = [self.example_features(int(i), epoch) for i in indices]
         examples = [self.example(int(i), epoch) for i in indices]
         labels, phones = [e.labels for e in examples], [e.phones for e in examples]
+        total = len(features) if total is None else total
+        weight = 1 / total if total else 0.0
         return SpeechBatch(
             features=pad(features, np.float32, (self.features.dimension,)),
             lengths=np.array([len(f) for f in features], np.int32),
@@ -294,7 +309,7 @@ class SpeechDataset:
             phones=pad([np.array(ids, np.int32) for ids in phones], np.int32),
             phone_lengths=np.array([len(ids) for ids in phones], np.int32),
             indices=np.asarray(indices, np.int32),
-            weights=np.full(len(features), 1 / len(features), np.float32),
+            weights=np.full(len(features), weight, np.float32),
         )
 
     def joined(self, index: int, epoch: int) -> tuple[int, ...]:
@@ -382,8 +397,9 @@ class SpeechDataset:
     def _read_buffer(
         self, batches: Sequence[np.ndarray], epoch: int, files: ShardFiles, stopped: Event
     ) -> dict[tuple[int, int], np.ndarray]:
-        """Static cepstra of all packed utterances of some batches, read in the shards' order."""
-        used = {i for batch in batches for first in batch for i in self.joined(int(first), epoch)}
+        """Static cepstra of this worker's packed utterances, read in the shards' order."""
+        mine = {int(i) for batch in batches for i in self._part(batch)[0]}
+        used = {i for first in mine for i in self.joined(first, epoch)}
         places = []
         for i in used:
             if isinstance(utterance := self.examples[i].utterance, PackedUtterance):
@@ -396,8 +412,19 @@ class SpeechDataset:
             read[i, copy] = self._packed(i, copy, files)
         return read
 
+    def _part(self, batch: np.ndarray) -> tuple[np.ndarray, int]:
+        """This worker's part of a batch, and the `total` that `batch` takes.
+
+        Without an item for this worker it has the first one, because CTC fails without items.
+        """
+        part = self.place.part(len(batch))
+        return (batch[part], len(batch)) if part else (batch[:1], 0)
+
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
-        """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""
+        """This worker's part of the batches of an epoch, without the first `skip`.
+
+        The result is a prefetched pipeline.
+        """
         from asr.base.tensorflow import tf
 
         signature = {
@@ -427,8 +454,9 @@ class SpeechDataset:
                 # Closed before the files are: the thread that loads must not use them any more.
                 with closing(read_ahead(parts, load)) as loaded:
                     for part, self._buffer in loaded:
-                        for indices in part:
-                            yield vars(self.batch(indices, epoch))
+                        for whole in part:
+                            indices, total = self._part(whole)
+                            yield vars(self.batch(indices, epoch, total))
 
         return prefetched(batches, signature)
 

@@ -48,9 +48,10 @@ from asr.training.config_paths import data_files
 from asr.training.initial_model import InitialModel
 from asr.training.model_card import recognizer_card
 from asr.training.speech_dataset import SpeechDataset
-from asr.training.trainer import TrainingConfig, make_strategy
+from asr.training.trainer import TrainingConfig, join_workers, make_strategy
 from asr.training.training_language import check_training_language
 from asr.training.training_run import TrainingRun, prepare_process
+from asr.training.worker_place import WorkerPlace, find_place
 
 FEATURE_CACHE = ".features"
 """Folder of the `FeatureCache` inside the data folder."""
@@ -206,6 +207,13 @@ def train_recognizer(
         AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
     """
     prepare_process(config.training)
+    place = WorkerPlace()
+    if config.training.strategy == "multi_worker":
+        place = find_place()
+        say(f"worker {place.index + 1} of {place.count}, batches of {config.training.batch_size}")
+        strategy = join_workers()
+    else:
+        strategy = make_strategy(config.training.strategy)
     keras.config.set_dtype_policy(config.training.precision)
     dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV, packs=True)
     train = config.data.read(data)
@@ -238,11 +246,11 @@ def train_recognizer(
         balance=config.data.balance,
         shuffle_hours=config.data.shuffle_hours,
         cache=data / FEATURE_CACHE,
+        place=place,
     )
     for problem in dataset.skipped:
         say(f"left out: {problem}")
 
-    strategy = make_strategy(config.training.strategy)
     with strategy.scope():
         network = AcousticModel(config.acoustic, config.features.dimension, len(tokenizer))
     keras.config.set_dtype_policy("float32")
@@ -287,9 +295,10 @@ def train_recognizer(
         save=save,
         strategy=strategy,
         teachers=count_by_teacher(e.utterance for e in dataset.examples),
+        place=place,
     )
     model = run.train(max_steps, progress, say)
-    if initial is not None and (model / "model.json").exists():
+    if place.is_chief and initial is not None and (model / "model.json").exists():
         message = initial.message(inherited, model, dev_files[0])
         if message:
             say(message)

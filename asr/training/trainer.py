@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from asr.base.files import atomic_write
 from asr.base.interrupts import Stopped, Stopper, stoppable
 from asr.base.tensorflow import keras, tf
 from asr.errors import ConfigError, TrainingError
+from asr.training.worker_place import WorkerPlace
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -31,7 +32,8 @@ class TrainingConfig:
     stop_epoch: int = Field(default=0, ge=0)
     """End the training after this epoch, before the end of the schedule. Default: 0, at the end."""
     batch_size: int = Field(default=16, ge=1)
-    """Largest number of items in a batch. Default: 16."""
+    """Largest number of items in a batch; with several devices, of all of them together.
+    Default: 16."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak learning rate of AdamW (Loshchilov & Hutter, 2019). It rises linearly during warm-up and
     falls to zero along a cosine. Default: 0.002."""
@@ -51,8 +53,8 @@ class TrainingConfig:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Number format of the layers: float32, mixed_bfloat16 or mixed_float16. Default: float32."""
     strategy: Literal["none", "mirrored", "multi_worker"] = "none"
-    """Devices, by tf.distribute: none (one device), mirrored (all local GPUs) or multi_worker (the
-    workers in TF_CONFIG). Default: none."""
+    """Devices, by tf.distribute: none (one device), mirrored (all local GPUs) or, for recognisers,
+    multi_worker (the workers in TF_CONFIG, with one device each). Default: none."""
     threads: int = Field(default=1, ge=0)
     """Threads inside one operation; 0 leaves the number to TensorFlow. With 1, the two directions
     of a layer run in parallel, which is faster on two cores (benchmarks/train_speed.py).
@@ -76,12 +78,65 @@ def set_threads(threads: int) -> None:
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The tf.distribute strategy for a value of `TrainingConfig.strategy`."""
+    """The tf.distribute strategy for a value of `TrainingConfig.strategy` but multi_worker."""
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        raise ConfigError("training.strategy: multi_worker: only recognisers train on workers")
     return tf.distribute.get_strategy()
+
+
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+"""What TensorFlow raises if another worker ends."""
+
+
+def join_workers() -> tf.distribute.Strategy:
+    """The strategy of a worker. Call it before TensorFlow runs its first operation.
+
+    It returns when all workers have called it.
+
+    Raises:
+        ConfigError: the worker has several GPUs.
+        TrainingError: another worker cannot be reached.
+    """
+    with lost_workers(None):
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    if len(strategy.extended.worker_devices) > 1:
+        raise ConfigError(
+            "training.strategy: multi_worker: this worker has several GPUs; start a worker for "
+            "each GPU, with its number in CUDA_VISIBLE_DEVICES"
+        )
+    return strategy
+
+
+@contextmanager
+def lost_workers(checkpoint: Path | None) -> Iterator[None]:
+    """Say what to do if another worker ends during the block.
+
+    Args:
+        checkpoint: the file from which the training resumes; None if it is not known yet.
+
+    Raises:
+        TrainingError: another worker cannot be reached any more.
+    """
+    try:
+        yield
+    except LOST as error:
+        after = "training resumes" if checkpoint is None else f"training resumes from {checkpoint}"
+        raise TrainingError(
+            "another worker has ended or cannot be reached; its own messages say why. Start all "
+            f"workers again with the same command: {after} (TensorFlow: {_first_line(error)})"
+        ) from None
+
+
+def _first_line(error: tf.errors.OpError) -> str:
+    return (str(error.message).strip().splitlines() or [type(error).__name__])[0]
 
 
 CHECKPOINT_SECONDS = 600
@@ -105,6 +160,8 @@ class Trainer:
         folder: folder of the checkpoint and the history.
         strategy: the tf.distribute strategy that the network was built under.
         fingerprint: digest of configuration and data. A checkpoint with another one is refused.
+        place: this worker among all; `batches` gives its part of each batch. Only the chief writes
+            files. Default: the only worker.
     """
 
     def __init__(
@@ -120,12 +177,13 @@ class Trainer:
         folder: Path,
         strategy: tf.distribute.Strategy,
         fingerprint: str,
+        place: WorkerPlace = WorkerPlace(),
     ) -> None:
         self.network, self.losses, self.batches = network, losses, batches
         self.steps, self.describe = steps, describe
         self.evaluate, self.keep = evaluate, keep
         self.config, self.folder, self.strategy = config, folder, strategy
-        self.fingerprint = fingerprint
+        self.fingerprint, self.place = fingerprint, place
         self.epoch, self.step = 0, 0
         """Finished epochs, and finished batches of the current one."""
         self.partial_loss = 0.0
@@ -139,7 +197,12 @@ class Trainer:
             ]
         self._train_step: Callable[[Any], Any] | None = None
 
-    def _step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def _step(self, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Train on a replica's part of a batch.
+
+        Returns:
+            The loss of each item, and the weighted sum of the losses of all workers.
+        """
         with tf.GradientTape() as tape:
             losses = self.losses(batch)
             total = tf.reduce_sum(losses * batch["weights"])
@@ -157,7 +220,9 @@ class Trainer:
         decay = tf.minimum(self.config.average, (1.0 + done) / (10.0 + done))
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign(decay * average + (1.0 - decay) * variable.value)
-        return losses
+        if self.place.count > 1:
+            total = context.all_reduce(tf.distribute.ReduceOp.SUM, total)
+        return losses, total
 
     def _filled(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The batch with its first item repeated, at weight 0, until all replicas get equally many.
@@ -179,7 +244,7 @@ class Trainer:
 
         Keras and TensorFlow would make one for the first batch, and a second one for all others.
         """
-        if self.config.strategy == "none":
+        if self.config.strategy != "mirrored":
             return tf.function(self._distributed_step, input_signature=[dataset.element_spec])
         return tf.function(self._distributed_step, reduce_retracing=True)
 
@@ -194,22 +259,27 @@ class Trainer:
                 after each epoch with the keyword row.
 
         Raises:
-            TrainingError: a loss is not finite; the message names the batch's files.
+            TrainingError: a loss is not finite; the message names the batch's files. Or another
+                worker has ended.
             Stopped: Ctrl-C or SIGTERM; between two batches, a checkpoint is written first.
         """
+        guard = nullcontext() if self.place.count == 1 else lost_workers(self.checkpoint)
+        with guard, pipeline_errors():
+            self._run(max_steps, progress)
+
+    def _run(self, max_steps: int | None, progress: Callable[..., None] | None) -> None:
         last = self.config.stop_epoch or self.config.epochs
         while self.epoch < last and not self.exhausted:
             started = saved = time.monotonic()
             dataset = self.batches(self.epoch, self.step)
             step = self._train_step = self._train_step or self._graph(dataset)
             batches: Iterable[Any] = dataset
-            if self.config.strategy != "none":
+            if self.config.strategy == "mirrored":
                 batches = self.strategy.experimental_distribute_dataset(dataset.map(self._filled))
-            with pipeline_errors(), self._saved_if_stopped() as stopper:
+            with self._saved_if_stopped() as stopper:
                 for batch in batches:
                     with stopper.hold():  # a signal waits for the end of the batch
-                        losses = self._losses_of(batch, step)
-                        self.partial_loss += float(losses.mean())
+                        self.partial_loss += self._loss_of(batch, step)
                         self.step += 1
                         if progress:
                             loss = self.partial_loss / self.step
@@ -238,8 +308,9 @@ class Trainer:
         """Whether the patience has run out."""
         return out_of_patience([row["error"] for row in self.history], self.config.patience)
 
-    def _losses_of(self, batch: Any, step: Callable[[Any], Any]) -> np.ndarray:
-        results = self.strategy.experimental_local_results(step(batch))
+    def _loss_of(self, batch: Any, step: Callable[[Any], Any]) -> float:
+        """Train on a batch and return its mean loss."""
+        results, totals = (self.strategy.experimental_local_results(r) for r in step(batch))
         losses = np.concatenate([r.numpy() for r in results])
         if not np.isfinite(losses).all():
             parts = self.strategy.experimental_local_results(batch["indices"])
@@ -250,7 +321,14 @@ class Trainer:
                 + ", ".join(names)
                 + "; the last checkpoint is intact. Check these files, or lower learning_rate."
             )
-        return losses
+        if self.place.count == 1:
+            return float(losses.mean())
+        if not np.isfinite(loss := float(totals[0].numpy())):
+            raise TrainingError(
+                f"epoch {self.epoch + 1}, batch {self.step + 1}: the loss is not finite on another "
+                "worker, whose message names the files; the last checkpoint is intact"
+            )
+        return loss
 
     def _end_epoch(self, seconds: float) -> dict[str, float]:
         loss = self.partial_loss / max(self.step, 1)
@@ -258,6 +336,10 @@ class Trainer:
         current = [v.numpy() for v in self.network.trainable_variables]
         self.use_averages()
         scores = self.evaluate()
+        if self.place.count > 1:
+            # All workers must agree on when patience runs out, also if their processors differ.
+            values = self._sums([scores[key] for key in sorted(scores)], only_chief=True)
+            scores = dict(zip(sorted(scores), values, strict=True))
         row = {
             "epoch": self.epoch,
             "loss": loss,
@@ -266,14 +348,41 @@ class Trainer:
             **scores,
         }
         self.history.append(row)
-        if row["error"] <= min(r["error"] for r in self.history):
+        if self.place.is_chief and row["error"] <= min(r["error"] for r in self.history):
             self.keep(row)
         for variable, value in zip(self.network.trainable_variables, current, strict=True):
             variable.assign(value)
         self.save()
-        with atomic_write(self.folder / "history.jsonl") as file:
-            file.writelines(json.dumps(r) + "\n" for r in self.history)
+        if self.place.is_chief:
+            with atomic_write(self.folder / "history.jsonl") as file:
+                file.writelines(json.dumps(r) + "\n" for r in self.history)
         return row
+
+    def _sums(self, values: Sequence[float], only_chief: bool = False) -> list[float]:
+        """Sums over all workers, or the values of the chief. All workers must call it.
+
+        It returns when all workers have called it.
+        """
+        mine = np.array(values, np.float64)
+        if only_chief and not self.place.is_chief:
+            mine = np.zeros_like(mine)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float64)])
+        def add(x: tf.Tensor) -> Any:
+            def reduce(x: tf.Tensor) -> tf.Tensor:
+                context = tf.distribute.get_replica_context()
+                return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+            return self.strategy.run(reduce, args=(x,))
+
+        (sums,) = self.strategy.experimental_local_results(add(tf.constant(mine)))
+        return [float(value) for value in sums.numpy()]
+
+    def wait_for_workers(self) -> None:
+        """Return when all workers have called it. A worker that ends early stops the others."""
+        if self.place.count > 1:
+            with lost_workers(self.checkpoint):
+                self._sums([1.0])
 
     def use_averages(self) -> None:
         """Assign the averaged weights to the network."""
@@ -285,7 +394,12 @@ class Trainer:
         return [*self.network.variables, *self.optimizer.variables, *self.averages]
 
     def save(self) -> None:
-        """Write the checkpoint, atomically: everything that the next step depends on."""
+        """Write the checkpoint, atomically: everything that the next step depends on.
+
+        With several workers, only the chief writes it.
+        """
+        if not self.place.is_chief:
+            return
         position = {
             "epoch": self.epoch,
             "step": self.step,
@@ -295,7 +409,7 @@ class Trainer:
         }
         buffer = io.BytesIO()
         np.savez(buffer, *[v.numpy() for v in self._state()], position=json.dumps(position))
-        with atomic_write(self.folder / "checkpoint.npz", binary=True) as file:
+        with atomic_write(self.checkpoint, binary=True) as file:
             file.write(buffer.getvalue())
 
     def resume(self) -> bool:
@@ -303,8 +417,30 @@ class Trainer:
 
         Raises:
             ConfigError: the checkpoint was made with another configuration or other data.
+            TrainingError: the workers have not the same checkpoint.
         """
-        path = self.folder / "checkpoint.npz"
+        found = self._load()
+        if self.place.count > 1:
+            digest = int(self.fingerprint[:12], 16)  # exact in 64-bit floats
+            mine = [float(self.epoch), float(self.step), float(digest)]
+            with lost_workers(None):
+                chief = self._sums(mine, only_chief=True)
+                equal = self._sums([float(chief == mine)])
+            if equal != [self.place.count]:
+                raise TrainingError(
+                    f"{self.checkpoint}: the workers have other checkpoints, data or "
+                    "configurations; all need the same files, and --out in a folder that they share"
+                )
+        return found
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that `save` writes."""
+        return self.folder / "checkpoint.npz"
+
+    def _load(self) -> bool:
+        """Read the checkpoint; False if there is none."""
+        path = self.checkpoint
         if not path.is_file():
             return False
         with np.load(path, allow_pickle=False) as arrays:

@@ -20,6 +20,7 @@ from asr.base.tensorflow import keras, tensorflow_writes, tf
 from asr.data.packs.pack_index import file_sha256
 from asr.evaluation import plots
 from asr.training.trainer import Trainer, TrainingConfig, set_threads
+from asr.training.worker_place import WorkerPlace
 
 
 class TrainingDataset(Protocol):
@@ -61,6 +62,8 @@ class TrainingRun:
         strategy: the tf.distribute strategy that the network was built under.
         teachers: utterances and hours whose texts a model wrote, by the name of the model; see
             `asr.data.manifest.count_by_teacher`. Default: none.
+        place: this worker among all workers of the training; `dataset` gives its part of each
+            batch. Default: the only worker.
     """
 
     config: Any
@@ -75,6 +78,7 @@ class TrainingRun:
     save: Callable[[dict[str, Any]], None]
     strategy: tf.distribute.Strategy
     teachers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    place: WorkerPlace = WorkerPlace()
 
     def train(
         self,
@@ -98,7 +102,7 @@ class TrainingRun:
 
         Raises:
             ConfigError: `out` holds a run with another configuration or other data.
-            TrainingError: the loss is not finite.
+            TrainingError: the loss is not finite, or another worker has ended.
         """
         training = self.config.training
         hashes = self._data_hashes()
@@ -115,11 +119,16 @@ class TrainingRun:
             folder=self.out,
             strategy=self.strategy,
             fingerprint=hashlib.sha256(fingerprint.encode()).hexdigest(),
+            place=self.place,
         )
         self.out.mkdir(parents=True, exist_ok=True)
         if trainer.resume():
             say(f"resumed at epoch {trainer.epoch + 1}, batch {trainer.step + 1}")
         record = self._record(hashes)
+        if not self.place.is_chief:
+            trainer.run(max_steps)
+            trainer.wait_for_workers()
+            return self.out / "model"
         with atomic_write(self.out / "run.json") as file:
             file.write(json.dumps(record, indent=2) + "\n")
         curves = self.out / "tensorboard"
@@ -141,6 +150,7 @@ class TrainingRun:
         trainer.run(max_steps, watch)
         if trainer.step:
             trainer.save()
+        trainer.wait_for_workers()
         return self.out / "model"
 
     def _data_hashes(self) -> dict[str, str]:
@@ -162,6 +172,7 @@ class TrainingRun:
             "commit": git_commit(),
             "seed": self.config.training.seed,
             "config": to_dict(self.config),
+            "workers": self.place.count,
             "data_sha256": dict(hashes),
             **items,
             "left_out": list(self.dataset.skipped),
