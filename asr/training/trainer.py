@@ -371,7 +371,8 @@ class Trainer:
         def add(x: tf.Tensor) -> Any:
             def reduce(x: tf.Tensor) -> tf.Tensor:
                 context = tf.distribute.get_replica_context()
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+                # An argument has no device, which all_reduce needs; an operation has.
+                return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(x))
 
             return self.strategy.run(reduce, args=(x,))
 
