@@ -41,6 +41,10 @@ class TrainingError(AsrError):
     """A training cannot continue, as after a non-finite loss; the message names the files."""
 
 
+class WorkerLostError(TrainingError):
+    """Another worker of the same training has ended, or cannot be reached."""
+
+
 class OutputError(AsrError):
     """A result cannot be written; the message names the file and says how much is done."""
 

@@ -35,9 +35,10 @@ from ray_workers import make_recordings
 
 from asr.base.files import json_line
 from asr.base.provenance import environment, git_commit
+from asr.base.ray_cluster import import_ray
 from asr.batch.find_shards import find_shard_recordings
 from asr.batch.shards import make_shards
-from asr.batch.transcribe_on_ray import RayJob, import_ray, transcribe_on_ray
+from asr.batch.transcribe_on_ray import RayJob, transcribe_on_ray
 from asr.batch.workers import Outcome, Transcriber, WorkUnit
 from asr.decoding.decoding_options import Decoding
 from asr.results import Transcript

@@ -8,17 +8,17 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any, get_args
 
-from asr.base.extras import install_extra
 from asr.base.files import json_line
 from asr.base.interrupts import Stopped, stoppable
 from asr.base.progress import track
 from asr.base.provenance import git_commit, repeat_command, this_command
+from asr.base.ray_cluster import import_ray, ray_cluster
 from asr.batch.find_shards import find_shard_recordings
 from asr.batch.outputs import ERRORS, SUMMARY
 from asr.batch.shards import (
@@ -40,8 +40,6 @@ SHARD_SIZE = 64
 """Default number of recordings of a shard."""
 SHOWN = 50
 """Failures that are printed; all of them are in the error files."""
-STARTS = 4
-"""Tries to start a cluster on this machine."""
 
 
 @dataclass(frozen=True)
@@ -88,21 +86,6 @@ class RayJob:
             )
 
 
-def import_ray() -> ModuleType:
-    """Import Ray.
-
-    Raises:
-        ConfigError: they are not installed; the message names the extra.
-    """
-    # Ray would report the use of its features to its makers.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ConfigError(f"--ray needs Ray ({error}): {install_extra('scale')}") from None
-    return ray
-
-
 def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
     """Transcribe all recordings that `paths` name on a Ray cluster.
 
@@ -143,7 +126,10 @@ def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
     else:
         store.remove(ERRORS)
     try:
-        with _cluster(ray, job), stoppable():  # in this order: Ray has a handler of its own
+        with (
+            ray_cluster(ray, job.address),
+            stoppable(),
+        ):  # in this order: Ray has a handler of its own
             # Results may wait on their way, so the clock of the workers says when work began.
             began = math.inf
             with closing(finished_shards(ray, shards, settings, job)) as results:
@@ -174,45 +160,6 @@ def _count(totals: Totals, result: ShardResult) -> tuple[Failure, ...]:
         totals.transcribed += result.transcribed
         totals.audio_seconds += result.audio_seconds
     return result.failures
-
-
-@contextmanager
-def _cluster(ray: ModuleType, job: RayJob) -> Iterator[None]:
-    """Join or start the cluster, and leave it at the end, unless the caller has joined it."""
-    if ray.is_initialized():
-        yield
-        return
-    options: dict[str, Any] = {"logging_level": "WARNING", "log_to_driver": False}
-    try:
-        try:
-            if job.address == "local":
-                _start_cluster(ray, options)
-            else:
-                ray.init(address=job.address, **options)
-        except ConnectionError:
-            if job.address != "auto":
-                raise
-            _start_cluster(ray, {"include_dashboard": False, **options})
-    except Exception as error:  # Ray raises that class itself if a process starts too slowly
-        raise ConfigError(
-            f"--ray {job.address}: no cluster: {' '.join(str(error).split())}"
-        ) from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _start_cluster(ray: ModuleType, options: dict[str, Any]) -> None:
-    """Start a cluster on this machine. Ray gives its processes 30 s, which a busy machine may
-    exceed; a later try finds their code in memory."""
-    for left in reversed(range(STARTS)):
-        try:
-            ray.init(address="local", **options)
-            return
-        except Exception as error:  # Ray has no class of its own for it
-            if not left or "timed out during startup" not in str(error):
-                raise
 
 
 class _OfProcess:

@@ -29,6 +29,18 @@ def train(
             show_default="train to the last epoch",
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="workers of a Ray cluster that train together; needs training.strategy: "
+            "multi_worker",
+            show_default="this process",
+        ),
+    ] = None,
+    ray: Annotated[
+        str,
+        typer.Option(help="with --workers: auto, local, or HOST:PORT of the cluster"),
+    ] = "auto",
 ) -> None:
     """Train the recogniser, voice, converter or language model that a YAML file describes.
 
@@ -37,7 +49,12 @@ def train(
     from asr.cli.program import resumable
 
     with resumable():
-        from asr.training.from_yaml import train_from_yaml
+        if workers is None:
+            from asr.training.from_yaml import train_from_yaml
 
-        model = train_from_yaml(config, data, out, max_steps)
+            model = train_from_yaml(config, data, out, max_steps)
+        else:
+            from asr.training.train_on_ray import train_on_ray
+
+            model = train_on_ray(config, data, out, workers, max_steps, ray)
     typer.echo(model)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from asr.base.config import STRICT
 from asr.base.files import atomic_write
 from asr.base.interrupts import Stopped, Stopper, stoppable
 from asr.base.tensorflow import keras, tf
-from asr.errors import ConfigError, TrainingError
+from asr.errors import ConfigError, TrainingError, WorkerLostError
 from asr.training.worker_place import WorkerPlace
 
 
@@ -123,13 +124,13 @@ def lost_workers(checkpoint: Path | None) -> Iterator[None]:
         checkpoint: the file from which the training resumes; None if it is not known yet.
 
     Raises:
-        TrainingError: another worker cannot be reached any more.
+        WorkerLostError: another worker cannot be reached any more.
     """
     try:
         yield
     except LOST as error:
         after = "training resumes" if checkpoint is None else f"training resumes from {checkpoint}"
-        raise TrainingError(
+        raise WorkerLostError(
             "another worker has ended or cannot be reached; its own messages say why. Start all "
             f"workers again with the same command: {after} (TensorFlow: {_first_line(error)})"
         ) from None
@@ -139,6 +140,8 @@ def _first_line(error: tf.errors.OpError) -> str:
     return (str(error.message).strip().splitlines() or [type(error).__name__])[0]
 
 
+HISTORY = "history.jsonl"
+"""File of a run's folder with the scores of each epoch, a line each."""
 CHECKPOINT_SECONDS = 600
 """Seconds between checkpoints within an epoch. After each epoch there is one as well."""
 
@@ -354,7 +357,7 @@ class Trainer:
             variable.assign(value)
         self.save()
         if self.place.is_chief:
-            with atomic_write(self.folder / "history.jsonl") as file:
+            with atomic_write(self.folder / HISTORY) as file:
                 file.writelines(json.dumps(r) + "\n" for r in self.history)
         return row
 
@@ -367,17 +370,21 @@ class Trainer:
         if only_chief and not self.place.is_chief:
             mine = np.zeros_like(mine)
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.float64)])
-        def add(x: tf.Tensor) -> Any:
-            def reduce(x: tf.Tensor) -> tf.Tensor:
-                context = tf.distribute.get_replica_context()
-                # An argument has no device, which all_reduce needs; an operation has.
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(x))
-
-            return self.strategy.run(reduce, args=(x,))
-
-        (sums,) = self.strategy.experimental_local_results(add(tf.constant(mine)))
+        added = self._add_over_workers(tf.constant(mine))
+        (sums,) = self.strategy.experimental_local_results(added)
         return [float(value) for value in sums.numpy()]
+
+    @cached_property
+    def _add_over_workers(self) -> Callable[[tf.Tensor], Any]:
+        def add(x: tf.Tensor) -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            # An argument has no device, which all_reduce needs; an operation has.
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(x))
+
+        return tf.function(
+            lambda x: self.strategy.run(add, args=(x,)),
+            input_signature=[tf.TensorSpec([None], tf.float64)],
+        )
 
     def wait_for_workers(self) -> None:
         """Return when all workers have called it. A worker that ends early stops the others."""

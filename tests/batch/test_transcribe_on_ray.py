@@ -21,9 +21,10 @@ from fakes import FakeTranscriber, SlowTranscriber, fill_archive
 from typer.testing import CliRunner
 
 from asr.base.extras import install_extra
+from asr.base.ray_cluster import import_ray
 from asr.batch.shards import Shard, ShardResult, ShardSettings
 from asr.batch.transcribe_files import BatchJob, Totals, transcribe_files
-from asr.batch.transcribe_on_ray import RayJob, finished_shards, import_ray, transcribe_on_ray
+from asr.batch.transcribe_on_ray import RayJob, finished_shards, transcribe_on_ray
 from asr.batch.workers import Transcriber
 from asr.cli.app import app
 from asr.errors import ConfigError, ModelError, WorkerError

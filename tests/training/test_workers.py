@@ -15,16 +15,16 @@ import pytest
 import yaml
 from conftest import FIXTURES
 from no_augmentation import NO_AUGMENTATION
+from small_training import checkpoint, experiment, make_corpus
 
 from asr.audio.features import FeatureConfig
-from asr.base.config import parse, to_dict
-from asr.data.manifest import Utterance, write_manifest
-from asr.data.packs.pack_writer import PackSettings, write_pack
+from asr.base.config import to_dict
+from asr.data.manifest import Utterance
 from asr.errors import ConfigError
 from asr.networks.acoustic_config import AcousticConfig
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
 from asr.training.speech_dataset import SpeechDataset
-from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
+from asr.training.train_recognizer import train_recognizer
 from asr.training.worker_place import WorkerPlace, find_place
 
 
@@ -86,33 +86,7 @@ def test_the_parts_of_a_batch_add_up_to_it() -> None:
 
 @pytest.fixture
 def corpus(tmp_path: Path, tone) -> Path:  # type: ignore[no-untyped-def]
-    """A pack of 24 utterances and a dev set."""
-    folder = tmp_path / "data"
-    words = ("go", "ten", "stop", "left")
-    rows = [
-        Utterance(words[i % 4], 0.6, tone(f"data/{i}.wav", 0.6, 200 + 30 * i, seed=i))
-        for i in range(24)
-    ]
-    write_manifest(folder / "train.jsonl", rows)
-    write_manifest(folder / "dev.jsonl", rows[:2])
-    write_pack([folder / "train.jsonl"], folder / "pack", PackSettings(shard_megabytes=0.1))
-    return folder
-
-
-def experiment(strategy: str) -> RecognizerExperimentConfig:
-    values = {
-        "name": "tiny",
-        "data": {"train": ["pack"], "dev": ["dev.jsonl"]},
-        "acoustic": {"units": 6, "layers": 2, "dropout": 0.0},
-        "training": {
-            "epochs": 3,
-            "batch_size": 16,
-            "clip_norm": 0.5,
-            "threads": 0,
-            "strategy": strategy,
-        },
-    }
-    return parse(RecognizerExperimentConfig, values, "test")
+    return make_corpus(tmp_path / "data", tone)
 
 
 def free_ports(count: int) -> list[int]:
@@ -152,11 +126,6 @@ def ended(workers: list[subprocess.Popen[str]]) -> list[str]:
     for worker, (_, err) in zip(workers, results, strict=True):
         assert worker.returncode == 0, err
     return [err for _, err in results]
-
-
-def checkpoint(folder: Path) -> dict[str, np.ndarray]:
-    with np.load(folder / "checkpoint.npz") as arrays:
-        return {name: arrays[name] for name in arrays.files if name != "position"}
 
 
 @pytest.mark.slow
