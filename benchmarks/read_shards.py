@@ -31,8 +31,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from asr.audio.features import FeatureConfig
 from asr.base.tensorflow import tf
 from asr.data.manifest import Utterance, write_manifest
+from asr.data.packs.encoding import PackSettings
 from asr.data.packs.pack_index import read_utterances
-from asr.data.packs.pack_writer import PackSettings, write_pack
+from asr.data.packs.pack_writer import write_pack
 from asr.data.packs.packed_utterance import PackedUtterance, ShardFiles
 from asr.networks.acoustic_config import AcousticConfig
 from asr.text.tokenizers import Tokenizer, TokenizerConfig

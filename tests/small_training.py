@@ -10,7 +10,8 @@ import numpy as np
 
 from asr.base.config import parse
 from asr.data.manifest import Utterance, write_manifest
-from asr.data.packs.pack_writer import PackSettings, write_pack
+from asr.data.packs.encoding import PackSettings
+from asr.data.packs.pack_writer import write_pack
 from asr.training.train_recognizer import RecognizerExperimentConfig
 
 

@@ -187,6 +187,13 @@ def pack(
     workers: Annotated[
         int, typer.Option(min=1, help="number of recordings to read and encode at once")
     ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="read and encode on a Ray cluster instead: auto, local, or HOST:PORT",
+            show_default="this machine",
+        ),
+    ] = None,
 ) -> None:
     """Pack training data into shards: a few large files that training reads from start to end.
 
@@ -197,7 +204,8 @@ def pack(
 
     with resumable():
         from asr.audio.features import FeatureConfig
-        from asr.data.packs.pack_writer import PackSettings, write_pack
+        from asr.data.packs.encoding import PackSettings
+        from asr.data.packs.pack_writer import write_pack
 
         features = FeatureConfig()
         if config is not None:
@@ -205,7 +213,15 @@ def pack(
 
             features = recognizer_features(config)
         settings = PackSettings(content, features, sample_rate, shard_size)
-        packed = write_pack(manifests, out, settings, workers)
+        if ray is None:
+            packed = write_pack(manifests, out, settings, workers)
+        else:
+            from asr.base.ray_cluster import import_ray, ray_cluster
+            from asr.data.packs.encode_on_ray import EncodeOnRay
+
+            engine = import_ray()
+            with ray_cluster(engine, ray):
+                packed = write_pack(manifests, out, settings, encode_all=EncodeOnRay(engine))
     for line in packed.failed:
         typer.echo(f"left out: {line}", err=True)
     typer.echo(

@@ -3,9 +3,13 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 import tarfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +19,11 @@ from asr.audio.feature_cache import FeatureCache
 from asr.audio.features import FeatureConfig, load_features
 from asr.data.inputs import feature_blocks, read_utterance
 from asr.data.manifest import Utterance, read_manifest, write_manifest
-from asr.data.packs import pack_writer
+from asr.data.packs import encode_on_ray, encoding
+from asr.data.packs.encode_on_ray import EncodeOnRay
+from asr.data.packs.encoding import PackSettings
 from asr.data.packs.pack_index import damaged_shards, read_pack, read_utterances
-from asr.data.packs.pack_writer import PackSettings, write_pack
+from asr.data.packs.pack_writer import write_pack
 from asr.errors import AudioError, ConfigError, ManifestError, OutputError
 
 SMALL = PackSettings(shard_megabytes=0.05)
@@ -156,16 +162,16 @@ def test_an_interrupted_pack_goes_on_to_the_same_bytes(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     write_pack([manifest], tmp_path / "whole", SMALL)
-    encode, calls = pack_writer.encode_utterance, []
+    encode, calls = encoding.encode_utterance, []
 
-    def killed(utterance: Utterance, settings: PackSettings) -> pack_writer.EncodedUtterance:
+    def killed(utterance: Utterance, settings: PackSettings) -> encoding.EncodedUtterance:
         calls.append(utterance)
         if len(calls) > 5:
             raise KeyboardInterrupt
         return encode(utterance, settings)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pack_writer, "encode_utterance", killed)
+        patch.setattr(encoding, "encode_utterance", killed)
         write_pack([manifest], tmp_path / "parts", SMALL, workers)
     with pytest.raises(ManifestError, match=r"parts: the pack is not finished; run its `asr data"):
         read_pack(tmp_path / "parts")
@@ -174,6 +180,52 @@ def test_an_interrupted_pack_goes_on_to_the_same_bytes(
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
     again = write_pack([manifest], tmp_path / "parts", SMALL, workers)
     assert again.kept == again.shards == summary.shards
+
+
+class RayInOneProcess:
+    """Ray as `EncodeOnRay` uses it."""
+
+    def __init__(self) -> None:
+        self.waiting = self.most = 0
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 1.0}
+
+    def remote(self, **options: Any) -> Any:
+        assert options == {"num_cpus": 1, "max_retries": -1}
+        return lambda work: SimpleNamespace(remote=partial(self.start, work))
+
+    def start(self, work: Any, *arguments: Any) -> Any:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        return partial(work, *arguments)
+
+    def get(self, task: Any) -> Any:
+        self.waiting -= 1
+        return task()
+
+
+def test_a_pack_of_ray_is_the_same(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one that cannot be read, and few tasks ahead of the writer."""
+    monkeypatch.setattr(encode_on_ray, "TASK_SIZE", 1)
+    read_manifest(manifest)[1].path.write_bytes(b"no audio")
+    ray: Any = RayInOneProcess()
+    local = write_pack([manifest], tmp_path / "local", SMALL)
+    of_ray = write_pack([manifest], tmp_path / "ray", SMALL, encode_all=EncodeOnRay(ray))
+    assert of_ray == local and len(local.failed) == 1
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert ray.most == encode_on_ray.AHEAD + 1
+
+
+@pytest.mark.slow
+def test_the_command_packs_on_a_real_cluster(manifest: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    command = [sys.executable, "-m", "asr", "data", "pack", str(manifest), "--out"]
+    for options in (["local"], ["ray", "--ray", "local"]):
+        subprocess.run([*command, *options], cwd=tmp_path, check=True)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
 @pytest.mark.parametrize("how", ["changed", "cut", "missing", "index", "pack"])

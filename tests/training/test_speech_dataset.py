@@ -12,8 +12,9 @@ from asr.audio.augmentation import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.ctc import frames_needed
 from asr.data.manifest import Utterance, write_manifest
+from asr.data.packs.encoding import PackSettings
 from asr.data.packs.pack_index import read_pack
-from asr.data.packs.pack_writer import PackSettings, write_pack
+from asr.data.packs.pack_writer import write_pack
 from asr.errors import TextError
 from asr.networks.acoustic_config import AcousticConfig
 from asr.pronunciation.phone_speller import PhoneSpeller

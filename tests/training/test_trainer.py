@@ -17,7 +17,8 @@ import yaml
 from asr.base.config import parse, to_dict
 from asr.base.interrupts import Stopped
 from asr.data.manifest import Utterance, read_manifest, write_manifest
-from asr.data.packs.pack_writer import PackSettings, write_pack
+from asr.data.packs.encoding import PackSettings
+from asr.data.packs.pack_writer import write_pack
 from asr.errors import ConfigError, ManifestError, TrainingError
 from asr.recognizer import Recognizer
 from asr.training.from_yaml import train_from_yaml

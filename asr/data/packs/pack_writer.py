@@ -6,25 +6,20 @@ import hashlib
 import json
 import tarfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from io import BytesIO
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import soundfile
 
-from asr.audio.feature_cache import FeatureCache, static_settings
-from asr.audio.features import FeatureConfig, load_features
-from asr.audio.mono import to_mono
-from asr.audio.reading import probe
-from asr.audio.segments import read_segment
+from asr.audio.feature_cache import static_settings
 from asr.base.files import atomic_write, json_line, remove_leftovers
 from asr.base.progress import track
-from asr.base.units import Hertz
 from asr.data.manifest import Utterance
+from asr.data.packs.encoding import EncodedUtterance, PackSettings, encode_or_explain
 from asr.data.packs.pack_index import (
     FORMAT,
     PACK_FILE,
@@ -34,37 +29,14 @@ from asr.data.packs.pack_index import (
     read_utterances,
     shard_files,
 )
-from asr.data.packs.packed_utterance import (
-    FEATURES_SUFFIX,
-    PackedUtterance,
-    decode_audio,
-    encode_flac,
-    frames_or_samples,
-)
-from asr.errors import AsrError, AudioError, ManifestError, OutputError, reason
+from asr.data.packs.packed_utterance import PackedUtterance, frames_or_samples
+from asr.errors import ManifestError, OutputError
 
 SUMS_FILE = "SHA256SUMS"
 """Checksums in the format of sha256sum."""
 TAR_BLOCK = 512
-COPIED_FORMATS = {"FLAC": ".flac", "OGG": ".ogg", "MP3": ".mp3"}
-"""Formats of libsndfile that are copied, if the whole recording is packed → suffix."""
-
-
-@dataclass(frozen=True)
-class PackSettings:
-    """What `write_pack` writes.
-
-    Attributes:
-        content: "audio", or "features": static cepstra.
-        features: settings of the features; not used for audio.
-        sample_rate: recordings with a higher rate are resampled to it, in Hz; 0: none are.
-        shard_megabytes: a shard ends when it has this many MB.
-    """
-
-    content: Literal["audio", "features"] = "audio"
-    features: FeatureConfig = field(default_factory=FeatureConfig)
-    sample_rate: Hertz = 0
-    shard_megabytes: float = 256
+EncodeAll = Callable[[Sequence[Utterance], PackSettings], Iterator[EncodedUtterance | str]]
+"""Encodes utterances in their order; a message stands for one that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +61,11 @@ class PackSummary:
 
 
 def write_pack(
-    manifests: Sequence[Path], out: Path, settings: PackSettings, workers: int = 1
+    manifests: Sequence[Path],
+    out: Path,
+    settings: PackSettings,
+    workers: int = 1,
+    encode_all: EncodeAll | None = None,
 ) -> PackSummary:
     """Pack the utterances of manifests, or go on with a pack that was interrupted.
 
@@ -102,6 +78,7 @@ def write_pack(
         out: folder of the pack; a new or empty one, or that of the same manifests and settings.
         settings: what to write.
         workers: threads that read and encode.
+        encode_all: reads and encodes in another way, such as `EncodeOnRay`. Default: in threads.
 
     Raises:
         ManifestError: a manifest cannot be read, or no utterance can be packed.
@@ -120,7 +97,9 @@ def write_pack(
         "manifests": [file_sha256(path) for path in manifests],
     }
     _check_folder(out, header)
-    return _Writer(ordered, out, settings, header, workers).write()
+    return _Writer(
+        ordered, out, settings, header, encode_all or partial(_encode_in_threads, workers)
+    ).write()
 
 
 def _packing_order(utterances: Sequence[Utterance]) -> list[int]:
@@ -151,89 +130,6 @@ def _check_folder(out: Path, header: dict[str, Any]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class EncodedUtterance:
-    """The member of an utterance.
-
-    Attributes:
-        suffix: of the member's name: the format.
-        data: its bytes.
-        computed: whether they are features that were computed from audio.
-    """
-
-    suffix: str
-    data: bytes
-    computed: bool = False
-
-
-def encode_utterance(utterance: Utterance, settings: PackSettings) -> EncodedUtterance:
-    """Read an utterance and encode it.
-
-    Raises:
-        AsrError: it cannot be read; the message names the file.
-    """
-    if isinstance(utterance, PackedUtterance) and not utterance.has_audio:
-        if settings.content == "features":
-            utterance.check_features(settings.features)
-        return EncodedUtterance(FEATURES_SUFFIX, utterance.read(), utterance.settings is not None)
-    if not isinstance(utterance, PackedUtterance) and utterance.audio_filepath is None:
-        return EncodedUtterance(
-            FEATURES_SUFFIX, _npy(load_features(utterance.path, settings.features))
-        )
-    if settings.content == "features":
-        if isinstance(utterance, PackedUtterance):
-            static = utterance.static(settings.features)
-        else:
-            static = FeatureCache(None, settings.features).static(
-                utterance.path, utterance.offset, utterance.duration, utterance.channel
-            )
-        return EncodedUtterance(FEATURES_SUFFIX, _npy(static), computed=True)
-    return _encode_audio(utterance, settings)
-
-
-def _encode_audio(utterance: Utterance, settings: PackSettings) -> EncodedUtterance:
-    if isinstance(utterance, PackedUtterance):
-        raw, suffix = utterance.read(), Path(utterance.member).suffix
-        rate, subtype = utterance.sample_rate, ""
-        samples = utterance.samples(rate)
-    else:
-        info = probe(utterance.path)
-        rate, subtype, suffix = info.sample_rate, info.subtype, ""
-        samples = read_segment(
-            utterance.path, rate, utterance.channel, utterance.offset, utterance.duration
-        )
-        raw = b"" if utterance.offset else utterance.path.read_bytes()
-    if settings.sample_rate and rate > settings.sample_rate:
-        samples = to_mono(samples, rate, settings.sample_rate, None, utterance.name)
-        rate = settings.sample_rate
-    elif suffix or (suffix := _copied_as(raw, samples, rate, utterance.name)):
-        return EncodedUtterance(suffix, raw)
-    try:
-        return EncodedUtterance(".flac", encode_flac(samples, rate, subtype))
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"{utterance.name}: cannot be written as FLAC: {error}") from None
-
-
-def _copied_as(raw: bytes, samples: np.ndarray, rate: Hertz, name: str) -> str:
-    """Suffix for a copy of a recording's file; "" if a copy would not have the same samples."""
-    try:
-        with soundfile.SoundFile(BytesIO(raw)) as file:
-            suffix = COPIED_FORMATS.get(file.format, "")
-        if suffix:
-            decoded, decoded_rate = decode_audio(raw)
-            same = np.array_equal(to_mono(decoded, decoded_rate, rate, None, name), samples)
-            return suffix if same else ""
-    except (soundfile.SoundFileError, AudioError):
-        pass  # FFmpeg has read what libsndfile cannot
-    return ""
-
-
-def _npy(static: np.ndarray) -> bytes:
-    file = BytesIO()
-    np.save(file, static)
-    return file.getvalue()
-
-
 class _Writer:
     """Writes the shards of a pack."""
 
@@ -243,10 +139,10 @@ class _Writer:
         out: Path,
         settings: PackSettings,
         header: dict[str, Any],
-        workers: int,
+        encode_all: EncodeAll,
     ) -> None:
         self.utterances, self.out, self.settings = utterances, out, settings
-        self.header, self.workers = header, workers
+        self.header, self.encode_all = header, encode_all
         self.belongs = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
         """What a shard of these manifests and settings has as its key `pack`."""
         self.started = False
@@ -257,18 +153,17 @@ class _Writer:
         failed: list[str] = []
         kept, first, number = 0, 0, 0
         encoded: Iterator[EncodedUtterance | str] | None = None
-        with ThreadPoolExecutor(self.workers) as pool:
-            while first < len(self.utterances):
-                entry = self._kept(number, first)
-                if entry is not None:
-                    kept, encoded = kept + 1, None
-                else:
-                    self._begin()
-                    encoded = encoded or self._encoded(pool, first)
-                    entry = self._write_shard(number, first, encoded)
-                entries.append(entry)
-                failed += entry["failed"].values()
-                first, number = entry["next"], number + 1
+        while first < len(self.utterances):
+            entry = self._kept(number, first)
+            if entry is not None:
+                kept, encoded = kept + 1, None
+            else:
+                self._begin()
+                encoded = encoded or self._encoded(first)
+                entry = self._write_shard(number, first, encoded)
+            entries.append(entry)
+            failed += entry["failed"].values()
+            first, number = entry["next"], number + 1
         if not any(entry["utterances"] for entry in entries):
             listed = "\n  ".join(failed[:20])
             raise ManifestError(f"no utterance can be packed:\n  {listed}")
@@ -295,33 +190,17 @@ class _Writer:
             if hashlib.sha256(lines.partition(b"\n")[2]).hexdigest() != entry["lines_sha256"]:
                 return None
             for position in entry["failed"]:
-                if not isinstance(self._encode(int(position)), str):
+                utterance = self.utterances[int(position)]
+                if not isinstance(encode_or_explain(utterance, self.settings), str):
                     return None
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
         return entry
 
-    def _encode(self, position: int) -> EncodedUtterance | str:
-        """The member of an utterance, or the message why there is none."""
-        utterance = self.utterances[position]
-        try:
-            return encode_utterance(utterance, self.settings)
-        except AsrError as error:
-            return str(error)
-        except OSError as error:
-            return f"{utterance.name}: cannot be read ({reason(error)})"
-
-    def _encoded(self, pool: ThreadPoolExecutor, first: int) -> Iterator[EncodedUtterance | str]:
-        """Members from position `first` on; a few are encoded ahead."""
-        ahead: deque[Future[EncodedUtterance | str]] = deque()
-        for position in track(
-            range(first, len(self.utterances)), len(self.utterances) - first, "packing"
-        ):
-            ahead.append(pool.submit(self._encode, position))
-            if len(ahead) > 4 * self.workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    def _encoded(self, first: int) -> Iterator[EncodedUtterance | str]:
+        """Members from position `first` on, or messages why there are none."""
+        left = self.utterances[first:]
+        return track(self.encode_all(left, self.settings), len(left), "packing")
 
     def _begin(self) -> None:
         """Mark the pack as unfinished before its first change."""
@@ -415,6 +294,19 @@ class _Writer:
                 file.write(f"{entry['index_sha256']}  {entry['shard']}.jsonl\n")
         failed = sum(len(entry["failed"]) for entry in entries)
         self._write_pack_file(complete=True, shards=shards, failed=failed)
+
+
+def _encode_in_threads(
+    workers: int, utterances: Sequence[Utterance], settings: PackSettings
+) -> Iterator[EncodedUtterance | str]:
+    ahead: deque[Future[EncodedUtterance | str]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for utterance in utterances:
+            ahead.append(pool.submit(encode_or_explain, utterance, settings))
+            if len(ahead) > 4 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _name(number: int) -> str:
