@@ -136,6 +136,28 @@ def test_librispeech_splits_by_folder_or_by_line(tmp_path: Path) -> None:
     assert [s[0] for s in splits["dev"]] == ["19-198-0019.flac"] and len(splits["train"]) == 18
 
 
+def test_alphanumeric(tmp_path: Path) -> None:
+    rows = ["Response_ID,file_name,Age,Name,Number,Address"]
+    for person, address in (("R_1", '"7204, McQueen Drive"'), ("R_2", '"Fenway Park, Boston"')):
+        for kind in ("Names", "Addresses", "Numbers"):
+            file = f"audio_data/{kind}/{person}.wav"
+            audio(tmp_path / file)
+            rows.append(f"{person},{file},24,Mary O'Neil,919-05,{address}")
+    write(tmp_path / "metadata.csv", *rows, "R_3,audio_data/Names/R_3.wav,24,Gone,1,1 A Street")
+    prepared = prepare("alphanumeric", tmp_path, tmp_path / "out")
+    assert found(prepared)["train"] == [
+        ("R_1.wav", "m a r y o n e i l", "R_1"),
+        ("R_1.wav", "nine one nine zero five", "R_1"),
+        ("R_2.wav", "m a r y o n e i l", "R_2"),
+        ("R_2.wav", "fenway park, boston", "R_2"),
+        ("R_2.wav", "nine one nine zero five", "R_2"),
+    ]
+    assert "7204, McQueen Drive" in prepared.skipped[0] and "R_3.wav" in prepared.skipped[1]
+    write(tmp_path / "metadata.csv", "file_name,Name")
+    with pytest.raises(ManifestError, match=r"metadata\.csv: no column Address, Number"):
+        prepare("alphanumeric", tmp_path, tmp_path / "out")
+
+
 def test_ljspeech(tmp_path: Path) -> None:
     names = [f"LJ001-{i:04}" for i in range(20)]
     write(tmp_path / "metadata.csv", *(f"{n}|in 1455|in fourteen fifty-five" for n in names))

@@ -20,6 +20,7 @@ from asr.text.languages import (
 )
 
 CORPORA = (
+    "alphanumeric",
     "an4",
     "asterisk",
     "commonvoice",
