@@ -105,21 +105,28 @@ def log_likelihoods(log_probabilities: np.ndarray, texts: Sequence[Sequence[int]
     Returns:
         Log-probabilities in nats, [texts]; −inf for a sequence that the frames cannot hold.
     """
-    longest = max((len(text) for text in texts), default=0)
-    # States are blank, label, blank, …. States beyond the end of a shorter text are never read.
-    states = np.full([len(texts), 2 * longest + 1], BLANK)
-    for row, text in zip(states, texts, strict=True):
-        row[1 : 2 * len(text) : 2] = text
-    jump = np.full(states.shape, -np.inf)
-    jump[:, 3::2][states[:, 3::2] != states[:, 1:-2:2]] = 0.0
-    score = np.full(states.shape, -np.inf)
-    # Start in the first blank: the first frame may stay in it or enter the first label.
-    score[:, 0] = 0.0
+    # Texts share the states of their common beginnings: labels form a tree, whose root is no text.
+    nodes: dict[tuple[int, int], int] = {}
+    before, symbols, ends = [0], [BLANK], []
+    for text in texts:
+        node = 0
+        for label in text:
+            following = nodes.setdefault((node, label), len(symbols))
+            if following == len(symbols):
+                before.append(node)
+                symbols.append(label)
+            node = following
+        ends.append(node)
+    parents, labels = np.array(before), np.array(symbols)
+    # A label may follow another label without a blank between them, unless they are equal.
+    jump = np.where((parents > 0) & (labels != labels[parents]), 0.0, -np.inf)
+    # Of each node: the paths that end in its label, and those that end in the blank behind it.
+    label_score, blank_score = np.full([2, len(labels)], -np.inf)
+    blank_score[0] = 0.0
     for frame in log_probabilities:
-        entered = np.logaddexp(score[:, 1:], score[:, :-1])
-        entered[:, 1:] = np.logaddexp(entered[:, 1:], score[:, :-2] + jump[:, 2:])
-        score = np.concatenate([score[:, :1], entered], axis=1) + frame[states]
-    ends = 2 * np.array([len(text) for text in texts])
-    rows = np.arange(len(texts))
-    last = np.where(ends > 0, score[rows, np.maximum(ends - 1, 0)], -np.inf)
-    return np.logaddexp(score[rows, ends], last)
+        entered = np.logaddexp(label_score, blank_score[parents])
+        entered = np.logaddexp(entered, label_score[parents] + jump)
+        blank_score = np.logaddexp(blank_score, label_score) + frame[BLANK]
+        label_score = entered + frame[labels]
+        label_score[0] = -np.inf  # the root has no label
+    return np.logaddexp(blank_score, label_score)[np.array(ends, int)]

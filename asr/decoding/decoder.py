@@ -13,6 +13,7 @@ from asr.ctc.prefix_beam import Hypothesis, beam_search
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.hot_words import normalise_hot_words
 from asr.decoding.lexicon_scorer import LexiconScorer, read_pronunciations
+from asr.decoding.lexicon_search import lexicon_search
 from asr.decoding.lm_record import MIXTURE_WEIGHTS, NGRAM_WEIGHTS, SCORER_WEIGHTS, LmWeights
 from asr.decoding.weighted_lm import NATS_PER_LOG10
 from asr.decoding.word_lists import read_words
@@ -181,7 +182,7 @@ class Decoder:
         # Lists of texts need the less likely ones, too.
         pruning = {} if self.decoding.nbest or self.mixture else ONE_TEXT
         if isinstance(self.scorer, LexiconScorer):
-            found = beam_search(heads.phones, beam, scorer=self.scorer, **pruning)
+            found = lexicon_search(heads.phones, self.scorer, beam, **pruning)
             hypotheses = self._rescore_with_letters(self.scorer, found, heads.labels)
         else:
             hypotheses = beam_search(heads.labels, beam, scorer=self.scorer, **pruning)

@@ -8,25 +8,23 @@ transducers).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
-from functools import partial
+from collections.abc import Collection
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from asr.decoding.hot_words import BEFORE_WORD, HotState, HotWords
-from asr.decoding.weighted_lm import PrefixTable, WeightedLM
+from asr.decoding.pronunciation_tree import PronunciationTree
+from asr.decoding.weighted_lm import CACHE_SIZE, WeightedLM
 from asr.errors import ConfigError
 from asr.language.word_lm import LmState, WordLM
+from asr.pronunciation.lexicon_table import LexiconTable, read_table
 from asr.pronunciation.phone_speller import phone_ids
-from asr.pronunciation.pronouncer import add_pronunciations, read_entries
+from asr.pronunciation.pronouncer import add_pronunciations
+from asr.text.phones import PHONES
 from asr.text.tokenizers import Tokenizer
-
-
-class PronunciationEntry(NamedTuple):
-    """A word and one pronunciation, in label ids of `asr.pronunciation.phone_speller`."""
-
-    word: str
-    phones: tuple[int, ...]
 
 
 class History(NamedTuple):
@@ -44,22 +42,32 @@ class PhoneState(NamedTuple):
         history: the complete words.
         context: the language model's state behind them.
         hot: progress in the hot phrases.
-        spoken: phones of the word that is being said, one character per label id.
+        spoken: node of the lexicon's tree for the phones of the word that is being said.
         lookahead: score already given for `spoken`, in nats.
     """
 
     history: History | None
     context: LmState
     hot: HotState
-    spoken: str
+    spoken: int
     lookahead: float
 
 
-# The search makes a state for every new prefix. From a tuple of its fields, a named tuple is made
-# several times faster than by its constructor.
-_new_history = partial(tuple.__new__, History)
-_new_state = partial(tuple.__new__, PhoneState)
-_new_entry = partial(tuple.__new__, PronunciationEntry)
+class WordEnd(NamedTuple):
+    """A word that ends.
+
+    Attributes:
+        word: the word.
+        score: its score, in nats.
+        context: the language model's state behind the word.
+        hot: progress in the hot phrases.
+    """
+
+    word: str
+    score: float
+    context: LmState
+    hot: HotState
+
 
 _PLAIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz'")
 
@@ -70,18 +78,24 @@ class LexiconScorer:
     Hypotheses have words of the lexicon only. While a word is being said, it has the score of the
     likeliest word with these first phones (language model look-ahead). Where a word ends, the next
     phone begins another word, with one continuation for each homophone.
+    `asr.decoding.lexicon_search` is the search with these scores.
 
     Args:
-        entries: words with their pronunciations.
+        lexicon: words with their pronunciations.
         model: the language model; None for none.
         alpha, beta, unknown: weights of the language model, see `word_scorer.WordScorer`.
-        hot_words: normalised phrases to favour, made of words of `entries`.
+        hot_words: normalised phrases to favour, made of words of `lexicon`.
         hot_weight: added for every word of a hot phrase, in nats. Default 5.
+
+    Attributes:
+        lexicon: words with their pronunciations.
+        lookahead: the score of the likeliest word that begins with the phones of each node of the
+            lexicon, without a context, in nats: float64 [nodes]; 0 for the root.
     """
 
     def __init__(
         self,
-        entries: Iterable[tuple[str, tuple[int, ...]]],
+        lexicon: PronunciationTree,
         model: WordLM | None,
         alpha: float = 0.5,
         beta: float = 1.0,
@@ -89,11 +103,7 @@ class LexiconScorer:
         hot_words: Collection[str] = (),
         hot_weight: float = 5.0,
     ) -> None:
-        self.model = model
-        self.homophones: dict[str, list[str]] = {}
-        for word, phones in sorted(entries):
-            if phones:
-                self.homophones.setdefault("".join(map(chr, phones)), []).append(word)
+        self.model, self.lexicon = model, lexicon
         self.hot = HotWords(hot_words, hot_weight) if hot_words else None
         # The look-ahead contains the weight of the first word of a hot phrase. Otherwise the
         # search would drop an unlikely hot word before its last phone.
@@ -101,34 +111,41 @@ class LexiconScorer:
         self.weighted_lm = None
         if model is not None:
             self.weighted_lm = WeightedLM(model, model.vocabulary, alpha, beta, unknown)
-        self._lookahead = self._lookahead_table()
+        self.lookahead = self._best_words()
+        self._word_ends: dict[tuple[LmState, HotState, int], list[WordEnd]] = {}
 
     def set_weights(self, alpha: float, beta: float, unknown: float) -> None:
         """Change the weights of the language model."""
         if self.weighted_lm is not None:
             self.weighted_lm.set_weights(alpha, beta, unknown)
-            self._lookahead = self._lookahead_table()
+            self.lookahead = self._best_words()
+            self._word_ends.clear()
 
     def start(self) -> PhoneState:
         """State before the first label."""
-        return PhoneState(None, self.model.start() if self.model else (), BEFORE_WORD, "", 0.0)
+        # Not `if self.model`: the length of an n-gram model is a count of all its n-grams.
+        context = () if self.model is None else self.model.start()
+        return PhoneState(None, context, BEFORE_WORD, 0, 0.0)
 
-    def extend(self, state: PhoneState, label: int) -> list[tuple[float, PhoneState]]:
-        """Score of one more phone, in nats, and the new state, for every way to read the phone."""
-        history, context, hot, spoken, lookahead = state
-        phone = chr(label)
-        longer = spoken + phone
-        ways = []
-        if (reached := self._lookahead.best(longer)) > -math.inf:
-            ways.append((reached - lookahead, _new_state((history, context, hot, longer, reached))))
-        first = self._lookahead.best(phone)
-        if first > -math.inf:
-            for word in self.homophones.get(spoken, ()):
-                score, new_context, new_hot = self._score_word(context, hot, word)
-                words = _new_history((history, word))
-                new_state = _new_state((words, new_context, new_hot, phone, first))
-                ways.append((score - lookahead + first, new_state))
-        return ways
+    def word_ends(self, context: LmState, hot: HotState, spoken: int) -> list[WordEnd]:
+        """Each word that the phones of a node can spell, with its score and the states behind it.
+
+        The scores do not contain the look-ahead. They are cached.
+
+        Args:
+            context: the language model's state before the word.
+            hot: progress in the hot phrases before the word.
+            spoken: node of the lexicon.
+        """
+        key = (context, hot, spoken)
+        ends = self._word_ends.get(key)
+        if ends is None:
+            if len(self._word_ends) >= CACHE_SIZE:
+                self._word_ends.clear()
+            words = self.lexicon.words_of(spoken)
+            ends = [WordEnd(word, *self._score_word(context, hot, word)) for word in words]
+            self._word_ends[key] = ends
+        return ends
 
     def finish(self, state: PhoneState) -> float:
         """Score of ending here with the likeliest last word, in nats; −inf inside a word."""
@@ -149,29 +166,26 @@ class LexiconScorer:
             found.append((score, " ".join(reversed(words))))
         return found
 
-    def _lookahead_table(self) -> PrefixTable:
-        """The score of the likeliest word of each pronunciation, without a context."""
-        return PrefixTable(
-            (phones, max([self._unigram(word) for word in words]))
-            for phones, words in self.homophones.items()
-        )
-
-    def _unigram(self, word: str) -> float:
-        lm = self.weighted_lm
-        score = 0.0 if lm is None else lm.to_nats(lm.unigram(word))
-        return score + self._hot_lookahead.get(word, 0.0) if self._hot_lookahead else score
+    def _best_words(self) -> np.ndarray:
+        words, lm = self.lexicon.words, self.weighted_lm
+        scores = np.zeros(len(words)) if lm is None else lm.to_nats(lm.unigrams_of(words))
+        if hot := self._hot_lookahead:
+            scores += np.array([hot.get(word, 0.0) for word in words])
+        best = self.lexicon.best_below(scores)
+        best[0] = 0.0  # no word has begun
+        return best
 
     def _endings(self, state: PhoneState) -> list[tuple[float, History | None]]:
         """(score of ending, words) for every word that can end here."""
-        history, context, hot, spoken, lookahead = state
-        if not spoken:
-            return [(self._score_end(context, hot), history)]
-        endings: list[tuple[float, History | None]] = []
-        for word in self.homophones.get(spoken, ()):
-            score, new_context, new_hot = self._score_word(context, hot, word)
-            score = score - lookahead + self._score_end(new_context, new_hot)
-            endings.append((score, _new_history((history, word))))
-        return endings
+        if not state.spoken:
+            return [(self._score_end(state.context, state.hot), state.history)]
+        return [
+            (
+                end.score - state.lookahead + self._score_end(end.context, end.hot),
+                History(state.history, end.word),
+            )
+            for end in self.word_ends(state.context, state.hot, state.spoken)
+        ]
 
     def _score_end(self, context: LmState, hot: HotState) -> float:
         score = self.hot.finish(hot) if self.hot else 0.0
@@ -198,7 +212,7 @@ class LexiconScorer:
 
 def read_pronunciations(
     path: Path, words: Collection[str], tokenizer: Tokenizer
-) -> list[PronunciationEntry]:
+) -> PronunciationTree:
     """Read every pronunciation of `words` from a recogniser's lexicon.
 
     `asr.pronunciation.pronouncer` pronounces words that the lexicon does not have. Words that the
@@ -214,14 +228,15 @@ def read_pronunciations(
         ConfigError: no word is left.
     """
     spellable = _spellable(words, tokenizer)
-    entries = {
-        _new_entry((word, phone_ids(phones.split()))): None
-        for word, phones in add_pronunciations(read_entries(path), spellable)
-        if word in spellable
-    }
-    if not entries:
+    table = read_table(path)
+    chosen = list(map(spellable.__contains__, table.words))
+    if len(set(compress(table.words, chosen))) < len(spellable):
+        table = LexiconTable.from_entries(add_pronunciations(table.entries(), spellable))
+        chosen = list(map(spellable.__contains__, table.words))
+    if not any(chosen):
         raise ConfigError(f"{path}: no pronunciation for any word of the language model or lexicon")
-    return list(entries)
+    table = table.rows(np.array(chosen))
+    return PronunciationTree(table.words, np.array(phone_ids(PHONES))[table.phones], table.starts)
 
 
 def _spellable(words: Collection[str], tokenizer: Tokenizer) -> set[str]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
 
 from asr.language.word_lm import END, NEVER, UNKNOWN, LmState, WordLM
 
 NATS_PER_LOG10 = math.log(10)
+T = TypeVar("T", float, np.ndarray)
 CACHE_SIZE = 200_000
 """Scores of words in their contexts that `WeightedLM` caches; the search asks for most of them
 often."""
@@ -75,8 +79,15 @@ class WeightedLM:
         place = self.model.ids.get(word)
         return self.rarest if place is None else self._unigrams[place]
 
-    def to_nats(self, log10: float) -> float:
-        """Weighted score, in nats, of a log10 probability."""
+    def unigrams_of(self, words: Sequence[str]) -> np.ndarray:
+        """Log10 probability of each word without a context: float64 [words]."""
+        known = len(self._unigrams)
+        values = np.append(self.model.unigrams.astype(np.float64), self.rarest)
+        ids = self.model.ids
+        return values[[ids.get(word, known) for word in words]]
+
+    def to_nats(self, log10: T) -> T:
+        """Weighted score, in nats, of a log10 probability, or of several."""
         return self.alpha * NATS_PER_LOG10 * log10
 
     def score(self, context: LmState, word: str, is_hot: bool) -> tuple[float, LmState]:

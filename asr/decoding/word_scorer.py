@@ -96,7 +96,9 @@ class WordScorer:
 
     def start(self) -> WordState:
         """State before the first label."""
-        return WordState(self.model.start() if self.model else (), "", 0.0, BEFORE_WORD)
+        # Not `if self.model`: the length of an n-gram model is a count of all its n-grams.
+        context = () if self.model is None else self.model.start()
+        return WordState(context, "", 0.0, BEFORE_WORD)
 
     def extend(self, state: WordState, label: int) -> tuple[tuple[float, WordState]]:
         """Score of one more label, in nats, and the new state."""

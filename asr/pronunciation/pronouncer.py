@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gzip
 import re
-import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from asr.base.files import atomic_write
 from asr.base.progress import track
 from asr.errors import ModelError
-from asr.text.phones import PHONES, Phones
+from asr.pronunciation.lexicon_table import read_entries
+from asr.text.phones import Phones
 
 if TYPE_CHECKING:
     from asr.seq2seq.converter import Converter
@@ -209,7 +209,7 @@ def read_lexicon(path: Path) -> dict[str, str]:
     """Read a lexicon file. Of several lines for a word, the last one counts.
 
     Raises:
-        ModelError: see `read_entries`.
+        ModelError: see `asr.pronunciation.lexicon_table.read_table`.
     """
     return dict(read_entries(path))
 
@@ -230,51 +230,3 @@ def add_pronunciations(
     for i in track(range(0, len(new), 64), -(-len(new) // 64), "new words"):
         made += pronounce.many(new[i : i + 64])
     return entries + [(word, " ".join(found.phones)) for word, found in zip(new, made, strict=True)]
-
-
-def read_entries(path: Path) -> list[tuple[str, str]]:
-    """Read all lines of a lexicon file, plain or gzip. A word may have several lines.
-
-    Raises:
-        ModelError: the file cannot be read, or a line is not a word and its phones. The message
-            names the file and the line.
-    """
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise ModelError(f"{path}: cannot be read as a lexicon: {error}") from None
-    known = set(PHONES)
-    if (regular := _regular_entries(text, known)) is not None:
-        return regular
-    entries = []
-    for number, line in enumerate(text.splitlines(), 1):
-        word, *phones = line.split() or [""]
-        if phones and known.issuperset(phones):
-            entries.append((word.lower(), " ".join(phones)))
-        elif word:
-            wrong = ", ".join(sorted(set(phones) - known))
-            what = f"{wrong} is not a phone" if phones else "no phones"
-            raise ModelError(f"{path}, line {number}: {line.strip()[:60]!r}: {what}")
-    return entries
-
-
-def _regular_entries(text: str, known: set[str]) -> list[tuple[str, str]] | None:
-    """The lines of a lexicon whose fields are all separated by one space, as `write_lexicon` writes
-    them; None for other texts and for one with a wrong line. Takes a third of the time of reading
-    line by line.
-
-    Args:
-        text: content of the file.
-        known: the phones.
-    """
-    if not text.isascii() or any(space in text for space in ("  ", "\t", "\x1f")):
-        return None
-    rows = [line.strip().partition(" ") for line in text.splitlines()]
-    # The list of all phones of the lexicon at once would take more memory than the lexicon.
-    for i in range(0, len(rows), 4096):
-        if not known.issuperset(" ".join([row[2] for row in rows[i : i + 4096]]).split()):
-            return None
-    if any(word and not phones for word, _, phones in rows):
-        return None
-    return [(word.lower(), phones) for word, _, phones in rows if word]

@@ -22,6 +22,10 @@ _MAX_DIGITS = 15
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
 
 
+_PLAIN = re.compile("[a-z' ]*")
+"""Texts in which nothing is spelled out: the beam search asks for many of them."""
+
+
 def normalise_english(text: str) -> str:
     """Normalise English text to lower case words, with numbers spelled out.
 
@@ -42,8 +46,9 @@ def normalise_english(text: str) -> str:
     - years like other numbers, but decades as "nineteen nineties";
     - amounts of money and times as they are spoken: "five dollars fifty cents", "five oh two".
     """
-    text = spell_out(text)
-    text = "".join(c if c.isalnum() or c == "'" else " " for c in text)
+    if not _PLAIN.fullmatch(text):
+        text = spell_out(text)
+        text = "".join(c if c.isalnum() or c == "'" else " " for c in text)
     tokens = (token.strip("'") for token in text.split())
     return " ".join(token for token in tokens if token)
 

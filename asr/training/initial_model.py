@@ -10,7 +10,7 @@ from asr.decoding.decoding_options import GENERAL_LM_FILES, NO_LM, Decoding, gen
 from asr.errors import ConfigError
 from asr.networks.acoustic import AcousticModel
 from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig, read_model
-from asr.pronunciation.pronouncer import read_entries
+from asr.pronunciation.lexicon_table import read_entries
 from asr.recognizer import Recognizer
 from asr.text.tokenizers import TokenizerConfig
 from asr.training.config_paths import model_folder

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr import ctc
-from asr.ctc.prefix_beam import Hypothesis, beam_search
+from asr.ctc.prefix_beam import Hypothesis
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.lexicon_scorer import LexiconScorer, _spellable, read_pronunciations
+from asr.decoding.lexicon_search import lexicon_search
+from asr.decoding.pronunciation_tree import PronunciationTree
 from asr.errors import ConfigError, ModelError
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
@@ -38,6 +40,7 @@ PRONUNCIATIONS = {
     "read": ["R EH1 D", "R IY1 D"],
 }
 ENTRIES = [(word, phone_ids(p.split())) for word, ways in PRONUNCIATIONS.items() for p in ways]
+LEXICON = PronunciationTree.from_entries(ENTRIES)
 SENTENCES = [["go", "to", "two"], ["two", "goat", "are", "to", "go"], ["oat", "are", "read"]]
 MODEL = estimate(SENTENCES, 2)
 
@@ -57,8 +60,16 @@ def best_text(hypothesis: Hypothesis, scorer: LexiconScorer) -> str:
     return scorer.texts(hypothesis.state)[0][1]
 
 
+def node_of(tree: PronunciationTree, phones: str) -> int:
+    """The node of phones."""
+    node = np.array([0])
+    for label in phone_ids(phones.split()):
+        node = tree.children(node, np.array([label]))
+    return int(node[0])
+
+
 def heard(phones: str, scorer: LexiconScorer, beam: int = 32) -> str:
-    return best_text(beam_search(emissions(phones), beam, scorer=scorer)[0], scorer)
+    return best_text(lexicon_search(emissions(phones), scorer, beam)[0], scorer)
 
 
 def test_phones_have_no_stress_and_the_tokenizer_s_blank() -> None:
@@ -70,26 +81,26 @@ def test_phones_have_no_stress_and_the_tokenizer_s_blank() -> None:
 
 
 def test_language_model_chooses_between_homophones() -> None:
-    scorer = LexiconScorer(ENTRIES, MODEL, alpha=1.0, beta=0.0)
+    scorer = LexiconScorer(LEXICON, MODEL, alpha=1.0, beta=0.0)
     assert heard("G OW T UW T UW", scorer) == "go to two"
     assert heard("T UW G OW T", scorer) == "two goat"
     assert heard("OW T AA R R EH D", scorer) == "oat are read"
 
 
 def test_a_word_s_other_pronunciation_is_the_same_word() -> None:
-    scorer = LexiconScorer(ENTRIES, MODEL, alpha=1.0, beta=0.0)
+    scorer = LexiconScorer(LEXICON, MODEL, alpha=1.0, beta=0.0)
     assert heard("G OW T AH T UW", scorer) == "go to two"
     assert heard("OW T AA R R IY D", scorer) == "oat are read"
 
 
 def test_score_equals_the_weighted_language_model() -> None:
-    scorer = LexiconScorer(ENTRIES, MODEL, alpha=0.7, beta=0.4)
-    best = beam_search(emissions("T UW G OW T"), 64, scorer=scorer)[0]
+    scorer = LexiconScorer(LEXICON, MODEL, alpha=0.7, beta=0.4)
+    best = lexicon_search(emissions("T UW G OW T"), scorer, 64)[0]
     said = best_text(best, scorer).split()
     expected = 0.7 * math.log(10) * MODEL.sentence(said) + len(said) * 0.4
     assert best.score - best.acoustic == pytest.approx(expected)
     scorer.set_weights(0.0, 3.0, 0.0)
-    best = beam_search(emissions("T UW G OW T"), 64, scorer=scorer)[0]
+    best = lexicon_search(emissions("T UW G OW T"), scorer, 64)[0]
     # Each word is worth more than the sounds that it would need.
     assert best.score - best.acoustic == pytest.approx(3.0 * len(best_text(best, scorer).split()))
 
@@ -107,8 +118,10 @@ def test_search_without_pruning_finds_the_best_sentence(seed: int) -> None:
     lm = [0.5 * math.log(10) * MODEL.sentence([word for word, _ in way]) for way in ways]
     scores = ctc.log_likelihoods(logs, sounds) + np.array(lm) + 0.3 * np.array([*map(len, ways)])
     silence = logs[:, BLANK].sum() + 0.5 * math.log(10) * MODEL.sentence([])
-    scorer = LexiconScorer(entries, MODEL, alpha=0.5, beta=0.3, unknown=0.0)
-    found = beam_search(logs, 100_000, -math.inf, math.inf, scorer)
+    scorer = LexiconScorer(
+        PronunciationTree.from_entries(entries), MODEL, alpha=0.5, beta=0.3, unknown=0.0
+    )
+    found = lexicon_search(logs, scorer, 100_000, -math.inf, math.inf)
     assert found[0].score == pytest.approx(max(scores.max(), silence))
     if scores.max() > silence:
         best = ways[int(scores.argmax())]
@@ -116,18 +129,20 @@ def test_search_without_pruning_finds_the_best_sentence(seed: int) -> None:
 
 
 def test_hot_word_adds_its_weight_only_when_complete() -> None:
-    hot = LexiconScorer(ENTRIES, MODEL, alpha=1.0, beta=0.0, hot_words=["too"], hot_weight=6.0)
+    hot = LexiconScorer(LEXICON, MODEL, alpha=1.0, beta=0.0, hot_words=["too"], hot_weight=6.0)
     assert "too" in heard("G OW T UW", hot)
-    phrase = LexiconScorer(ENTRIES, MODEL, 1.0, 0.0, hot_words=["too oat"], hot_weight=6.0)
-    plain = LexiconScorer(ENTRIES, MODEL, 1.0, 0.0)
+    phrase = LexiconScorer(LEXICON, MODEL, 1.0, 0.0, hot_words=["too oat"], hot_weight=6.0)
+    plain = LexiconScorer(LEXICON, MODEL, 1.0, 0.0)
     one, other = (
-        beam_search(emissions("G OW"), 32, scorer=scorer)[0].score for scorer in (phrase, plain)
+        lexicon_search(emissions("G OW"), scorer, 32)[0].score for scorer in (phrase, plain)
     )
     assert one == pytest.approx(other)
 
 
 def test_lexicon_works_without_a_language_model() -> None:
-    scorer = LexiconScorer([e for e in ENTRIES if e[0] in ("go", "oat")], None)
+    scorer = LexiconScorer(
+        PronunciationTree.from_entries([e for e in ENTRIES if e[0] in ("go", "oat")]), None
+    )
     assert heard("G OW OW T", scorer) == "go oat"
 
 
@@ -141,11 +156,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_all_pronunciations_are_read_and_new_words_pronounced(folder: Path) -> None:
     found = read_pronunciations(folder / LEXICON_FILE, {"to", "goats", "жук"}, CHARACTERS)
-    assert set(found) == {
-        ("to", phone_ids(("T", "UW"))),
-        ("to", phone_ids(("T", "AH"))),
-        ("goats", phone_ids(("G", "OW", "T", "S"))),
-    }
+    assert [found.words_of(node_of(found, phones)) for phones in ("T AH", "T UW", "G OW T S")] == [
+        ["to"],
+        ["to"],
+        ["goats"],
+    ]
+    assert found.words == ["to", "to", "goats"]
     with pytest.raises(ConfigError, match=r"lexicon\.txt\.gz"):
         read_pronunciations(folder / LEXICON_FILE, {"жук"}, CHARACTERS)
     (folder / LEXICON_FILE).write_text("go G XX\n")

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from asr.errors import ModelError
 from asr.pronunciation.pronouncer import (
     Pronouncer,
-    _regular_entries,
     add_pronunciations,
     read_lexicon,
     write_lexicon,
@@ -115,19 +114,3 @@ def test_errors_in_a_lexicon_name_the_line(tmp_path: Path, content: bytes, messa
     path.write_bytes(content)
     with pytest.raises(ModelError, match=message):
         read_lexicon(path)
-
-
-REGULAR_LINES = ["go G OW1", "Go G OW1 ", " go G OW0", "", " ", "go", "go G QQ", "go G OW1\r"]
-OTHER_LINES = ["go  G OW1", "go\tG OW1", "go\x1fG OW1", "go\xa0G OW1", "café K AE0"]
-LEXICON_LINES = st.lists(st.sampled_from([*REGULAR_LINES, *OTHER_LINES]), max_size=4)
-
-
-@given(LEXICON_LINES)
-def test_regular_lexicons_are_read_as_line_by_line(lines: list[str]) -> None:
-    regular = _regular_entries("\n".join(lines), set(PHONES))
-    rows = [line.split() for line in lines if line.strip()]
-    right = all(len(row) > 1 and set(row[1:]) <= set(PHONES) for row in rows)
-    expected = [(row[0].lower(), " ".join(row[1:])) for row in rows]
-    assert regular is None or (right and regular == expected)
-    if right and set(lines) <= set(REGULAR_LINES):
-        assert regular == expected

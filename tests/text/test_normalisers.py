@@ -95,3 +95,9 @@ def test_normalise_neutral(language: str, text: str, expected: str) -> None:
 def test_normalise_neutral_is_idempotent(text: str, language: str) -> None:
     once = normalise_neutral(text, language)
     assert normalise_neutral(once, language) == once
+
+
+@given(st.text("abcxyz' ", max_size=12))
+def test_plain_texts_have_nothing_to_spell_out(text: str) -> None:
+    assert spell_out(text) == text
+    assert normalise_english(text) == normalise_english(f"{text}.")

@@ -13,7 +13,8 @@ from asr.data.manifest import Utterance, write_manifest
 from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, ModelError
 from asr.models import MODELS
-from asr.pronunciation.pronouncer import first_pronunciations, read_entries
+from asr.pronunciation.lexicon_table import read_entries
+from asr.pronunciation.pronouncer import first_pronunciations
 from asr.recognizer import Recognizer
 from asr.training.from_yaml import train_from_yaml
 from asr.training.initial_model import InitialModel
