@@ -5,12 +5,14 @@ python pipelines/pseudo_label.py runs/mine/model new/ --lm my.arpa.gz --out data
 
 import argparse
 import sys
+from contextlib import nullcontext
 
 from asr import Decoding, write_manifest
 from asr.base.files import output_file
-from asr.cli.program import run_program
+from asr.cli.program import resumable, run_program
 from asr.data.inputs import find_recordings
 from asr.recognizer import load_recognizer
+from asr.training.label_log import LabelLog
 from asr.training.self_training import label_recordings
 
 
@@ -29,8 +31,12 @@ def main() -> None:
     a = parser.parse_args()
     recordings, failures = find_recordings(a.recordings, audio_on_stdin=False)
     model = load_recognizer(a.model, Decoding(lm=a.lm))
-    kept, more = label_recordings(model, recordings, a.teacher, a.share, a.max_cer)
+    settings = (model.config.weights_sha256, a.lm, a.teacher, a.max_cer)
+    log = LabelLog(a.out.with_name(f"{a.out.name}.part"), settings)
+    with resumable() if a.teacher else nullcontext():  # labels by a teacher are kept in the log
+        kept, more = label_recordings(model, recordings, a.teacher, a.share, a.max_cer, log)
     write_manifest(a.out, kept)
+    log.remove()
     for failure in (*failures, *more):
         print(failure.error, file=sys.stderr)
     print(f"{len(kept)} of {len(recordings)} recordings kept: {a.out}")

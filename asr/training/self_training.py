@@ -22,6 +22,7 @@ from asr.evaluation.whisper import ReferenceRecognizer, Whisper, spoken_variants
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, in_order
 from asr.text.languages import language_name
+from asr.training.label_log import LabelLog
 
 SAMPLE_RATE = 16_000
 """Sample rate of a teacher's audio in Hz."""
@@ -35,6 +36,7 @@ def label_recordings(
     teacher: str | None = None,
     share: float = 0.5,
     max_cer: float = 0.5,
+    log: LabelLog | None = None,
 ) -> tuple[list[Utterance], list[Failure]]:
     """Label recordings with `pseudo_labels`, or with `teacher_labels` if there is a teacher.
 
@@ -44,6 +46,8 @@ def label_recordings(
         teacher: "whisper"; None: no teacher; default: None.
         share: see `pseudo_labels`; ignored with a teacher; default: 0.5.
         max_cer: see `teacher_labels`; ignored without a teacher; default: 0.5.
+        log: keeps the labels of an interrupted run; ignored without a teacher, because the share
+            is one of all recordings; default: none.
 
     Returns:
         See `pseudo_labels`.
@@ -56,7 +60,12 @@ def label_recordings(
         return pseudo_labels(recognizer, recordings, share)
     if teacher != "whisper":
         raise ConfigError(f"teacher: {teacher!r} is unknown; choose whisper")
-    return teacher_labels(Whisper(), recognizer, recordings, max_cer=max_cer)
+    whisper = Whisper()
+
+    def label(some: Sequence[RecordingRef]) -> tuple[list[Utterance], list[Failure]]:
+        return teacher_labels(whisper, recognizer, some, max_cer=max_cer)
+
+    return label(recordings) if log is None else log.label(recordings, label)
 
 
 def pseudo_labels(
