@@ -17,7 +17,7 @@ import numpy as np
 
 from asr.decoding.hot_words import BEFORE_WORD, HotState, HotWords
 from asr.decoding.pronunciation_tree import PronunciationTree
-from asr.decoding.weighted_lm import CACHE_SIZE, WeightedLM
+from asr.decoding.weighted_lm import WeightedLM
 from asr.errors import ConfigError
 from asr.language.word_lm import LmState, WordLM
 from asr.pronunciation.lexicon_table import LexiconTable, read_table
@@ -112,14 +112,12 @@ class LexiconScorer:
         if model is not None:
             self.weighted_lm = WeightedLM(model, model.vocabulary, alpha, beta, unknown)
         self.lookahead = self._best_words()
-        self._word_ends: dict[tuple[LmState, HotState, int], list[WordEnd]] = {}
 
     def set_weights(self, alpha: float, beta: float, unknown: float) -> None:
         """Change the weights of the language model."""
         if self.weighted_lm is not None:
             self.weighted_lm.set_weights(alpha, beta, unknown)
             self.lookahead = self._best_words()
-            self._word_ends.clear()
 
     def start(self) -> PhoneState:
         """State before the first label."""
@@ -130,22 +128,15 @@ class LexiconScorer:
     def word_ends(self, context: LmState, hot: HotState, spoken: int) -> list[WordEnd]:
         """Each word that the phones of a node can spell, with its score and the states behind it.
 
-        The scores do not contain the look-ahead. They are cached.
+        The scores do not contain the look-ahead.
 
         Args:
             context: the language model's state before the word.
             hot: progress in the hot phrases before the word.
             spoken: node of the lexicon.
         """
-        key = (context, hot, spoken)
-        ends = self._word_ends.get(key)
-        if ends is None:
-            if len(self._word_ends) >= CACHE_SIZE:
-                self._word_ends.clear()
-            words = self.lexicon.words_of(spoken)
-            ends = [WordEnd(word, *self._score_word(context, hot, word)) for word in words]
-            self._word_ends[key] = ends
-        return ends
+        words = self.lexicon.words_of(spoken)
+        return [WordEnd(word, *self._score_word(context, hot, word)) for word in words]
 
     def finish(self, state: PhoneState) -> float:
         """Score of ending here with the likeliest last word, in nats; −inf inside a word."""

@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.ctc.prefix_beam import Hypothesis
+from asr.decoding.hot_words import HotState
 from asr.decoding.lexicon_scorer import History, LexiconScorer, PhoneState, WordEnd
 from asr.decoding.pronunciation_tree import MOST_LABELS
+from asr.language.word_lm import LmState
 from asr.text.tokenizers import BLANK
 
 UNKNOWN = -1
@@ -41,6 +43,8 @@ class _Prefixes:
         self._numbers: dict[int, int] = {}
         self._keys, self._scores, self._states = [-1], [0.0], [scorer.start()]
         self._first_ends = [UNKNOWN]
+        # Many prefixes differ in earlier words only.
+        self._word_ends: dict[tuple[LmState, HotState, int], list[WordEnd]] = {}
         self.ends: list[WordEnd] = []
         self.end_scores = np.zeros(_ROOM)
 
@@ -77,7 +81,11 @@ class _Prefixes:
         """
         first = self._first_ends[number] = len(self.ends)
         _, context, hot, spoken, _ = self._states[number]
-        self.ends += self.scorer.word_ends(context, hot, spoken)
+        found = self._word_ends.get((context, hot, spoken))
+        if found is None:
+            found = self.scorer.word_ends(context, hot, spoken)
+            self._word_ends[context, hot, spoken] = found
+        self.ends += found
         if len(self.ends) > len(self.end_scores):
             self.end_scores = np.resize(self.end_scores, 2 * len(self.ends))
         self.end_scores[first : len(self.ends)] = [end.score for end in self.ends[first:]]
@@ -133,6 +141,7 @@ class _Extensions(NamedTuple):
         pair: place of the pair of prefix and phone that each is made of; all others are of each
             extension, too.
         key: its key, see `_Prefixes`.
+        label: its last phone.
         node: node of the lexicon.
         score: the scorer's score, in nats.
         lookahead: the look-ahead within the score, in nats.
@@ -140,6 +149,7 @@ class _Extensions(NamedTuple):
 
     pair: np.ndarray
     key: np.ndarray
+    label: np.ndarray
     node: np.ndarray
     score: np.ndarray
     lookahead: np.ndarray
@@ -215,8 +225,10 @@ def _advance(
     # The smallest probabilities that reach the floor. exp overflows beyond about 709.
     least = np.exp(np.minimum(floor - active.score, 700.0))
     parents, columns = np.nonzero((gains >= least[:, None]) & (gains > 0.0))
-    labels = likely[columns]
-    more = _extend(prefixes, active, parents, labels)
+    if not len(parents):  # as in most frames of a pause
+        floats = np.stack([blank, blank + last, last, active.score, active.lookahead])
+        return _best(prefixes, _Beam(floats, active.integers), beam, margin)
+    more = _extend(prefixes, active, parents, likely[columns])
     gain = gains[parents, columns][more.pair]
     # Extensions that are in the beam already.
     by_key = np.argsort(active.key)
@@ -224,21 +236,32 @@ def _advance(
     known = active.key[places] == more.key
     last[places[known]] += gain[known]
     new = np.flatnonzero(~known & (np.log(gain) + more.score >= floor))
-    chances, none = gain[new], np.full(len(new), UNKNOWN)
-    staying = (blank, blank + last, last, active.score, active.lookahead)
-    coming = (np.zeros(len(new)), chances, chances, more.score[new], more.lookahead[new])
-    floats = np.concatenate([np.stack(staying), np.stack(coming)], axis=1)
-    numbers = (none, more.key[new], labels[more.pair[new]], more.node[new], none)
-    integers = np.concatenate([active.integers, np.stack(numbers)], axis=1)
-    ranks = np.log(floats[1]) + floats[3]
+    count, gain = len(blank), gain[new]
+    floats = np.zeros([5, count + len(new)])
+    floats[0, :count] = blank
+    floats[1, :count], floats[1, count:] = blank + last, gain
+    floats[2, :count], floats[2, count:] = last, gain
+    floats[3, :count], floats[3, count:] = active.score, more.score[new]
+    floats[4, :count], floats[4, count:] = active.lookahead, more.lookahead[new]
+    integers = np.full([5, count + len(new)], UNKNOWN)
+    integers[:, :count] = active.integers
+    integers[1, count:], integers[2, count:] = more.key[new], more.label[new]
+    integers[3, count:] = more.node[new]
+    return _best(prefixes, _Beam(floats, integers), beam, margin)
+
+
+def _best(prefixes: _Prefixes, candidates: _Beam, beam: int, margin: float) -> _Beam:
+    """The best prefixes, each with a number; arguments as for `_advance`."""
+    ranks = np.log(candidates.total) + candidates.score
     kept = np.argsort(-ranks, kind="stable")[:beam]
-    kept = kept[(ranks[kept] >= ranks[kept[0]] - margin) & (floats[1, kept] > 0.0)]
-    following = _Beam(floats[:, kept], integers[:, kept])
-    for i in np.flatnonzero(following.number == UNKNOWN).tolist():
-        key, node = int(following.key[i]), int(following.node[i])
-        found = prefixes.add(key, float(following.score[i]), node)
-        following.number[i], following.first_end[i] = found
-    return following
+    kept = kept[(ranks[kept] >= ranks[kept[0]] - margin) & (candidates.total[kept] > 0.0)]
+    best = _Beam(candidates.floats[:, kept], candidates.integers[:, kept])
+    new = np.flatnonzero(best.number == UNKNOWN)
+    if len(new):
+        rows = zip(*(x[new].tolist() for x in (best.key, best.score, best.node)), strict=True)
+        added = [prefixes.add(*row) for row in rows]
+        best.number[new], best.first_end[new] = np.array(added).T
+    return best
 
 
 def _extend(
@@ -254,7 +277,7 @@ def _extend(
     """
     tree, lookahead = prefixes.scorer.lexicon, prefixes.scorer.lookahead
     nodes = active.node[parents]
-    longer, begun = tree.children(nodes, labels), tree.children(np.zeros_like(nodes), labels)
+    longer, begun = tree.children(nodes, labels), tree.first_phones[labels]
     words = np.where(begun > 0, tree.word_starts[nodes + 1] - tree.word_starts[nodes], 0)
     needed = active.first_end[parents] == UNKNOWN
     for i in set(parents[needed & (words > 0)].tolist()):
@@ -270,5 +293,6 @@ def _extend(
     reached, given = lookahead[node], active.lookahead[parent]
     word_score = prefixes.end_scores[end] - given + reached
     score = active.score[parent] + np.where(ends_word, word_score, reached - given)
-    key = (active.number[parent] * MOST_LABELS + labels[pair]) * prefixes.ways + way
-    return _Extensions(pair, key, node, score, reached)
+    label = labels[pair]
+    key = (active.number[parent] * MOST_LABELS + label) * prefixes.ways + way
+    return _Extensions(pair, key, label, node, score, reached)

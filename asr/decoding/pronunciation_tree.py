@@ -26,6 +26,8 @@ class PronunciationTree:
         word_starts: the words with exactly the phones of node n are those from `word_starts[n]` to
             `word_starts[n + 1]`: int32 [nodes + 1].
         most_words: most words of a node.
+        first_phones: the node of each phone alone, 0 if no word begins with it: int64
+            [`MOST_LABELS`].
     """
 
     def __init__(self, words: Sequence[str], phones: np.ndarray, starts: np.ndarray) -> None:
@@ -57,6 +59,7 @@ class PronunciationTree:
         places = np.searchsorted(np.array(ends, np.int64)[kept], np.arange(count + 1))
         self.word_starts = places.astype(np.int32)
         self.most_words = int(np.diff(places).max())
+        self.first_phones = self.children(np.array(0), np.arange(MOST_LABELS))
 
     @classmethod
     def from_entries(cls, entries: Iterable[tuple[str, Sequence[int]]]) -> PronunciationTree:
