@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -218,16 +217,19 @@ def read_pronunciations(
         ModelError: the lexicon cannot be read, or a line of it is wrong.
         ConfigError: no word is left.
     """
-    spellable = _spellable(words, tokenizer)
+    # Strings of the language model replace those of the lexicon: one of each takes less memory.
+    spellable = {word: word for word in _spellable(words, tokenizer)}
     table = read_table(path)
-    chosen = list(map(spellable.__contains__, table.words))
-    if len(set(compress(table.words, chosen))) < len(spellable):
+    found = list(map(spellable.get, table.words))
+    if len(set(found) - {None}) < len(spellable):
         table = LexiconTable.from_entries(add_pronunciations(table.entries(), spellable))
-        chosen = list(map(spellable.__contains__, table.words))
+        found = list(map(spellable.get, table.words))
+    chosen = [word is not None for word in found]
     if not any(chosen):
         raise ConfigError(f"{path}: no pronunciation for any word of the language model or lexicon")
-    table = table.rows(np.array(chosen))
-    return PronunciationTree(table.words, np.array(phone_ids(PHONES))[table.phones], table.starts)
+    table = table.rows(chosen)
+    words = list(filter(None, found))
+    return PronunciationTree(words, np.array(phone_ids(PHONES))[table.phones], table.starts)
 
 
 def _spellable(words: Collection[str], tokenizer: Tokenizer) -> set[str]:
@@ -238,4 +240,6 @@ def _spellable(words: Collection[str], tokenizer: Tokenizer) -> set[str]:
     letters that the tokenizer knows need not be normalised one by one.
     """
     letters = {c for c in _PLAIN_LETTERS if c not in tokenizer.unknown(f"x{c}x")}
+    if letters.issuperset("".join(words)):
+        return set(words)
     return {word for word in words if letters.issuperset(word) or not tokenizer.unknown(word)}

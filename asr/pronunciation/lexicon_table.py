@@ -50,12 +50,12 @@ class LexiconTable:
             for word, start, end in zip(self.words, starts, starts[1:], strict=False)
         ]
 
-    def rows(self, chosen: np.ndarray) -> LexiconTable:
-        """The table of some rows: chosen is bool [rows]."""
+    def rows(self, chosen: Sequence[bool]) -> LexiconTable:
+        """The table of the chosen rows: one bool for each row."""
         counts = np.diff(self.starts)
         phones = self.phones[np.repeat(chosen, counts)]
-        starts = np.concatenate([[0], np.cumsum(counts[chosen])])
-        return LexiconTable(list(compress(self.words, chosen.tolist())), phones, starts)
+        starts = np.concatenate([[0], np.cumsum(counts[np.array(chosen)])])
+        return LexiconTable(list(compress(self.words, chosen)), phones, starts)
 
 
 def read_table(path: Path) -> LexiconTable:
