@@ -85,6 +85,20 @@ def train_from_yaml(
         )
 
 
+def read_recognizer_experiment(config: Path) -> RecognizerExperimentConfig:
+    """A recogniser's YAML file, with missing keys taken from `initial_model`.
+
+    Raises:
+        ConfigError: the file cannot be read, has a wrong key, or describes another kind of model.
+        ModelError: `initial_model` is damaged.
+    """
+    values = read_yaml(config)
+    if (kind := model_kind(values)) != "name":
+        raise ConfigError(f"{config}: describes a {kind}; expected a recogniser, with the key name")
+    _check_dev_set(values, config)
+    return parse(RecognizerExperimentConfig, _with_initial_model(values), str(config))
+
+
 def recognizer_features(config: Path) -> FeatureConfig:
     """The settings of the features in a recogniser's YAML file, those of `initial_model` included.
 

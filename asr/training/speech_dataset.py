@@ -356,6 +356,10 @@ class SpeechDataset:
             warped = static
         return self.warper.jitter(expand(warped, self.features), rng)
 
+    def static(self, index: int) -> np.ndarray:
+        """Static cepstra [frames, coefficients] of an example, without augmentation."""
+        return self._static(index, 0)
+
     def _copy(self, epoch: int) -> int:
         """The copy that an epoch uses: 0 for the recordings, or the number of perturbed ones."""
         return epoch % (self.augment.copies + 1) if self.augment is not None else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -181,6 +182,115 @@ class RecognizerExperimentConfig:
             )
 
 
+@plain_dataclass(frozen=True)
+class InheritedDecoding:
+    """What the model directory of a new recogniser has from its start: files and pronunciations.
+
+    Attributes:
+        inherited: the initial model's language model, lexicon and licences.
+        lexicon: words and phones; empty for a network without a phone head.
+    """
+
+    inherited: list[Path]
+    lexicon: list[tuple[str, str]]
+
+    @classmethod
+    def find(
+        cls, config: RecognizerExperimentConfig, initial: InitialModel | None
+    ) -> InheritedDecoding:
+        """Those of the initial model, or the lexicon of CMUdict."""
+        inherited: list[Path] = []
+        lexicon: list[tuple[str, str]] = []
+        if initial is not None:
+            inherited = initial.files_for(config.tokenizer, config.acoustic.phones)
+        if config.acoustic.phones:
+            lexicon = (initial.lexicon() if initial is not None else []) or cmudict_entries()
+        return cls(inherited, lexicon)
+
+    def write(self, model: Path) -> None:
+        """Write them to a model directory. Files that are there stay as they are."""
+        copy_decoding_files(self.inherited, model)
+        if self.lexicon and not (model / LEXICON_FILE).exists():
+            write_lexicon(model / LEXICON_FILE, self.lexicon)
+
+
+@plain_dataclass(frozen=True)
+class RecognizerData:
+    """What a recogniser is trained on, read.
+
+    Attributes:
+        config: the configuration, with the alphabet or the subwords of the train texts.
+        tokenizer: text → label ids.
+        speller: text → phone ids; None for a network without a phone head.
+        initial: the model to start from; None for random weights.
+        decoding: what the new model directory has from its start.
+        train: the training data.
+        dev: utterances of the dev set.
+    """
+
+    config: RecognizerExperimentConfig
+    tokenizer: Tokenizer
+    speller: PhoneSpeller | None
+    initial: InitialModel | None
+    decoding: InheritedDecoding
+    train: SpeechDataset
+    dev: list[Utterance]
+
+    @classmethod
+    def read(
+        cls,
+        config: RecognizerExperimentConfig,
+        data: Path,
+        say: Callable[[str], None],
+        place: WorkerPlace = WorkerPlace(),
+    ) -> RecognizerData:
+        """Read the manifests, the lexicon and the features.
+
+        Args:
+            config: what to train, and on what.
+            data: folder that the manifests' paths are relative to.
+            say: receives messages for the user, such as the utterances that are left out.
+            place: this worker among all. Default: the only worker.
+
+        Raises:
+            AsrError: the configuration or a manifest is wrong.
+        """
+        dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV, packs=True)
+        train = config.data.read(data)
+        dev = [utterance for path in dev_files for utterance in read_utterances(path)]
+        check_training_language(config.tokenizer, bool(config.language), train, say)
+        texts = [u.text for u in train]
+        fitted = fit_tokenizer(config.tokenizer, texts, config.data.subwords)
+        config = replace(config, tokenizer=fitted)
+        tokenizer = Tokenizer(config.tokenizer)
+        if config.tokenizer.normaliser != "english":
+            say(describe_alphabet(tokenizer))
+        if unknown := outside_alphabet(tokenizer, (u.text for u in dev)):
+            say(f"dev texts have characters outside the alphabet, which stay errors: {unknown}")
+        initial = InitialModel.find(config.initial_model)
+        decoding = InheritedDecoding.find(config, initial)
+        speller = None
+        if decoding.lexicon:
+            speller = PhoneSpeller(Pronouncer(first_pronunciations(decoding.lexicon)))
+        dataset = SpeechDataset(
+            train,
+            tokenizer,
+            config.features,
+            config.acoustic,
+            config.augment,
+            config.training.seed,
+            speller=speller,
+            epoch_hours=config.data.epoch_hours,
+            balance=config.data.balance,
+            shuffle_hours=config.data.shuffle_hours,
+            cache=data / FEATURE_CACHE,
+            place=place,
+        )
+        for problem in dataset.skipped:
+            say(f"left out: {problem}")
+        return cls(config, tokenizer, speller, initial, decoding, dataset, dev)
+
+
 def train_recognizer(
     config: RecognizerExperimentConfig,
     data: Path,
@@ -215,42 +325,9 @@ def train_recognizer(
     else:
         strategy = make_strategy(config.training.strategy)
     keras.config.set_dtype_policy(config.training.precision)
-    dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV, packs=True)
-    train = config.data.read(data)
-    dev = [utterance for path in dev_files for utterance in read_utterances(path)]
-    check_training_language(config.tokenizer, bool(config.language), train, say)
-    texts = [u.text for u in train]
-    config = replace(config, tokenizer=fit_tokenizer(config.tokenizer, texts, config.data.subwords))
-    tokenizer = Tokenizer(config.tokenizer)
-    if config.tokenizer.normaliser != "english":
-        say(describe_alphabet(tokenizer))
-    if unknown := outside_alphabet(tokenizer, (u.text for u in dev)):
-        say(f"dev texts have characters outside the alphabet, which stay errors: {unknown}")
-    initial = InitialModel.find(config.initial_model)
-    inherited: list[Path] = []
-    lexicon: list[tuple[str, str]] = []
-    if initial is not None:
-        inherited = initial.files_for(config.tokenizer, config.acoustic.phones)
-    if config.acoustic.phones:
-        lexicon = (initial.lexicon() if initial is not None else []) or cmudict_entries()
-    speller = PhoneSpeller(Pronouncer(first_pronunciations(lexicon))) if lexicon else None
-    dataset = SpeechDataset(
-        train,
-        tokenizer,
-        config.features,
-        config.acoustic,
-        config.augment,
-        config.training.seed,
-        speller=speller,
-        epoch_hours=config.data.epoch_hours,
-        balance=config.data.balance,
-        shuffle_hours=config.data.shuffle_hours,
-        cache=data / FEATURE_CACHE,
-        place=place,
-    )
-    for problem in dataset.skipped:
-        say(f"left out: {problem}")
-
+    read = RecognizerData.read(config, data, say, place)
+    config, tokenizer, dataset = read.config, read.tokenizer, read.train
+    dev, speller, initial = read.dev, read.speller, read.initial
     with strategy.scope():
         network = AcousticModel(config.acoustic, config.features.dimension, len(tokenizer))
     keras.config.set_dtype_policy("float32")
@@ -277,9 +354,7 @@ def train_recognizer(
     def save(training: dict[str, Any]) -> None:
         recognizer.config = replace(recognizer.config, training=training)
         recognizer.save(out / "model", recognizer_card(recognizer.config))
-        copy_decoding_files(inherited, out / "model")
-        if lexicon and not (out / "model" / LEXICON_FILE).exists():
-            write_lexicon(out / "model" / LEXICON_FILE, lexicon)
+        read.decoding.write(out / "model")
 
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
     run = TrainingRun(
@@ -299,7 +374,7 @@ def train_recognizer(
     )
     model = run.train(max_steps, progress, say)
     if place.is_chief and initial is not None and (model / "model.json").exists():
-        message = initial.message(inherited, model, dev_files[0])
+        message = initial.message(read.decoding.inherited, model, data / config.data.dev[0])
         if message:
             say(message)
     return model

@@ -105,7 +105,7 @@ class TrainingRun:
             TrainingError: the loss is not finite, or another worker has ended.
         """
         training = self.config.training
-        hashes = self._data_hashes()
+        hashes = hash_data(self.config, self.data, self.content)
         fingerprint = json.dumps([to_dict(self.config), hashes], sort_keys=True)
         trainer = Trainer(
             network=self.network,
@@ -124,7 +124,9 @@ class TrainingRun:
         self.out.mkdir(parents=True, exist_ok=True)
         if trainer.resume():
             say(f"resumed at epoch {trainer.epoch + 1}, batch {trainer.step + 1}")
-        record = self._record(hashes)
+        record = training_record(
+            self.config, hashes, self.dataset, self.hours, self.teachers, self.place.count
+        )
         if not self.place.is_chief:
             trainer.run(max_steps)
             trainer.wait_for_workers()
@@ -153,34 +155,48 @@ class TrainingRun:
         trainer.wait_for_workers()
         return self.out / "model"
 
-    def _data_hashes(self) -> dict[str, str]:
-        """SHA-256 of each manifest or pack by its name, and `content`."""
-        names = (*self.config.data.train, *self.config.data.dev)
-        files = {name: file_sha256(self.data / name) for name in names}
-        return {**files, **self.content}
 
-    def _record(self, hashes: Mapping[str, str]) -> dict[str, Any]:
-        """The training record: `run.json`, and the key `training` of the model's `model.json`."""
-        items: dict[str, Any] = {"train_items": len(self.dataset)}
-        if self.hours is not None:
-            items = {"train_utterances": len(self.dataset), "train_hours": self.hours}
-        if self.teachers:
-            items["teachers"] = dict(self.teachers)
-        return {
-            "command": this_command(),
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "commit": git_commit(),
-            "seed": self.config.training.seed,
-            "config": to_dict(self.config),
-            "workers": self.place.count,
-            "data_sha256": dict(hashes),
-            **items,
-            "left_out": list(self.dataset.skipped),
-            "environment": {
-                **environment(),
-                "gpus": len(tf.config.list_physical_devices("GPU")),
-            },
-        }
+def hash_data(config: Any, data: Path, content: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 of each manifest or pack by its name, and `content`; see `TrainingRun`."""
+    names = (*config.data.train, *config.data.dev)
+    return {**{name: file_sha256(data / name) for name in names}, **content}
+
+
+def training_record(
+    config: Any,
+    hashes: Mapping[str, str],
+    dataset: TrainingDataset,
+    hours: float | None,
+    teachers: Mapping[str, Mapping[str, float]],
+    workers: int = 1,
+) -> dict[str, Any]:
+    """The training record: `run.json`, and the key `training` of the model's `model.json`.
+
+    Args:
+        config, dataset, hours, teachers: see `TrainingRun`.
+        hashes: see `hash_data`.
+        workers: number of workers of the training. Default: 1.
+    """
+    items: dict[str, Any] = {"train_items": len(dataset)}
+    if hours is not None:
+        items = {"train_utterances": len(dataset), "train_hours": hours}
+    if teachers:
+        items["teachers"] = dict(teachers)
+    return {
+        "command": this_command(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": git_commit(),
+        "seed": config.training.seed,
+        "config": to_dict(config),
+        "workers": workers,
+        "data_sha256": dict(hashes),
+        **items,
+        "left_out": list(dataset.skipped),
+        "environment": {
+            **environment(),
+            "gpus": len(tf.config.list_physical_devices("GPU")),
+        },
+    }
 
 
 def prepare_process(training: TrainingConfig) -> None:
