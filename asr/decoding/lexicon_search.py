@@ -6,6 +6,7 @@ It is the search of `asr.ctc.prefix_beam`, computed for all prefixes of a frame 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,14 @@ UNKNOWN = -1
 """The number of a prefix that has none yet, and the place of ends of words that nobody needed."""
 _ROOM = 1024
 """Ends of words for which there is room at first."""
+
+
+class _Words(NamedTuple):
+    """The complete words of a prefix, and the states behind them; see `PhoneState`."""
+
+    history: History | None
+    context: LmState
+    hot: HotState
 
 
 class _Prefixes:
@@ -41,37 +50,43 @@ class _Prefixes:
         self.scorer = scorer
         self.ways = scorer.lexicon.most_words + 1
         self._numbers: dict[int, int] = {}
-        self._keys, self._scores, self._states = [-1], [0.0], [scorer.start()]
+        history, context, hot, node, _ = scorer.start()
+        self._keys, self._scores = [-1], [0.0]
+        self._words, self._nodes = [_Words(history, context, hot)], [node]
         self._first_ends = [UNKNOWN]
         # Many prefixes differ in earlier words only.
         self._word_ends: dict[tuple[LmState, HotState, int], list[WordEnd]] = {}
         self.ends: list[WordEnd] = []
         self.end_scores = np.zeros(_ROOM)
 
-    def add(self, key: int, score: float, node: int) -> tuple[int, int]:
-        """The number of the prefix with this key, new or not, and the place in `ends` of the first
+    def add(
+        self, keys: Iterable[int], scores: Iterable[float], nodes: Iterable[int]
+    ) -> tuple[list[int], list[int]]:
+        """The number of each of several prefixes, new or not, and the place in `ends` of the first
         word that its last phones can spell, or `UNKNOWN`.
 
         Args:
-            key: see the class.
-            score: score of the scorer, in nats.
-            node: node of the lexicon for the phones of the word that is being said.
+            keys: see the class.
+            scores: scores of the scorer, in nats.
+            nodes: nodes of the lexicon for the phones of the word that is being said.
         """
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self._keys)
-            before, way = self._parent(key), key % self.ways
-            history, context, hot, _, _ = self._states[before]
-            if way:
-                word, _, context, hot = self.ends[self._first_ends[before] + way - 1]
-                history = History(history, word)
-            lookahead = float(self.scorer.lookahead[node])
-            state = PhoneState(history, context, hot, node, lookahead)
-            self._keys.append(key)
-            self._scores.append(score)
-            self._states.append(state)
-            self._first_ends.append(UNKNOWN)
-        return number, self._first_ends[number]
+        found = []
+        for key, score, node in zip(keys, scores, nodes, strict=True):
+            number = self._numbers.get(key)
+            if number is None:
+                number = self._numbers[key] = len(self._keys)
+                before, way = self._parent(key), key % self.ways
+                words = self._words[before]
+                if way:
+                    word, _, context, hot = self.ends[self._first_ends[before] + way - 1]
+                    words = _Words(History(words.history, word), context, hot)
+                self._keys.append(key)
+                self._scores.append(score)
+                self._words.append(words)
+                self._nodes.append(node)
+                self._first_ends.append(UNKNOWN)
+            found.append(number)
+        return found, [self._first_ends[number] for number in found]
 
     def add_ends(self, number: int) -> int:
         """Add the words that the last phones of a prefix can spell to `ends`.
@@ -80,11 +95,11 @@ class _Prefixes:
             The place in `ends` of the first of them.
         """
         first = self._first_ends[number] = len(self.ends)
-        _, context, hot, spoken, _ = self._states[number]
-        found = self._word_ends.get((context, hot, spoken))
+        _, context, hot = self._words[number]
+        key = (context, hot, self._nodes[number])
+        found = self._word_ends.get(key)
         if found is None:
-            found = self.scorer.word_ends(context, hot, spoken)
-            self._word_ends[context, hot, spoken] = found
+            found = self._word_ends[key] = self.scorer.word_ends(*key)
         self.ends += found
         if len(self.ends) > len(self.end_scores):
             self.end_scores = np.resize(self.end_scores, 2 * len(self.ends))
@@ -95,13 +110,14 @@ class _Prefixes:
         """The hypothesis of a prefix, or of its longest part that may end."""
         while not self.may_end(number) and number:
             number = self._parent(self._keys[number])
-        state = self._states[number]
+        node = self._nodes[number]
+        state = PhoneState(*self._words[number], node, float(self.scorer.lookahead[node]))
         score = acoustic + self._scores[number] + self.scorer.finish(state)
         return Hypothesis(self._labels(number), score, acoustic, state)
 
     def may_end(self, number: int) -> bool:
         """Whether a word can end behind a prefix."""
-        node = self._states[number].spoken
+        node = self._nodes[number]
         return not node or bool(self.scorer.lexicon.words_of(node))
 
     def _parent(self, key: int) -> int:
@@ -258,9 +274,8 @@ def _best(prefixes: _Prefixes, candidates: _Beam, beam: int, margin: float) -> _
     best = _Beam(candidates.floats[:, kept], candidates.integers[:, kept])
     new = np.flatnonzero(best.number == UNKNOWN)
     if len(new):
-        rows = zip(*(x[new].tolist() for x in (best.key, best.score, best.node)), strict=True)
-        added = [prefixes.add(*row) for row in rows]
-        best.number[new], best.first_end[new] = np.array(added).T
+        columns = (column[new].tolist() for column in (best.key, best.score, best.node))
+        best.number[new], best.first_end[new] = prefixes.add(*columns)
     return best
 
 
