@@ -54,8 +54,7 @@ class _Prefixes:
         self._keys, self._scores = [-1], [0.0]
         self._words, self._nodes = [_Words(history, context, hot)], [node]
         self._first_ends = [UNKNOWN]
-        # Many prefixes differ in earlier words only.
-        self._word_ends: dict[tuple[LmState, HotState, int], list[WordEnd]] = {}
+        self._shared_ends: dict[tuple[LmState, HotState, int], int] = {}
         self.ends: list[WordEnd] = []
         self.end_scores = np.zeros(_ROOM)
 
@@ -88,23 +87,27 @@ class _Prefixes:
             found.append(number)
         return found, [self._first_ends[number] for number in found]
 
-    def add_ends(self, number: int) -> int:
-        """Add the words that the last phones of a prefix can spell to `ends`.
+    def add_ends(self, numbers: Iterable[int]) -> list[int]:
+        """Add the words that the last phones of prefixes can spell to `ends`.
 
         Returns:
-            The place in `ends` of the first of them.
+            The place in `ends` of the first word of each prefix. Prefixes that differ in earlier
+            words only share them.
         """
-        first = self._first_ends[number] = len(self.ends)
-        _, context, hot = self._words[number]
-        key = (context, hot, self._nodes[number])
-        found = self._word_ends.get(key)
-        if found is None:
-            found = self._word_ends[key] = self.scorer.word_ends(*key)
-        self.ends += found
+        known, found = len(self.ends), []
+        for number in numbers:
+            _, context, hot = self._words[number]
+            key = (context, hot, self._nodes[number])
+            first = self._shared_ends.get(key)
+            if first is None:
+                first = self._shared_ends[key] = len(self.ends)
+                self.ends += self.scorer.word_ends(*key)
+            self._first_ends[number] = first
+            found.append(first)
         if len(self.ends) > len(self.end_scores):
             self.end_scores = np.resize(self.end_scores, 2 * len(self.ends))
-        self.end_scores[first : len(self.ends)] = [end.score for end in self.ends[first:]]
-        return first
+        self.end_scores[known : len(self.ends)] = [end.score for end in self.ends[known:]]
+        return found
 
     def hypothesis(self, number: int, acoustic: float) -> Hypothesis:
         """The hypothesis of a prefix, or of its longest part that may end."""
@@ -293,10 +296,11 @@ def _extend(
     tree, lookahead = prefixes.scorer.lexicon, prefixes.scorer.lookahead
     nodes = active.node[parents]
     longer, begun = tree.children(nodes, labels), tree.first_phones[labels]
-    words = np.where(begun > 0, tree.word_starts[nodes + 1] - tree.word_starts[nodes], 0)
-    needed = active.first_end[parents] == UNKNOWN
-    for i in set(parents[needed & (words > 0)].tolist()):
-        active.first_end[i] = prefixes.add_ends(int(active.number[i]))
+    words = tree.word_counts[nodes] * (begun > 0)
+    needed = parents[(active.first_end[parents] == UNKNOWN) & (words > 0)]
+    if len(needed):
+        places = np.unique(needed)
+        active.first_end[places] = prefixes.add_ends(active.number[places].tolist())
     counts = words + (longer > 0)
     pair = np.repeat(np.arange(len(parents)), counts)
     first = np.repeat(np.cumsum(counts) - counts, counts)

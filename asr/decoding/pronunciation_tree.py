@@ -25,7 +25,8 @@ class PronunciationTree:
         words: the words by node, then alphabetically.
         word_starts: the words with exactly the phones of node n are those from `word_starts[n]` to
             `word_starts[n + 1]`: int32 [nodes + 1].
-        most_words: most words of a node.
+        word_counts: number of words with exactly the phones of each node: int32 [nodes].
+        most_words: the largest of them.
         first_phones: the node of each phone alone, 0 if no word begins with it: int64
             [`MOST_LABELS`].
     """
@@ -58,7 +59,8 @@ class PronunciationTree:
         self.words = [words[order[i]] for i in kept]
         places = np.searchsorted(np.array(ends, np.int64)[kept], np.arange(count + 1))
         self.word_starts = places.astype(np.int32)
-        self.most_words = int(np.diff(places).max())
+        self.word_counts = np.diff(self.word_starts)
+        self.most_words = int(self.word_counts.max())
         self.first_phones = self.children(np.array(0), np.arange(MOST_LABELS))
 
     @classmethod
@@ -93,7 +95,7 @@ class PronunciationTree:
             float64 [nodes].
         """
         best = np.full(len(self), -np.inf)
-        np.maximum.at(best, np.repeat(np.arange(len(self)), np.diff(self.word_starts)), scores)
+        np.maximum.at(best, np.repeat(np.arange(len(self)), self.word_counts), scores)
         parents = self._keys // MOST_LABELS
         for start, end in zip(self._depths[-2:0:-1], self._depths[:0:-1], strict=False):
             np.maximum.at(best, parents[start:end], best[start:end])
