@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from asr.audio.augmentation import AugmentConfig
 from asr.base.config import parse, to_dict
 from asr.base.files import atomic_write
 from asr.base.provenance import this_command
@@ -57,7 +58,8 @@ def model_from_gpu(pack: Path, result: Path, out: Path) -> Path:
     experiment = parse(RecognizerExperimentConfig, meta["config"], str(pack))
     acoustic = parse(AcousticConfig, found["acoustic"], f"{result}/result.json")
     training = replace(experiment.training, seed=found["seed"], **found["training"])
-    experiment = replace(experiment, acoustic=acoustic, training=training)
+    augment = parse(AugmentConfig, found["augment"], f"{result}/result.json")
+    experiment = replace(experiment, acoustic=acoustic, augment=augment, training=training)
     record = _record(meta["record"], experiment, found)
     config = RecognizerConfig(
         experiment.name, experiment.features, experiment.tokenizer, acoustic, record

@@ -77,6 +77,14 @@ def _plane(packed: np.ndarray) -> np.ndarray:
     return np.cumsum(differences, dtype=np.uint8).view(np.int8)
 
 
+def upload(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Copy an array to the device. The processor does not wait for a GPU that is still busy."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 @dataclass(frozen=True)
 class PlannedBatch:
     """The utterances of a batch, longest first.
@@ -99,13 +107,16 @@ class Corpus:
         pack: the utterances.
         device: where they are stored.
         seed: seed of the batches and the augmentation.
+        augment: strengths of the augmentation, as in the configuration.
     """
 
-    def __init__(self, pack: GpuPack, device: torch.device, seed: int) -> None:
+    def __init__(
+        self, pack: GpuPack, device: torch.device, seed: int, augment: dict[str, Any]
+    ) -> None:
         self.device, self.seed, self.train = device, seed, pack.train
         self.meta, a = pack.meta, pack.arrays
         config = pack.meta["config"]
-        self.features, self.augment = config["features"], config["augment"]
+        self.features, self.augment = config["features"], augment
         self.stride, self.space = config["acoustic"]["stride"], pack.meta["space"]
         self.frames = a["frames"].astype(np.int64)
         self.copies, self.speaker = a["copies"], a["speaker"]
@@ -128,7 +139,7 @@ class Corpus:
         self.mean = put(a["mean"].astype(np.float32), torch.float32)
         self.scale = put(a["scale"].astype(np.float32), torch.float32)
         self.dct, self.inverse = (put(a[n], torch.float32) for n in ("dct", "inverse"))
-        self.centres = a["centres"]
+        self.centres = put(a["centres"], torch.float32)
         self.ids = {n: put(getattr(self, n), torch.int64) for n in ("labels", "phones")}
         self.random = torch.Generator(device)
         self.random.manual_seed(seed)
@@ -188,21 +199,21 @@ class Corpus:
             augment: whether to change them at random; lengths are in the plan.
         """
         first, second, frames = (
-            torch.from_numpy(x).to(self.device) for x in (batch.first, batch.second, batch.frames)
+            upload(x, self.device) for x in (batch.first, batch.second, batch.frames)
         )
-        static = self._stretched(first, second, frames)
+        static = self._stretched(first, second, frames, int(batch.frames.max()))
         valid = (torch.arange(static.shape[1], device=self.device) < frames[:, None])[:, :, None]
         if augment:
             static = self._augmented(static, frames, valid)
         return self._expanded(static, frames, valid, self.augment["jitter"] if augment else 0.0)
 
     def _stretched(
-        self, first: torch.Tensor, second: torch.Tensor, frames: torch.Tensor
+        self, first: torch.Tensor, second: torch.Tensor, frames: torch.Tensor, longest: int
     ) -> torch.Tensor:
         """Static cepstra of the joined utterances, interpolated to `frames` frames."""
         length = self.lengths[first]
         last = length + torch.where(second >= 0, self.lengths[second], 0) - 1
-        time = torch.arange(int(frames.max()), device=self.device)
+        time = torch.arange(longest, device=self.device)
         place = time * (last / (frames - 1).clamp(min=1))[:, None]
         low = place.floor().long().minimum(last[:, None])
         high = (low + 1).minimum(last[:, None])
@@ -236,8 +247,7 @@ class Corpus:
             changed = torch.where(chosen[:, None, None], changed.logaddexp(noise), changed)
         if c["band_limit"]:
             chosen = self._uniform(0, 1, count) < c["band_limit"]
-            centres = torch.as_tensor(self.centres, device=self.device, dtype=torch.float32)
-            above = chosen[:, None] & (centres > self._uniform(3400, 4000, count)[:, None])
+            above = chosen[:, None] & (self.centres > self._uniform(3400, 4000, count)[:, None])
             changed = changed.masked_fill(above[:, None, :], np.log(self.features["log_floor"]))
         if c["time_masks"] or c["band_masks"]:
             changed = self._masked(changed, frames, valid)
@@ -245,8 +255,7 @@ class Corpus:
 
     def _warps(self, factors: torch.Tensor) -> torch.Tensor:
         """A matrix for each utterance that moves energies between filters, [batch, mels, mels]."""
-        mels = len(self.centres)
-        centres = torch.as_tensor(self.centres, device=self.device, dtype=torch.float32)
+        centres, mels = self.centres, len(self.centres)
         wanted = (centres * factors[:, None]).clamp(centres[0], centres[-1])
         low = (torch.searchsorted(centres, wanted.contiguous(), right=True) - 1).clamp(0, mels - 2)
         share = (wanted - centres[low]) / (centres[low + 1] - centres[low])
@@ -337,11 +346,10 @@ class Corpus:
         behind = place - (one + gap)[:, None]
         row = np.where(behind >= 0, batch.second[:, None], batch.first[:, None])
         column = np.where(behind >= 0, behind, place).clip(0, ids.shape[1] - 1)
-        chosen = ids[
-            torch.from_numpy(row).to(self.device), torch.from_numpy(column).to(self.device)
-        ]
-        between = torch.from_numpy(gap[:, None] & (place == one[:, None])).to(self.device)
-        return chosen.masked_fill(between, self.space or 0), torch.from_numpy(total)
+        between = gap[:, None] & (place == one[:, None])
+        at, column, spaces = (upload(x, self.device) for x in (row, column, between))
+        chosen = ids[at, column]
+        return chosen.masked_fill(spaces, self.space or 0), torch.from_numpy(total)
 
 
 def _rows(ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -401,7 +409,7 @@ class TorchAcoustic(torch.nn.Module):
         x = x.reshape(count, steps, self.stride * dimension).transpose(0, 1)
         # Only valid steps, in the order of a PackedSequence: padding is never computed.
         valid = np.arange(steps)[:, None] < out
-        places = torch.from_numpy(np.flatnonzero(valid)).to(features.device)
+        places = upload(np.flatnonzero(valid), features.device)
         sizes = torch.from_numpy(valid.sum(axis=1))
         x = x.reshape(steps * count, -1)[places]
         for layer, norm in zip(self.recurrent, self.norms, strict=True):
@@ -527,19 +535,22 @@ class GpuTraining:
         # cuDNN's LSTM has no bfloat16 in PyTorch. TF32 has its speed and the range of float32.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         self.acoustic = dict(config["acoustic"])
+        self.augment = changed_augment(config["augment"], options.augment)
         for key in ("units", "layers", "dropout"):
             if getattr(options, key) is not None:
                 self.acoustic[key] = getattr(options, key)
         self.rate = options.learning_rate or config["training"]["learning_rate"]
         self.average = options.average or config["training"]["average"]
         self.clip, self.smoothing = config["training"]["clip_norm"], config["label_smoothing"]
-        self.corpus = Corpus(pack, self.device, options.seed)
+        self.corpus = Corpus(pack, self.device, options.seed, self.augment)
         network = TorchAcoustic(self.acoustic, pack.meta["dimension"], pack.meta["heads"])
         if options.initial:
             with np.load(options.initial, allow_pickle=False) as arrays:
                 network.load_keras_arrays(dict(arrays))
         self.network = network.to(self.device)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
+        for layer in self.averaged.recurrent:
+            layer.flatten_parameters()  # otherwise cuDNN copies them together in each call
         trained = [p for p in self.network.parameters() if p.requires_grad]
         decay = config["training"]["weight_decay"]
         self.optimizer = torch.optim.AdamW(
@@ -692,6 +703,7 @@ class GpuTraining:
             "weights_sha256": hashlib.sha256(data).hexdigest(),
             "pack_sha256": self.pack.sha256,
             "acoustic": self.acoustic,
+            "augment": self.augment,
             "seed": self.options.seed,
             "started": self.started,
             "command": shlex.join([Path(sys.argv[0]).name, *self.options.arguments]),
@@ -749,6 +761,28 @@ def _write(path: Path, data: bytes) -> None:
     os.replace(temporary, path)
 
 
+IN_CEPSTRA = {
+    **dict.fromkeys(("stretch", "warp", "band_limit", "frame_noise", "join", "jitter"), float),
+    **dict.fromkeys(("time_masks", "time_mask_frames", "band_masks", "band_mask_mels"), int),
+}
+"""Keys of `augment` that the training here obeys, and their types."""
+
+
+def changed_augment(augment: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """The key `augment` of the configuration after changes such as "time_masks=2".
+
+    Raises:
+        ValueError: a change has no such key, or no number.
+    """
+    changed = dict(augment)
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key not in IN_CEPSTRA:
+            raise ValueError(f"--augment {change}: KEY=NUMBER, with one of {', '.join(IN_CEPSTRA)}")
+        changed[key] = IN_CEPSTRA[key](value)
+    return changed
+
+
 def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -761,6 +795,8 @@ def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     add("--units", type=int, help="units of a direction; default: of the configuration")
     add("--layers", type=int, help="recurrent layers; default: of the configuration")
     add("--dropout", type=float, help="share of outputs to drop; default: of the configuration")
+    strengths = "strengths such as time_masks=2 jitter=0.2; default: of the configuration"
+    add("--augment", nargs="*", default=[], metavar="KEY=NUMBER", help=strengths)
     add("--batch", type=int, default=256, help="most utterances in a batch; default: %(default)s")
     add("--padded", type=int, default=0, help="most frames in a batch; default: 400 × --batch")
     add("--learning-rate", type=float, help="peak of AdamW; default: of the configuration")

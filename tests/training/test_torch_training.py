@@ -85,6 +85,7 @@ def result_without_pytorch(pack: GpuPackReport, folder: Path) -> AcousticModel:
         "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "pack_sha256": pack.sha256,
         "acoustic": vars(acoustic),
+        "augment": {"jitter": 0.3},
         "seed": 4,
         "started": "2026-11-30T01:02:03Z",
         "command": "torch_training.py pack.npz --minutes 9",
@@ -133,6 +134,7 @@ def test_a_model_directory_has_the_weights_and_their_record(
     assert record["command"].endswith(
         " && torch_training.py pack.npz --minutes 9 && model_from_gpu.py " + " ".join(arguments)
     )
+    assert record["config"]["augment"]["jitter"] == 0.3
     assert record["gpu"]["minutes"] == 9.1 and record["seed"] == 4
     assert record["data_sha256"]["GPU pack"] == packed.sha256
     card = (tmp_path / "run" / "model" / "README.md").read_text()
@@ -165,7 +167,7 @@ def test_ten_steps_in_pytorch_become_a_model(packed: GpuPackReport, tmp_path: Pa
     with np.load(next(iter(out.glob("weights-*")))) as arrays:
         training.averaged.load_keras_arrays(dict(arrays))
     pack = torch_training.GpuPack(packed.path)
-    corpus = torch_training.Corpus(pack, torch.device("cpu"), 1)
+    corpus = torch_training.Corpus(pack, torch.device("cpu"), 1, pack.meta["config"]["augment"])
     (batch,) = corpus.dev_batches(2)
     features = corpus.batch_features(batch, augment=False)
     with torch.no_grad():
@@ -215,7 +217,7 @@ def test_features_and_augmentation_are_those_of_numpy(packed: GpuPackReport) -> 
     from asr.training import torch_training
 
     pack = torch_training.GpuPack(packed.path)
-    corpus = torch_training.Corpus(pack, torch.device("cpu"), 1)
+    corpus = torch_training.Corpus(pack, torch.device("cpu"), 1, pack.meta["config"]["augment"])
     batch = torch_training.PlannedBatch(np.array([0, 5]), np.array([3, -1]), np.array([110, 50]))
     with np.load(packed.path) as arrays:
         scale, mean = arrays["scale"], arrays["mean"]
@@ -251,7 +253,8 @@ def test_each_epoch_has_every_copy_once(packed: GpuPackReport) -> None:
     torch = pytest.importorskip("torch")
     from asr.training import torch_training
 
-    corpus = torch_training.Corpus(torch_training.GpuPack(packed.path), torch.device("cpu"), 1)
+    pack = torch_training.GpuPack(packed.path)
+    corpus = torch_training.Corpus(pack, torch.device("cpu"), 1, pack.meta["config"]["augment"])
     plan = corpus.plan(0, batch=5, padded=400)
     heard = sorted(np.concatenate([b.first for b in plan]).tolist())
     assert heard == sorted([*range(12)] * 2)
@@ -261,6 +264,18 @@ def test_each_epoch_has_every_copy_once(packed: GpuPackReport) -> None:
     assert pairs and all(a % 3 == b % 3 for a, b in pairs)  # of one speaker
     other = corpus.plan(1, batch=5, padded=400)
     assert [b.first.tolist() for b in plan] != [b.first.tolist() for b in other]
+
+
+def test_changes_of_the_augmentation() -> None:
+    pytest.importorskip("torch")
+    from asr.training.torch_training import changed_augment
+
+    changed = changed_augment({"jitter": 0.1, "warp": 0.1}, ["jitter=0.2", "time_masks=2"])
+    assert changed == {"jitter": 0.2, "warp": 0.1, "time_masks": 2}
+    with pytest.raises(
+        ValueError, match=r"--augment speed=0\.1: KEY=NUMBER, with one of stretch, w"
+    ):
+        changed_augment({}, ["speed=0.1"])
 
 
 def test_edit_distances() -> None:
