@@ -232,7 +232,7 @@ PEER = re.compile(
 SETS = {
     "LibriSpeech test-clean": "librispeech-test/test_every_20th",
     "LibriSpeech test-other": "strangers/librispeech_other_test",
-    "Common Voice": "strangers/commonvoice_dev",
+    "Common Voice": "strangers/commonvoice_dev_apart",
     "speechocean762": "strangers/speechocean762_dev",
     "pocketsphinx's clips": "pocketsphinx/test",
 }
