@@ -6,6 +6,7 @@ import pytest
 
 from asr.audio.features import FeatureConfig
 from asr.base.config import load_yaml, parse, read_yaml, to_dict
+from asr.data.manifest_recipe import ManifestRecipe
 from asr.errors import ConfigError
 from asr.training.mixed_language_model import MixedLanguageModelConfig
 from asr.training.train_converter import ConverterExperimentConfig
@@ -22,6 +23,9 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     keys = read_yaml(path)
     if "sources" in keys:
         assert load_yaml(MixedLanguageModelConfig, path).sources
+        return
+    if "selections" in keys:
+        assert load_yaml(ManifestRecipe, path).selections
         return
     if "voice" in keys:
         kind, name = VoiceExperimentConfig, "tts-" + keys["voice"].removeprefix("en-")
