@@ -80,7 +80,8 @@ def train_on_ray(
             run_config=RunConfig(name="ray", storage_path=job[2]),
         )
         try:
-            with _finished_epochs_shown(out / HISTORY, training):
+            with _finished_epochs_shown(out / HISTORY, training) as progress:
+                progress.print_line(f"{workers} workers start; each finished epoch has a line")
                 trainer.fit()
         except Exception as error:  # Ray has several classes for it
             raise _plain(error) from None
@@ -96,7 +97,7 @@ def _work(job: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _finished_epochs_shown(history: Path, training: dict[str, Any]) -> Iterator[None]:
+def _finished_epochs_shown(history: Path, training: dict[str, Any]) -> Iterator[TrainingProgress]:
     """Print a line for each epoch that the workers finish during the block."""
     known, ended = len(_rows(history)), Event()
     epochs = int(training.get("epochs", TrainingConfig.epochs))
@@ -115,7 +116,7 @@ def _finished_epochs_shown(history: Path, training: dict[str, Any]) -> Iterator[
         thread = Thread(target=follow)
         thread.start()
         try:
-            yield
+            yield progress
         finally:
             ended.set()
             thread.join()
