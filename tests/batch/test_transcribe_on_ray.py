@@ -334,8 +334,8 @@ def test_nothing_is_lost_or_doubled_when_a_worker_or_a_node_is_lost(
     thread.join(1.0)
     assert not thread.is_alive()
     check_all(folder, out, totals, tmp_path)
-    # Each process loads the model once. Ray replaces the killed one by up to two: one for its shard,
-    # and one for the shard that waited behind it.
+    # Each process loads the model once. Ray replaces the killed one by up to two: one for its
+    # shard, and one for the shard that waited behind it.
     loads = log.with_suffix(".pids").read_text().split()
     assert len(loads) == len(set(loads)) <= 4
     log.unlink()
