@@ -126,10 +126,8 @@ def transcribe_on_ray(paths: Sequence[str], job: RayJob) -> Totals:
     else:
         store.remove(ERRORS)
     try:
-        with (
-            ray_cluster(ray, job.address),
-            stoppable(),
-        ):  # in this order: Ray has a handler of its own
+        # In this order: Ray has a handler of its own.
+        with ray_cluster(ray, job.address), stoppable():
             # Results may wait on their way, so the clock of the workers says when work began.
             began = math.inf
             with closing(finished_shards(ray, shards, settings, job)) as results:

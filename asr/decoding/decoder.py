@@ -28,8 +28,8 @@ from asr.networks.model_directory import LEXICON_FILE
 from asr.text.tokenizers import Tokenizer
 
 ONE_TEXT = {"margin": 8.0, "token_min": -6.0}
-"""Pruning of the search if only its best text is wanted. With half of the time for each prefix, a
-beam of twice the size finds more (docs/decisions/026-default-decoding.md)."""
+"""Pruning of the search if only its best text is wanted. A narrow margin leaves time for a wider
+beam, which finds more (docs/decisions/026-default-decoding.md)."""
 RESCORED_HYPOTHESES = 50
 """Length of the n-best list that a recurrent language model rescores."""
 

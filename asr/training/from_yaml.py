@@ -70,17 +70,10 @@ def train_from_yaml(
     Raises:
         AsrError: the file, the data, the checkpoint or the training itself is wrong.
     """
-    values = read_yaml(config)
-    kind = model_kind(values)
-    if kind in ("name", "voice"):
-        _check_dev_set(values, config)
-    if kind == "name":
-        values = _with_initial_model(values)
-    trainer = TRAINERS[kind]
-    experiment = parse(trainer.config, values, str(config))
+    kind, experiment = _read_experiment(config)
     folder = out or Path("runs") / getattr(experiment, kind)
     with TrainingProgress(experiment.training.epochs) as progress:
-        return trainer.train(
+        return TRAINERS[kind].train(
             experiment, data, folder, max_steps, progress.update, progress.print_line
         )
 
@@ -92,11 +85,21 @@ def read_recognizer_experiment(config: Path) -> RecognizerExperimentConfig:
         ConfigError: the file cannot be read, has a wrong key, or describes another kind of model.
         ModelError: `initial_model` is damaged.
     """
-    values = read_yaml(config)
-    if (kind := model_kind(values)) != "name":
+    kind, experiment = _read_experiment(config)
+    if not isinstance(experiment, RecognizerExperimentConfig):
         raise ConfigError(f"{config}: describes a {kind}; expected a recogniser, with the key name")
-    _check_dev_set(values, config)
-    return parse(RecognizerExperimentConfig, _with_initial_model(values), str(config))
+    return experiment
+
+
+def _read_experiment(config: Path) -> tuple[str, Any]:
+    """The kind of model that a YAML file describes, a key of `TRAINERS`, and its configuration."""
+    values = read_yaml(config)
+    kind = model_kind(values)
+    if kind in ("name", "voice"):
+        _check_dev_set(values, config)
+    if kind == "name":
+        values = _with_initial_model(values)
+    return kind, parse(TRAINERS[kind].config, values, str(config))
 
 
 def recognizer_features(config: Path) -> FeatureConfig:

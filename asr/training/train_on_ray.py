@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from asr.base.config import read_yaml
 from asr.base.progress import TrainingProgress
 from asr.base.ray_cluster import import_ray, ray_cluster
 from asr.errors import AsrError, ConfigError, TrainingError, WorkerLostError
-from asr.training.trainer import HISTORY, TrainingConfig
+from asr.training.from_yaml import read_recognizer_experiment, train_from_yaml
+from asr.training.trainer import HISTORY
 
 OPTION = "--workers"
 """Option of `asr train` that starts this."""
@@ -48,12 +48,11 @@ def train_on_ray(
 
     Raises:
         ConfigError: Ray is missing, its cluster cannot be reached or is too small, or the file has
-            another strategy.
+            another strategy or describes no recogniser.
         AsrError: the training ended with an error; the same command resumes it.
     """
-    values = read_yaml(config)
-    training = values.get("training") or {}
-    strategy = training.get("strategy", "none") if isinstance(training, dict) else "none"
+    experiment = read_recognizer_experiment(config)
+    strategy = experiment.training.strategy
     if strategy != "multi_worker":
         raise ConfigError(
             f"{config}: training.strategy: {strategy}; {OPTION} needs multi_worker, with a "
@@ -66,12 +65,10 @@ def train_on_ray(
         from ray.train import RunConfig, ScalingConfig
         from ray.train.tensorflow import TensorflowTrainer
 
-        from asr.base.tensorflow import tf  # noqa: F401  without its start-up messages
-
         kind = "GPU" if ray.cluster_resources().get("GPU") else "CPU"
         if (found := int(ray.cluster_resources().get(kind, 0))) < workers:
             raise ConfigError(f"{OPTION} {workers}: the cluster has {found} {kind}s")
-        out = out or Path("runs") / str(values.get("name"))
+        out = out or Path("runs") / experiment.name
         job = [os.path.abspath(path) for path in (config, data, out)]
         trainer = TensorflowTrainer(
             _work,
@@ -80,7 +77,7 @@ def train_on_ray(
             run_config=RunConfig(name="ray", storage_path=job[2]),
         )
         try:
-            with _finished_epochs_shown(out / HISTORY, training) as progress:
+            with _finished_epochs_shown(out / HISTORY, experiment.training.epochs) as progress:
                 progress.print_line(f"{workers} workers start; each finished epoch has a line")
                 trainer.fit()
         except Exception as error:  # Ray has several classes for it
@@ -90,17 +87,14 @@ def train_on_ray(
 
 def _work(job: dict[str, Any]) -> None:
     """What Ray calls in each worker, with TF_CONFIG in the environment."""
-    from asr.training.from_yaml import train_from_yaml
-
     config, data, out = map(Path, job["paths"])
     train_from_yaml(config, data, out, job["max_steps"])
 
 
 @contextmanager
-def _finished_epochs_shown(history: Path, training: dict[str, Any]) -> Iterator[TrainingProgress]:
+def _finished_epochs_shown(history: Path, epochs: int) -> Iterator[TrainingProgress]:
     """Print a line for each epoch that the workers finish during the block."""
     known, ended = len(_rows(history)), Event()
-    epochs = int(training.get("epochs", TrainingConfig.epochs))
 
     def follow() -> None:
         shown = known

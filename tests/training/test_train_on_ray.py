@@ -78,7 +78,7 @@ def test_only_epochs_that_end_now_are_shown(
     history = tmp_path / "history.jsonl"
     rows = [json.dumps({"epoch": i, "loss": i, "seconds": 1}) + "\n" for i in (1, 2)]
     history.write_text(rows[0])
-    with _finished_epochs_shown(history, {"epochs": 7}):
+    with _finished_epochs_shown(history, 7):
         history.write_text("".join(rows))
     shown = capsys.readouterr().err
     assert "epoch 2/7  loss 2.000" in shown and "epoch 1/7" not in shown
