@@ -99,6 +99,8 @@ def read_config(cls: type[T], folder: Path) -> T:
         for key, defaults in DEFAULTS_FOR_OLDER_MODELS.items():
             if isinstance(values.get(key), dict):
                 values[key] = {**defaults, **values[key]}
+    if kind == "voice":
+        values.setdefault("vocoder", None)  # older voices have none
     return parse(cls, values, str(path), complete=True)
 
 

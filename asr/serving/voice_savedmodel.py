@@ -6,6 +6,7 @@ The graph turns symbol ids into samples. The client turns text into symbol ids (
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from asr.models import find_model
 from asr.networks.model_directory import LEXICON_FILE, is_voice
 from asr.serving.savedmodel import checks, export_recognizer, write_saved_model
 from asr.tts.sentences import GAP, START
+from asr.tts.source_filter_network import (
+    SourceFilterGraph,
+    VocoderNetwork,
+    load_vocoder_network,
+)
 from asr.tts.synthesizer import Synthesizer
 from asr.tts.vocoder_graph import GriffinLimGraph, finish_graph
 from asr.tts.voice_config import FRAMES_PER_STEP, VoiceConfig
@@ -31,16 +37,23 @@ class ServedVoice(tf.Module):
     Args:
         config: the voice's configuration.
         network: its network.
+        vocoder: the network of its trained vocoder; None for Griffin-Lim.
 
     Attributes:
         endpoints: the signatures that a server offers, by name.
     """
 
-    def __init__(self, config: VoiceConfig, network: VoiceModel) -> None:
+    def __init__(
+        self, config: VoiceConfig, network: VoiceModel, vocoder: VocoderNetwork | None
+    ) -> None:
         super().__init__(name="voice")
         # Only variables and functions become attributes: Keras layers would be exported as models.
         self.weights = [v.value for v in network.named_weights().values()]
-        self.predict, self.vocoder = network.predict_frames, GriffinLimGraph(config.mel)
+        self.predict = network.predict_frames
+        self.vocoder: Callable[[tf.Tensor], tf.Tensor] = GriffinLimGraph(config.mel)
+        if vocoder is not None:
+            self.weights += [v.value for v in vocoder.named_weights().values()]
+            self.vocoder = SourceFilterGraph(config.mel, vocoder)
         self.mel, self.count = config.mel, len(config.symbols)
         self.endpoints = {
             "serving_default": tf.function(
@@ -70,7 +83,8 @@ class ServedVoice(tf.Module):
 
         def one(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             row, count = item
-            # One utterance at a time: padding would change the estimated phases.
+            # One utterance at a time: padding would change the phases that Griffin-Lim finds, and
+            # what the recurrent network of a trained vocoder reads.
             samples = finish_graph(self.vocoder(row[:count]), self.mel.sample_rate)
             return tf.pad(samples, [[0, longest - tf.shape(samples)[0]]])
 
@@ -95,14 +109,18 @@ def export_voice(model: str | PathLike[str], out: Path) -> Path:
         ModelError: there is no such voice, it cannot be loaded, or see `write_saved_model`.
     """
     voice = Synthesizer.load(model)  # checks the symbols, too
-    network = load_voice_network(find_model(model), voice.config)
-    symbols = voice.config.symbols
+    folder, config = find_model(model), voice.config
+    network = load_voice_network(folder, config)
+    vocoder = None
+    if config.vocoder is not None:
+        vocoder = load_vocoder_network(folder, config.vocoder, config.mel.mels)
+    symbols = config.symbols
     ids = np.array([[symbols.index(s) for s in (START, "AA1", GAP, "AA1", ".")]], np.int32)
     lexicon = "".join(f"{word} {phones}\n" for word, phones in voice.pronounce.lexicon.items())
     return write_saved_model(
-        lambda: ServedVoice(voice.config, network),
-        voice.config.voice,
-        find_model(model),
+        lambda: ServedVoice(config, network, vocoder),
+        config.voice,
+        folder,
         out,
         assets={
             "symbols.txt": "".join(f"{symbol}\n" for symbol in symbols),

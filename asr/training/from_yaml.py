@@ -18,6 +18,7 @@ from asr.training.config_paths import model_folder
 from asr.training.train_converter import ConverterExperimentConfig, train_converter
 from asr.training.train_language_model import LanguageExperimentConfig, train_language_model
 from asr.training.train_recognizer import RecognizerExperimentConfig, train_recognizer
+from asr.training.train_vocoder import VocoderExperimentConfig, train_vocoder
 from asr.training.train_voice import VoiceExperimentConfig, train_voice
 
 
@@ -37,6 +38,7 @@ class ModelTrainer:
 
 TRAINERS = {
     "converter": ModelTrainer(ConverterExperimentConfig, train_converter),
+    "vocoder": ModelTrainer(VocoderExperimentConfig, train_vocoder),  # has the key voice, too
     "voice": ModelTrainer(VoiceExperimentConfig, train_voice),
     "language": ModelTrainer(LanguageExperimentConfig, train_language_model),
     "name": ModelTrainer(RecognizerExperimentConfig, train_recognizer),
@@ -54,8 +56,8 @@ def train_from_yaml(
 ) -> Path:
     """Train the model that a YAML file describes, or continue its training.
 
-    The file's keys tell the kind of model: `converter`, `voice`, `language`, or `name` for a
-    recogniser.
+    The file's keys tell the kind of model: `converter`, `vocoder`, `voice`, `language`, or
+    `name` for a recogniser.
 
     Args:
         config: the YAML file.
@@ -95,7 +97,7 @@ def _read_experiment(config: Path) -> tuple[str, Any]:
     """The kind of model that a YAML file describes, a key of `TRAINERS`, and its configuration."""
     values = read_yaml(config)
     kind = model_kind(values)
-    if kind in ("name", "voice"):
+    if kind in ("name", "voice", "vocoder"):
         _check_dev_set(values, config)
     if kind == "name":
         values = _with_initial_model(values)

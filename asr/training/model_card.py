@@ -45,11 +45,17 @@ def recognizer_card(config: RecognizerConfig) -> str:
 def voice_card(config: VoiceConfig) -> str:
     """The card of a text-to-speech voice, as Markdown."""
     cell, mel, training = config.acoustic.cell.upper(), config.mel, config.training
+    vocoder = "the Griffin-Lim vocoder"
+    if config.vocoder is not None:
+        shape = config.vocoder.shape
+        vocoder = (
+            f"a source-filter vocoder of {shape.layers} × Bi{shape.cell.upper()}({shape.units})"
+        )
     return _card(
         config.voice,
         f"A text-to-speech voice for the `asr` toolkit: a bidirectional {cell} encoder over "
         f"phones,\npredictors of durations and pitch, a {cell} decoder to {mel.mels} log-mel bands "
-        f"at {mel.sample_rate} Hz,\nand the Griffin-Lim vocoder.",
+        f"at {mel.sample_rate} Hz,\nand {vocoder}.",
         _speech_size(training),
         training,
         f"mel error {_best(training, 'dev_mel'):.3f} standard deviations",

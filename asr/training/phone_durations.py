@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import dct
 
+from asr.base.blas import one_thread
 from asr.base.progress import track
 from asr.errors import TextError
 from asr.tts.sentences import GAP, SILENT, Sentence
@@ -62,9 +63,11 @@ def align_symbols(
     features = _standardised([_cepstra(r.frames) for r in recordings])
     chains = [_Chain(r, seconds_per_frame) for r in recordings]
     paths = [chain.uniform() for chain in chains]
-    for _ in track(range(ROUNDS), ROUNDS, "aligning phones"):
-        gaussians = _Gaussians(features, chains, paths)
-        paths = [c.best(gaussians.scores(x, c)) for c, x in zip(chains, features, strict=True)]
+    # The products are small: a second thread would wait longer than it computes.
+    with one_thread():
+        for _ in track(range(ROUNDS), ROUNDS, "aligning phones"):
+            gaussians = _Gaussians(features, chains, paths)
+            paths = [c.best(gaussians.scores(x, c)) for c, x in zip(chains, features, strict=True)]
     return [chain.durations(path) for chain, path in zip(chains, paths, strict=True)]
 
 

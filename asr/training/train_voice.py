@@ -148,7 +148,7 @@ def train_voice(
     def save(training: dict[str, Any]) -> None:
         voice = VoiceConfig(config.voice, config.mel, config.acoustic, training=training)
         save_voice(out / "model", voice, pronounce, network, voice_card(voice))
-        _write_samples(Synthesizer.load(out / "model"), dataset, out)
+        write_samples(Synthesizer.load(out / "model"), dataset, out)
 
     for i, example in enumerate(dataset.examples[:ALIGNMENT_PLOTS]):
         picture = dataset.picture(example)
@@ -195,9 +195,12 @@ def voice_errors(
         training: whether dropout is on.
     """
     scales = network.scales
-    pitch = (batch["pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]
-    frames, log_steps, heights = network(
-        batch["symbols"], batch["lengths"], batch["durations"], pitch, training=training
+    pitch, heights = (
+        (batch[name] - scales["pitch_mean"]) / scales["pitch_deviation"]
+        for name in ("pitch", "step_pitch")
+    )
+    frames, log_steps, predicted = network(
+        batch["symbols"], batch["lengths"], batch["durations"], heights, training=training
     )
     count = tf.shape(frames)[1]
     # The frames are padded to the longest item of the whole batch, which another replica may have.
@@ -207,7 +210,7 @@ def voice_errors(
     mel = tf.reduce_mean(tf.abs(frames - wanted), axis=2)
     valid = tf.cast(tf.sequence_mask(batch["lengths"], tf.shape(pitch)[1]), tf.float32)
     steps = tf.math.log1p(tf.cast(batch["durations"], tf.float32))
-    squares = tf.reduce_mean(tf.square(heights - pitch), axis=2)
+    squares = tf.reduce_mean(tf.square(predicted - pitch), axis=2)
     return VoiceErrors(
         mel=_masked_mean(mel, inside),
         duration=_masked_mean(tf.square(log_steps - steps), valid),
@@ -220,7 +223,8 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(values * mask, axis=1) / tf.reduce_sum(mask, axis=1)
 
 
-def _write_samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
+def write_samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
+    """Speak and draw the first sentences of the dev set: `out`/sample-N.wav and sample-N.png."""
     for i, example in enumerate(dataset.dev[:SAMPLES]):
         speech = voice.speak_sentence(one_sentence(example.utterance.text, voice.pronounce))
         write_audio(out / f"sample-{i}.wav", speech.samples, speech.sample_rate)

@@ -19,6 +19,7 @@ from asr.recognizer import Recognizer
 from asr.results import Word
 from asr.training.voice_measurements import (
     RecordingMeasures,
+    SpokenPitch,
     cache_key,
     measure_recordings,
     read_cache,
@@ -39,7 +40,7 @@ class VoiceExample:
         sentence: the symbols of its text.
         frames: log-mel frames, float32 [steps × FRAMES_PER_STEP, mels].
         durations: decoder steps of each symbol, int [symbols].
-        pitch: natural logarithm of the pitch in Hz, float32 [symbols, PITCH_POINTS].
+        pitch: pitch of its steps and symbols.
         start: time of the first frame in the recording, in seconds.
     """
 
@@ -47,7 +48,7 @@ class VoiceExample:
     sentence: Sentence
     frames: np.ndarray
     durations: np.ndarray
-    pitch: np.ndarray
+    pitch: SpokenPitch
     start: float
 
 
@@ -128,14 +129,14 @@ class VoiceDataset:
         """SHA-256 of all symbols, durations, pitch and frames in order."""
         total = hashlib.sha256()
         for e in self.examples:
-            for array in (np.array(e.sentence.ids), e.durations, e.pitch, e.frames):
+            for array in (np.array(e.sentence.ids), e.durations, *e.pitch, e.frames):
                 total.update(array.tobytes())
         return total.hexdigest()
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Means and standard deviations for `VoiceModel.scales`."""
         frames = np.concatenate([e.frames for e in self.examples])
-        pitch = np.concatenate([e.pitch for e in self.examples])
+        pitch = np.concatenate([e.pitch.symbols for e in self.examples])
         return {
             "mel_mean": frames.mean(axis=0),
             "mel_deviation": frames.std(axis=0) + 1e-3,
@@ -156,6 +157,7 @@ class VoiceDataset:
             "lengths": tf.TensorSpec([None], tf.int32),
             "durations": tf.TensorSpec([None, None], tf.int32),
             "pitch": tf.TensorSpec([None, None, PITCH_POINTS], tf.float32),
+            "step_pitch": tf.TensorSpec([None, None], tf.float32),
             "frames": tf.TensorSpec([None, None, self.mel.mels], tf.float32),
             "indices": tf.TensorSpec([None], tf.int32),
             "weights": tf.TensorSpec([None], tf.float32),
@@ -179,7 +181,8 @@ def padded(examples: Sequence[VoiceExample]) -> dict[str, np.ndarray]:
         "symbols": pad([np.array(e.sentence.ids) for e in examples], np.int32),
         "lengths": np.array([len(e.durations) for e in examples], np.int32),
         "durations": pad([e.durations for e in examples], np.int32),
-        "pitch": pad([e.pitch for e in examples], np.float32, (PITCH_POINTS,)),
+        "pitch": pad([e.pitch.symbols for e in examples], np.float32, (PITCH_POINTS,)),
+        "step_pitch": pad([e.pitch.steps for e in examples], np.float32),
         "frames": pad([e.frames for e in examples], np.float32, examples[0].frames.shape[1:]),
     }
 

@@ -38,6 +38,19 @@ LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0
 """Range in which the pitch is searched, in Hz."""
 
 
+class SpokenPitch(NamedTuple):
+    """The pitch of a recording, as natural logarithm of Hz.
+
+    Attributes:
+        steps: pitch of each decoder step, float32 [steps].
+        symbols: means of the first and the second half of each symbol, float32
+            [symbols, PITCH_POINTS].
+    """
+
+    steps: np.ndarray
+    symbols: np.ndarray
+
+
 @dataclass(frozen=True)
 class RecordingMeasures:
     """Measurements of a recording that take long.
@@ -50,7 +63,7 @@ class RecordingMeasures:
     first: int
     last: int
     durations: np.ndarray
-    pitch: np.ndarray
+    pitch: SpokenPitch
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,7 @@ def measure_recordings(
         steps = np.diff((np.cumsum(frames) + 1) // FRAMES_PER_STEP, prepend=0)
         samples = read_utterance(utterances[i], mel.sample_rate)
         samples = samples[aligned.first : aligned.last]
-        pitch = symbol_pitch(samples, aligned.sentence.symbols, steps, mel)
+        pitch = measure_pitch(samples, aligned.sentence.symbols, steps, mel)
         measures.append(RecordingMeasures(aligned.first, aligned.last, steps, pitch))
     return DatasetMeasures(tuple(kept), tuple(measures), tuple(skipped))
 
@@ -148,48 +161,71 @@ def read_frames(utterance: Utterance, mel: MelConfig, first: int, last: int) -> 
     return log_mel(read_utterance(utterance, mel.sample_rate)[first:last], mel)
 
 
-def symbol_pitch(
+def measure_pitch(
     samples: np.ndarray, symbols: Sequence[str], steps: np.ndarray, mel: MelConfig
-) -> np.ndarray:
-    """Mean log pitch of the first and the second half of each symbol.
-
-    The pitch of voiced symbols is found by YIN (de Cheveigné & Kawahara, 2002). Between them it is
-    interpolated linearly.
+) -> SpokenPitch:
+    """Measure the pitch of the voiced symbols; between them it is interpolated.
 
     Args:
         samples: mono samples of the sentence, float32 [n].
         symbols: the symbols of the sentence.
         steps: decoder steps of each symbol, int [symbols].
         mel: sample rate and frame lengths.
-
-    Returns:
-        Natural logarithm of the pitch in Hz, float32 [symbols, PITCH_POINTS].
     """
-    hop = FRAMES_PER_STEP * mel.hop
+    owners = np.repeat(np.arange(len(symbols)), steps)
+    voiced = np.array([s in VOICED for s in symbols])[owners]
+    curve = pitch_track(samples, voiced, FRAMES_PER_STEP * mel.hop, mel).log_pitch
+    followed = np.append(curve, curve[-1:])  # a symbol without steps has the pitch that follows
+    pitch = np.empty([len(symbols), PITCH_POINTS], np.float32)
+    ends = np.cumsum(steps)
+    for i, (first, last) in enumerate(zip(ends - steps, ends, strict=True)):
+        middle = (first + last) // 2
+        pitch[i, 0] = followed[first : max(middle, first + 1)].mean()
+        pitch[i, 1] = followed[middle : max(last, middle + 1)].mean()
+    return SpokenPitch(curve, pitch)
+
+
+@dataclass(frozen=True)
+class PitchTrack:
+    """The pitch of each frame of a recording.
+
+    Attributes:
+        log_pitch: natural logarithm of the pitch in Hz, float32 [frames]; interpolated linearly
+            where it could not be measured.
+        measured: where it was measured, bool [frames].
+    """
+
+    log_pitch: np.ndarray
+    measured: np.ndarray
+
+
+def pitch_track(samples: np.ndarray, voiced: np.ndarray, hop: int, mel: MelConfig) -> PitchTrack:
+    """Measure the pitch by YIN (de Cheveigné & Kawahara, 2002).
+
+    Args:
+        samples: mono samples, float32 [n].
+        voiced: which frames are voiced, bool [frames].
+        hop: distance between the centres of frames, in samples. The first one is the first sample.
+        mel: sample rate and length of the windows.
+    """
     hertz = librosa.yin(
         samples,
         fmin=LOWEST_PITCH,
         fmax=HIGHEST_PITCH,
         sr=mel.sample_rate,
-        frame_length=2 * mel.fft,
+        frame_length=mel.fft,
         hop_length=hop,
-    )
-    owners = np.repeat(np.arange(len(symbols)), steps)
-    hertz = hertz[: len(owners)]
-    voiced = np.array([s in VOICED for s in symbols])[owners[: len(hertz)]]
-    median = np.median(hertz[voiced]) if voiced.any() else np.sqrt(LOWEST_PITCH * HIGHEST_PITCH)
+    )[: len(voiced)]
+    sure = voiced[: len(hertz)]
+    median = np.median(hertz[sure]) if sure.any() else np.sqrt(LOWEST_PITCH * HIGHEST_PITCH)
     # YIN is sometimes wrong by an octave: drop values far from the median.
-    trusted = np.flatnonzero(voiced & (hertz > median / 1.6) & (hertz < median * 1.6))
-    if not len(trusted):
-        return np.full([len(symbols), PITCH_POINTS], np.log(median), np.float32)
-    curve = np.interp(np.arange(len(owners) + 1), trusted, np.log(hertz[trusted]))
-    pitch = np.empty([len(symbols), PITCH_POINTS], np.float32)
-    ends = np.cumsum(steps)
-    for i, (first, last) in enumerate(zip(ends - steps, ends, strict=True)):
-        middle = (first + last) // 2
-        pitch[i, 0] = curve[first : max(middle, first + 1)].mean()
-        pitch[i, 1] = curve[middle : max(last, middle + 1)].mean()
-    return pitch
+    measured = np.zeros(len(voiced), bool)
+    measured[: len(hertz)] = sure & (hertz > median / 1.6) & (hertz < median * 1.6)
+    places = np.flatnonzero(measured)
+    if not len(places):
+        return PitchTrack(np.full(len(voiced), np.log(median), np.float32), measured)
+    log_pitch = np.interp(np.arange(len(voiced)), places, np.log(hertz[places]))
+    return PitchTrack(log_pitch.astype(np.float32), measured)
 
 
 def cache_key(
@@ -220,7 +256,8 @@ def write_cache(path: Path, key: str, measured: DatasetMeasures) -> None:
         arrays |= {
             f"span_{i}": np.array([m.first, m.last]),
             f"durations_{i}": m.durations,
-            f"pitch_{i}": m.pitch,
+            f"step_pitch_{i}": m.pitch.steps,
+            f"symbol_pitch_{i}": m.pitch.symbols,
         }
     buffer = io.BytesIO()
     about = {"key": key, "kept": measured.kept, "skipped": measured.skipped}
@@ -241,7 +278,6 @@ def read_cache(path: Path, key: str) -> DatasetMeasures | None:
         measures = []
         for i in about["kept"]:
             first, last = arrays[f"span_{i}"].tolist()
-            measures.append(
-                RecordingMeasures(first, last, arrays[f"durations_{i}"], arrays[f"pitch_{i}"])
-            )
+            pitch = SpokenPitch(arrays[f"step_pitch_{i}"], arrays[f"symbol_pitch_{i}"])
+            measures.append(RecordingMeasures(first, last, arrays[f"durations_{i}"], pitch))
     return DatasetMeasures(tuple(about["kept"]), tuple(measures), tuple(about["skipped"]))

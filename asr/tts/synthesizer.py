@@ -1,7 +1,8 @@
 """`Synthesizer`: text to speech with a voice, loaded from a model directory.
 
 The directory holds `model.json` (configuration, training record, versions), `weights.npz`,
-`lexicon.txt.gz` (words and their phones, to which you may add lines) and the card, `README.md`.
+`lexicon.txt.gz` (words and their phones, to which you may add lines), the card, `README.md`, and
+`vocoder.npz` if the voice has a trained vocoder.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from asr.networks.model_directory import LEXICON_FILE, read_config
 from asr.networks.weights import WeightArrays
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
 from asr.tts.sentences import SYMBOLS, Sentence, sentences, unspeakable_reason
+from asr.tts.source_filter import SourceFilter
 from asr.tts.ssml import read_markup
 from asr.tts.timings import TimedPhone, TimedSpeech, TimedWord, joined_words
 from asr.tts.vocoder import GriffinLim, Vocoder, finish, limited
-from asr.tts.voice_config import FRAMES_PER_STEP, VoiceConfig
+from asr.tts.voice_config import FRAMES_PER_STEP, VOCODER_FILE, VoiceConfig
 from asr.tts.voice_runtime import VoiceRuntime
 
 PAUSE = 0.25
@@ -124,7 +126,8 @@ class Synthesizer:
 
         Args:
             voice: name of a shipped voice, or a model directory.
-            vocoder: frames → samples; default: `GriffinLim`.
+            vocoder: frames → samples; default: the voice's trained vocoder, or `GriffinLim` if it
+                has none.
             threads: number of threads of ONNX Runtime; default: 0, it chooses.
 
         Raises:
@@ -137,6 +140,9 @@ class Synthesizer:
             raise ModelError(f"{folder}: model.json: symbols differ from those of this version")
         pronounce = Pronouncer(read_lexicon(folder / LEXICON_FILE))
         weights = WeightArrays(folder / "weights.npz", config.weights_sha256)
+        if vocoder is None and config.vocoder is not None:
+            trained = WeightArrays(folder / VOCODER_FILE, config.vocoder.weights_sha256)
+            vocoder = SourceFilter(config.mel, config.vocoder.shape, trained, threads)
         return cls(config, pronounce, VoiceRuntime(config, weights, threads), vocoder)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> np.ndarray:

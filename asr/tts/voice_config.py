@@ -22,6 +22,8 @@ POSITION_FEATURES = 4
 """Features of a step's position in its symbol."""
 MAX_STEPS = 80
 """Longest duration of a symbol, in steps: about two seconds."""
+VOCODER_FILE = "vocoder.npz"
+"""Name of the file with a trained vocoder's weights, in the directory of a voice."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -47,6 +49,39 @@ class VoiceAcousticConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class VocoderShape:
+    """The shape of a trained vocoder's network; see `SourceFilter`."""
+
+    cell: Cell = "gru"
+    """Recurrent cell: rnn, lstm or gru. Default: gru."""
+    units: int = Field(default=128, ge=1)
+    """Units per direction. Default: 128."""
+    layers: int = Field(default=2, ge=1)
+    """Number of bidirectional layers. Default: 2."""
+    harmonic_bands: int = Field(default=128, ge=2)
+    """Points of the harmonics' spectral envelope, evenly on the mel scale. Default: 128."""
+    noise_bands: int = Field(default=64, ge=2)
+    """Points of the noise's spectral envelope. Default: 64."""
+
+    @property
+    def outputs(self) -> int:
+        """Values for each frame: the pitch and both envelopes."""
+        return 1 + self.harmonic_bands + self.noise_bands
+
+
+@dataclass(frozen=True, config=STRICT)
+class VocoderConfig:
+    """The key `vocoder` of a voice's `model.json`."""
+
+    shape: VocoderShape
+    """Shape of its network."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Record of its training."""
+    weights_sha256: str = ""
+    """SHA-256 of `VOCODER_FILE`."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class VoiceConfig:
     """The content of a voice's `model.json`."""
 
@@ -54,6 +89,8 @@ class VoiceConfig:
     """Name of the voice."""
     mel: MelConfig = Field(default_factory=MelConfig)
     acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
+    vocoder: VocoderConfig | None = None
+    """Its trained vocoder; None for Griffin-Lim."""
     symbols: tuple[str, ...] = SYMBOLS
     training: dict[str, Any] = Field(default_factory=dict)
     """Record of the training: command, seed, data, commit, scores."""

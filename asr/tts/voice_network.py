@@ -5,15 +5,17 @@ Training and exported voices use it. `voice_runtime` computes the same without T
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from asr.base.files import atomic_write
 from asr.base.tensorflow import keras, tf
 from asr.networks.model_directory import LEXICON_FILE, write_model
 from asr.networks.recurrent import RecurrentStack
-from asr.networks.weights import load_weights, weights_file
+from asr.networks.weights import Weighted, load_weights, weights_file
 from asr.pronunciation.pronouncer import Pronouncer, write_lexicon
 from asr.tts.sentences import SILENT, SYMBOLS
 from asr.tts.voice_config import (
@@ -22,6 +24,7 @@ from asr.tts.voice_config import (
     PITCH_BINS,
     PITCH_POINTS,
     POSITION_FEATURES,
+    VOCODER_FILE,
     VoiceAcousticConfig,
     VoiceConfig,
 )
@@ -89,7 +92,7 @@ class VoiceModel(keras.Model):
         symbols: tf.Tensor,
         lengths: tf.Tensor,
         durations: tf.Tensor,
-        pitch: tf.Tensor,
+        heights: tf.Tensor,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Frames for given durations and pitch, and the predicted durations and pitch.
@@ -98,7 +101,7 @@ class VoiceModel(keras.Model):
             symbols: symbol ids, int32 [batch, symbols]; ids beyond the lengths are ignored.
             lengths: symbols of each sentence, int32 [batch].
             durations: steps of each symbol, int32 [batch, symbols]; zero beyond the lengths.
-            pitch: standardised pitch, float32 [batch, symbols, PITCH_POINTS].
+            heights: standardised pitch of each step, float32 [batch, steps].
             training: whether dropout is on; default: False.
 
         Returns:
@@ -106,7 +109,7 @@ class VoiceModel(keras.Model):
             [batch, symbols]; predicted pitch [batch, symbols, PITCH_POINTS].
         """
         encoded = self.encode(symbols, lengths, training)
-        frames = self.decode(encoded, durations, pitch, training)
+        frames = self.decode(encoded, durations, heights, training)
         steps = self.duration(encoded, training=training)[..., 0]
         return frames, steps, self.pitch(encoded, training=training)
 
@@ -149,36 +152,41 @@ class VoiceModel(keras.Model):
         pitch = self.pitch(encoded) + shift * np.log(2) / 12 / self.scales["pitch_deviation"]
         return durations, pitch
 
+    def heights(self, durations: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
+        """The pitch of each step, float32 [batch, steps], from that of the symbols.
+
+        It is linear between the middles of both halves of a symbol, and constant outside them.
+        """
+        place = _Steps(durations)
+        share = tf.clip_by_value(2 * place.done / place.length - 0.5, 0.0, 1.0)
+        first, second = tf.unstack(place.at_step(pitch), PITCH_POINTS, axis=-1)
+        return (1 - share) * first + share * second
+
     def decode(
-        self, encoded: tf.Tensor, durations: tf.Tensor, pitch: tf.Tensor, training: bool = False
+        self, encoded: tf.Tensor, durations: tf.Tensor, heights: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        """Standardised frames [batch, steps × FRAMES_PER_STEP, mels] for durations and pitch."""
-        ends = tf.cumsum(durations, axis=1)
-        total = ends[:, -1]
-        steps = tf.reduce_max(total)
-        time = tf.tile(tf.range(steps)[None], [tf.shape(ends)[0], 1])
-        owner = tf.searchsorted(ends, time, side="right")
-        owner = tf.minimum(owner, tf.shape(ends)[1] - 1)
+        """Standardised frames [batch, steps × FRAMES_PER_STEP, mels].
 
-        def at_step(values: tf.Tensor) -> tf.Tensor:
-            return tf.gather(values, owner, batch_dims=1)
-
-        length = tf.cast(tf.maximum(at_step(durations), 1), tf.float32)
-        done = tf.cast(time - at_step(ends - durations), tf.float32) + 0.5
-        done = tf.minimum(done, length - 0.5)  # keeps padding finite, too
-        place = done / length
-        # The pitch is linear between the middles of both halves, and constant outside them.
-        share = tf.clip_by_value(2 * place - 0.5, 0.0, 1.0)
-        first, second = tf.unstack(at_step(pitch), PITCH_POINTS, axis=-1)
-        height = (1 - share) * first + share * second
+        Args:
+            encoded: the output of `encode`.
+            durations: steps of each symbol, int32 [batch, symbols].
+            heights: standardised pitch of each step, float32 [batch, steps]. In training it is
+                that of the recording, so that the harmonics of frames have one right place.
+            training: whether dropout is on.
+        """
+        place = _Steps(durations)
+        length, done = place.length, place.done
+        height = heights[:, : tf.shape(done)[1]]
         centres = tf.linspace(-3.0, 3.0, PITCH_BINS)
         bumps = tf.exp(-tf.square((height[..., None] - centres) * (PITCH_BINS / 6)) / 2)
         where = tf.stack(
-            [place, tf.math.log(length), 1 / (0.5 + done), 1 / (0.5 + length - done)], -1
+            [done / length, tf.math.log(length), 1 / (0.5 + done), 1 / (0.5 + length - done)], -1
         )
-        x = self.prenet(tf.concat([at_step(encoded), where, height[..., None], bumps], axis=-1))
-        x = self.decoder(x, mask=tf.sequence_mask(total, steps), training=training)
-        return tf.reshape(self.head(x), [tf.shape(x)[0], FRAMES_PER_STEP * steps, self.mels])
+        spoken = place.at_step(encoded)
+        x = self.prenet(tf.concat([spoken, where, height[..., None], bumps], axis=-1))
+        x = self.decoder(x, mask=place.mask, training=training)
+        batch, steps = tf.unstack(tf.shape(done))
+        return tf.reshape(self.head(x), [batch, FRAMES_PER_STEP * steps, self.mels])
 
     def predict_frames(
         self, symbols: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, shift: tf.Tensor
@@ -198,13 +206,40 @@ class VoiceModel(keras.Model):
         encoded = self.encode(symbols, lengths)
         quiet = tf.constant([symbol in SILENT for symbol in SYMBOLS])
         durations, pitch = self.plan(encoded, lengths, tf.gather(quiet, symbols), rate, shift)
-        frames = self.decode(encoded, durations, pitch)
+        frames = self.decode(encoded, durations, self.heights(durations, pitch))
         return frames * self.scales["mel_deviation"] + self.scales["mel_mean"], durations
 
     def named_weights(self) -> dict[str, Any]:
         """All variables of the voice by path."""
         variables = [*self.trainable_variables, *self.scales.values()]
         return {variable.path: variable for variable in variables}
+
+
+class _Steps:
+    """The decoder's steps, for given durations of symbols.
+
+    Attributes:
+        owner: symbol of each step, int32 [batch, steps].
+        length: steps of that symbol, float32 [batch, steps].
+        done: how much of the symbol is over in the middle of the step, in steps, of that shape.
+        mask: which steps belong to the sentence, bool [batch, steps].
+    """
+
+    def __init__(self, durations: tf.Tensor) -> None:
+        ends = tf.cumsum(durations, axis=1)
+        total = ends[:, -1]
+        steps = tf.reduce_max(total)
+        time = tf.tile(tf.range(steps)[None], [tf.shape(ends)[0], 1])
+        owner = tf.searchsorted(ends, time, side="right")
+        self.owner = tf.minimum(owner, tf.shape(ends)[1] - 1)
+        self.length = tf.cast(tf.maximum(self.at_step(durations), 1), tf.float32)
+        done = tf.cast(time - self.at_step(ends - durations), tf.float32) + 0.5
+        self.done = tf.minimum(done, self.length - 0.5)  # keeps padding finite, too
+        self.mask = tf.sequence_mask(total, steps)
+
+    def at_step(self, values: tf.Tensor) -> tf.Tensor:
+        """Values of symbols [batch, symbols, …] for each step [batch, steps, …]."""
+        return tf.gather(values, self.owner, batch_dims=1)
 
 
 class _Predictor(keras.layers.Layer):
@@ -238,8 +273,27 @@ def load_voice_network(folder: Path, config: VoiceConfig) -> VoiceModel:
 
 
 def save_voice(
-    folder: Path, config: VoiceConfig, pronounce: Pronouncer, network: VoiceModel, card: str
+    folder: Path,
+    config: VoiceConfig,
+    pronounce: Pronouncer,
+    network: VoiceModel,
+    card: str,
+    vocoder: Weighted | None = None,
 ) -> None:
-    """Write a voice's directory, with float16 weights and `card` as its README.md."""
+    """Write a voice's directory, with float16 weights.
+
+    Args:
+        folder: the directory.
+        config: content of `model.json`; its digests are filled in.
+        pronounce: its lexicon is written.
+        network: the voice.
+        card: content of README.md.
+        vocoder: the network of the trained vocoder that `config.vocoder` describes; default: none.
+    """
     write_lexicon(folder / LEXICON_FILE, pronounce.lexicon.items())
+    if vocoder is not None and config.vocoder is not None:
+        arrays, sha256 = weights_file(vocoder)
+        with atomic_write(folder / VOCODER_FILE, binary=True) as file:
+            file.write(arrays)
+        config = replace(config, vocoder=replace(config.vocoder, weights_sha256=sha256))
     write_model(folder, config, weights_file(network), card)

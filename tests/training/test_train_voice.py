@@ -15,7 +15,7 @@ from asr.errors import ConfigError, TextError
 from asr.training.from_yaml import train_from_yaml
 from asr.training.train_voice import VoiceExperimentConfig, train_voice
 from asr.training.voice_dataset import VoiceDataset
-from asr.training.voice_measurements import symbol_pitch
+from asr.training.voice_measurements import measure_pitch
 from asr.tts.mel import MelConfig
 from asr.tts.sentences import SILENT
 from asr.tts.synthesizer import Synthesizer
@@ -127,7 +127,9 @@ def test_durations_and_pitch_of_a_real_recording(corpus: Path, tmp_path: Path) -
     for text, times in (("go", (0.49, 0.66)), ("ten", (1.24, 1.55)), ("meters", (1.55, 2.15))):
         assert spans[text] == pytest.approx(times, abs=0.1), text
     # A man's voice.
-    assert np.exp(example.pitch).min() > 70 and np.exp(example.pitch).max() < 200
+    assert len(example.pitch.steps) == example.durations.sum()
+    for pitch in example.pitch:
+        assert np.exp(pitch).min() > 70 and np.exp(pitch).max() < 200
     assert len(example.frames) == 2 * example.durations.sum()
 
 
@@ -138,7 +140,7 @@ def test_pitch_follows_a_gliding_tone() -> None:
     phase = 2 * np.pi * np.cumsum(hertz) / mel.sample_rate
     samples = sum(np.sin(k * phase) / k for k in range(1, 6)).astype(np.float32)
     steps = np.array([4, 10, 5, 20, 4])
-    pitch = np.exp(symbol_pitch(samples, ["^", "AA1", "S", "IY1", "."], steps, mel))
+    pitch = np.exp(measure_pitch(samples, ["^", "AA1", "S", "IY1", "."], steps, mel).symbols)
     step = 2 * mel.hop / mel.sample_rate
     assert pitch[1, 0] == pytest.approx(120 * 2 ** (6.5 * step), rel=0.03)
     assert pitch[3, 1] == pytest.approx(120 * 2 ** (34 * step), rel=0.03)

@@ -17,7 +17,7 @@ from asr.pronunciation.pronouncer import Pronouncer
 from asr.recognizer import Recognizer
 from asr.tts.sentences import SYMBOLS, one_sentence
 from asr.tts.synthesizer import PAUSE, Synthesizer
-from asr.tts.voice_config import FRAMES_PER_STEP, PITCH_POINTS, VoiceAcousticConfig, VoiceConfig
+from asr.tts.voice_config import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceConfig
 from asr.tts.voice_network import VoiceModel, load_voice_network, save_voice
 
 LEXICON = {"the": "DH AH0", "end": "EH1 N D", "danger": "D EY1 N JH ER0", "trail": "T R EY1 L"}
@@ -67,11 +67,13 @@ def arguments(counts: list[int]) -> dict[str, np.ndarray]:
     longest = max(counts)
     inside = np.arange(longest) < np.array(counts)[:, None]
     shape = [len(counts), longest]
+    durations = np.where(inside, rng.integers(1, 6, shape), 0).astype(np.int32)
+    steps = durations.sum(axis=1).max()
     return {
         "symbols": rng.integers(0, len(SYMBOLS), shape).astype(np.int32),
         "lengths": np.array(counts, np.int32),
-        "durations": np.where(inside, rng.integers(0, 6, shape), 0).astype(np.int32),
-        "pitch": rng.normal(size=[*shape, PITCH_POINTS]).astype(np.float32),
+        "durations": durations,
+        "heights": rng.normal(size=[len(counts), steps]).astype(np.float32),
     }
 
 
@@ -79,7 +81,9 @@ def test_given_durations_a_padded_batch_equals_single_sentences(network: VoiceMo
     batch = arguments([12, 5, 1])
     frames, steps, pitch = network(**batch)
     for i, n in enumerate(batch["lengths"]):
-        alone = {k: v[i : i + 1, :n] if v.ndim > 1 else v[i : i + 1] for k, v in batch.items()}
+        sizes = {"symbols": n, "durations": n, "heights": batch["durations"][i].sum()}
+        alone = {k: v[i : i + 1, : sizes[k]] for k, v in batch.items() if k in sizes}
+        alone["lengths"] = batch["lengths"][i : i + 1]
         f, s, p = network(**alone)
         assert f.shape[1] == FRAMES_PER_STEP * alone["durations"].sum()
         np.testing.assert_allclose(f[0], frames[i, : f.shape[1]], atol=1e-5)
