@@ -36,6 +36,8 @@ from asr.batch.workers import Transcriber
 from asr.errors import ConfigError, OutputError, ServerError, WorkerError
 from asr.results import Failure
 
+WORKER_CPUS = 1.0
+"""Default number of processors of a worker."""
 SHARD_SIZE = 64
 """Default number of recordings of a shard."""
 SHOWN = 50
@@ -67,7 +69,7 @@ class RayJob:
     format: str = "jsonl"
     address: str = "auto"
     workers: int | None = None
-    worker_cpus: float = 1.0
+    worker_cpus: float = WORKER_CPUS
     shard_size: int = SHARD_SIZE
     resume: bool = False
 

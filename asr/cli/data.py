@@ -185,8 +185,13 @@ def pack(
         int, typer.Option(min=1, help="size at which a shard ends, in MB", metavar="MB")
     ] = 256,
     workers: Annotated[
-        int, typer.Option(min=1, help="number of recordings to read and encode at once")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="number of recordings to read and encode at once",
+            show_default="1; with --ray, the cluster decides",
+        ),
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -213,8 +218,10 @@ def pack(
 
             features = recognizer_features(config)
         settings = PackSettings(content, features, sample_rate, shard_size)
+        if ray is not None and workers is not None:
+            raise ConfigError("--workers: not with --ray: the cluster uses all its processors")
         if ray is None:
-            packed = write_pack(manifests, out, settings, workers)
+            packed = write_pack(manifests, out, settings, workers or 1)
         else:
             from asr.base.ray_cluster import import_ray, ray_cluster
             from asr.data.packs.encode_on_ray import EncodeOnRay

@@ -121,21 +121,28 @@ def transcribe(
         ),
     ] = None,
     worker_cpus: Annotated[
-        float,
-        typer.Option(help="processors of each worker on the cluster", rich_help_panel=CLUSTER),
-    ] = 1.0,
-    shard_size: Annotated[
-        int,
+        float | None,
         typer.Option(
-            help="recordings per result file on the cluster; --resume skips whole files",
+            help="processors of each worker on the cluster",
+            show_default="1",
             rich_help_panel=CLUSTER,
         ),
-    ] = 64,
+    ] = None,
+    shard_size: Annotated[
+        int | None,
+        typer.Option(
+            help="recordings per result file on the cluster; --resume skips whole files",
+            show_default="64",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
 ) -> None:
     """Transcribe recordings.
 
     A recording that cannot be read is reported on stderr and skipped; the exit status is then 1.
     """
+    if ray is None and (worker_cpus is not None or shard_size is not None):
+        raise ConfigError("--worker-cpus and --shard-size: only with --ray")
     if ray is None:
         from asr.batch.processes import start_ahead
 
@@ -150,19 +157,32 @@ def transcribe(
     captions = captions_from(line_length, lines)
     if ray is None:
         workers = 1 if workers is None else workers
-        job = BatchJob(transcriber, format or "txt", captions, out, workers, resume, errors)
-        totals = transcribe_files(paths, job)
+        totals = transcribe_files(
+            paths, BatchJob(transcriber, format or "txt", captions, out, workers, resume, errors)
+        )
     else:
-        from asr.batch.transcribe_on_ray import RayJob, transcribe_on_ray
+        from asr.batch.transcribe_on_ray import (
+            SHARD_SIZE,
+            WORKER_CPUS,
+            RayJob,
+            transcribe_on_ray,
+        )
 
         if out is None:
             raise ConfigError("--ray needs --out: a folder that every machine has, or a URI")
         if errors is not None or captions is not None:
             raise ConfigError("--errors, --line-length and --lines: not with --ray")
-        format = format or "jsonl"
-        totals = transcribe_on_ray(
-            paths, RayJob(transcriber, out, format, ray, workers, worker_cpus, shard_size, resume)
+        job = RayJob(
+            transcriber,
+            out,
+            format or "jsonl",
+            ray,
+            workers,
+            WORKER_CPUS if worker_cpus is None else worker_cpus,
+            SHARD_SIZE if shard_size is None else shard_size,
+            resume,
         )
+        totals = transcribe_on_ray(paths, job)
     if totals.status:
         raise typer.Exit(totals.status)
 

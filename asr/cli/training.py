@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from asr.errors import ConfigError
+
 
 def train(
     config: Annotated[
@@ -38,9 +40,11 @@ def train(
         ),
     ] = None,
     ray: Annotated[
-        str,
-        typer.Option(help="with --workers: auto, local, or HOST:PORT of the cluster"),
-    ] = "auto",
+        str | None,
+        typer.Option(
+            help="with --workers: auto, local, or HOST:PORT of the cluster", show_default="auto"
+        ),
+    ] = None,
 ) -> None:
     """Train the recogniser, voice, converter or language model that a YAML file describes.
 
@@ -49,6 +53,8 @@ def train(
     from asr.cli.program import resumable
 
     with resumable():
+        if workers is None and ray is not None:
+            raise ConfigError("--ray needs --workers: the number of workers that train together")
         if workers is None:
             from asr.training.from_yaml import train_from_yaml
 
@@ -56,5 +62,5 @@ def train(
         else:
             from asr.training.train_on_ray import train_on_ray
 
-            model = train_on_ray(config, data, out, workers, max_steps, ray)
+            model = train_on_ray(config, data, out, workers, max_steps, ray or "auto")
     typer.echo(model)
