@@ -124,7 +124,7 @@ def train_voice(
 
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
-        network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel.mels)
+        network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel)
     for name, value in dataset.statistics().items():
         network.scales[name].assign(value)
 

@@ -46,6 +46,9 @@ class VoiceAcousticConfig:
     """Layers of the decoder. Default: 2."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Fraction of activations that training drops, from 0 to below 1. Default: 0.2."""
+    harmonics: bool = True
+    """Whether the decoder is given the harmonics of the pitch in each band; see `harmonic_bands`.
+    Default: true."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -17,6 +17,8 @@ from asr.networks.model_directory import LEXICON_FILE, write_model
 from asr.networks.recurrent import RecurrentStack
 from asr.networks.weights import Weighted, load_weights, weights_file
 from asr.pronunciation.pronouncer import Pronouncer, write_lexicon
+from asr.tts.harmonic_bands import HIGHEST_PITCH, LOWEST_PITCH, PITCHES, harmonic_bands
+from asr.tts.mel import MelConfig
 from asr.tts.sentences import SILENT, SYMBOLS
 from asr.tts.voice_config import (
     FRAMES_PER_STEP,
@@ -44,12 +46,13 @@ class VoiceModel(keras.Model):
     Args:
         config: shape of the network.
         symbols: number of different symbols.
-        mels: number of mel bands.
+        mel: frame and band settings.
     """
 
-    def __init__(self, config: VoiceAcousticConfig, symbols: int, mels: int) -> None:
+    def __init__(self, config: VoiceAcousticConfig, symbols: int, mel: MelConfig) -> None:
         super().__init__(name="voice")
-        self.config, self.mels = config, mels
+        self.config, self.mel = config, mel
+        mels = mel.mels
         c = config
         self.embed = keras.layers.Embedding(symbols, c.embedding, name="embedding")
         self.encoder = RecurrentStack(
@@ -61,7 +64,8 @@ class VoiceModel(keras.Model):
         self.decoder = RecurrentStack(
             c.cell, c.decoder_units, c.decoder_layers, True, c.dropout, name="decoder"
         )
-        self.head = keras.layers.Dense(FRAMES_PER_STEP * mels, name="head")
+        parts = 2 if c.harmonics else 1  # the envelope, and how far harmonics stand out
+        self.head = keras.layers.Dense(FRAMES_PER_STEP * parts * mels, name="head")
         scales: tuple[tuple[str, list[int], str], ...] = (
             ("mel_mean", [mels], "zeros"),
             ("mel_deviation", [mels], "ones"),
@@ -186,7 +190,28 @@ class VoiceModel(keras.Model):
         x = self.prenet(tf.concat([spoken, where, height[..., None], bumps], axis=-1))
         x = self.decoder(x, mask=place.mask, training=training)
         batch, steps = tf.unstack(tf.shape(done))
-        return tf.reshape(self.head(x), [batch, FRAMES_PER_STEP * steps, self.mels])
+        made = tf.reshape(self.head(x), [batch, FRAMES_PER_STEP * steps, -1])
+        if not self.config.harmonics:
+            return made
+        envelope, depth = tf.split(made, 2, axis=-1)
+        return envelope + depth * self._harmonics(height, place.mask)
+
+    def _harmonics(self, height: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """`harmonics_at` the pitch of each frame, [batch, steps × FRAMES_PER_STEP, mels]."""
+        # The first frame of a step has its pitch; towards the next step it is linear.
+        inside = tf.concat([mask[:, 1:], mask[:, :1] & False], axis=1)
+        following = tf.where(inside, tf.roll(height, -1, axis=1), height)
+        share = tf.range(FRAMES_PER_STEP, dtype=tf.float32) / FRAMES_PER_STEP
+        frames = height[..., None] * (1 - share) + following[..., None] * share
+        frames = tf.reshape(frames, [tf.shape(height)[0], -1])
+        log_pitch = frames * self.scales["pitch_deviation"] + self.scales["pitch_mean"]
+        table = tf.constant(harmonic_bands(self.mel))
+        low, high = np.log(LOWEST_PITCH), np.log(HIGHEST_PITCH)
+        places = (log_pitch - low) * ((PITCHES - 1) / (high - low))
+        places = tf.clip_by_value(places, 0.0, PITCHES - 1.0)
+        below = tf.minimum(tf.cast(places, tf.int32), PITCHES - 2)
+        between = (places - tf.cast(below, tf.float32))[..., None]
+        return tf.gather(table, below) * (1 - between) + tf.gather(table, below + 1) * between
 
     def predict_frames(
         self, symbols: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, shift: tf.Tensor
@@ -267,7 +292,7 @@ def load_voice_network(folder: Path, config: VoiceConfig) -> VoiceModel:
     Raises:
         ModelError: the weights cannot be read, are damaged or do not fit the configuration.
     """
-    network = VoiceModel(config.acoustic, len(config.symbols), config.mel.mels)
+    network = VoiceModel(config.acoustic, len(config.symbols), config.mel)
     load_weights(network, folder / "weights.npz", config.weights_sha256)
     return network
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from asr.networks.onnx_graph import OnnxGraph, open_session, recurrent_stack
 from asr.networks.weights import WeightArrays
+from asr.tts.harmonic_bands import harmonics_at
 from asr.tts.sentences import SILENT
 from asr.tts.voice_config import (
     FRAMES_PER_STEP,
@@ -65,6 +66,7 @@ class VoiceRuntime:
             name: weights.take(f"voice/{name}", *shape).astype(np.float32)
             for name, shape in shapes.items()
         }
+        self.mel, self.harmonics = config.mel, config.acoustic.harmonics
         self.quiet = np.array([symbol in SILENT for symbol in config.symbols])
         encoder, decoder = _encoder(config, weights), _decoder(config, weights)
         weights.finish()
@@ -111,7 +113,19 @@ class VoiceRuntime:
         x = np.concatenate([plan.encoded[owner], where, height, bumps], axis=1)
         (frames,) = self._decoder.run(None, {"steps": x.astype(np.float32, copy=False)})
         frames = frames.reshape(FRAMES_PER_STEP * len(owner), -1)
+        if self.harmonics:
+            envelope, depth = np.split(frames, 2, axis=1)
+            frames = envelope + depth * self._harmonics(height[:, 0])
         return frames * self.scales["mel_deviation"] + self.scales["mel_mean"]
+
+    def _harmonics(self, height: np.ndarray) -> np.ndarray:
+        """`harmonics_at` the pitch of each frame, for the standardised pitch of each step."""
+        # The first frame of a step has its pitch; towards the next step it is linear.
+        following = np.append(height[1:], height[-1:])[:, None]
+        share = np.arange(FRAMES_PER_STEP, dtype=np.float32) / np.float32(FRAMES_PER_STEP)
+        frames = (height[:, None] * (1 - share) + following * share).reshape(-1)
+        log_pitch = frames * self.scales["pitch_deviation"] + self.scales["pitch_mean"]
+        return harmonics_at(log_pitch, self.mel)
 
 
 def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
@@ -154,7 +168,7 @@ def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
 
 
 def _decoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
-    """float32 `steps` [steps, features] → `frames` [steps, FRAMES_PER_STEP × mels]."""
+    """float32 `steps` [steps, features] → `frames` [steps, FRAMES_PER_STEP × parts × mels]."""
     c, graph = config.acoustic, OnnxGraph()
     features = 2 * c.encoder_units + POSITION_FEATURES + 1 + PITCH_BINS
     x = graph("Relu", graph.dense("steps", weights, "voice/prenet", features, c.decoder_units))
@@ -168,7 +182,7 @@ def _decoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
         units=c.decoder_units,
         layers=c.decoder_layers,
     )
-    outputs = FRAMES_PER_STEP * config.mel.mels
+    outputs = FRAMES_PER_STEP * (2 if c.harmonics else 1) * config.mel.mels
     x = graph("Squeeze", x, graph.integers(1))
     graph.name_output("frames", graph.dense(x, weights, "voice/head", width, outputs))
     return graph.model(

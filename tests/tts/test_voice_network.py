@@ -15,6 +15,7 @@ from asr.models import MODELS
 from asr.networks.weights import rounded
 from asr.pronunciation.pronouncer import Pronouncer
 from asr.recognizer import Recognizer
+from asr.tts.mel import MelConfig
 from asr.tts.sentences import SYMBOLS, one_sentence
 from asr.tts.synthesizer import PAUSE, Synthesizer
 from asr.tts.voice_config import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceConfig
@@ -37,7 +38,7 @@ CONFIG = VoiceConfig("tiny", acoustic=SMALL)
 
 def tiny_network() -> VoiceModel:
     keras.utils.set_random_seed(4)
-    made = VoiceModel(SMALL, len(SYMBOLS), CONFIG.mel.mels)
+    made = VoiceModel(SMALL, len(SYMBOLS), CONFIG.mel)
     # Without a bias, the durations of an untrained network are close to zero.
     made.duration.out.bias.assign([1.6])
     made.scales["mel_mean"].assign(np.linspace(-4, -6, 80))
@@ -122,7 +123,7 @@ def test_gradients_reach_every_weight(network: VoiceModel) -> None:
 
 
 def test_the_standard_network_is_small() -> None:
-    network = VoiceModel(VoiceAcousticConfig(), len(SYMBOLS), 80)
+    network = VoiceModel(VoiceAcousticConfig(), len(SYMBOLS), MelConfig())
     assert network.count_params() < 10e6
 
 
