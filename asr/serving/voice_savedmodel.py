@@ -113,7 +113,7 @@ def export_voice(model: str | PathLike[str], out: Path) -> Path:
     network = load_voice_network(folder, config)
     vocoder = None
     if config.vocoder is not None:
-        vocoder = load_vocoder_network(folder, config.vocoder, config.mel.mels)
+        vocoder = load_vocoder_network(folder, config.vocoder, config.mel)
     symbols = config.symbols
     ids = np.array([[symbols.index(s) for s in (START, "AA1", GAP, "AA1", ".")]], np.int32)
     lexicon = "".join(f"{word} {phones}\n" for word, phones in voice.pronounce.lexicon.items())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asr.base.tensorflow import tf
 
-SIZES = (1024, 512, 256)
+SIZES = (2048, 1024, 512, 256)
 """Window lengths of the compared spectra, in samples. Windows overlap by half."""
 FLOOR = 1e-4
 """Magnitude below which differences do not count; noise of power 1 has a magnitude of about 1."""

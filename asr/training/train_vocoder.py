@@ -122,7 +122,7 @@ def train_vocoder(
 
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
-        network = VocoderNetwork(config.shape, voice.mel.mels)
+        network = VocoderNetwork(config.shape, voice.mel)
     for name, value in dataset.statistics().items():
         network.scales[name].assign(value)
 

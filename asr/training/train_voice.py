@@ -12,15 +12,18 @@ from pydantic.dataclasses import dataclass
 
 from asr.audio.writing import write_audio
 from asr.base.config import STRICT
-from asr.base.tensorflow import tf
+from asr.base.tensorflow import keras, tf
 from asr.data.corpora import MAKE_DEV
 from asr.data.manifest import read_manifest
 from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.evaluation import plots
+from asr.networks.model_directory import read_config
+from asr.networks.weights import load_weights
 from asr.pronunciation.pronouncer import Pronouncer, cmudict_lexicon, read_lexicon
 from asr.recognizer import Recognizer
 from asr.training.config_paths import data_files, model_folder, working_file
+from asr.training.frame_discriminator import FrameDiscriminator, rival_losses
 from asr.training.model_card import voice_card
 from asr.training.trainer import TrainingConfig, make_strategy
 from asr.training.training_run import TrainingRun, prepare_process
@@ -37,6 +40,8 @@ ALIGNMENT_PLOTS = 3
 """Recordings whose alignment is drawn, so that a person can check it."""
 DEV_BATCH = 16
 """Recordings per batch in the evaluation on the dev set."""
+NEIGHBOURHOOD = (3, 5)
+"""Frames and bands whose mean a value's roughness is measured from."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -74,6 +79,12 @@ class VoiceExperimentConfig:
     has weight 1. Default: 0.1."""
     pitch_weight: float = Field(default=0.1, ge=0)
     """Weight in the loss of the squared error of pitch. Default: 0.1."""
+    adversarial_weight: float = Field(default=0.0, ge=0)
+    """Weight in the loss of a discriminator's verdict on the frames, against frames that are too
+    smooth; see `FrameDiscriminator`. Default: 0, none."""
+    initial_voice: str = ""
+    """Voice whose weights the training starts from, by shipped name or directory. It must have the
+    same `mel` and `acoustic`. Default: none, random weights."""
 
     def __post_init__(self) -> None:
         if self.training.precision != "float32":
@@ -116,6 +127,11 @@ def train_voice(
     else:
         pronounce = Pronouncer(read_lexicon(working_file("lexicon", config.lexicon)))
     recognizer = Recognizer.load(recognizer_folder, Decoding(lm=NO_LM))
+    initial = model_folder("initial_voice", config.initial_voice) if config.initial_voice else None
+    if initial is not None:
+        start = read_config(VoiceConfig, initial)
+        if (start.mel, start.acoustic) != (config.mel, config.acoustic):
+            raise ConfigError(f"initial_voice: {initial} has other keys `mel` or `acoustic`")
     dataset = VoiceDataset(
         train, dev, recognizer, pronounce, config.mel, config.training.seed, out / "durations.npz"
     )
@@ -125,25 +141,49 @@ def train_voice(
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
         network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel)
-    for name, value in dataset.statistics().items():
-        network.scales[name].assign(value)
+        rivals = _Rivals(network) if config.adversarial_weight else None
+    if initial is not None:
+        load_weights(network, initial / "weights.npz", start.weights_sha256)
+    else:
+        for name, value in dataset.statistics().items():
+            network.scales[name].assign(value)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        errors = voice_errors(network, batch, training=True)
-        return (
+        made = predict(network, batch, training=True)
+        errors = voice_errors(network, batch, made)
+        total = (
             errors.mel
             + config.duration_weight * errors.duration
             + config.pitch_weight * errors.pitch
         )
+        if rivals is None:
+            return total
+        lengths = FRAMES_PER_STEP * tf.reduce_sum(batch["durations"], axis=1)
+        wanted = _standardised_frames(network, batch, tf.shape(made.frames)[1])
+        against = rival_losses(rivals.discriminator, made.frames, wanted, lengths, batch["places"])
+        return total + config.adversarial_weight * against.voice + against.discriminator
 
     order = sorted(dataset.dev, key=lambda e: int(e.durations.sum()))
     dev_batches = [padded(order[i : i + DEV_BATCH]) for i in range(0, len(order), DEV_BATCH)]
 
     def dev_scores() -> dict[str, float]:
-        errors = [voice_errors(network, batch, training=False) for batch in dev_batches]
-        mel, duration, pitch = (float(np.concatenate(e).mean()) for e in zip(*errors, strict=True))
+        errors = [
+            voice_errors(network, batch, predict(network, batch, training=False))
+            for batch in dev_batches
+        ]
+        mel, duration, pitch, texture = (
+            float(np.concatenate(e).mean()) for e in zip(*errors, strict=True)
+        )
         error = mel + config.duration_weight * duration + config.pitch_weight * pitch
-        return {"dev_mel": mel, "dev_duration": duration, "dev_pitch": pitch, "error": error}
+        if config.adversarial_weight:
+            error += texture  # the error of frames alone prefers smooth ones
+        return {
+            "dev_mel": mel,
+            "dev_duration": duration,
+            "dev_pitch": pitch,
+            "dev_texture": texture,
+            "error": error,
+        }
 
     def save(training: dict[str, Any]) -> None:
         voice = VoiceConfig(config.voice, config.mel, config.acoustic, training=training)
@@ -163,8 +203,9 @@ def train_voice(
         content={
             "frames and symbols": dataset.digest(),
             "recognizer": recognizer.config.weights_sha256,
+            **({} if initial is None else {"initial voice": start.weights_sha256}),
         },
-        network=network,
+        network=network if rivals is None else rivals,
         losses=losses,
         dev_scores=dev_scores,
         save=save,
@@ -173,49 +214,96 @@ def train_voice(
     return run.train(max_steps, progress, say)
 
 
-class VoiceErrors(NamedTuple):
-    """Mean errors of each item of a batch, float32 [batch].
+class _Rivals(keras.Model):
+    """A voice and its discriminator, which are trained in the same steps."""
 
-    mel: absolute error of standardised mel frames. duration: squared error of log durations.
-    pitch: squared error of standardised pitch.
-    """
+    def __init__(self, voice: VoiceModel) -> None:
+        super().__init__(name="rivals")
+        self.voice, self.discriminator = voice, FrameDiscriminator(voice.mel.mels)
+        self.built = True
 
-    mel: tf.Tensor
-    duration: tf.Tensor
+
+class PredictedVoice(NamedTuple):
+    """The network's outputs for the true durations and pitch; see `VoiceModel.call`."""
+
+    frames: tf.Tensor
+    log_steps: tf.Tensor
     pitch: tf.Tensor
 
 
-def voice_errors(
-    network: VoiceModel, batch: Mapping[str, tf.Tensor], training: bool
-) -> VoiceErrors:
-    """The network's errors, given the true durations and pitch.
+def predict(network: VoiceModel, batch: Mapping[str, tf.Tensor], training: bool) -> PredictedVoice:
+    """The network's outputs for a batch.
 
     Args:
         batch: arrays as `padded` makes them.
         training: whether dropout is on.
     """
-    scales = network.scales
-    pitch, heights = (
-        (batch[name] - scales["pitch_mean"]) / scales["pitch_deviation"]
-        for name in ("pitch", "step_pitch")
-    )
-    frames, log_steps, predicted = network(
-        batch["symbols"], batch["lengths"], batch["durations"], heights, training=training
-    )
-    count = tf.shape(frames)[1]
-    # The frames are padded to the longest item of the whole batch, which another replica may have.
-    wanted = (batch["frames"][:, :count] - scales["mel_mean"]) / scales["mel_deviation"]
+    heights = _standardised_pitch(network, batch["step_pitch"])
+    inputs = (batch["symbols"], batch["lengths"], batch["durations"])
+    return PredictedVoice(*network(*inputs, heights, training=training))
+
+
+class VoiceErrors(NamedTuple):
+    """Mean errors of each item of a batch, float32 [batch].
+
+    mel: absolute error of standardised mel frames. duration: squared error of log durations.
+    pitch: squared error of standardised pitch. texture: absolute log ratio of how far predicted and
+    recorded frames differ from their neighbourhood.
+    """
+
+    mel: tf.Tensor
+    duration: tf.Tensor
+    pitch: tf.Tensor
+    texture: tf.Tensor
+
+
+def voice_errors(
+    network: VoiceModel, batch: Mapping[str, tf.Tensor], made: PredictedVoice
+) -> VoiceErrors:
+    """The errors of the network's outputs.
+
+    Args:
+        network: the network.
+        batch: arrays as `padded` makes them.
+        made: its outputs for this batch.
+    """
+    pitch = _standardised_pitch(network, batch["pitch"])
+    count = tf.shape(made.frames)[1]
+    wanted = _standardised_frames(network, batch, count)
     total = FRAMES_PER_STEP * tf.reduce_sum(batch["durations"], axis=1)
     inside = tf.cast(tf.sequence_mask(total, count), tf.float32)
-    mel = tf.reduce_mean(tf.abs(frames - wanted), axis=2)
+    mel = tf.reduce_mean(tf.abs(made.frames - wanted), axis=2)
     valid = tf.cast(tf.sequence_mask(batch["lengths"], tf.shape(pitch)[1]), tf.float32)
     steps = tf.math.log1p(tf.cast(batch["durations"], tf.float32))
-    squares = tf.reduce_mean(tf.square(predicted - pitch), axis=2)
+    squares = tf.reduce_mean(tf.square(made.pitch - pitch), axis=2)
+    rough, expected = (_masked_mean(_roughness(x), inside) for x in (made.frames, wanted))
     return VoiceErrors(
         mel=_masked_mean(mel, inside),
-        duration=_masked_mean(tf.square(log_steps - steps), valid),
+        duration=_masked_mean(tf.square(made.log_steps - steps), valid),
         pitch=_masked_mean(squares, valid),
+        texture=tf.abs(tf.math.log(rough / expected)),
     )
+
+
+def _standardised_pitch(network: VoiceModel, log_pitch: tf.Tensor) -> tf.Tensor:
+    return (log_pitch - network.scales["pitch_mean"]) / network.scales["pitch_deviation"]
+
+
+def _standardised_frames(
+    network: VoiceModel, batch: Mapping[str, tf.Tensor], count: tf.Tensor
+) -> tf.Tensor:
+    """The first `count` recorded frames, standardised.
+
+    The frames are padded to the longest item of the whole batch, which another replica may have.
+    """
+    scales = network.scales
+    return (batch["frames"][:, :count] - scales["mel_mean"]) / scales["mel_deviation"]
+
+
+def _roughness(frames: tf.Tensor) -> tf.Tensor:
+    """Mean absolute difference of each frame's bands from their surroundings, [batch, frames]."""
+    around = tf.nn.avg_pool2d(frames[..., None], NEIGHBOURHOOD, 1, "SAME")[..., 0]
+    return tf.reduce_mean(tf.abs(frames - around), axis=2)
 
 
 def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -216,6 +216,20 @@ def _predict(network: VoiceModel, examples: Sequence[VoiceExample]) -> list[np.n
     """The frames of each example that the voice predicts for its durations and pitch."""
     scales = {name: variable.numpy() for name, variable in network.scales.items()}
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].frames))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, None], tf.float32),
+        ]
+    )
+    def decode(
+        symbols: tf.Tensor, lengths: tf.Tensor, durations: tf.Tensor, heights: tf.Tensor
+    ) -> tf.Tensor:
+        return network.decode(network.encode(symbols, lengths), durations, heights)
+
     found: dict[int, np.ndarray] = {}
     for start in track(
         range(0, len(order), PREDICTION_BATCH), -(-len(order) // PREDICTION_BATCH), "predicting"
@@ -223,8 +237,7 @@ def _predict(network: VoiceModel, examples: Sequence[VoiceExample]) -> list[np.n
         chosen = order[start : start + PREDICTION_BATCH]
         batch = padded([examples[i] for i in chosen])
         heights = (batch["step_pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]
-        encoded = network.encode(batch["symbols"], batch["lengths"])
-        frames = network.decode(encoded, batch["durations"], heights.astype(np.float32)).numpy()
+        frames = decode(batch["symbols"], batch["lengths"], batch["durations"], heights).numpy()
         for i, row in zip(chosen, frames, strict=True):
             kept = row[: FRAMES_PER_STEP * int(examples[i].durations.sum())]
             found[i] = kept * scales["mel_deviation"] + scales["mel_mean"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,7 +151,7 @@ class VoiceDataset:
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
         """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""
-        plan = self.plan(epoch, batch_size)[skip:]
+        plan = self.plan(epoch, batch_size)
         signature = {
             "symbols": tf.TensorSpec([None, None], tf.int32),
             "lengths": tf.TensorSpec([None], tf.int32),
@@ -159,20 +159,23 @@ class VoiceDataset:
             "pitch": tf.TensorSpec([None, None, PITCH_POINTS], tf.float32),
             "step_pitch": tf.TensorSpec([None, None], tf.float32),
             "frames": tf.TensorSpec([None, None, self.mel.mels], tf.float32),
+            "places": tf.TensorSpec([None], tf.float32),
             "indices": tf.TensorSpec([None], tf.int32),
             "weights": tf.TensorSpec([None], tf.float32),
         }
-        return prefetched(
-            lambda: (
-                {
+
+        def batches() -> Iterator[dict[str, np.ndarray]]:
+            for number in range(skip, len(plan)):
+                indices = plan[number]
+                rng = np.random.default_rng((self.seed, epoch, number))
+                yield {
                     **padded([self.examples[i] for i in indices]),
+                    "places": rng.random(len(indices), np.float32),
                     "indices": indices.astype(np.int32),
                     "weights": np.full(len(indices), 1 / len(indices), np.float32),
                 }
-                for indices in plan
-            ),
-            signature,
-        )
+
+        return prefetched(batches, signature)
 
 
 def padded(examples: Sequence[VoiceExample]) -> dict[str, np.ndarray]:

@@ -73,7 +73,11 @@ class SourceFilter:
         x = (frames - scales["mel_mean"]) / scales["mel_deviation"]
         (made,) = self._session.run(None, {"frames": x.astype(np.float32, copy=False)})
         pitch, harmonics, noise = np.split(made, [1, 1 + self.shape.harmonic_bands], axis=1)
-        return pitch[:, 0] * scales["pitch_deviation"] + scales["pitch_mean"], harmonics, noise
+        return (
+            pitch[:, 0] * scales["pitch_deviation"] + scales["pitch_mean"],
+            harmonics + frames @ bands_to_points(self.config, self.shape.harmonic_bands),
+            noise + frames @ bands_to_points(self.config, self.shape.noise_bands),
+        )
 
 
 def pulses(log_pitch: np.ndarray, config: MelConfig) -> np.ndarray:
@@ -139,6 +143,19 @@ class FilterMatrices(NamedTuple):
 
     levels: np.ndarray
     phases: np.ndarray
+
+
+@lru_cache(maxsize=8)
+def bands_to_points(config: MelConfig, points: int) -> np.ndarray:
+    """Matrix from log-mel frames to envelopes with `points` points, float32 [mels, points].
+
+    The network predicts how an envelope differs from the frame, which it need not learn to copy.
+    """
+    centres = mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, "slaney")[1:-1]
+    wanted = mel_frequencies(points, 0.0, config.sample_rate / 2, "slaney")
+    return np.stack([np.interp(wanted, centres, row) for row in np.eye(config.mels)]).astype(
+        np.float32
+    )
 
 
 @lru_cache(maxsize=8)

@@ -15,11 +15,11 @@ from asr.base.tensorflow import keras, tf
 from asr.networks.recurrent import RecurrentStack
 from asr.networks.weights import load_weights
 from asr.tts.mel import MelConfig
-from asr.tts.source_filter import filter_matrices
+from asr.tts.source_filter import bands_to_points, filter_matrices
 from asr.tts.voice_config import VOCODER_FILE, VocoderConfig, VocoderShape
 
-FIRST_LEVELS = (-3.0, -5.0)
-"""Log magnitudes of harmonics and noise before the training."""
+FIRST_LEVELS = (0.0, -2.0)
+"""Log magnitudes of harmonics and noise before the training, beside those of the frame."""
 
 
 class VocoderControls(NamedTuple):
@@ -41,15 +41,16 @@ class VocoderNetwork(keras.Model):
 
     Args:
         shape: shape of the network.
-        mels: number of mel bands.
+        mel: frame and band settings.
 
     Attributes:
         scales: means and standard deviations of mel frames and of the log pitch, by name.
     """
 
-    def __init__(self, shape: VocoderShape, mels: int) -> None:
+    def __init__(self, shape: VocoderShape, mel: MelConfig) -> None:
         super().__init__(name="vocoder")
-        self.shape, self.mels = shape, mels
+        self.shape, self.mel = shape, mel
+        mels = mel.mels
         self.prenet = keras.layers.Dense(shape.units, activation="relu", name="prenet")
         self.stack = RecurrentStack(shape.cell, shape.units, shape.layers, name="stack")
         self.head = keras.layers.Dense(shape.outputs, name="head")
@@ -85,7 +86,11 @@ class VocoderNetwork(keras.Model):
         made = self.head(self.stack(self.prenet(x)))
         sizes = [1, self.shape.harmonic_bands, self.shape.noise_bands]
         pitch, harmonics, noise = tf.split(made, sizes, axis=-1)
-        return VocoderControls(pitch[..., 0], harmonics, noise)
+        return VocoderControls(
+            pitch[..., 0],
+            harmonics + tf.matmul(frames, bands_to_points(self.mel, self.shape.harmonic_bands)),
+            noise + tf.matmul(frames, bands_to_points(self.mel, self.shape.noise_bands)),
+        )
 
     def named_weights(self) -> dict[str, Any]:
         """All variables of the vocoder by path."""
@@ -167,12 +172,12 @@ def filtered_graph(sources: list[tuple[tf.Tensor, tf.Tensor]], config: MelConfig
     return made[:, hop : tf.shape(sources[0][1])[1] * hop]
 
 
-def load_vocoder_network(folder: Path, config: VocoderConfig, mels: int) -> VocoderNetwork:
+def load_vocoder_network(folder: Path, config: VocoderConfig, mel: MelConfig) -> VocoderNetwork:
     """The Keras network of the vocoder in a voice's directory.
 
     Raises:
         ModelError: the weights cannot be read, are damaged or do not fit the configuration.
     """
-    network = VocoderNetwork(config.shape, mels)
+    network = VocoderNetwork(config.shape, mel)
     load_weights(network, folder / VOCODER_FILE, config.weights_sha256)
     return network

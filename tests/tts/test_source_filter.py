@@ -93,7 +93,7 @@ def _impulse(frames: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def network() -> VocoderNetwork:
     keras.utils.set_random_seed(3)
-    made = VocoderNetwork(SHAPE, MEL.mels)
+    made = VocoderNetwork(SHAPE, MEL)
     made.scales["mel_mean"].assign(np.linspace(-4, -6, MEL.mels))
     made.scales["pitch_mean"].assign(np.log(180))
     made.scales["pitch_deviation"].assign(0.2)
@@ -146,7 +146,7 @@ def test_weights_of_another_shape_are_an_error(network: VocoderNetwork, tmp_path
 def test_weights_survive_half_precision(network: VocoderNetwork, tmp_path: Path) -> None:
     arrays, sha256 = weights_file(network)
     (tmp_path / "vocoder.npz").write_bytes(arrays)
-    again = VocoderNetwork(SHAPE, MEL.mels)
+    again = VocoderNetwork(SHAPE, MEL)
     load_weights(again, tmp_path / "vocoder.npz", sha256)
     frames = tf.constant(np.random.default_rng(2).normal(-5, 2, (1, 9, MEL.mels)), tf.float32)
     np.testing.assert_allclose(again(frames).harmonics, network(frames).harmonics, atol=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -18,6 +19,7 @@ from asr.recognizer import Recognizer
 from asr.tts.mel import MelConfig
 from asr.tts.sentences import SYMBOLS, one_sentence
 from asr.tts.synthesizer import PAUSE, Synthesizer
+from asr.tts.vocoder import GriffinLim
 from asr.tts.voice_config import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceConfig
 from asr.tts.voice_network import VoiceModel, load_voice_network, save_voice
 
@@ -271,3 +273,41 @@ def test_damaged_model_directories_are_errors(tmp_path: Path) -> None:
         Synthesizer.load("en-small")
     with pytest.raises(ModelError, match="this is a voice, for asr speak"):
         Recognizer.load(folder)
+
+
+def test_keras_and_onnx_runtime_predict_the_same_frames_with_and_without_harmonics(
+    tmp_path: Path,
+) -> None:
+    for harmonics in (True, False):
+        keras.utils.set_random_seed(5)
+        config = replace(CONFIG, acoustic=replace(SMALL, harmonics=harmonics))
+        made = VoiceModel(config.acoustic, len(SYMBOLS), config.mel)
+        made.duration.out.bias.assign([1.6])
+        made.scales["pitch_mean"].assign(np.log(180))
+        made.scales["pitch_deviation"].assign(0.2)
+        folder = tmp_path / str(harmonics)
+        save_voice(folder, config, Pronouncer(LEXICON), made, "a card")
+        speaker = Synthesizer.load(folder)
+        network = load_voice_network(folder, speaker.config)
+        ids = one_sentence("the danger trail", speaker.pronounce).ids
+        symbols = np.array([ids], np.int32)
+        one = tf.constant(1.0)
+        frames, durations = network.predict_frames(symbols, np.array([len(ids)]), one, 0 * one)
+        plan = speaker.network.plan(symbols[0])
+        np.testing.assert_array_equal(plan.durations, durations[0])
+        np.testing.assert_allclose(speaker.network.frames(plan), frames[0], atol=1e-3)
+
+
+def test_a_voice_of_an_older_version_has_neither_harmonics_nor_a_vocoder(tmp_path: Path) -> None:
+    config = replace(CONFIG, acoustic=replace(SMALL, harmonics=False))
+    network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel)
+    save_voice(tmp_path, config, Pronouncer(LEXICON), network, "a card")
+    path = tmp_path / "model.json"
+    values = json.loads(path.read_text())
+    del values["vocoder"], values["acoustic"]["harmonics"]
+    path.write_text(json.dumps(values))
+    voice = Synthesizer.load(tmp_path)
+    assert voice.config == replace(
+        config, weights_sha256=voice.config.weights_sha256, versions=voice.config.versions
+    )
+    assert isinstance(voice.vocoder, GriffinLim)
