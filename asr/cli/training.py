@@ -46,7 +46,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train the recogniser, voice, converter or language model that a YAML file describes.
+    """Train the recogniser, voice, vocoder, converter or language model of a YAML file.
 
     After an interruption, the same command resumes from the last checkpoint in --out.
     """

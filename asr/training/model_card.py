@@ -45,20 +45,33 @@ def recognizer_card(config: RecognizerConfig) -> str:
 def voice_card(config: VoiceConfig) -> str:
     """The card of a text-to-speech voice, as Markdown."""
     cell, mel, training = config.acoustic.cell.upper(), config.mel, config.training
-    vocoder = "the Griffin-Lim vocoder"
+    vocoder, section = "the Griffin-Lim vocoder", ""
     if config.vocoder is not None:
-        shape = config.vocoder.shape
-        vocoder = (
-            f"a source-filter vocoder of {shape.layers} × Bi{shape.cell.upper()}({shape.units})"
+        shape, made = config.vocoder.shape, config.vocoder.training
+        network = f"{shape.layers} × Bi{shape.cell.upper()}({shape.units})"
+        vocoder = f"a source-filter vocoder of {network}"
+        section = f"""
+## Vocoder
+
+It was trained on the same recordings by
+
+    {made.get("command", "")}
+
+at commit {made.get("commit", "unknown")}, seed {made.get("seed")}.
+Best epoch on the dev set: {made.get("best", {}).get("epoch")}, with a distance of spectra of \
+{_best(made, "dev_spectrum"):.3f}.
+"""
+    return (
+        _card(
+            config.voice,
+            f"A text-to-speech voice for the `asr` toolkit: a bidirectional {cell} encoder over "
+            f"phones,\npredictors of durations and pitch, a {cell} decoder to {mel.mels} log-mel "
+            f"bands at {mel.sample_rate} Hz,\nand {vocoder}.",
+            _speech_size(training),
+            training,
+            f"mel error {_best(training, 'dev_mel'):.3f} standard deviations",
         )
-    return _card(
-        config.voice,
-        f"A text-to-speech voice for the `asr` toolkit: a bidirectional {cell} encoder over "
-        f"phones,\npredictors of durations and pitch, a {cell} decoder to {mel.mels} log-mel bands "
-        f"at {mel.sample_rate} Hz,\nand {vocoder}.",
-        _speech_size(training),
-        training,
-        f"mel error {_best(training, 'dev_mel'):.3f} standard deviations",
+        + section
     )
 
 

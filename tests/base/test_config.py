@@ -11,6 +11,7 @@ from asr.errors import ConfigError
 from asr.training.mixed_language_model import MixedLanguageModelConfig
 from asr.training.train_converter import ConverterExperimentConfig
 from asr.training.train_recognizer import RecognizerExperimentConfig
+from asr.training.train_vocoder import VocoderExperimentConfig
 from asr.training.train_voice import VoiceExperimentConfig
 
 CONFIGS = sorted((Path(__file__).parents[2] / "pipelines" / "configs").glob("*.yaml"))
@@ -27,7 +28,10 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     if "selections" in keys:
         assert load_yaml(ManifestRecipe, path).selections
         return
-    if "voice" in keys:
+    if "vocoder" in keys:
+        speaker = keys["vocoder"].removeprefix("en-").removesuffix("-vocoder")
+        kind, name = VocoderExperimentConfig, f"vocoder-{speaker}"
+    elif "voice" in keys:
         kind, name = VoiceExperimentConfig, "tts-" + keys["voice"].removeprefix("en-")
     elif "converter" in keys:
         kind, name = ConverterExperimentConfig, keys["converter"]

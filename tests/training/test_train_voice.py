@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -82,6 +83,41 @@ def test_training_resumes_exactly_and_leaves_a_voice(
     assert voice.config.training["seed"] == 1
     assert voice.config.training["best"]["epoch"] == 2
     assert len(voice.config.training["left_out"]) == 1
+
+
+@pytest.mark.slow
+def test_training_against_a_discriminator_starts_from_a_voice_and_resumes_exactly(
+    corpus: Path, tmp_path: Path
+) -> None:
+    quiet = {"say": lambda _: None}
+    train_voice(experiment(corpus), corpus, tmp_path / "smooth", **quiet)  # type: ignore[arg-type]
+    rough = dataclasses.replace(
+        experiment(corpus), adversarial_weight=0.5, initial_voice=str(tmp_path / "smooth/model")
+    )
+    train_voice(rough, corpus, tmp_path / "whole", **quiet)  # type: ignore[arg-type]
+    train_voice(rough, corpus, tmp_path / "parts", max_steps=3, **quiet)  # type: ignore[arg-type]
+    train_voice(rough, corpus, tmp_path / "parts", **quiet)  # type: ignore[arg-type]
+    first, second = state(tmp_path / "whole"), state(tmp_path / "parts")
+    assert any("discriminator" in name for name in first)
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    (*_, row) = (tmp_path / "whole/history.jsonl").read_text().splitlines()
+    scores = json.loads(row)
+    assert scores["error"] > scores["dev_texture"] > 0
+    # The model has the voice's weights only, and it starts from those of the first one.
+    starts, ends = (
+        np.load(tmp_path / folder / "model/weights.npz") for folder in ("smooth", "whole")
+    )
+    assert starts.files == ends.files
+    np.testing.assert_array_equal(starts["voice/mel_mean"], ends["voice/mel_mean"])
+    distance = np.abs(starts["voice/head/kernel"] - ends["voice/head/kernel"]).max()
+    assert 0 < distance < 0.1
+
+
+def test_an_initial_voice_has_the_same_shape(corpus: Path, tmp_path: Path) -> None:
+    other = dataclasses.replace(experiment(corpus), initial_voice="en-kathleen")
+    with pytest.raises(ConfigError, match=r"initial_voice: .* other keys `mel` or `acoustic`"):
+        train_voice(other, corpus, tmp_path / "out", say=lambda _: None)
 
 
 def _fails(*_: object) -> None:
