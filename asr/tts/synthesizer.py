@@ -257,4 +257,8 @@ def _amplified(
     window = sample_rate // 100
     padded = np.pad(each, (window // 2, window - 1 - window // 2), mode="edge")
     smooth = np.convolve(padded, np.full(window, 1 / window, np.float32), mode="valid")
-    return limited(samples * smooth.astype(np.float32))
+    scaled = samples * smooth.astype(np.float32)
+    # The samples are limited already: only what becomes louder is limited again, and never below
+    # what it was.
+    louder = np.sign(scaled) * np.maximum(np.abs(limited(scaled)), np.abs(samples))
+    return np.where(smooth > 1, louder, scaled).astype(np.float32, copy=False)
