@@ -100,7 +100,7 @@ def read_config(cls: type[T], folder: Path) -> T:
             if isinstance(values.get(key), dict):
                 values[key] = {**defaults, **values[key]}
     if kind == "voice":
-        values.setdefault("vocoder", None)  # older voices have none of both
+        values.setdefault("vocoder", None)  # older voices have neither
         if isinstance(values.get("acoustic"), dict):
             values["acoustic"].setdefault("harmonics", False)
     return parse(cls, values, str(path), complete=True)

@@ -233,7 +233,8 @@ def cache_key(
 ) -> str:
     """Digest of everything that the measurements depend on."""
     total = hashlib.sha256()
-    settings = (BEFORE, AFTER, LOWEST_PITCH, HIGHEST_PITCH, ROUNDS, TOLERANCE, FRAMES_PER_STEP)
+    pitches = ("of steps and symbols", LOWEST_PITCH, HIGHEST_PITCH)
+    settings = (BEFORE, AFTER, *pitches, ROUNDS, TOLERANCE, FRAMES_PER_STEP)
     for part in (to_dict(mel), recognizer.config.weights_sha256, settings):
         total.update(json.dumps(part).encode())
     for utterance in utterances:
