@@ -141,9 +141,9 @@ def transcribe(
 
     A recording that cannot be read is reported on stderr and skipped; the exit status is then 1.
     """
-    if ray is None and (worker_cpus is not None or shard_size is not None):
-        raise ConfigError("--worker-cpus and --shard-size: only with --ray")
     if ray is None:
+        if worker_cpus is not None or shard_size is not None:
+            raise ConfigError("--worker-cpus and --shard-size: only with --ray")
         from asr.batch.processes import start_ahead
 
         # The workers import their modules while this process imports its own.

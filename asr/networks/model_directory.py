@@ -31,10 +31,12 @@ LEXICON_FILE = "lexicon.txt.gz"
 CALIBRATION_FILE = "calibration.json"
 """Name of the confidence calibration's file; a calibration is valid for one set of weights only."""
 DEFAULTS_FOR_OLDER_MODELS: dict[str, dict[str, Any]] = {
-    "acoustic": {"phones": False},
-    "tokenizer": {"language": ""},
+    "": {"acoustic": {"phones": False}, "tokenizer": {"language": ""}},
+    "language": {"tokenizer": {"language": ""}},
+    "voice": {"acoustic": {"harmonics": False}, "vocoder": None},
 }
-"""Defaults for keys that older recognisers and language models lack, by section of `model.json`."""
+"""Values for keys that older models lack, by the key of `KINDS`: of `model.json` itself, or, where
+the value is a dict, of a section that is there."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -95,14 +97,11 @@ def read_config(cls: type[T], folder: Path) -> T:
         raise ModelError(f"{folder}: this is a {KINDS[kind]}")
     if values.get("format") != 1:
         raise ConfigError(f"{path}: format {values.get('format')} is not known to this version")
-    if isinstance(values.get("tokenizer"), dict):  # a voice has a section `acoustic` of its own
-        for key, defaults in DEFAULTS_FOR_OLDER_MODELS.items():
-            if isinstance(values.get(key), dict):
-                values[key] = {**defaults, **values[key]}
-    if kind == "voice":
-        values.setdefault("vocoder", None)  # older voices have neither
-        if isinstance(values.get("acoustic"), dict):
-            values["acoustic"].setdefault("harmonics", False)
+    for key, default in DEFAULTS_FOR_OLDER_MODELS.get(kind, {}).items():
+        if not isinstance(default, dict):
+            values.setdefault(key, default)
+        elif isinstance(values.get(key), dict):
+            values[key] = {**default, **values[key]}
     return parse(cls, values, str(path), complete=True)
 
 

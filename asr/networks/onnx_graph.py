@@ -134,6 +134,46 @@ def recurrent_stack(
     return x, width
 
 
+def stack_between_layers(
+    name: str,
+    weights: WeightArrays,
+    paths: tuple[str, str, str],
+    ends: tuple[str, str],
+    axis: str,
+    sizes: tuple[int, int],
+    *,
+    cell: Cell,
+    units: int,
+    layers: int,
+) -> bytes:
+    """A whole graph for one sequence: a dense layer with ReLU, a `RecurrentStack`, a dense layer.
+
+    Args:
+        name: name of the graph.
+        weights: arrays of the model.
+        paths: paths of the first layer, the stack and the last layer.
+        ends: names of the input and the output.
+        axis: name of the axis of time, the first one of both.
+        sizes: features of the input and of the output.
+        cell, units, layers: see `RecurrentStack`; the first layer has `units` outputs, too.
+
+    Returns:
+        The serialised model.
+    """
+    graph = OnnxGraph()
+    (first, stack, last), (given, made), (inputs, outputs) = paths, ends, sizes
+    x = graph("Relu", graph.dense(given, weights, first, inputs, units))
+    x = graph("Unsqueeze", x, graph.integers(1))
+    x, width = recurrent_stack(
+        graph, weights, stack, x, units, cell=cell, units=units, layers=layers
+    )
+    x = graph("Squeeze", x, graph.integers(1))
+    graph.name_output(made, graph.dense(x, weights, last, width, outputs))
+    return graph.model(
+        name, {given: ("float32", [axis, inputs])}, {made: ("float32", [axis, outputs])}
+    )
+
+
 def _layer(
     graph: OnnxGraph,
     weights: WeightArrays,

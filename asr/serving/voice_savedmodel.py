@@ -50,8 +50,10 @@ class ServedVoice(tf.Module):
         # Only variables and functions become attributes: Keras layers would be exported as models.
         self.weights = [v.value for v in network.named_weights().values()]
         self.predict = network.predict_frames
-        self.vocoder: Callable[[tf.Tensor], tf.Tensor] = GriffinLimGraph(config.mel)
-        if vocoder is not None:
+        self.vocoder: Callable[[tf.Tensor], tf.Tensor]
+        if vocoder is None:
+            self.vocoder = GriffinLimGraph(config.mel)
+        else:
             self.weights += [v.value for v in vocoder.named_weights().values()]
             self.vocoder = SourceFilterGraph(config.mel, vocoder)
         self.mel, self.count = config.mel, len(config.symbols)

@@ -29,11 +29,8 @@ def energy_distance(recorded: tf.Tensor, made: tf.Tensor, other: tf.Tensor) -> t
     Returns:
         float32 [batch].
     """
-    return (
-        spectral_distance(recorded, made)
-        + spectral_distance(recorded, other)
-        - spectral_distance(made, other)
-    )
+    a, b, c = (_spectra(samples) for samples in (recorded, made, other))
+    return _distance(a, b) + _distance(a, c) - _distance(b, c)
 
 
 def spectral_distance(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
@@ -42,9 +39,18 @@ def spectral_distance(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     For each window, it is the root mean square of the difference of log magnitudes, and the mean
     absolute difference of magnitudes.
     """
-    total = tf.zeros(tf.shape(first)[0])
-    for size in SIZES:
-        a, b = _magnitudes(first, size), _magnitudes(second, size)
+    return _distance(_spectra(first), _spectra(second))
+
+
+def _spectra(samples: tf.Tensor) -> list[tf.Tensor]:
+    """The magnitudes of `samples` in windows of each of `SIZES`."""
+    return [_magnitudes(samples, size) for size in SIZES]
+
+
+def _distance(first: list[tf.Tensor], second: list[tf.Tensor]) -> tf.Tensor:
+    """`spectral_distance` of signals with these `_spectra`."""
+    total = tf.zeros(tf.shape(first[0])[0])
+    for a, b in zip(first, second, strict=True):
         logs = tf.reduce_mean(tf.square(tf.math.log(a + FLOOR) - tf.math.log(b + FLOOR)), axis=2)
         linear = tf.reduce_mean(tf.abs(a - b), axis=2)
         # The gradient of a square root is infinite at zero, where both are silent.

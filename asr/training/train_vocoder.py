@@ -13,17 +13,15 @@ from pydantic.dataclasses import dataclass
 
 from asr.base.config import STRICT
 from asr.base.tensorflow import tf
-from asr.data.corpora import MAKE_DEV
-from asr.data.manifest import read_manifest
 from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.networks.model_directory import LEXICON_FILE, read_config
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
 from asr.recognizer import Recognizer
-from asr.training.config_paths import data_files, model_folder
+from asr.training.config_paths import model_folder
 from asr.training.model_card import voice_card
 from asr.training.spectral_distance import energy_distance
-from asr.training.train_voice import VoiceDataConfig, write_samples
+from asr.training.train_voice import VoiceDataConfig, read_recordings, write_samples
 from asr.training.trainer import TrainingConfig, make_strategy
 from asr.training.training_run import TrainingRun, prepare_process
 from asr.training.vocoder_dataset import VocoderDataset
@@ -43,7 +41,8 @@ class VocoderExperimentConfig:
     """The YAML file of a vocoder, such as pipelines/configs/vocoder-kathleen.yaml."""
 
     vocoder: str
-    """Name of the training, for its folder. Required: this key makes the file a vocoder's."""
+    """Name of the training, whose folder is runs/NAME. Required: this key makes the file a
+    vocoder's."""
     voice: str
     """The voice whose frames the vocoder learns to read, by shipped name or directory. The
     directory is relative to the working directory. Required."""
@@ -97,13 +96,11 @@ def train_vocoder(
         AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
     """
     prepare_process(config.training)
-    dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV)
-    train_files = data_files("data.train", config.data.train, data)
+    train, dev = read_recordings(config.data, data)
     recognizer_folder = model_folder("recognizer", config.recognizer)
     folder = model_folder("voice", config.voice)
     voice = read_config(VoiceConfig, folder)
     speaker = load_voice_network(folder, voice)
-    train, dev = ([u for path in p for u in read_manifest(path)] for p in (train_files, dev_files))
     pronounce = Pronouncer(read_lexicon(folder / LEXICON_FILE))
     recognizer = Recognizer.load(recognizer_folder, Decoding(lm=NO_LM))
     spoken = VoiceDataset(

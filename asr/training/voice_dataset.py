@@ -135,14 +135,9 @@ class VoiceDataset:
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Means and standard deviations for `VoiceModel.scales`."""
-        frames = np.concatenate([e.frames for e in self.examples])
-        pitch = np.concatenate([e.pitch.symbols for e in self.examples])
-        return {
-            "mel_mean": frames.mean(axis=0),
-            "mel_deviation": frames.std(axis=0) + 1e-3,
-            "pitch_mean": pitch.mean(),
-            "pitch_deviation": pitch.std() + 1e-3,
-        }
+        return scale_values(
+            [e.frames for e in self.examples], [e.pitch.symbols for e in self.examples]
+        )
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """Example indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
@@ -176,6 +171,24 @@ class VoiceDataset:
                 }
 
         return prefetched(batches, signature)
+
+
+def scale_values(
+    frames: Sequence[np.ndarray], log_pitch: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Means and standard deviations for `asr.tts.scales`.
+
+    Args:
+        frames: log-mel frames of each recording, float32 [frames, mels].
+        log_pitch: natural logarithm of pitches of each recording, of any shape.
+    """
+    bands, pitch = np.concatenate(frames), np.concatenate(log_pitch)
+    return {
+        "mel_mean": bands.mean(axis=0),
+        "mel_deviation": bands.std(axis=0) + 1e-3,
+        "pitch_mean": pitch.mean(),
+        "pitch_deviation": pitch.std() + 1e-3,
+    }
 
 
 def padded(examples: Sequence[VoiceExample]) -> dict[str, np.ndarray]:

@@ -18,7 +18,6 @@ LOWEST_PITCH, HIGHEST_PITCH = 50.0, 700.0
 """Range of the pitches, in Hz. Pitches beyond it have the frame of the nearest one."""
 PITCHES = 400
 """Number of pitches, evenly on a logarithmic scale: 0.7 % apart."""
-
 LEAST = 0.03
 """Smallest energy of a band between harmonics, as a share of its mean: speech has noise there."""
 

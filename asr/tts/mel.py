@@ -79,6 +79,25 @@ def stft(samples: np.ndarray, config: MelConfig) -> np.ndarray:
     return np.fft.rfft(frames * hann(config.fft), axis=1).astype(np.complex64, copy=False)
 
 
+def overlap_add(frames: np.ndarray, hop: int) -> np.ndarray:
+    """Add overlapping frames.
+
+    Args:
+        frames: float32 [frames, size]; the size is a multiple of the hop.
+        hop: distance between the starts of frames, in samples.
+
+    Returns:
+        float32 [(frames − 1) × hop + size].
+    """
+    count, size = frames.shape
+    overlaps = size // hop
+    parts = frames.reshape(count, overlaps, hop)
+    signal = np.zeros((count + overlaps - 1, hop), np.float32)
+    for i in range(overlaps):
+        signal[i : i + count] += parts[:, i]
+    return signal.reshape(-1)
+
+
 def log_mel(samples: np.ndarray, config: MelConfig) -> np.ndarray:
     """Log-mel frames of mono samples.
 

@@ -16,13 +16,11 @@ import numpy as np
 
 from asr.audio.features import mel_frequencies
 from asr.base.blas import one_thread
-from asr.networks.onnx_graph import OnnxGraph, open_session, recurrent_stack
+from asr.networks.onnx_graph import open_session, stack_between_layers
 from asr.networks.weights import WeightArrays
-from asr.tts.mel import MelConfig, hann
+from asr.tts.mel import MelConfig, hann, overlap_add
+from asr.tts.scales import take_scales
 from asr.tts.voice_config import VocoderShape
-
-SCALES = ("mel_mean", "mel_deviation", "pitch_mean", "pitch_deviation")
-"""Weights that scale the network's inputs and the pitch."""
 
 
 class SourceFilter:
@@ -46,12 +44,18 @@ class SourceFilter:
         self, config: MelConfig, shape: VocoderShape, weights: WeightArrays, threads: int = 0
     ) -> None:
         self.config, self.shape = config, shape
-        sizes: tuple[tuple[int, ...], ...] = ((config.mels,), (config.mels,), (), ())
-        self.scales = {
-            name: weights.take(f"vocoder/{name}", *size).astype(np.float32)
-            for name, size in zip(SCALES, sizes, strict=True)
-        }
-        graph = _network(config, shape, weights)
+        self.scales = take_scales(weights, "vocoder", config.mels)
+        graph = stack_between_layers(
+            "vocoder",
+            weights,
+            ("vocoder/prenet", "vocoder/stack", "vocoder/head"),
+            ("frames", "controls"),
+            "frames",
+            (config.mels, shape.outputs),
+            cell=shape.cell,
+            units=shape.units,
+            layers=shape.layers,
+        )
         weights.finish()
         self._session = open_session(graph, threads)
 
@@ -133,6 +137,22 @@ def white_noise(count: int) -> np.ndarray:
     return ((x / 2**31 - 1) * np.sqrt(3)).astype(np.float32)
 
 
+@lru_cache(maxsize=8)
+def bands_to_points(config: MelConfig, points: int) -> np.ndarray:
+    """Matrix from log-mel frames to envelopes with `points` points, float32 [mels, points].
+
+    The network predicts how an envelope differs from the frame, which it need not learn to copy.
+    """
+    centres = mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, "slaney")[1:-1]
+    wanted = mel_frequencies(points, 0.0, config.sample_rate / 2, "slaney")
+    return _interpolation(centres, wanted).astype(np.float32)
+
+
+def _interpolation(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Matrix from values at known places to linearly interpolated ones, [known, wanted]."""
+    return np.stack([np.interp(wanted, known, row) for row in np.eye(len(known))])
+
+
 class FilterMatrices(NamedTuple):
     """Matrices from an envelope's points to a filter.
 
@@ -146,19 +166,6 @@ class FilterMatrices(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def bands_to_points(config: MelConfig, points: int) -> np.ndarray:
-    """Matrix from log-mel frames to envelopes with `points` points, float32 [mels, points].
-
-    The network predicts how an envelope differs from the frame, which it need not learn to copy.
-    """
-    centres = mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, "slaney")[1:-1]
-    wanted = mel_frequencies(points, 0.0, config.sample_rate / 2, "slaney")
-    return np.stack([np.interp(wanted, centres, row) for row in np.eye(config.mels)]).astype(
-        np.float32
-    )
-
-
-@lru_cache(maxsize=8)
 def filter_matrices(config: MelConfig, bands: int) -> FilterMatrices:
     """The matrices of an envelope with `bands` points from 0 Hz to half of the sample rate.
 
@@ -168,7 +175,7 @@ def filter_matrices(config: MelConfig, bands: int) -> FilterMatrices:
     """
     points = mel_frequencies(bands, 0.0, config.sample_rate / 2, "slaney")
     bins = np.arange(config.fft // 2 + 1) * config.sample_rate / config.fft
-    levels = np.stack([np.interp(bins, points, row) for row in np.eye(bands)])
+    levels = _interpolation(points, bins)
     cepstra = np.fft.irfft(levels, config.fft, axis=1)
     cepstra[:, 1 : config.fft // 2] *= 2
     cepstra[:, config.fft // 2 + 1 :] = 0
@@ -191,40 +198,13 @@ def filtered(sources: list[tuple[np.ndarray, np.ndarray]], config: MelConfig) ->
         float32 [(frames − 1) × hop].
     """
     hop, fft = config.hop, config.fft
-    count, overlaps = len(sources[0][1]), fft // hop
-    total = np.zeros((count, fft // 2 + 1), np.complex64)
+    total = np.zeros((len(sources[0][1]), fft // 2 + 1), np.complex64)
     for signal, envelope in sources:
         matrices = filter_matrices(config, envelope.shape[1])
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(signal, hop), 2 * hop)[::hop]
         phases = envelope @ matrices.phases
         response = np.exp(envelope @ matrices.levels) * (np.cos(phases) + 1j * np.sin(phases))
         total += np.fft.rfft(windows * hann(2 * hop), fft, axis=1) * response
-    parts = np.fft.irfft(total, fft, axis=1).reshape(count, overlaps, hop)
-    made = np.zeros((count + overlaps - 1, hop), np.float32)
-    for i in range(overlaps):
-        made[i : i + count] += parts[:, i]
+    made = overlap_add(np.fft.irfft(total, fft, axis=1).astype(np.float32, copy=False), hop)
     # The first frame begins a hop before the first sample.
-    return made.reshape(-1)[hop : count * hop]
-
-
-def _network(config: MelConfig, shape: VocoderShape, weights: WeightArrays) -> bytes:
-    """float32 `frames` [frames, mels], standardised → `controls` [frames, outputs]."""
-    graph = OnnxGraph()
-    x = graph("Relu", graph.dense("frames", weights, "vocoder/prenet", config.mels, shape.units))
-    x, width = recurrent_stack(
-        graph,
-        weights,
-        "vocoder/stack",
-        graph("Unsqueeze", x, graph.integers(1)),
-        shape.units,
-        cell=shape.cell,
-        units=shape.units,
-        layers=shape.layers,
-    )
-    x = graph("Squeeze", x, graph.integers(1))
-    graph.name_output("controls", graph.dense(x, weights, "vocoder/head", width, shape.outputs))
-    return graph.model(
-        "vocoder",
-        {"frames": ("float32", ["frames", config.mels])},
-        {"controls": ("float32", ["frames", shape.outputs])},
-    )
+    return made[hop : len(total) * hop]

@@ -15,11 +15,12 @@ from asr.base.tensorflow import keras, tf
 from asr.networks.recurrent import RecurrentStack
 from asr.networks.weights import load_weights
 from asr.tts.mel import MelConfig
+from asr.tts.scales import add_scales
 from asr.tts.source_filter import bands_to_points, filter_matrices
 from asr.tts.voice_config import VOCODER_FILE, VocoderConfig, VocoderShape
 
 FIRST_LEVELS = (0.0, -2.0)
-"""Log magnitudes of harmonics and noise before the training, beside those of the frame."""
+"""What an untrained network adds to the frame's levels, for harmonics and for noise."""
 
 
 class VocoderControls(NamedTuple):
@@ -50,21 +51,11 @@ class VocoderNetwork(keras.Model):
     def __init__(self, shape: VocoderShape, mel: MelConfig) -> None:
         super().__init__(name="vocoder")
         self.shape, self.mel = shape, mel
-        mels = mel.mels
         self.prenet = keras.layers.Dense(shape.units, activation="relu", name="prenet")
         self.stack = RecurrentStack(shape.cell, shape.units, shape.layers, name="stack")
         self.head = keras.layers.Dense(shape.outputs, name="head")
-        scales: tuple[tuple[str, list[int], str], ...] = (
-            ("mel_mean", [mels], "zeros"),
-            ("mel_deviation", [mels], "ones"),
-            ("pitch_mean", [], "zeros"),
-            ("pitch_deviation", [], "ones"),
-        )
-        self.scales = {
-            name: self.add_weight(name=name, shape=size, initializer=initial, trainable=False)
-            for name, size, initial in scales
-        }
-        self.build((None, None, mels))
+        self.scales = add_scales(self, mel.mels)
+        self.build((None, None, mel.mels))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         # Without this, Keras would trace and run the network to find the shapes.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from asr.base.blas import one_thread
-from asr.tts.mel import MelConfig, hann, slaney_filters, stft
+from asr.tts.mel import MelConfig, hann, overlap_add, slaney_filters, stft
 
 Vocoder = Callable[[np.ndarray], np.ndarray]
 """Log-mel frames, float32 [frames, mels] → samples, float32 [(frames − 1) × hop]. `Synthesizer`
@@ -83,14 +83,10 @@ class GriffinLim:
     def _signal(self, spectrum: np.ndarray) -> np.ndarray:
         """The inverse of `stft`, by adding overlapping frames."""
         c = self.config
-        overlaps, count = c.fft // c.hop, len(spectrum)
         frames = np.fft.irfft(spectrum, c.fft, axis=1).astype(np.float32, copy=False) * self.window
-        parts = frames.reshape(count, overlaps, c.hop)
-        signal = np.zeros((count + overlaps - 1, c.hop), np.float32)
-        for i in range(overlaps):
-            signal[i : i + count] += parts[:, i]
+        signal = overlap_add(frames, c.hop)
         # Frames are centred: half of the first and half of the last frame are outside the signal.
-        return signal.reshape(-1)[c.fft // 2 : c.fft // 2 + (count - 1) * c.hop]
+        return signal[c.fft // 2 : c.fft // 2 + (len(spectrum) - 1) * c.hop]
 
 
 def synthesis_window(config: MelConfig) -> np.ndarray:

@@ -19,6 +19,7 @@ from asr.networks.weights import Weighted, load_weights, weights_file
 from asr.pronunciation.pronouncer import Pronouncer, write_lexicon
 from asr.tts.harmonic_bands import HIGHEST_PITCH, LOWEST_PITCH, PITCHES, harmonic_bands
 from asr.tts.mel import MelConfig
+from asr.tts.scales import add_scales
 from asr.tts.sentences import SILENT, SYMBOLS
 from asr.tts.voice_config import (
     FRAMES_PER_STEP,
@@ -52,7 +53,6 @@ class VoiceModel(keras.Model):
     def __init__(self, config: VoiceAcousticConfig, symbols: int, mel: MelConfig) -> None:
         super().__init__(name="voice")
         self.config, self.mel = config, mel
-        mels = mel.mels
         c = config
         self.embed = keras.layers.Embedding(symbols, c.embedding, name="embedding")
         self.encoder = RecurrentStack(
@@ -65,17 +65,8 @@ class VoiceModel(keras.Model):
             c.cell, c.decoder_units, c.decoder_layers, True, c.dropout, name="decoder"
         )
         parts = 2 if c.harmonics else 1  # the envelope, and how far harmonics stand out
-        self.head = keras.layers.Dense(FRAMES_PER_STEP * parts * mels, name="head")
-        scales: tuple[tuple[str, list[int], str], ...] = (
-            ("mel_mean", [mels], "zeros"),
-            ("mel_deviation", [mels], "ones"),
-            ("pitch_mean", [], "zeros"),
-            ("pitch_deviation", [], "ones"),
-        )
-        self.scales = {
-            name: self.add_weight(name=name, shape=shape, initializer=initial, trainable=False)
-            for name, shape, initial in scales
-        }
+        self.head = keras.layers.Dense(FRAMES_PER_STEP * parts * mel.mels, name="head")
+        self.scales = add_scales(self, mel.mels)
         self.build((None, None))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

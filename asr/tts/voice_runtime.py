@@ -11,9 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.networks.onnx_graph import OnnxGraph, open_session, recurrent_stack
+from asr.networks.onnx_graph import (
+    OnnxGraph,
+    open_session,
+    recurrent_stack,
+    stack_between_layers,
+)
 from asr.networks.weights import WeightArrays
 from asr.tts.harmonic_bands import harmonics_at
+from asr.tts.scales import take_scales
 from asr.tts.sentences import SILENT
 from asr.tts.voice_config import (
     FRAMES_PER_STEP,
@@ -55,17 +61,7 @@ class VoiceRuntime:
     """
 
     def __init__(self, config: VoiceConfig, weights: WeightArrays, threads: int = 0) -> None:
-        mels = config.mel.mels
-        shapes: dict[str, tuple[int, ...]] = {
-            "mel_mean": (mels,),
-            "mel_deviation": (mels,),
-            "pitch_mean": (),
-            "pitch_deviation": (),
-        }
-        self.scales = {
-            name: weights.take(f"voice/{name}", *shape).astype(np.float32)
-            for name, shape in shapes.items()
-        }
+        self.scales = take_scales(weights, "voice", config.mel.mels)
         self.mel, self.harmonics = config.mel, config.acoustic.harmonics
         self.quiet = np.array([symbol in SILENT for symbol in config.symbols])
         encoder, decoder = _encoder(config, weights), _decoder(config, weights)
@@ -169,24 +165,18 @@ def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
 
 def _decoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
     """float32 `steps` [steps, features] → `frames` [steps, FRAMES_PER_STEP × parts × mels]."""
-    c, graph = config.acoustic, OnnxGraph()
-    features = 2 * c.encoder_units + POSITION_FEATURES + 1 + PITCH_BINS
-    x = graph("Relu", graph.dense("steps", weights, "voice/prenet", features, c.decoder_units))
-    x, width = recurrent_stack(
-        graph,
+    c = config.acoustic
+    return stack_between_layers(
+        "decoder",
         weights,
-        "voice/decoder",
-        graph("Unsqueeze", x, graph.integers(1)),
-        c.decoder_units,
+        ("voice/prenet", "voice/decoder", "voice/head"),
+        ("steps", "frames"),
+        "steps",
+        (
+            2 * c.encoder_units + POSITION_FEATURES + 1 + PITCH_BINS,
+            FRAMES_PER_STEP * (2 if c.harmonics else 1) * config.mel.mels,
+        ),
         cell=c.cell,
         units=c.decoder_units,
         layers=c.decoder_layers,
-    )
-    outputs = FRAMES_PER_STEP * (2 if c.harmonics else 1) * config.mel.mels
-    x = graph("Squeeze", x, graph.integers(1))
-    graph.name_output("frames", graph.dense(x, weights, "voice/head", width, outputs))
-    return graph.model(
-        "decoder",
-        {"steps": ("float32", ["steps", features])},
-        {"frames": ("float32", ["steps", outputs])},
     )
