@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from asr.tts.speak import SpokenText
 
 VoiceOption = Annotated[
-    str, typer.Option(help="voice: a shipped name (see asr models) or a model directory")
+    str,
+    typer.Option(
+        help="voice: a shipped name (see asr models) or a model directory; of several speakers, "
+        "NAME:SPEAKER"
+    ),
 ]
 
 

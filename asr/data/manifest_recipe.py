@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass as config_class
 
@@ -58,6 +59,9 @@ class Selection:
     """How many utterances to keep of the first. Default: 0, all."""
     spread: int = Field(default=0, ge=0)
     """How many utterances to keep, in equal steps from the first on. Default: 0, all."""
+    minutes: float = Field(default=0.0, ge=0)
+    """How many minutes to keep: utterances in a random but fixed order, until the next one would
+    be too long. Fewer minutes are a part of more minutes. Default: 0, all."""
 
 
 @config_class(frozen=True, config=STRICT)
@@ -167,6 +171,15 @@ def select(selection: Selection, lists: Path, folder: Path) -> list[Utterance]:
     chosen = chosen[: selection.first or None]
     if selection.spread:
         chosen = chosen[:: max(1, len(chosen) // selection.spread)][: selection.spread]
+    if selection.minutes:
+        order = np.random.default_rng(0).permutation(len(chosen))
+        ends = np.cumsum([chosen[i].duration for i in order])
+        if ends[-1] < 60 * selection.minutes:
+            raise ManifestError(
+                f"{selection.minutes:g} minutes are asked for, but there are {ends[-1] / 60:.1f}"
+            )
+        count = np.searchsorted(ends, 60 * selection.minutes, side="right")
+        chosen = [chosen[i] for i in sorted(order[:count])]
     if not chosen:
         raise ManifestError("no utterance is left")
     return chosen

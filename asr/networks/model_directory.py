@@ -33,7 +33,7 @@ CALIBRATION_FILE = "calibration.json"
 DEFAULTS_FOR_OLDER_MODELS: dict[str, dict[str, Any]] = {
     "": {"acoustic": {"phones": False}, "tokenizer": {"language": ""}},
     "language": {"tokenizer": {"language": ""}},
-    "voice": {"acoustic": {"harmonics": False}, "vocoder": None},
+    "voice": {"acoustic": {"harmonics": False}, "vocoder": None, "speakers": []},
 }
 """Values for keys that older models lack, by the key of `KINDS`: of `model.json` itself, or, where
 the value is a dict, of a section that is there."""

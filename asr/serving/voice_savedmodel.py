@@ -31,8 +31,8 @@ from asr.tts.voice_network import VoiceModel, load_voice_network
 class ServedVoice(tf.Module):
     """The graph of a voice.
 
-    An invalid request (a length beyond the symbols or negative, an unknown symbol id) ends with an
-    InvalidArgumentError that says what is wrong.
+    An invalid request (a length beyond the symbols or negative, an unknown symbol id or speaker)
+    ends with an InvalidArgumentError that says what is wrong.
 
     Args:
         config: the voice's configuration.
@@ -57,18 +57,27 @@ class ServedVoice(tf.Module):
             self.weights += [v.value for v in vocoder.named_weights().values()]
             self.vocoder = SourceFilterGraph(config.mel, vocoder)
         self.mel, self.count = config.mel, len(config.symbols)
+        self.speakers = len(config.speakers)
+        signature = [
+            tf.TensorSpec([None, None], tf.int32, name="symbols"),
+            tf.TensorSpec([None], tf.int32, name="lengths"),
+        ]
+        if self.speakers:
+            signature.append(tf.TensorSpec([None], tf.int32, name="speakers"))
         self.endpoints = {
-            "serving_default": tf.function(
-                self._speak,
-                input_signature=(
-                    tf.TensorSpec([None, None], tf.int32, name="symbols"),
-                    tf.TensorSpec([None], tf.int32, name="lengths"),
-                ),
-            )
+            "serving_default": tf.function(self._speak, input_signature=tuple(signature))
         }
 
-    def _speak(self, symbols: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _speak(
+        self, symbols: tf.Tensor, lengths: tf.Tensor, speakers: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """Speak symbol ids [batch, symbols].
+
+        Args:
+            symbols: ids, int32 [batch, symbols].
+            lengths: symbols of each sentence, int32 [batch].
+            speakers: place of each sentence's speaker in the voice's list, int32 [batch]; None if
+                it has one only.
 
         Returns:
             audio float32 [batch, samples], zero-padded, and lengths [batch] in samples.
@@ -77,9 +86,17 @@ class ServedVoice(tf.Module):
         known = ((symbols >= 0) & (symbols < self.count)) | ~inside
         with tf.control_dependencies(checks(tf.cast(symbols, tf.float32), lengths, "symbols")):
             right = tf.debugging.Assert(tf.reduce_all(known), ["a symbol id is unknown"])
-        with tf.control_dependencies([right]):
+        asserted = [right]
+        if speakers is None:
+            speakers = tf.zeros_like(lengths)
+        else:
+            there = (speakers >= 0) & (speakers < self.speakers)
+            asserted.append(tf.debugging.Assert(tf.reduce_all(there), ["a speaker is unknown"]))
+        with tf.control_dependencies(asserted):
             read = tf.where(inside, symbols, 0)
-        frames, durations = self.predict(read, lengths, tf.constant(1.0), tf.constant(0.0))
+        frames, durations = self.predict(
+            read, lengths, speakers, tf.constant(1.0), tf.constant(0.0)
+        )
         counts = FRAMES_PER_STEP * tf.reduce_sum(durations, axis=1)
         longest = tf.maximum(tf.reduce_max(counts) - 1, 0) * self.mel.hop
 
@@ -128,7 +145,11 @@ def export_voice(model: str | PathLike[str], out: Path) -> Path:
             "symbols.txt": "".join(f"{symbol}\n" for symbol in symbols),
             LEXICON_FILE.removesuffix(".gz"): lexicon,
         },
-        warm_up={"symbols": ids, "lengths": np.array([ids.shape[1]], np.int32)},
+        warm_up={
+            "symbols": ids,
+            "lengths": np.array([ids.shape[1]], np.int32),
+            **({"speakers": np.zeros(1, np.int32)} if config.speakers else {}),
+        },
     )
 
 

@@ -46,6 +46,7 @@ def voice_card(config: VoiceConfig) -> str:
     """The card of a text-to-speech voice, as Markdown."""
     cell, mel, training = config.acoustic.cell.upper(), config.mel, config.training
     vocoder, section = "the Griffin-Lim vocoder", ""
+    speakers = f" Its speakers: {', '.join(config.speakers)}." if config.speakers else ""
     if config.vocoder is not None:
         shape, made = config.vocoder.shape, config.vocoder.training
         network = f"{shape.layers} × Bi{shape.cell.upper()}({shape.units})"
@@ -53,7 +54,7 @@ def voice_card(config: VoiceConfig) -> str:
         section = f"""
 ## Vocoder
 
-It was trained on the same recordings by
+It was trained by
 
     {made.get("command", "")}
 
@@ -66,7 +67,7 @@ Best epoch on the dev set: {made.get("best", {}).get("epoch")}, with a distance 
             config.voice,
             f"A text-to-speech voice for the `asr` toolkit: a bidirectional {cell} encoder over "
             f"phones,\npredictors of durations and pitch, a {cell} decoder to {mel.mels} log-mel "
-            f"bands at {mel.sample_rate} Hz,\nand {vocoder}.",
+            f"bands at {mel.sample_rate} Hz,\nand {vocoder}.{speakers}",
             _speech_size(training),
             training,
             f"mel error {_best(training, 'dev_mel'):.3f} standard deviations",

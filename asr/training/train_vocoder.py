@@ -16,6 +16,7 @@ from asr.base.tensorflow import tf
 from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.networks.model_directory import LEXICON_FILE, read_config
+from asr.networks.weights import load_weights
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
 from asr.recognizer import Recognizer
 from asr.training.config_paths import model_folder
@@ -27,9 +28,9 @@ from asr.training.training_run import TrainingRun, prepare_process
 from asr.training.vocoder_dataset import VocoderDataset
 from asr.training.voice_dataset import VoiceDataset
 from asr.tts.mel import MelConfig
-from asr.tts.source_filter_network import VocoderNetwork, filtered_graph
+from asr.tts.source_filter_network import VocoderNetwork, filtered_graph, levelled_graph
 from asr.tts.synthesizer import Synthesizer
-from asr.tts.voice_config import VocoderConfig, VocoderShape, VoiceConfig
+from asr.tts.voice_config import VOCODER_FILE, VocoderConfig, VocoderShape, VoiceConfig
 from asr.tts.voice_network import load_voice_network, save_voice
 
 DEV_BATCH = 16
@@ -55,6 +56,9 @@ class VocoderExperimentConfig:
     """Shape of the network."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     """Optimisation. The precision must be float32."""
+    initial_vocoder: str = ""
+    """Voice whose vocoder the training starts from, by shipped name or directory. It must have the
+    same `shape` and frames. Default: none, random weights."""
     crop: int = Field(default=96, ge=16)
     """Frames of each piece of a recording. Default: 96 (1.1 s)."""
     predicted_share: float = Field(default=0.7, ge=0, le=1)
@@ -100,11 +104,22 @@ def train_vocoder(
     recognizer_folder = model_folder("recognizer", config.recognizer)
     folder = model_folder("voice", config.voice)
     voice = read_config(VoiceConfig, folder)
+    initial = None
+    if config.initial_vocoder:
+        initial = model_folder("initial_vocoder", config.initial_vocoder)
+        start = _initial_vocoder(initial, config.shape, voice.mel)
     speaker = load_voice_network(folder, voice)
     pronounce = Pronouncer(read_lexicon(folder / LEXICON_FILE))
     recognizer = Recognizer.load(recognizer_folder, Decoding(lm=NO_LM))
     spoken = VoiceDataset(
-        train, dev, recognizer, pronounce, voice.mel, config.training.seed, out / "durations.npz"
+        train,
+        dev,
+        recognizer,
+        pronounce,
+        voice.mel,
+        config.training.seed,
+        out / "durations.npz",
+        voice.speakers,
     )
     for problem in spoken.skipped:
         say(f"left out: {problem}")
@@ -120,8 +135,11 @@ def train_vocoder(
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
         network = VocoderNetwork(config.shape, voice.mel)
-    for name, value in dataset.statistics().items():
-        network.scales[name].assign(value)
+    if initial is None:
+        for name, value in dataset.statistics().items():
+            network.scales[name].assign(value)
+    else:
+        load_weights(network, initial / VOCODER_FILE, start.weights_sha256)
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         errors = vocoder_errors(network, voice.mel, batch)
@@ -151,6 +169,7 @@ def train_vocoder(
             "frames, pitch and samples": dataset.digest(),
             "voice": voice.weights_sha256,
             "recognizer": recognizer.config.weights_sha256,
+            **({} if initial is None else {"initial vocoder": start.weights_sha256}),
         },
         network=network,
         losses=losses,
@@ -159,6 +178,18 @@ def train_vocoder(
         strategy=strategy,
     )
     return run.train(max_steps, progress, say)
+
+
+def _initial_vocoder(folder: Path, shape: VocoderShape, mel: MelConfig) -> VocoderConfig:
+    """The configuration of the vocoder of a voice, which must have this shape and these frames."""
+    found = read_config(VoiceConfig, folder)
+    if found.vocoder is None:
+        raise ConfigError(f"initial_vocoder: {folder} has no trained vocoder")
+    if (found.vocoder.shape, found.mel) != (shape, mel):
+        raise ConfigError(
+            f"initial_vocoder: {folder} has another shape of its vocoder, or another key `mel`"
+        )
+    return found.vocoder
 
 
 class VocoderErrors(NamedTuple):
@@ -185,7 +216,12 @@ def vocoder_errors(
     controls = network(batch["frames"])
     harmonic = (batch["pulses"], controls.harmonics)
     made, other = (
-        filtered_graph([harmonic, (batch["noises"][:, i], controls.noise)], mel) for i in (0, 1)
+        levelled_graph(
+            filtered_graph([harmonic, (batch["noises"][:, i], controls.noise)], mel),
+            batch["frames"],
+            mel,
+        )
+        for i in (0, 1)
     )
     scales = network.scales
     pitch = (batch["pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]

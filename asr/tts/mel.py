@@ -79,6 +79,30 @@ def stft(samples: np.ndarray, config: MelConfig) -> np.ndarray:
     return np.fft.rfft(frames * hann(config.fft), axis=1).astype(np.complex64, copy=False)
 
 
+def istft(spectrum: np.ndarray, config: MelConfig) -> np.ndarray:
+    """The inverse of `stft`, by adding overlapping frames.
+
+    Args:
+        spectrum: complex64 [frames, fft / 2 + 1].
+        config: frame settings.
+
+    Returns:
+        float32 [(frames − 1) × hop].
+    """
+    frames = np.fft.irfft(spectrum, config.fft, axis=1).astype(np.float32, copy=False)
+    signal = overlap_add(frames * synthesis_window(config), config.hop)
+    # Frames are centred: half of the first and half of the last frame are outside the signal.
+    return signal[config.fft // 2 : config.fft // 2 + (len(spectrum) - 1) * config.hop]
+
+
+@lru_cache(maxsize=8)
+def synthesis_window(config: MelConfig) -> np.ndarray:
+    """The window that undoes `stft` when overlapping frames are added, float32 [fft]."""
+    window = hann(config.fft)
+    total = np.square(window).reshape(-1, config.hop).sum(axis=0)
+    return window / np.tile(total, config.fft // config.hop)
+
+
 def overlap_add(frames: np.ndarray, hop: int) -> np.ndarray:
     """Add overlapping frames.
 
@@ -108,5 +132,10 @@ def log_mel(samples: np.ndarray, config: MelConfig) -> np.ndarray:
     Returns:
         float32 [1 + n // hop, mels]. Frame i is centred on sample i × hop.
     """
-    energies = np.abs(stft(samples, config)) @ slaney_filters(config)
+    return mel_levels(np.abs(stft(samples, config)), config)
+
+
+def mel_levels(magnitudes: np.ndarray, config: MelConfig) -> np.ndarray:
+    """Magnitudes [frames, fft / 2 + 1] → log-mel frames, float32 [frames, mels]."""
+    energies = magnitudes @ slaney_filters(config)
     return np.log(np.maximum(energies, config.floor)).astype(np.float32)

@@ -1,10 +1,10 @@
 """`SourceFilter`: a trained vocoder from log-mel frames to samples, in ONNX Runtime and numpy.
 
 A recurrent network reads the frames. For each frame it finds the pitch and two spectral envelopes.
-A train of pulses at the pitch and white noise are each filtered by their envelope and added. The
-network learns from recordings what to make of frames; pulses, noise and filters are fixed
-computations. `source_filter_network` has the same network in Keras, for training and exported
-voices.
+A train of pulses at the pitch and white noise are each filtered by their envelope and added. At
+last every band gets the level that it has in the frames. The network learns from recordings what to
+make of frames; pulses, noise, filters and levels are fixed computations. `source_filter_network`
+has the same network in Keras, for training and exported voices.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from asr.audio.features import mel_frequencies
 from asr.base.blas import one_thread
 from asr.networks.onnx_graph import open_session, stack_between_layers
 from asr.networks.weights import WeightArrays
-from asr.tts.mel import MelConfig, hann, overlap_add
+from asr.tts.mel import MelConfig, hann, istft, mel_levels, overlap_add, stft
 from asr.tts.scales import take_scales
 from asr.tts.voice_config import VocoderShape
+
+PASSES = 2
+"""How often `levelled` corrects the levels. A change of a frame changes its neighbours, too."""
 
 
 class SourceFilter:
@@ -64,7 +67,8 @@ class SourceFilter:
         log_pitch, harmonics, noise = self.controls(frames)
         source = pulses(log_pitch, self.config)
         with one_thread():
-            return filtered([(source, harmonics), (white_noise(len(source)), noise)], self.config)
+            made = filtered([(source, harmonics), (white_noise(len(source)), noise)], self.config)
+            return levelled(made, frames, self.config)
 
     def controls(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log-mel frames [frames, mels] → log pitch and both envelopes.
@@ -143,9 +147,20 @@ def bands_to_points(config: MelConfig, points: int) -> np.ndarray:
 
     The network predicts how an envelope differs from the frame, which it need not learn to copy.
     """
-    centres = mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, "slaney")[1:-1]
     wanted = mel_frequencies(points, 0.0, config.sample_rate / 2, "slaney")
-    return _interpolation(centres, wanted).astype(np.float32)
+    return _interpolation(_band_centres(config), wanted).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def bands_to_bins(config: MelConfig) -> np.ndarray:
+    """Matrix from values of mel bands to values of bins, float32 [mels, fft / 2 + 1]."""
+    bins = np.arange(config.fft // 2 + 1) * config.sample_rate / config.fft
+    return _interpolation(_band_centres(config), bins).astype(np.float32)
+
+
+def _band_centres(config: MelConfig) -> np.ndarray:
+    """Centres of the mel bands in Hz, [mels]."""
+    return mel_frequencies(config.mels + 2, config.low_hz, config.high_hz, "slaney")[1:-1]
 
 
 def _interpolation(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -208,3 +223,24 @@ def filtered(sources: list[tuple[np.ndarray, np.ndarray]], config: MelConfig) ->
     made = overlap_add(np.fft.irfft(total, fft, axis=1).astype(np.float32, copy=False), hop)
     # The first frame begins a hop before the first sample.
     return made[hop : len(total) * hop]
+
+
+def levelled(samples: np.ndarray, frames: np.ndarray, config: MelConfig) -> np.ndarray:
+    """Speech whose mel bands have the levels of the frames that it was made of.
+
+    Envelopes and pulses reach these levels roughly only. Each bin of the spectrum is amplified by
+    what its band lacks; the phases stay.
+
+    Args:
+        samples: the speech, float32 [(frames − 1) × hop].
+        frames: log-mel frames, float32 [frames, mels].
+        config: frame and band settings.
+
+    Returns:
+        float32 [(frames − 1) × hop].
+    """
+    for _ in range(PASSES):
+        spectrum = stft(samples, config)
+        missing = frames - mel_levels(np.abs(spectrum), config)
+        samples = istft(spectrum * np.exp(missing @ bands_to_bins(config)), config)
+    return samples

@@ -14,11 +14,14 @@ import numpy as np
 from asr.base.tensorflow import keras, tf
 from asr.networks.recurrent import RecurrentStack
 from asr.networks.weights import load_weights
-from asr.tts.mel import MelConfig
+from asr.tts.mel import MelConfig, slaney_filters
 from asr.tts.scales import add_scales
-from asr.tts.source_filter import bands_to_points, filter_matrices
+from asr.tts.source_filter import PASSES, bands_to_bins, bands_to_points, filter_matrices
+from asr.tts.vocoder_graph import istft_graph, stft_graph
 from asr.tts.voice_config import VOCODER_FILE, VocoderConfig, VocoderShape
 
+TINY = 1e-14
+"""Added to powers, because the gradient of a square root is infinite at zero."""
 FIRST_LEVELS = (0.0, -2.0)
 """What an untrained network adds to the frame's levels, for harmonics and for noise."""
 
@@ -109,7 +112,7 @@ class SourceFilterGraph:
         source = pulses_graph(log_pitch[0], self.config)
         noise = white_noise_graph(tf.shape(source)[0])
         sources = [(source[None], controls.harmonics), (noise[None], controls.noise)]
-        return filtered_graph(sources, self.config)[0]
+        return levelled_graph(filtered_graph(sources, self.config), frames[None], self.config)[0]
 
 
 def pulses_graph(log_pitch: tf.Tensor, config: MelConfig) -> tf.Tensor:
@@ -161,6 +164,27 @@ def filtered_graph(sources: list[tuple[tf.Tensor, tf.Tensor]], config: MelConfig
     made = tf.signal.overlap_and_add(tf.signal.irfft(tf.add_n(spectra), [fft]), hop)
     # The first frame begins a hop before the first sample.
     return made[:, hop : tf.shape(sources[0][1])[1] * hop]
+
+
+def levelled_graph(samples: tf.Tensor, frames: tf.Tensor, config: MelConfig) -> tf.Tensor:
+    """`levelled` on batches.
+
+    Args:
+        samples: the speech, float32 [batch, (frames − 1) × hop].
+        frames: log-mel frames, float32 [batch, frames, mels].
+        config: frame and band settings.
+
+    Returns:
+        float32 [batch, (frames − 1) × hop].
+    """
+    for _ in range(PASSES):
+        spectrum = stft_graph(samples, config)
+        power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+        energies = tf.matmul(tf.sqrt(power + TINY), slaney_filters(config))
+        missing = frames - tf.math.log(tf.maximum(energies, config.floor))
+        gains = tf.exp(tf.matmul(missing, bands_to_bins(config)))
+        samples = istft_graph(spectrum * tf.cast(gains, tf.complex64), config)
+    return samples
 
 
 def load_vocoder_network(folder: Path, config: VocoderConfig, mel: MelConfig) -> VocoderNetwork:

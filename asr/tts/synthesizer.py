@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from os import PathLike
+from os import PathLike, fspath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -103,9 +104,11 @@ class Synthesizer:
         pronounce: word → phones.
         network: symbols → frames.
         vocoder: frames → samples; default: `GriffinLim`.
+        speaker: place of the speaker in `config.speakers`; default: 0, the first.
 
     Attributes:
-        config, pronounce, network, vocoder: the arguments. You may assign another vocoder.
+        config, pronounce, network, vocoder, speaker: the arguments. You may assign another vocoder
+            or speaker.
     """
 
     def __init__(
@@ -114,8 +117,10 @@ class Synthesizer:
         pronounce: Pronouncer,
         network: VoiceRuntime,
         vocoder: Vocoder | None = None,
+        speaker: int = 0,
     ) -> None:
         self.config, self.pronounce, self.network = config, pronounce, network
+        self.speaker = speaker
         self.vocoder = vocoder or GriffinLim(config.mel)
 
     @classmethod
@@ -125,25 +130,31 @@ class Synthesizer:
         """Load a voice.
 
         Args:
-            voice: name of a shipped voice, or a model directory.
+            voice: name of a shipped voice, or a model directory. A voice of several speakers may
+                be followed by a colon and the name of one; by default, its first speaker speaks.
             vocoder: frames → samples; default: the voice's trained vocoder, or `GriffinLim` if it
                 has none.
             threads: number of threads of ONNX Runtime; default: 0, it chooses.
 
         Raises:
-            ModelError: a file is missing or damaged, or does not fit the configuration.
+            ModelError: a file is missing or damaged, or does not fit the configuration, or the
+                voice has no such speaker.
             ConfigError: `model.json` has an unknown, missing or impossible key.
         """
-        folder = find_model(voice)
+        folder, name = find_voice(voice)
         config = read_config(VoiceConfig, folder)
         if config.symbols != SYMBOLS:
             raise ModelError(f"{folder}: model.json: symbols differ from those of this version")
+        if name is not None and name not in config.speakers:
+            known = ", ".join(config.speakers) or "none, it is the voice of one speaker"
+            raise ModelError(f"{folder}: no speaker {name!r}; speakers: {known}")
+        speaker = 0 if name is None else config.speakers.index(name)
         pronounce = Pronouncer(read_lexicon(folder / LEXICON_FILE))
         weights = WeightArrays(folder / "weights.npz", config.weights_sha256)
         if vocoder is None and config.vocoder is not None:
             trained = WeightArrays(folder / VOCODER_FILE, config.vocoder.weights_sha256)
             vocoder = SourceFilter(config.mel, config.vocoder.shape, trained, threads)
-        return cls(config, pronounce, VoiceRuntime(config, weights, threads), vocoder)
+        return cls(config, pronounce, VoiceRuntime(config, weights, threads), vocoder, speaker)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 0.0) -> np.ndarray:
         """Speak a text.
@@ -217,13 +228,26 @@ class Synthesizer:
         by_symbol = _prosody_by_symbol(sentence)
         rates = np.clip(by_symbol.rate * rate, *RATES)
         shifts = np.clip(by_symbol.pitch + pitch, *PITCHES)
-        plan = self.network.plan(np.array(sentence.ids, np.int32), rates, shifts)
+        ids = np.array(sentence.ids, np.int32)
+        plan = self.network.plan(ids, rates, shifts, self.speaker)
         mel = self.config.mel
         samples = finish(self.vocoder(self.network.frames(plan)), mel.sample_rate)
         lengths = plan.durations * FRAMES_PER_STEP * mel.hop
         if (by_symbol.gain != 1).any():
             samples = _amplified(samples, by_symbol.gain, lengths, mel.sample_rate)
         return Speech(sentence, samples, mel.sample_rate, lengths / mel.sample_rate)
+
+
+def find_voice(voice: str | PathLike[str]) -> tuple[Path, str | None]:
+    """The directory of a voice, and the name of the speaker behind a colon.
+
+    Raises:
+        ModelError: there is no such voice.
+    """
+    name, colon, speaker = fspath(voice).rpartition(":")
+    if not colon or Path(voice).is_dir():
+        return find_model(voice), None
+    return find_model(name), speaker
 
 
 class _BySymbol(NamedTuple):

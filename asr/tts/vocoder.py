@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from asr.base.blas import one_thread
-from asr.tts.mel import MelConfig, hann, overlap_add, slaney_filters, stft
+from asr.tts.mel import MelConfig, istft, slaney_filters, stft
 
 Vocoder = Callable[[np.ndarray], np.ndarray]
 """Log-mel frames, float32 [frames, mels] → samples, float32 [(frames − 1) × hop]. `Synthesizer`
@@ -46,7 +46,6 @@ class GriffinLim:
         self.config, self.iterations = config, iterations
         self.filters = slaney_filters(config)
         self.inverse = np.linalg.pinv(self.filters).astype(np.float32)
-        self.window = synthesis_window(config)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Log-mel frames, float32 [frames, mels] → samples, float32 [(frames − 1) × hop]."""
@@ -73,27 +72,12 @@ class GriffinLim:
         spectrum = magnitudes * (np.cos(turns) + 1j * np.sin(turns)).astype(np.complex64)
         weight, before = np.float32(MOMENTUM / (1 + MOMENTUM)), np.zeros_like(spectrum)
         for _ in range(self.iterations):
-            rebuilt = stft(self._signal(spectrum), c)
+            rebuilt = stft(istft(spectrum, c), c)
             ahead = rebuilt - weight * before
             norm = np.sqrt(np.square(ahead.real) + np.square(ahead.imag))  # faster than abs
             spectrum = ahead * (magnitudes / np.maximum(norm, np.float32(1e-12)))
             before = rebuilt
-        return self._signal(spectrum)
-
-    def _signal(self, spectrum: np.ndarray) -> np.ndarray:
-        """The inverse of `stft`, by adding overlapping frames."""
-        c = self.config
-        frames = np.fft.irfft(spectrum, c.fft, axis=1).astype(np.float32, copy=False) * self.window
-        signal = overlap_add(frames, c.hop)
-        # Frames are centred: half of the first and half of the last frame are outside the signal.
-        return signal[c.fft // 2 : c.fft // 2 + (len(spectrum) - 1) * c.hop]
-
-
-def synthesis_window(config: MelConfig) -> np.ndarray:
-    """The window that undoes `stft` when overlapping frames are added, float32 [fft]."""
-    window = hann(config.fft)
-    total = np.square(window).reshape(-1, config.hop).sum(axis=0)
-    return window / np.tile(total, config.fft // config.hop)
+        return istft(spectrum, c)
 
 
 def finish(samples: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -43,17 +43,18 @@ class GriffinLimGraph:
     def phases(self, magnitudes: tf.Tensor) -> tf.Tensor:
         """Magnitudes [frames, fft / 2 + 1] → samples."""
         count = tf.shape(magnitudes)[0]
+        magnitudes = magnitudes[None]
         bins = tf.range(self.config.fft // 2 + 1)
         steps = (tf.range(count)[:, None] * bins[None]) % (self.config.fft // self.config.hop)
         turns = 2 * np.pi * self.config.hop / self.config.fft * tf.cast(steps, tf.float32)
-        angles = tf.complex(tf.cos(turns), tf.sin(turns))
+        angles = tf.complex(tf.cos(turns), tf.sin(turns))[None]
         size = tf.complex(magnitudes, tf.zeros_like(magnitudes))
         weight = tf.constant(MOMENTUM / (1 + MOMENTUM), tf.complex64)
 
         def step(
             i: tf.Tensor, angles: tf.Tensor, before: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            rebuilt = self._spectrum(self._signal(size * angles, count))
+            rebuilt = stft_graph(istft_graph(size * angles, self.config), self.config)
             ahead = rebuilt - weight * before
             norm = tf.maximum(tf.abs(ahead), 1e-12)
             return i + 1, ahead / tf.complex(norm, tf.zeros_like(norm)), rebuilt
@@ -64,19 +65,21 @@ class GriffinLimGraph:
             (0, angles, tf.zeros_like(angles)),
             maximum_iterations=self.iterations,
         )
-        return self._signal(size * angles, count)
+        return istft_graph(size * angles, self.config)[0]
 
-    def _signal(self, spectrum: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        c = self.config
-        window = tf.signal.inverse_stft_window_fn(c.hop)
-        signal = tf.signal.inverse_stft(spectrum, c.fft, c.hop, c.fft, window)
-        # Frames are centred: half of the first and half of the last frame are outside the signal.
-        return signal[c.fft // 2 : c.fft // 2 + (count - 1) * c.hop]
 
-    def _spectrum(self, signal: tf.Tensor) -> tf.Tensor:
-        c = self.config
-        padded = tf.pad(signal, [[c.fft // 2, c.fft // 2]])
-        return tf.signal.stft(padded, c.fft, c.hop, c.fft)
+def stft_graph(samples: tf.Tensor, config: MelConfig) -> tf.Tensor:
+    """`stft` on a tensor [batch, n]; see there."""
+    padded = tf.pad(samples, [[0, 0], [config.fft // 2, config.fft // 2]])
+    return tf.signal.stft(padded, config.fft, config.hop, config.fft)
+
+
+def istft_graph(spectrum: tf.Tensor, config: MelConfig) -> tf.Tensor:
+    """`istft` on a tensor [batch, frames, fft / 2 + 1]; see there."""
+    window = tf.signal.inverse_stft_window_fn(config.hop)
+    signal = tf.signal.inverse_stft(spectrum, config.fft, config.hop, config.fft, window)
+    count = (tf.shape(spectrum)[1] - 1) * config.hop
+    return signal[:, config.fft // 2 : config.fft // 2 + count]
 
 
 def finish_graph(samples: tf.Tensor, sample_rate: int) -> tf.Tensor:

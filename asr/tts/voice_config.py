@@ -94,6 +94,8 @@ class VoiceConfig:
     acoustic: VoiceAcousticConfig = Field(default_factory=VoiceAcousticConfig)
     vocoder: VocoderConfig | None = None
     """Its trained vocoder; None for Griffin-Lim."""
+    speakers: tuple[str, ...] = ()
+    """Names of the speakers, if it was trained on several. The first speaks by default."""
     symbols: tuple[str, ...] = SYMBOLS
     training: dict[str, Any] = Field(default_factory=dict)
     """Record of the training: command, seed, data, commit, scores."""

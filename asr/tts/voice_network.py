@@ -32,6 +32,9 @@ from asr.tts.voice_config import (
     VoiceConfig,
 )
 
+SPEAKER_VECTORS = "voice/speaker/embeddings"
+"""Path of the speakers' vectors, of a voice that has several."""
+
 
 class VoiceModel(keras.Model):
     """An encoder over symbols, predictors of durations and pitch, and a decoder over steps.
@@ -39,6 +42,9 @@ class VoiceModel(keras.Model):
     The design follows FastSpeech (Ren et al., 2019) and FastPitch (Łańcucki, 2021), with recurrent
     stacks instead of transformers. All stacks are bidirectional and masked, so that a sentence
     gives the same result alone and in any padded batch.
+
+    A voice of several speakers has a vector for each, which is added to the encoder's output.
+    Everything else is shared, so that a speaker with little data learns from the others.
 
     Pitch is the natural logarithm of the fundamental frequency, standardised over the voice.
     Unvoiced symbols have an interpolated pitch. `scales` holds the means and standard deviations of
@@ -48,15 +54,24 @@ class VoiceModel(keras.Model):
         config: shape of the network.
         symbols: number of different symbols.
         mel: frame and band settings.
+        speakers: number of speakers; default: one.
     """
 
-    def __init__(self, config: VoiceAcousticConfig, symbols: int, mel: MelConfig) -> None:
+    def __init__(
+        self, config: VoiceAcousticConfig, symbols: int, mel: MelConfig, speakers: int = 1
+    ) -> None:
         super().__init__(name="voice")
         self.config, self.mel = config, mel
         c = config
         self.embed = keras.layers.Embedding(symbols, c.embedding, name="embedding")
         self.encoder = RecurrentStack(
             c.cell, c.encoder_units, c.encoder_layers, True, c.dropout, name="encoder"
+        )
+        # All vectors are zero at first: a speaker begins as the mean of all.
+        self.speaker = (
+            keras.layers.Embedding(speakers, self.encoder.width, "zeros", name="speaker")
+            if speakers > 1
+            else None
         )
         self.duration = _Predictor(c, 1, "duration")
         self.pitch = _Predictor(c, PITCH_POINTS, "pitch")
@@ -75,6 +90,8 @@ class VoiceModel(keras.Model):
         self.embed.build(outer)
         self.encoder.build((*outer, c.embedding))
         encoded = self.encoder.width
+        if self.speaker is not None:
+            self.speaker.build((None,))
         self.duration.build((*outer, encoded))
         self.pitch.build((*outer, encoded))
         self.prenet.build((*outer, encoded + POSITION_FEATURES + 1 + PITCH_BINS))
@@ -86,6 +103,7 @@ class VoiceModel(keras.Model):
         self,
         symbols: tf.Tensor,
         lengths: tf.Tensor,
+        speakers: tf.Tensor,
         durations: tf.Tensor,
         heights: tf.Tensor,
         training: bool = False,
@@ -95,6 +113,7 @@ class VoiceModel(keras.Model):
         Args:
             symbols: symbol ids, int32 [batch, symbols]; ids beyond the lengths are ignored.
             lengths: symbols of each sentence, int32 [batch].
+            speakers: speaker of each sentence, int32 [batch]; one voice alone ignores it.
             durations: steps of each symbol, int32 [batch, symbols]; zero beyond the lengths.
             heights: standardised pitch of each step, float32 [batch, steps].
             training: whether dropout is on; default: False.
@@ -103,15 +122,18 @@ class VoiceModel(keras.Model):
             Standardised frames [batch, steps × FRAMES_PER_STEP, mels]; predicted log(1 + steps)
             [batch, symbols]; predicted pitch [batch, symbols, PITCH_POINTS].
         """
-        encoded = self.encode(symbols, lengths, training)
+        encoded = self.encode(symbols, lengths, speakers, training)
         frames = self.decode(encoded, durations, heights, training)
         steps = self.duration(encoded, training=training)[..., 0]
         return frames, steps, self.pitch(encoded, training=training)
 
-    def encode(self, symbols: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The encoder's output, [batch, symbols, 2 × encoder_units]."""
+    def encode(
+        self, symbols: tf.Tensor, lengths: tf.Tensor, speakers: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """The encoder's output for the speakers, [batch, symbols, 2 × encoder_units]."""
         mask = tf.sequence_mask(lengths, tf.shape(symbols)[1])
-        return self.encoder(self.embed(symbols), mask=mask, training=training)
+        encoded = self.encoder(self.embed(symbols), mask=mask, training=training)
+        return encoded if self.speaker is None else encoded + self.speaker(speakers)[:, None]
 
     def plan(
         self,
@@ -205,13 +227,19 @@ class VoiceModel(keras.Model):
         return tf.gather(table, below) * (1 - between) + tf.gather(table, below + 1) * between
 
     def predict_frames(
-        self, symbols: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, shift: tf.Tensor
+        self,
+        symbols: tf.Tensor,
+        lengths: tf.Tensor,
+        speakers: tf.Tensor,
+        rate: tf.Tensor,
+        shift: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Predict frames and durations of a batch of sentences.
 
         Args:
             symbols: symbol ids, int32 [batch, symbols].
             lengths: symbols of each sentence, int32 [batch].
+            speakers: speaker of each sentence, int32 [batch].
             rate: speed, float32 scalar.
             shift: semitones by which the pitch is raised, float32 scalar.
 
@@ -219,7 +247,7 @@ class VoiceModel(keras.Model):
             Log-mel frames [batch, frames, mels], undefined beyond a sentence's durations; steps of
             each symbol, int32 [batch, symbols].
         """
-        encoded = self.encode(symbols, lengths)
+        encoded = self.encode(symbols, lengths, speakers)
         quiet = tf.constant([symbol in SILENT for symbol in SYMBOLS])
         durations, pitch = self.plan(encoded, lengths, tf.gather(quiet, symbols), rate, shift)
         frames = self.decode(encoded, durations, self.heights(durations, pitch))
@@ -283,7 +311,9 @@ def load_voice_network(folder: Path, config: VoiceConfig) -> VoiceModel:
     Raises:
         ModelError: the weights cannot be read, are damaged or do not fit the configuration.
     """
-    network = VoiceModel(config.acoustic, len(config.symbols), config.mel)
+    network = VoiceModel(
+        config.acoustic, len(config.symbols), config.mel, max(1, len(config.speakers))
+    )
     load_weights(network, folder / "weights.npz", config.weights_sha256)
     return network
 

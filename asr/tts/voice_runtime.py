@@ -63,6 +63,7 @@ class VoiceRuntime:
     def __init__(self, config: VoiceConfig, weights: WeightArrays, threads: int = 0) -> None:
         self.scales = take_scales(weights, "voice", config.mel.mels)
         self.mel, self.harmonics = config.mel, config.acoustic.harmonics
+        self._several = bool(config.speakers)
         self.quiet = np.array([symbol in SILENT for symbol in config.symbols])
         encoder, decoder = _encoder(config, weights), _decoder(config, weights)
         weights.finish()
@@ -70,7 +71,11 @@ class VoiceRuntime:
         self._decoder = open_session(decoder, threads)
 
     def plan(
-        self, ids: np.ndarray, rate: float | np.ndarray = 1.0, shift: float | np.ndarray = 0.0
+        self,
+        ids: np.ndarray,
+        rate: float | np.ndarray = 1.0,
+        shift: float | np.ndarray = 0.0,
+        speaker: int = 0,
     ) -> VoicePlan:
         """Predict durations and pitch.
 
@@ -78,8 +83,12 @@ class VoiceRuntime:
             ids: symbol ids, int32 [symbols].
             rate: speed of the sentence, or of each symbol; 1 as learnt, 2 twice as fast.
             shift: semitones by which the pitch is raised, of the sentence or of each symbol.
+            speaker: place of the speaker in `config.speakers`.
         """
-        encoded, log_steps, pitch = self._encoder.run(None, {"symbols": ids})
+        inputs = {"symbols": ids}
+        if self._several:
+            inputs["speaker"] = np.array([speaker], np.int32)
+        encoded, log_steps, pitch = self._encoder.run(None, inputs)
         steps = (np.exp(log_steps) - np.float32(1)) / np.asarray(rate, np.float32)
         # Rounding the running total keeps the length of the sentence.
         total = np.cumsum(np.clip(steps, 0, MAX_STEPS), dtype=np.float32)
@@ -125,7 +134,10 @@ class VoiceRuntime:
 
 
 def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
-    """int32 `symbols` [symbols] → `encoded`, `log_steps` and `pitch`."""
+    """int32 `symbols` [symbols] → `encoded`, `log_steps` and `pitch`.
+
+    If the voice has several speakers, it reads int32 `speaker` [1], too.
+    """
     c, graph = config.acoustic, OnnxGraph()
     table = graph.weight(
         weights.take("voice/embedding/embeddings", len(config.symbols), c.embedding)
@@ -142,6 +154,11 @@ def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
         layers=c.encoder_layers,
     )
     x = graph("Squeeze", x, graph.integers(1))
+    inputs: dict[str, tuple[str, list[str | int]]] = {"symbols": ("int32", ["symbols"])}
+    if config.speakers:
+        vectors = weights.take("voice/speaker/embeddings", len(config.speakers), width)
+        x = graph("Add", x, graph("Gather", graph.weight(vectors), "speaker"))
+        inputs["speaker"] = ("int32", [1])
     graph.name_output("encoded", x)
     for name, outputs in (("duration", 1), ("pitch", PITCH_POINTS)):
         hidden = graph.dense(x, weights, f"voice/{name}/hidden", width, c.predictor_units)
@@ -154,7 +171,7 @@ def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
             graph.name_output("pitch", made)
     return graph.model(
         "encoder",
-        {"symbols": ("int32", ["symbols"])},
+        inputs,
         {
             "encoded": ("float32", ["symbols", width]),
             "log_steps": ("float32", ["symbols"]),

@@ -102,6 +102,23 @@ def test_a_wrong_selection(folder: Path, keys: dict[str, tuple[str, ...]], messa
         select(selection, folder, folder)
 
 
+def test_fewer_minutes_are_a_random_part_of_more(folder: Path) -> None:
+    recordings = [Utterance(f"text {i}", 1 + i % 5, folder / f"{i}.wav") for i in range(200)]
+    write_manifest(folder / "many.jsonl", recordings)
+    three, five = (
+        select(Selection(manifests=("many.jsonl",), minutes=minutes), folder, folder)
+        for minutes in (3, 5)
+    )
+    names = [{u.path.stem for u in chosen} for chosen in (three, five)]
+    assert names[0] < names[1]
+    for minutes, chosen in ((3, three), (5, five)):
+        assert 60 * minutes - 5 < sum(u.duration for u in chosen) <= 60 * minutes
+        assert 60 < np.mean([int(u.path.stem) for u in chosen]) < 140  # not the first ones
+        assert chosen == [u for u in read_manifest(folder / "many.jsonl") if u in chosen]
+    with pytest.raises(ManifestError, match=r"20 minutes are asked for, but there are 10\.0"):
+        select(Selection(manifests=("many.jsonl",), minutes=20), folder, folder)
+
+
 def librispeech(folder: Path, part: str, names: Iterable[str]) -> None:
     for name in names:
         speaker, chapter, _ = name.split("-")

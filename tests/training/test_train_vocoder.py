@@ -116,6 +116,32 @@ def test_training_resumes_exactly_and_leaves_a_voice_that_exports(
         Synthesizer.load(whole / "model")
 
 
+@pytest.mark.slow
+def test_a_vocoder_starts_from_another_one(corpus: Path, tmp_path: Path) -> None:
+    train_vocoder(experiment(corpus), corpus / "data", tmp_path / "a", say=lambda _: None)
+    still = {"epochs": 1, "batch_size": 2, "learning_rate": 1e-9, "threads": 0, "average": 0.0}
+    config = experiment(corpus, initial_vocoder=str(tmp_path / "a/model"), training=still)
+    train_vocoder(config, corpus / "data", tmp_path / "b", say=lambda _: None)
+    first, second = (
+        json.loads((tmp_path / name / "history.jsonl").read_text().splitlines()[-1])
+        for name in "ab"
+    )
+    assert second["dev_spectrum"] == pytest.approx(first["dev_spectrum"], abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "start, message",
+    [("en-kathleen", "has another shape of its vocoder"), ("voice", "has no trained vocoder")],
+)
+def test_an_initial_vocoder_has_the_same_shape(
+    corpus: Path, tmp_path: Path, start: str, message: str
+) -> None:
+    initial = start if start == "en-kathleen" else str(corpus / start)
+    config = experiment(corpus, initial_vocoder=initial)
+    with pytest.raises(ConfigError, match=f"initial_vocoder: .* {message}"):
+        train_vocoder(config, corpus / "data", tmp_path / "out", say=lambda _: None)
+
+
 def test_locked_pulses_follow_a_recording_whose_pitch_is_measured_wrongly(goforward: Path) -> None:
     time = np.arange(2 * MEL.sample_rate) / MEL.sample_rate
     phase = np.cumsum(180 * 1.02 ** np.sin(2 * np.pi * time) / MEL.sample_rate)

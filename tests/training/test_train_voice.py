@@ -6,20 +6,23 @@ import dataclasses
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import soundfile
 
 from asr.base.config import parse
-from asr.data.manifest import Utterance, write_manifest
+from asr.data.manifest import Utterance, read_manifest, write_manifest
 from asr.errors import ConfigError, TextError
 from asr.training.from_yaml import train_from_yaml
-from asr.training.train_voice import VoiceExperimentConfig, train_voice
+from asr.training.train_voice import VoiceExperimentConfig, start_from, train_voice
 from asr.training.voice_dataset import VoiceDataset
 from asr.training.voice_measurements import measure_pitch
 from asr.tts.mel import MelConfig
-from asr.tts.sentences import SILENT
+from asr.tts.sentences import SILENT, SYMBOLS
 from asr.tts.synthesizer import Synthesizer
+from asr.tts.voice_config import VoiceAcousticConfig
+from asr.tts.voice_network import VoiceModel
 
 TEXT = "go forward ten meters"
 
@@ -37,13 +40,15 @@ def corpus(tmp_path: Path, goforward: Path) -> Path:
     return folder
 
 
-def experiment(corpus: Path, **training: object) -> VoiceExperimentConfig:
+def experiment(corpus: Path, **keys: object) -> VoiceExperimentConfig:
+    training = {"epochs": 2, "batch_size": 2, "threads": 0}
     values = {
         "voice": "tiny",
         "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
         "lexicon": str(corpus.parent / "lexicon.txt"),
         "acoustic": {"embedding": 6, "encoder_units": 5, "decoder_units": 8, "decoder_layers": 1},
-        "training": {"epochs": 2, "batch_size": 2, "threads": 0, **training},
+        "training": training,
+        **keys,
     }
     return parse(VoiceExperimentConfig, values, "test")
 
@@ -120,6 +125,62 @@ def test_an_initial_voice_has_the_same_shape(corpus: Path, tmp_path: Path) -> No
         train_voice(other, corpus, tmp_path / "out", say=lambda _: None)
 
 
+def test_speakers_are_several_and_different(corpus: Path) -> None:
+    for names in (["ada"], ["ada", "ada"]):
+        with pytest.raises(ConfigError, match="speakers: give two or more different names"):
+            experiment(corpus, speakers=names)
+
+
+def test_a_recording_of_another_speaker_is_an_error(corpus: Path, tmp_path: Path) -> None:
+    several = experiment(corpus, speakers=["ada", "ben"])
+    with pytest.raises(ConfigError, match=r"goforward.wav is of no speaker, .* list: ada, ben"):
+        train_voice(several, corpus, tmp_path / "out", say=lambda _: None)
+
+
+def test_a_network_starts_from_another_one_and_its_speakers_from_their_vectors() -> None:
+    keras.utils.set_random_seed(7)
+    shape = VoiceAcousticConfig(
+        embedding=6, encoder_units=5, decoder_units=8, decoder_layers=1, predictor_units=7
+    )
+    alone, pair, three = (VoiceModel(shape, len(SYMBOLS), MelConfig(), n) for n in (1, 2, 3))
+    symbols, lengths = np.arange(1, 10)[None], np.array([9])
+    expected = alone.encode(symbols, lengths, np.array([0]))
+    start_from(alone, (), pair, ("ada", "ben"))
+    for speaker in (0, 1):
+        encoded = pair.encode(symbols, lengths, np.array([speaker]))
+        np.testing.assert_array_equal(encoded, expected)
+    vectors = np.stack([np.full(10, 0.5), np.full(10, -0.25)]).astype(np.float32)
+    pair.speaker.embeddings.assign(vectors)
+    start_from(pair, ("ada", "ben"), three, ("ben", "cleo", "ada"))
+    wanted = np.stack([vectors[1], vectors.mean(axis=0), vectors[0]])
+    np.testing.assert_allclose(three.speaker.embeddings, wanted)
+    np.testing.assert_array_equal(three.head.kernel, alone.head.kernel)
+    with pytest.raises(ConfigError, match="speakers: name those of initial_voice"):
+        start_from(pair, ("ada", "ben"), alone, ())
+
+
+@pytest.mark.slow
+def test_a_second_speaker_joins_a_voice(corpus: Path, tmp_path: Path) -> None:
+    quiet = {"say": lambda _: None}
+    train_voice(experiment(corpus), corpus, tmp_path / "one", **quiet)  # type: ignore[arg-type]
+    spoken = read_manifest(corpus / "dev.jsonl")[0]
+    pair = [dataclasses.replace(spoken, speaker=name) for name in ("ada", "ben")]
+    write_manifest(corpus / "pair.jsonl", [*pair, *pair])
+    several = experiment(
+        corpus,
+        data={"train": ["pair.jsonl"], "dev": ["pair.jsonl"]},
+        speakers=["ben", "ada"],
+        initial_voice=str(tmp_path / "one/model"),
+    )
+    train_voice(several, corpus, tmp_path / "two", **quiet)  # type: ignore[arg-type]
+    voice = Synthesizer.load(tmp_path / "two/model:ada")
+    assert voice.config.speakers == ("ben", "ada") and voice.speaker == 1
+    assert "Its speakers: ben, ada." in (tmp_path / "two/model/README.md").read_text()
+    with np.load(tmp_path / "two/model/weights.npz") as arrays:
+        vectors = arrays["voice/speaker/embeddings"]
+    assert vectors.shape == (2, 10) and np.abs(vectors).max() > 0  # both were trained
+
+
 def _fails(*_: object) -> None:
     raise AssertionError("measured again")
 
@@ -138,11 +199,10 @@ def test_a_changed_lexicon_invalidates_the_cached_durations(
 
 def test_a_voice_is_trained_in_float32(corpus: Path) -> None:
     with pytest.raises(ConfigError, match=r"training\.precision: "):
-        experiment(corpus, precision="mixed_float16")
+        experiment(corpus, training={"precision": "mixed_float16"})
 
 
 def test_durations_and_pitch_of_a_real_recording(corpus: Path, tmp_path: Path) -> None:
-    from asr.data.manifest import read_manifest
     from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
     from asr.recognizer import Recognizer
 

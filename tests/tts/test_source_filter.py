@@ -13,12 +13,20 @@ from hypothesis import strategies as st
 
 from asr.errors import ModelError
 from asr.networks.weights import WeightArrays, load_weights, weights_file
-from asr.tts.mel import MelConfig
-from asr.tts.source_filter import SourceFilter, filter_matrices, filtered, pulses, white_noise
+from asr.tts.mel import MelConfig, log_mel
+from asr.tts.source_filter import (
+    SourceFilter,
+    filter_matrices,
+    filtered,
+    levelled,
+    pulses,
+    white_noise,
+)
 from asr.tts.source_filter_network import (
     SourceFilterGraph,
     VocoderNetwork,
     filtered_graph,
+    levelled_graph,
     pulses_graph,
     white_noise_graph,
 )
@@ -82,6 +90,36 @@ def test_filters_have_the_magnitudes_of_their_envelope_and_minimum_phase() -> No
     np.testing.assert_allclose(
         made[10 * MEL.hop : 11 * MEL.hop], impulse[: MEL.hop], atol=1e-4 * np.abs(impulse).max()
     )
+
+
+def test_bands_have_the_levels_of_the_frames() -> None:
+    log_pitch = np.log(np.linspace(150, 220, 60)).astype(np.float32)
+    source = pulses(log_pitch, MEL)
+    wanted = log_mel(0.2 * source + 0.05 * white_noise(len(source)), MEL)
+    flat = 0.02 * white_noise(len(source)) + 0.02 * source
+    made = levelled(flat, wanted, MEL)
+    assert made.shape == source.shape and made.dtype == np.float32
+    before, after = (np.abs(log_mel(x, MEL) - wanted)[2:-2].mean() for x in (flat, made))
+    assert before > 1.5 and after < 0.15
+    same = levelled(source, log_mel(source, MEL), MEL)
+    inside = slice(MEL.fft, -MEL.fft)  # at both ends, windows are missing
+    np.testing.assert_allclose(same[inside], source[inside], atol=1e-3)
+    silence = levelled(np.zeros_like(source), wanted, MEL)
+    assert not silence.any()  # nothing to amplify
+
+
+def test_numpy_and_tensorflow_level_alike_and_silence_has_a_gradient() -> None:
+    noise = white_noise(30 * MEL.hop)
+    wanted = np.random.default_rng(4).normal(-4, 1, (31, MEL.mels)).astype(np.float32)
+    batch = tf.constant(np.stack([noise, np.zeros_like(noise)]))
+    with tf.GradientTape() as tape:
+        tape.watch(batch)
+        made = levelled_graph(batch, tf.constant(np.stack([wanted, wanted])), MEL)
+        total = tf.reduce_sum(tf.square(made))
+    here = levelled(noise, wanted, MEL)
+    np.testing.assert_allclose(made[0], here, atol=1e-4 * np.abs(here).max())
+    gradient = tape.gradient(total, batch).numpy()
+    assert np.isfinite(gradient).all() and gradient[0].any()
 
 
 def _impulse(frames: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,8 @@ SMALL = VoiceAcousticConfig(
 
 
 CONFIG = VoiceConfig("tiny", acoustic=SMALL)
+NOBODY = np.zeros(1, np.int32)
+"""The speakers of a batch of one sentence, for a voice of one speaker."""
 
 
 def tiny_network() -> VoiceModel:
@@ -75,6 +78,7 @@ def arguments(counts: list[int]) -> dict[str, np.ndarray]:
     return {
         "symbols": rng.integers(0, len(SYMBOLS), shape).astype(np.int32),
         "lengths": np.array(counts, np.int32),
+        "speakers": np.zeros(len(counts), np.int32),
         "durations": durations,
         "heights": rng.normal(size=[len(counts), steps]).astype(np.float32),
     }
@@ -86,7 +90,7 @@ def test_given_durations_a_padded_batch_equals_single_sentences(network: VoiceMo
     for i, n in enumerate(batch["lengths"]):
         sizes = {"symbols": n, "durations": n, "heights": batch["durations"][i].sum()}
         alone = {k: v[i : i + 1, : sizes[k]] for k, v in batch.items() if k in sizes}
-        alone["lengths"] = batch["lengths"][i : i + 1]
+        alone |= {k: batch[k][i : i + 1] for k in ("lengths", "speakers")}
         f, s, p = network(**alone)
         assert f.shape[1] == FRAMES_PER_STEP * alone["durations"].sum()
         np.testing.assert_allclose(f[0], frames[i, : f.shape[1]], atol=1e-5)
@@ -104,9 +108,11 @@ def test_predicted_speech_of_a_padded_batch_equals_single_sentences(
     for row, x in zip(padded, ids, strict=True):
         row[: len(x)] = x
     one = tf.constant(1.0)
-    frames, durations = network.predict_frames(padded, lengths, one, 0 * one)
+    nobody = np.zeros(3, np.int32)
+    frames, durations = network.predict_frames(padded, lengths, nobody, one, 0 * one)
     for i, x in enumerate(ids):
-        f, d = network.predict_frames(np.array([x], np.int32), lengths[i : i + 1], one, 0 * one)
+        alone = (np.array([x], np.int32), lengths[i : i + 1], nobody[:1])
+        f, d = network.predict_frames(*alone, one, 0 * one)
         np.testing.assert_array_equal(d[0], durations[i, : len(x)])
         assert not durations[i, len(x) :].numpy().any()
         np.testing.assert_allclose(f[0], frames[i, : f.shape[1]], atol=1e-5)
@@ -156,7 +162,7 @@ def test_rate_changes_the_length(voice: Synthesizer) -> None:
 def test_twelve_semitones_double_the_pitch(voice: Synthesizer, network: VoiceModel) -> None:
     sentence = one_sentence("the end", voice.pronounce)
     ids, lengths = np.array([sentence.ids]), np.array([len(sentence.ids)])
-    encoded, quiet = network.encode(ids, lengths), np.zeros(ids.shape, bool)
+    encoded, quiet = network.encode(ids, lengths, NOBODY), np.zeros(ids.shape, bool)
     one = tf.constant(1.0)
     _, level = network.plan(encoded, lengths, quiet, one, 0.0)
     _, octave = network.plan(encoded, lengths, quiet, one, 12.0)
@@ -168,7 +174,8 @@ def test_phones_last_at_least_one_step_and_symbols_at_most_the_limit(
 ) -> None:
     sentence = one_sentence("the danger trail", voice.pronounce)
     ids, lengths = np.array([sentence.ids]), np.array([len(sentence.ids)])
-    encoded, quiet = network.encode(ids, lengths), np.array([[s == "_" for s in sentence.symbols]])
+    encoded = network.encode(ids, lengths, NOBODY)
+    quiet = np.array([[s == "_" for s in sentence.symbols]])
     before = network.duration.out.bias.numpy()
     try:
         network.duration.out.bias.assign([-9.0])
@@ -233,6 +240,7 @@ def test_onnx_runtime_computes_what_keras_computes(
     expected, durations = keras_network.predict_frames(
         np.array([ids], np.int32),
         np.array([len(ids)], np.int32),
+        NOBODY,
         tf.constant(rate, tf.float32),
         tf.constant(shift, tf.float32),
     )
@@ -292,7 +300,8 @@ def test_keras_and_onnx_runtime_predict_the_same_frames_with_and_without_harmoni
         ids = one_sentence("the danger trail", speaker.pronounce).ids
         symbols = np.array([ids], np.int32)
         one = tf.constant(1.0)
-        frames, durations = network.predict_frames(symbols, np.array([len(ids)]), one, 0 * one)
+        inputs = (symbols, np.array([len(ids)]), NOBODY)
+        frames, durations = network.predict_frames(*inputs, one, 0 * one)
         plan = speaker.network.plan(symbols[0])
         np.testing.assert_array_equal(plan.durations, durations[0])
         np.testing.assert_allclose(speaker.network.frames(plan), frames[0], atol=1e-3)
@@ -304,10 +313,59 @@ def test_a_voice_of_an_older_version_has_neither_harmonics_nor_a_vocoder(tmp_pat
     save_voice(tmp_path, config, Pronouncer(LEXICON), network, "a card")
     path = tmp_path / "model.json"
     values = json.loads(path.read_text())
-    del values["vocoder"], values["acoustic"]["harmonics"]
+    del values["vocoder"], values["speakers"], values["acoustic"]["harmonics"]
     path.write_text(json.dumps(values))
     voice = Synthesizer.load(tmp_path)
     assert voice.config == replace(
         config, weights_sha256=voice.config.weights_sha256, versions=voice.config.versions
     )
     assert isinstance(voice.vocoder, GriffinLim)
+
+
+@pytest.fixture(scope="module")
+def choir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A voice of three speakers, of whom the second has another vector."""
+    keras.utils.set_random_seed(6)
+    config = replace(CONFIG, speakers=("ada", "ben", "cleo"))
+    made = VoiceModel(config.acoustic, len(SYMBOLS), config.mel, speakers=3)
+    assert not made.speaker.embeddings.numpy().any()
+    made.duration.out.bias.assign([1.6])
+    made.speaker.embeddings.assign(np.outer([0, 1, 0], np.linspace(-1, 1, 10)))
+    folder = tmp_path_factory.mktemp("choir") / "choir"
+    save_voice(folder, config, Pronouncer(LEXICON), made, "a card")
+    return folder
+
+
+def test_speakers_have_voices_of_their_own_which_are_chosen_by_name(choir: Path) -> None:
+    first = Synthesizer.load(choir)
+    ada, ben, cleo = (Synthesizer.load(f"{choir}:{name}") for name in ("ada", "ben", "cleo"))
+    said = [voice.speak("The danger trail.") for voice in (first, ada, cleo, ben)]
+    np.testing.assert_array_equal(said[0], said[1])
+    np.testing.assert_array_equal(said[0], said[2])
+    assert len(said[3]) != len(said[0]) or np.abs(said[3] - said[0]).max() > 0.01
+    with pytest.raises(ModelError, match="no speaker 'dan'; speakers: ada, ben, cleo"):
+        Synthesizer.load(f"{choir}:dan")
+    with pytest.raises(ModelError, match="no speaker 'ada'; speakers: none"):
+        Synthesizer.load("en-kathleen:ada")
+    with pytest.raises(ModelError, match="no model directory"):
+        Synthesizer.load("nobody:ada")
+
+
+def test_a_directory_may_have_a_colon_in_its_name(choir: Path, tmp_path: Path) -> None:
+    shutil.copytree(choir, tmp_path / "a:ben")
+    assert Synthesizer.load(tmp_path / "a:ben").speaker == 0
+    assert Synthesizer.load(f"{tmp_path / 'a:ben'}:ben").speaker == 1
+
+
+def test_onnx_runtime_and_keras_agree_for_each_speaker(choir: Path) -> None:
+    voice = Synthesizer.load(choir)
+    network = load_voice_network(choir, voice.config)
+    ids = one_sentence("the danger trail", voice.pronounce).ids
+    symbols, one = np.array([ids] * 3, np.int32), tf.constant(1.0)
+    lengths, speakers = np.full(3, len(ids), np.int32), np.arange(3, dtype=np.int32)
+    frames, durations = network.predict_frames(symbols, lengths, speakers, one, 0 * one)
+    for i in range(3):
+        plan = voice.network.plan(symbols[0], speaker=i)
+        np.testing.assert_array_equal(plan.durations, durations[i])
+        count = 2 * int(plan.durations.sum())
+        np.testing.assert_allclose(voice.network.frames(plan), frames[i, :count], atol=1e-3)
