@@ -19,7 +19,9 @@ from asr.version import __version__
 
 def this_command() -> str:
     """The command line of this process, without the program's folder."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    name = Path(sys.argv[0]).name
+    program = "asr" if name == "__main__.py" else name  # python -m asr
+    return shlex.join([program, *sys.argv[1:]])
 
 
 def repeat_command(*more: str) -> str:

@@ -58,6 +58,15 @@ def train(
             metavar="COUNTS",
         ),
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="recogniser, or n-gram model, whose language model gets the words and phrases of "
+            "the texts; how much they weigh is found on every tenth sentence",
+            show_default="none, a model of the texts alone",
+            rich_help_panel=NGRAM,
+        ),
+    ] = None,
     dev: Annotated[
         list[Path] | None,
         typer.Option(
@@ -124,10 +133,15 @@ def train(
     if kind == "ngram":
         _refuse("rnn", {"dev": dev, "subwords": subwords, **network, **training})
         file = output_file(out)  # before the work of minutes
+        if base is not None:
+            if order is not None or prune is not None:
+                raise ConfigError("--base: its order holds, without --order and --prune")
+            _adapt(base, _read_sentences(texts, normaliser, language), file)
+            return
         sentences = _read_sentences(texts, normaliser, language)
         _estimate_ngrams(sentences, file, 3 if order is None else order, prune or "0")
         return
-    _refuse("ngram", {"order": order, "prune": prune})
+    _refuse("ngram", {"order": order, "prune": prune, "base": base})
     if not dev:
         raise ConfigError("lm train --kind rnn: give --dev, a text to choose the best epoch on")
 
@@ -312,6 +326,33 @@ def _estimate_ngrams(sentences: list[list[str]], out: Path, order: int, prune: s
     with spinner(f"writing {len(model)} n-grams"):
         write_model(model, out)
     typer.echo(f"{out}: {len(model.vocabulary)} words, {len(model)} n-grams")
+
+
+def _adapt(base: str, sentences: list[list[str]], out: Path) -> None:
+    from asr.base.config import replace
+    from asr.base.provenance import this_command
+    from asr.decoding.decoding_options import general_lm
+    from asr.decoding.lm_record import LmRecord
+    from asr.language.adaptation import DIGITS, adapted
+    from asr.language.ngram_file import read_ngrams, write_model
+    from asr.models import find_model
+
+    file = Path(base)
+    if not file.is_file():
+        found = general_lm(find_model(base))
+        if found is None:
+            raise ConfigError(f"--base {base}: this recogniser has no language model")
+        file = found
+    with spinner(f"mixing {len(sentences)} sentences into {file}"):
+        made = adapted(read_ngrams(file), sentences)
+    with spinner(f"writing {len(made.model)} n-grams"):
+        write_model(made.model, out, DIGITS)
+        record = {"command": this_command(), "base": str(file), "share": made.share}
+        replace(LmRecord.read(file), tuned={}, made=record).write(out)
+    typer.echo(
+        f"{out}: {len(made.model.vocabulary)} words, {len(made.new_words)} of them new, "
+        f"{len(made.model)} n-grams; the texts weigh {made.share:.0%}"
+    )
 
 
 def _given(options: Mapping[str, object]) -> dict[str, object]:

@@ -28,7 +28,7 @@ from asr.training.training_run import TrainingRun, prepare_process
 from asr.training.vocoder_dataset import VocoderDataset
 from asr.training.voice_dataset import VoiceDataset
 from asr.tts.mel import MelConfig
-from asr.tts.source_filter_network import VocoderNetwork, filtered_graph, levelled_graph
+from asr.tts.source_filter_network import VocoderNetwork, filtered_graph
 from asr.tts.synthesizer import Synthesizer
 from asr.tts.voice_config import VOCODER_FILE, VocoderConfig, VocoderShape, VoiceConfig
 from asr.tts.voice_network import load_voice_network, save_voice
@@ -216,12 +216,7 @@ def vocoder_errors(
     controls = network(batch["frames"])
     harmonic = (batch["pulses"], controls.harmonics)
     made, other = (
-        levelled_graph(
-            filtered_graph([harmonic, (batch["noises"][:, i], controls.noise)], mel),
-            batch["frames"],
-            mel,
-        )
-        for i in (0, 1)
+        filtered_graph([harmonic, (batch["noises"][:, i], controls.noise)], mel) for i in (0, 1)
     )
     scales = network.scales
     pitch = (batch["pitch"] - scales["pitch_mean"]) / scales["pitch_deviation"]

@@ -183,7 +183,7 @@ def levelled_graph(samples: tf.Tensor, frames: tf.Tensor, config: MelConfig) -> 
         energies = tf.matmul(tf.sqrt(power + TINY), slaney_filters(config))
         missing = frames - tf.math.log(tf.maximum(energies, config.floor))
         gains = tf.exp(tf.matmul(missing, bands_to_bins(config)))
-        samples = istft_graph(spectrum * tf.cast(gains, tf.complex64), config)
+        samples = istft_graph(spectrum * tf.complex(gains, tf.zeros_like(gains)), config)
     return samples
 
 

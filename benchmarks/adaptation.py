@@ -1,0 +1,133 @@
+"""How much a recogniser gains from 10, 30 and 60 minutes of your speakers, or from texts alone.
+
+    python benchmarks/adaptation.py data/speechocean762/train.jsonl data/speechocean762/dev.jsonl \\
+        --out runs/adaptation
+
+The first manifest stands for your data, the second for the people who will use the recogniser. A
+training for each amount starts from the recogniser (`initial_model`) and reads equally much audio;
+an eighth of the recordings chooses the epoch. "Texts" is the recogniser as shipped, with a language
+model that also knows all texts of the first manifest (`asr lm train --base`). "Hot words" are all
+words of the second manifest with eight letters or more: the most that a list of terms can bring.
+
+Each step keeps its result in --out, and the same command continues after an interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from asr.base.files import atomic_write
+from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.data.manifest_recipe import Selection, select
+from asr.decoding.decoding_options import Decoding
+from asr.evaluation.error_rates import evaluate_manifest
+
+DEV_SHARE = 8
+"""One recording of this many chooses the epoch."""
+LONG = 8
+"""Letters of the shortest hot word."""
+EPOCH_HOURS = 2 / 3
+"""Audio that an epoch reads."""
+
+
+def mixed(a: argparse.Namespace) -> Path:
+    """A language model that knows the texts of the first manifest, too."""
+    made = a.out / "texts.ngrams"
+    if not made.is_file():
+        command = [sys.executable, "-m", "asr", "lm", "train", a.manifest, "--base", a.model]
+        subprocess.run([*command, "--out", made], check=True, stdout=sys.stderr)
+    return made
+
+
+def trained(name: str, chosen: list[Utterance], a: argparse.Namespace) -> tuple[str, float]:
+    """The model directory of a training on these recordings, and its minutes."""
+    folder = a.out / name
+    done = folder / "minutes.json"
+    if not done.is_file():
+        dev = chosen[DEV_SHARE - 1 :: DEV_SHARE]
+        train = [u for i, u in enumerate(chosen) if (i + 1) % DEV_SHARE]
+        write_manifest(folder / "train.jsonl", train)
+        write_manifest(folder / "dev.jsonl", dev)
+        hours = sum(u.duration for u in train) / 3600
+        config = {
+            "name": name,
+            "data": {
+                "train": ["train.jsonl"],
+                "dev": ["dev.jsonl"],
+                "repeat": {"train.jsonl": max(1, math.ceil(EPOCH_HOURS / hours))},
+                "epoch_hours": EPOCH_HOURS,
+            },
+            "initial_model": a.model,
+            "training": {
+                "epochs": a.epochs,
+                "learning_rate": a.learning_rate,
+                "warmup_epochs": 0.5,
+                "average": 0.99,
+                "seed": 1,
+            },
+        }
+        (folder / "train.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        command = [sys.executable, "-m", "asr", "train", folder / "train.yaml"]
+        started = time.monotonic()
+        subprocess.run(
+            [*command, "--data", folder, "--out", folder / "run"], check=True, stdout=sys.stderr
+        )
+        with atomic_write(done) as file:
+            file.write(json.dumps((time.monotonic() - started) / 60))
+    return str(folder / "run/model"), json.loads(done.read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("manifest", type=Path, help="your recordings with texts")
+    parser.add_argument("test", type=Path, help="recordings of other people")
+    parser.add_argument("--out", type=Path, required=True, help="folder of models and results")
+    parser.add_argument("--model", default="en-base", help="recogniser to start from")
+    parser.add_argument("--minutes", nargs="+", type=float, default=[10, 30, 60])
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    a = parser.parse_args()
+    a.manifest, a.test, a.out = (path.resolve() for path in (a.manifest, a.test, a.out))
+
+    utterances = read_manifest(a.test)
+    long_words = {w for u in utterances for w in u.text.lower().split() if len(w) >= LONG}
+    texts = mixed(a)
+    plain = Decoding()
+    rows: list[tuple[str, str, float, Decoding]] = [
+        ("as shipped", a.model, 0.0, plain),
+        ("as shipped, texts", a.model, 0.0, Decoding(lm=texts)),
+        ("as shipped, hot words", a.model, 0.0, Decoding(hot_words=tuple(sorted(long_words)))),
+    ]
+    for minutes in a.minutes:
+        chosen = select(
+            Selection(manifests=(a.manifest.name,), minutes=minutes), a.out, a.manifest.parent
+        )
+        model, took = trained(f"{minutes:g}-minutes", chosen, a)
+        rows.append((f"{minutes:g} minutes of recordings", model, took, plain))
+    rows.append((f"{minutes:g} minutes of recordings, texts", model, took, Decoding(lm=texts)))
+    print(
+        f"{a.test.name}: {len(utterances)} utterances, "
+        f"{sum(u.duration for u in utterances) / 60:.0f} minutes, "
+        f"{len({u.speaker for u in utterances})} speakers\n"
+    )
+    print("| | minutes of training | word error rate (95 %) |")
+    print("| --- | --- | --- |")
+    for name, model, took, decoding in rows:
+        result, _ = evaluate_manifest(model, a.test, decoding)
+        low, high = result.interval
+        rate = f"{100 * result.wer:.1f} ({100 * low:.1f}–{100 * high:.1f})"
+        print(f"| {name} | {took:.1f} | {rate} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
