@@ -133,6 +133,8 @@ def test_results_keep_the_order_and_the_given_names(
         (["lm", "train", "X", "--out", "Y", "--units", "8"], "--units: .*--kind rnn"),
         (["lm", "train", "X", "--out", "Y", "--kind", "rnn", "--order", "2"], "--order: .*ngram"),
         (["lm", "train", "X", "--out", "Y", "--kind", "rnn"], "--kind rnn: .*--dev"),
+        (["lm", "train", "X", "--out", "Y", "--base", "Z", "--order", "2"], "--base: .*--order"),
+        (["lm", "train", "X", "--out", "Y", "--base", "Z", "--kind", "rnn"], "--base: .*ngram"),
         (["lm", "evaluate", "X"], "--lm, --rnn-lm"),
     ],
 )
@@ -183,6 +185,32 @@ def test_a_language_model_is_trained_and_used(
     lm.write_bytes(b"\\data\\\nngram one=1\n\\end\\\n")
     code, _, err = asr("transcribe", goforward, "-m", model, "--lm", lm)
     assert code == 1 and "x.arpa.gz, line 2: " in err
+
+
+SAID = "go forward ten meters\n"
+
+
+def test_a_language_model_gets_the_words_of_further_texts(
+    asr: RunAsr, model: str, goforward: Path, tmp_path: Path
+) -> None:
+    general, mine = tmp_path / "general.txt", tmp_path / "mine.txt"
+    general.write_text("turn left\nturn right\ngo back\nten miles\n")
+    mine.write_text("go forward ten meters\ngo back ten meters\nstop\n")
+    base, lm = tmp_path / "general.arpa.gz", tmp_path / "mine.ngrams"
+    assert asr("lm", "train", general, "--out", base, "--order", "2")[0] == 0
+    record = {"weights": {"alpha": 0.75, "beam": 40}, "tuned": {"wer": 0.1}}
+    (tmp_path / "general.json").write_text(json.dumps(record))
+    code, out, _ = asr("lm", "train", mine, "--base", base, "--out", lm)
+    assert code == 0 and "10 words, 3 of them new" in out and "the texts weigh" in out
+    written = json.loads((tmp_path / "mine.json").read_text())
+    assert written["weights"]["alpha"] == 0.75  # those of the base, until they are tuned
+    assert not written["tuned"] and 0.1 <= written["made"]["share"] <= 0.9
+    assert asr("transcribe", goforward, "-m", "en-small", "--lm", base)[1] != SAID
+    assert asr("transcribe", goforward, "-m", "en-small", "--lm", lm)[1] == SAID
+    code, _, err = asr("lm", "train", mine, "--base", model, "--out", lm)
+    assert code == 1 and "this recogniser has no language model" in err
+    code, _, err = asr("lm", "train", mine, "--base", "en-huge", "--out", lm)
+    assert code == 1 and "en-huge: no model directory" in err
 
 
 def test_alternatives_and_hot_words(
