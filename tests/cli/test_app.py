@@ -205,8 +205,8 @@ def test_a_language_model_gets_the_words_of_further_texts(
     written = json.loads((tmp_path / "mine.json").read_text())
     assert written["weights"]["alpha"] == 0.75  # those of the base, until they are tuned
     assert not written["tuned"] and 0.1 <= written["made"]["share"] <= 0.9
-    assert asr("transcribe", goforward, "-m", "en-small", "--lm", base)[1] != SAID
-    assert asr("transcribe", goforward, "-m", "en-small", "--lm", lm)[1] == SAID
+    assert asr("transcribe", goforward, "-m", "en-base", "--lm", base)[1] != SAID
+    assert asr("transcribe", goforward, "-m", "en-base", "--lm", lm)[1] == SAID
     code, _, err = asr("lm", "train", mine, "--base", model, "--out", lm)
     assert code == 1 and "this recogniser has no language model" in err
     code, _, err = asr("lm", "train", mine, "--base", "en-huge", "--out", lm)
