@@ -22,7 +22,8 @@ def serve(
     voice: Annotated[
         str,
         typer.Option(
-            help="voice that speaks: a shipped name (see asr models), a model directory, or none"
+            help="voice that speaks: a shipped name (see asr models) or a model directory, "
+            "NAME:SPEAKER of several speakers, or none"
         ),
     ] = "en-kathleen",
     host: Annotated[

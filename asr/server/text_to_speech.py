@@ -6,10 +6,8 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from asr.models import find_model
 from asr.server.settings import ServerSettings
 from asr.server.speech_worker import (
     SpeechTask,
@@ -19,6 +17,7 @@ from asr.server.speech_worker import (
     do_speech_task,
 )
 from asr.server.worker_pool import Cancelled, WorkerPool
+from asr.tts.voice_config import find_voice
 
 PARTS_AHEAD = 4
 """Sentences of one text that are spoken before the client has taken them."""
@@ -32,24 +31,24 @@ class TextToSpeech:
     Its process starts with the first text: until then, the voice needs no memory.
 
     Args:
-        voice: shipped name or directory of the voice.
+        voice: shipped name or directory of the voice, with :SPEAKER if it has several.
 
     Attributes:
-        voice: the voice's directory.
+        voice: the voice, with its whole path.
+        name: name of the voice or the speaker.
         pool: the process.
 
     Raises:
-        ModelError: there is no such voice.
+        ModelError: there is no such voice or speaker.
     """
 
     def __init__(self, voice: str) -> None:
-        self.voice: Path = find_model(voice).absolute()
+        found = find_voice(voice)
+        self.name = found.name
+        self.voice = str(found.folder.absolute())
+        if found.config.speakers:
+            self.voice += f":{found.config.speakers[found.speaker]}"
         self.pool = WorkerPool(do_speech_task, 1, stall=STALL)
-
-    @property
-    def name(self) -> str:
-        """Name of the voice."""
-        return self.voice.name
 
     def close(self) -> None:
         """End the process."""
@@ -68,7 +67,7 @@ class TextToSpeech:
         """
         found: list[TimedSentence] = []
         cancelled = threading.Event()
-        task = TimedSpeechTask(str(self.voice), text, rate)
+        task = TimedSpeechTask(self.voice, text, rate)
         try:
             await asyncio.wrap_future(self.pool.submit(task, found.append, cancelled))
         finally:
@@ -99,7 +98,7 @@ class TextToSpeech:
             waiting.cancel()
             raise Cancelled("cancelled")
 
-        task = SpeechTask(str(self.voice), text, rate, format)
+        task = SpeechTask(self.voice, text, rate, format)
         done = asyncio.wrap_future(self.pool.submit(task, take, cancelled))
         try:
             while not done.done():

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
 
 from asr.base.units import Seconds
 from asr.errors import ConfigError, ModelError, TextError
-from asr.models import find_model
-from asr.networks.model_directory import LEXICON_FILE, read_config
+from asr.networks.model_directory import LEXICON_FILE
 from asr.networks.weights import WeightArrays
 from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
 from asr.tts.sentences import SYMBOLS, Sentence, sentences, unspeakable_reason
@@ -26,7 +24,7 @@ from asr.tts.source_filter import SourceFilter
 from asr.tts.ssml import read_markup
 from asr.tts.timings import TimedPhone, TimedSpeech, TimedWord, joined_words
 from asr.tts.vocoder import GriffinLim, Vocoder, finish, limited
-from asr.tts.voice_config import FRAMES_PER_STEP, VOCODER_FILE, VoiceConfig
+from asr.tts.voice_config import FRAMES_PER_STEP, VOCODER_FILE, VoiceConfig, find_voice
 from asr.tts.voice_runtime import VoiceRuntime
 
 PAUSE = 0.25
@@ -141,14 +139,9 @@ class Synthesizer:
                 voice has no such speaker.
             ConfigError: `model.json` has an unknown, missing or impossible key.
         """
-        folder, name = find_voice(voice)
-        config = read_config(VoiceConfig, folder)
+        folder, config, speaker, _ = find_voice(voice)
         if config.symbols != SYMBOLS:
             raise ModelError(f"{folder}: model.json: symbols differ from those of this version")
-        if name is not None and name not in config.speakers:
-            known = ", ".join(config.speakers) or "none, it is the voice of one speaker"
-            raise ModelError(f"{folder}: no speaker {name!r}; speakers: {known}")
-        speaker = 0 if name is None else config.speakers.index(name)
         pronounce = Pronouncer(read_lexicon(folder / LEXICON_FILE))
         weights = WeightArrays(folder / "weights.npz", config.weights_sha256)
         if vocoder is None and config.vocoder is not None:
@@ -236,18 +229,6 @@ class Synthesizer:
         if (by_symbol.gain != 1).any():
             samples = _amplified(samples, by_symbol.gain, lengths, mel.sample_rate)
         return Speech(sentence, samples, mel.sample_rate, lengths / mel.sample_rate)
-
-
-def find_voice(voice: str | PathLike[str]) -> tuple[Path, str | None]:
-    """The directory of a voice, and the name of the speaker behind a colon.
-
-    Raises:
-        ModelError: there is no such voice.
-    """
-    name, colon, speaker = fspath(voice).rpartition(":")
-    if not colon or Path(voice).is_dir():
-        return find_model(voice), None
-    return find_model(name), speaker
 
 
 class _BySymbol(NamedTuple):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr.base.config import STRICT
+from asr.errors import ModelError
+from asr.models import find_model
 from asr.networks.acoustic_config import Cell
+from asr.networks.model_directory import read_config
 from asr.tts.mel import MelConfig
 from asr.tts.sentences import SYMBOLS
 
@@ -102,3 +107,38 @@ class VoiceConfig:
     versions: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str = ""
     format: int = 1
+
+
+class FoundVoice(NamedTuple):
+    """A voice, as a command names it.
+
+    Attributes:
+        folder: its model directory.
+        config: its configuration.
+        speaker: place of the speaker in `config.speakers`; 0 if it has one only.
+        name: name of the speaker, or of the voice if none was chosen.
+    """
+
+    folder: Path
+    config: VoiceConfig
+    speaker: int
+    name: str
+
+
+def find_voice(voice: str | PathLike[str]) -> FoundVoice:
+    """Find a voice by shipped name or directory; a colon and a speaker's name may follow.
+
+    Raises:
+        ModelError: there is no such voice, or it has no such speaker.
+        ConfigError: its `model.json` has an unknown, missing or impossible key.
+    """
+    place, colon, speaker = fspath(voice).rpartition(":")
+    if not colon or Path(voice).is_dir():
+        folder = find_model(voice)
+        return FoundVoice(folder, read_config(VoiceConfig, folder), 0, folder.name)
+    folder = find_model(place)
+    config = read_config(VoiceConfig, folder)
+    if speaker not in config.speakers:
+        known = ", ".join(config.speakers) or "none, it is the voice of one speaker"
+        raise ModelError(f"{folder}: no speaker {speaker!r}; speakers: {known}")
+    return FoundVoice(folder, config, config.speakers.index(speaker), speaker)
