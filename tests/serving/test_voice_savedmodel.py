@@ -7,15 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from asr.errors import ModelError
+from asr.pronunciation.pronouncer import Pronouncer
 from asr.serving.voice_savedmodel import export_model, export_voice
 from asr.tts.mel import log_mel
 from asr.tts.sentences import SYMBOLS, one_sentence
 from asr.tts.synthesizer import Synthesizer
+from asr.tts.voice_config import VoiceAcousticConfig, VoiceConfig
+from asr.tts.voice_network import VoiceModel, save_voice
 
 TEXTS = ("The danger trail.", "Go on?")
 
@@ -106,3 +110,27 @@ print(int(out["lengths"][0]) > 1000, float(tf.reduce_max(tf.abs(out["audio"]))) 
 def test_a_recogniser_is_not_exported_as_a_voice(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="recogniser"):
         export_voice("en-small", tmp_path)
+
+
+def test_the_speakers_of_an_exported_voice_are_those_of_python(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(6)
+    shape = VoiceAcousticConfig(
+        embedding=6, encoder_units=5, predictor_units=7, decoder_units=8, decoder_layers=1
+    )
+    config = VoiceConfig("pair", acoustic=shape, speakers=("ada", "ben"))
+    network = VoiceModel(shape, len(SYMBOLS), config.mel, speakers=2)
+    network.duration.out.bias.assign([1.6])
+    network.speaker.embeddings.assign(np.outer([0, 1], np.linspace(-2, 2, 10)))
+    words = Pronouncer({"go": "G OW1", "on": "AA1 N"})
+    save_voice(tmp_path / "pair", config, words, network, "a card")
+    exported = export_voice(tmp_path / "pair", tmp_path / "served")
+    served = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    ids = np.array([one_sentence("Go on.", words).ids] * 2, np.int32)
+    request = {"symbols": ids, "lengths": np.full(2, ids.shape[1], np.int32)}
+    both = served(**request, speakers=np.array([0, 1], np.int32))
+    for i, name in enumerate(config.speakers):
+        said = Synthesizer.load(f"{tmp_path / 'pair'}:{name}").speak("Go on.")
+        assert both["lengths"][i] == len(said)
+    assert both["lengths"][0] != both["lengths"][1]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a speaker is unknown"):
+        served(**request, speakers=np.array([0, 2], np.int32))
