@@ -136,6 +136,8 @@ def train_voice(
         start = read_config(VoiceConfig, initial)
         if (start.mel, start.acoustic) != (config.mel, config.acoustic):
             raise ConfigError(f"initial_voice: {initial} has other keys `mel` or `acoustic`")
+        if start.speakers and not config.speakers:
+            raise ConfigError(f"speakers: name those of {initial}: {', '.join(start.speakers)}")
     dataset = VoiceDataset(
         train,
         dev,
@@ -252,10 +254,8 @@ def start_from(
     for name, variable in network.named_weights().items():
         if name != SPEAKER_VECTORS:
             variable.assign(weights[name])
-    if not known:
+    if not known or network.speaker is None:
         return
-    if network.speaker is None:
-        raise ConfigError("speakers: name those of initial_voice, which has several")
     vectors = weights[SPEAKER_VECTORS].numpy()
     mean = vectors.mean(axis=0)  # for new speakers
     network.speaker.embeddings.assign(
