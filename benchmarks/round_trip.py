@@ -1,6 +1,6 @@
-"""A voice beside the recordings of its speaker and other voices, as all judges hear them.
+"""Voices beside the recordings of its speaker and other voices, as all judges hear them.
 
-    python benchmarks/round_trip.py data/kathleen/test.jsonl [--voice en-kathleen] [--peers kokoro]
+    python benchmarks/round_trip.py data/kathleen/test.jsonl [--voices en-kathleen] [--peers kokoro]
 
 `asr evaluate-tts` with all judges: our recogniser greedily and with its language model, and the
 judges from outside. RTF is the time from text to samples over their length, warm, sentence by
@@ -22,7 +22,7 @@ from asr.tts.synthesizer import Synthesizer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--voice", default="en-kathleen")
+    parser.add_argument("--voices", nargs="+", default=["en-kathleen"])
     parser.add_argument("--model", default="en-small")
     parser.add_argument("--judges", nargs="*", choices=(*JUDGES, ALL), default=[ALL])
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
@@ -31,8 +31,8 @@ def main() -> None:
         recognizer_listener(load_recognizer(a.model, Decoding(lm=lm))) for lm in ("none", "general")
     ]
     panel = [*ours, *load_judges(a.judges)]
-    voice = Synthesizer.load(a.voice, threads=1)
-    print(round_trip_text(round_trip(voice, panel, read_manifest(a.manifest), a.peers)))
+    voices = {name: Synthesizer.load(name, threads=1) for name in a.voices}
+    print(round_trip_text(round_trip(voices, panel, read_manifest(a.manifest), a.peers)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from asr.cli.options import (
     decoding_options,
     picture_file,
 )
-from asr.cli.speech import VoiceOption
 from asr.evaluation.judges.catalogue import ALL, JUDGES, load_judges
 
 if TYPE_CHECKING:
@@ -143,7 +142,13 @@ def evaluate_tts(
     manifest: Annotated[
         Path, typer.Argument(help=".jsonl manifest of the voice's speaker, with texts")
     ],
-    voice: VoiceOption = "en-kathleen",
+    voice: Annotated[
+        str,
+        typer.Option(
+            help="voices, comma-separated: shipped names (see asr models) or model directories; "
+            "of several speakers, NAME:SPEAKER"
+        ),
+    ] = "en-kathleen",
     model: ModelOption = "en-small",
     lm: Annotated[
         str | None,
@@ -170,9 +175,9 @@ def evaluate_tts(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure how well a voice is understood, and how natural it sounds.
+    """Measure how well voices are understood, and how natural they sound.
 
-    Judges hear the texts as spoken by the voice, by the human speaker and by other voices. A
+    Judges hear the texts as spoken by the voices, by the human speaker and by other voices. A
     recogniser transcribes them; --judges adds Whisper, PocketSphinx and predictors of naturalness.
     RTF is processor time of one thread per second of speech.
     """
@@ -195,13 +200,15 @@ def evaluate_tts(
     chosen = installed_peers() if peers is None else _names(peers)
     check_peers(chosen)
     utterances = read_manifest(manifest)
-    speaker = Synthesizer.load(voice, threads=1)
+    voices = {name: Synthesizer.load(name, threads=1) for name in _names(voice)}
+    if not voices:
+        raise ConfigError("--voice: name a voice")
     panel = [recognizer_listener(recognizer), *load_judges(_names(judges))]
-    result = round_trip(speaker, panel, utterances, chosen)
+    result = round_trip(voices, panel, utterances, chosen)
     if json:
         from json import dumps
 
-        typer.echo(dumps(round_trip_record(result, speaker, recognizer, manifest)))
+        typer.echo(dumps(round_trip_record(result, voices, recognizer, manifest)))
     else:
         typer.echo(round_trip_text(result))
 

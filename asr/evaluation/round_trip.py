@@ -1,4 +1,4 @@
-"""A voice beside natural speech and other voices, as judges hear them.
+"""Voices beside natural speech and other voices, as judges hear them.
 
 Recognisers transcribe the speech: their error rates measure intelligibility. Predictors of
 naturalness rate it.
@@ -81,6 +81,7 @@ class SystemResult:
         recordings: number of recordings that the judges heard.
         rtf: real-time factor of synthesis after the first sentence: seconds of processor time
             divided by seconds of speech; None for recordings of people.
+        mcd: mean mel cepstral distortion to the recordings, in dB; None for these and for peers.
         errors: error rates by the name of the recogniser.
         opinions: predicted naturalness by the name of the predictor.
     """
@@ -88,6 +89,7 @@ class SystemResult:
     system: str
     recordings: int
     rtf: float | None
+    mcd: float | None
     errors: Mapping[str, Evaluation]
     opinions: Mapping[str, MeanOpinion]
 
@@ -97,6 +99,7 @@ class SystemResult:
             "system": self.system,
             "recordings": self.recordings,
             "rtf": self.rtf,
+            "mcd": self.mcd,
             "errors": {name: result.to_dict() for name, result in self.errors.items()},
             "opinions": {name: opinion.to_dict() for name, opinion in self.opinions.items()},
         }
@@ -104,16 +107,14 @@ class SystemResult:
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """Evaluation of a voice on the sentences of a manifest.
+    """Evaluation of voices on the sentences of a manifest.
 
     Attributes:
-        systems: verdicts on the recordings, the voice and its peers, in this order.
-        mcd: mean mel cepstral distortion of the voice to the natural recordings, in dB.
+        systems: verdicts on the recordings, the voices and their peers, in this order.
         sentences: number of different sentences.
     """
 
     systems: tuple[SystemResult, ...]
-    mcd: float
     sentences: int
 
 
@@ -136,17 +137,17 @@ def check_peers(peers: Sequence[str]) -> None:
 
 
 def round_trip(
-    voice: Synthesizer,
+    voices: Mapping[str, Synthesizer],
     judges: Sequence[Judge],
     utterances: Sequence[Utterance],
     peers: Sequence[str] = (),
 ) -> RoundTrip:
     """Synthesise every different text of a manifest and let judges hear the speech.
 
-    They hear the manifest's recordings, the voice and its peers.
+    They hear the manifest's recordings, the voices and their peers.
 
     Args:
-        voice: the voice to evaluate.
+        voices: the voices to evaluate, by the names that their rows have.
         judges: recognisers and predictors of naturalness.
         utterances: recordings and their texts.
         peers: keys of `PEERS`; default: none.
@@ -157,17 +158,19 @@ def round_trip(
         AsrError: a recording cannot be read, a text cannot be spoken, or a peer is not installed.
     """
     check_peers(peers)
-    rate = voice.config.mel.sample_rate
     texts = list(dict.fromkeys(u.text for u in utterances))
-    spoken, rtf = _speak(voice.config.voice, texts, voice.speak, rate)
-    synthetic = dict(zip(texts, spoken, strict=True))
-    distances = [
-        mcd(synthetic[u.text], read_utterance(u, rate), voice.config.mel) for u in utterances
-    ]
     natural = [read_utterance(u, SAMPLE_RATE) for u in utterances]
-    systems = [_judge("natural", [u.text for u in utterances], natural, None, judges)]
-    speech = [resample(samples, rate, SAMPLE_RATE) for samples in spoken]
-    systems.append(_judge(voice.config.voice, texts, speech, rtf, judges))
+    systems = [_judge("natural", [u.text for u in utterances], natural, judges)]
+    for name, voice in voices.items():
+        mel = voice.config.mel
+        spoken, rtf = _speak(name, texts, voice.speak, mel.sample_rate)
+        synthetic = dict(zip(texts, spoken, strict=True))
+        distances = [
+            mcd(synthetic[u.text], read_utterance(u, mel.sample_rate), mel) for u in utterances
+        ]
+        speech = [resample(samples, mel.sample_rate, SAMPLE_RATE) for samples in spoken]
+        distance = float(np.mean(distances))
+        systems.append(_judge(name, texts, speech, judges, rtf, distance))
     for peer in peers:
         name = f"{peer}, {PEERS[peer]}"
 
@@ -175,8 +178,8 @@ def round_trip(
             return speak_with(engine, PEERS[engine], text)
 
         speech, rtf = _speak(name, texts, speak, SAMPLE_RATE)
-        systems.append(_judge(name, texts, speech, rtf, judges))
-    return RoundTrip(tuple(systems), float(np.mean(distances)), len(texts))
+        systems.append(_judge(name, texts, speech, judges, rtf))
+    return RoundTrip(tuple(systems), len(texts))
 
 
 def _speak(
@@ -202,8 +205,9 @@ def _judge(
     system: str,
     texts: Sequence[str],
     speech: Sequence[np.ndarray],
-    rtf: float | None,
     judges: Sequence[Judge],
+    rtf: float | None = None,
+    distance: float | None = None,
 ) -> SystemResult:
     """Let each judge hear one system.
 
@@ -211,8 +215,9 @@ def _judge(
         system: name of the system.
         texts: sentence of each recording.
         speech: samples of each recording at `SAMPLE_RATE`.
-        rtf: real-time factor of the synthesis.
         judges: recognisers and predictors.
+        rtf: real-time factor of the synthesis; default: none was measured.
+        distance: its `mcd`; default: none was measured.
     """
     errors: dict[str, Evaluation] = {}
     opinions: dict[str, MeanOpinion] = {}
@@ -227,7 +232,7 @@ def _judge(
             errors[judge.name] = _error_rates(heard, speech)
         if ratings:
             opinions[judge.name] = MeanOpinion.of(ratings)
-    return SystemResult(system, len(speech), rtf, errors, opinions)
+    return SystemResult(system, len(speech), rtf, distance, errors, opinions)
 
 
 def _error_rates(heard: Sequence[JudgedTranscript], speech: Sequence[np.ndarray]) -> Evaluation:
@@ -264,18 +269,16 @@ def _cepstra(samples: np.ndarray, mel: MelConfig) -> np.ndarray:
 
 
 def round_trip_record(
-    result: RoundTrip, voice: Synthesizer, recognizer: Recognizer, manifest: Path
+    result: RoundTrip, voices: Mapping[str, Synthesizer], recognizer: Recognizer, manifest: Path
 ) -> dict[str, Any]:
     """Record for JSON: all figures, and the models, data, command and commit they come from."""
     return {
-        "voice": voice.config.voice,
-        "voice_sha256": voice.config.weights_sha256,
+        "voices": {name: voice.config.weights_sha256 for name, voice in voices.items()},
         "model": recognizer.config.name,
         "weights_sha256": recognizer.config.weights_sha256,
         "lm": recognizer.decoder.decoding.lm,
         "manifest": str(manifest),
         "sentences": result.sentences,
-        "mcd": result.mcd,
         "systems": [system.to_dict() for system in result.systems],
         "command": this_command(),
         "commit": git_commit(),
@@ -289,17 +292,19 @@ def round_trip_text(result: RoundTrip) -> str:
     names = "".join(f"  {name:^19}" for name in (*first.errors, *first.opinions))
     titles = f"  {'WER':>9} {'CER':>9}" * len(first.errors)
     titles += f"  {'MOS':>6} {'95 %':^12}" * len(first.opinions)
+    width = max(18, *(len(system.system) for system in result.systems))
     lines = [
-        f"{result.sentences} sentences; MCD {result.mcd:.2f} dB",
+        f"{result.sentences} sentences",
         "",
-        f"{'':18} {'':>6}{names}".rstrip(),
-        f"{'system':18} {'RTF':>6}{titles}".rstrip(),
+        f"{'':{width}} {'':>6} {'':>6}{names}".rstrip(),
+        f"{'system':{width}} {'RTF':>6} {'MCD dB':>6}{titles}".rstrip(),
     ]
     for system in result.systems:
         rtf = "" if system.rtf is None else f"{system.rtf:.3f}"
+        distance = "" if system.mcd is None else f"{system.mcd:.2f}"
         rates = "".join(f"  {e.wer:9.2%} {e.cer:9.2%}" for e in system.errors.values())
         for opinion in system.opinions.values():
             low, high = opinion.interval
             rates += f"  {opinion.mean:6.2f} {f'{low:.2f}–{high:.2f}':^12}"
-        lines.append(f"{system.system:18} {rtf:>6}{rates}".rstrip())
+        lines.append(f"{system.system:{width}} {rtf:>6} {distance:>6}{rates}".rstrip())
     return "\n".join(lines)
