@@ -16,6 +16,7 @@ from asr.cli.options import (
     decoding_options,
     picture_file,
 )
+from asr.errors import ConfigError
 from asr.evaluation.judges.catalogue import ALL, JUDGES, load_judges
 
 if TYPE_CHECKING:

@@ -133,11 +133,8 @@ def test_the_report_has_a_row_for_each_system_and_columns_for_each_judge() -> No
     assert text[4].split() == ["natural", *rates]
     assert text[5].split() == ["mine", "0.037", "4.20", *rates]
     values = json.loads(json.dumps(systems[1].to_dict()))
-    assert (
-        values["rtf"] == 0.0371
-        and values["mcd"] == 4.2
-        and values["errors"]["whisper-base"]["wer"] == 0.25
-    )
+    assert (values["rtf"], values["mcd"]) == (0.0371, 4.2)
+    assert values["errors"]["whisper-base"]["wer"] == 0.25
     assert values["opinions"]["DNSMOS"]["ratings"] == [3.0, 4.0, 5.0]
 
 
