@@ -10,12 +10,18 @@ import keras
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from asr.base.config import parse
 from asr.data.manifest import Utterance, read_manifest, write_manifest
 from asr.errors import ConfigError, TextError
 from asr.training.from_yaml import train_from_yaml
-from asr.training.train_voice import VoiceExperimentConfig, start_from, train_voice
+from asr.training.train_voice import (
+    VoiceExperimentConfig,
+    settle_pace,
+    start_from,
+    train_voice,
+)
 from asr.training.voice_dataset import VoiceDataset
 from asr.training.voice_measurements import measure_pitch
 from asr.tts.mel import MelConfig
@@ -155,6 +161,28 @@ def test_a_network_starts_from_another_one_and_its_speakers_from_their_vectors()
     wanted = np.stack([vectors[1], vectors.mean(axis=0), vectors[0]])
     np.testing.assert_allclose(three.speaker.embeddings, wanted)
     np.testing.assert_array_equal(three.head.kernel, alone.head.kernel)
+
+
+def test_speech_lasts_as_long_as_the_recordings() -> None:
+    keras.utils.set_random_seed(8)
+    shape = VoiceAcousticConfig(
+        embedding=6, encoder_units=5, decoder_units=8, decoder_layers=1, predictor_units=7
+    )
+    network = VoiceModel(shape, len(SYMBOLS), MelConfig())
+    network.duration.out.bias.assign([1.2])
+    rng = np.random.default_rng(9)
+    batch = {
+        "symbols": rng.integers(0, len(SYMBOLS), (5, 12)).astype(np.int32),
+        "lengths": np.array([12, 7, 9, 12, 1], np.int32),
+        "speakers": np.zeros(5, np.int32),
+    }
+    inside = np.arange(12) < batch["lengths"][:, None]
+    batch["durations"] = np.where(inside, rng.integers(0, 15, (5, 12)), 0).astype(np.int32)
+    settle_pace(network, [batch])
+    encoded = network.encode(batch["symbols"], batch["lengths"], batch["speakers"])
+    silent, one, level = np.zeros((5, 12), bool), tf.constant(1.0), tf.constant(0.0)
+    planned, _ = network.plan(encoded, batch["lengths"], silent, one, level)
+    assert planned.numpy().sum() == pytest.approx(batch["durations"].sum(), abs=5)
 
 
 @pytest.mark.slow
