@@ -25,6 +25,9 @@ PITCH_BINS = 24
 """Radial basis functions that encode a step's pitch, so that the decoder can place harmonics."""
 POSITION_FEATURES = 4
 """Features of a step's position in its symbol."""
+SPEAKER_SCALE = 16.0
+"""Factor of the speakers' vectors. The steps of the optimiser have one size for all weights, and
+vectors of a few minutes of speech must get far in few steps."""
 MAX_STEPS = 80
 """Longest duration of a symbol, in steps: about two seconds."""
 VOCODER_FILE = "vocoder.npz"

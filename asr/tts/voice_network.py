@@ -27,6 +27,7 @@ from asr.tts.voice_config import (
     PITCH_BINS,
     PITCH_POINTS,
     POSITION_FEATURES,
+    SPEAKER_SCALE,
     VOCODER_FILE,
     VoiceAcousticConfig,
     VoiceConfig,
@@ -133,7 +134,9 @@ class VoiceModel(keras.Model):
         """The encoder's output for the speakers, [batch, symbols, 2 × encoder_units]."""
         mask = tf.sequence_mask(lengths, tf.shape(symbols)[1])
         encoded = self.encoder(self.embed(symbols), mask=mask, training=training)
-        return encoded if self.speaker is None else encoded + self.speaker(speakers)[:, None]
+        if self.speaker is None:
+            return encoded
+        return encoded + SPEAKER_SCALE * self.speaker(speakers)[:, None]
 
     def plan(
         self,

@@ -27,6 +27,7 @@ from asr.tts.voice_config import (
     PITCH_BINS,
     PITCH_POINTS,
     POSITION_FEATURES,
+    SPEAKER_SCALE,
     VoiceConfig,
 )
 
@@ -156,7 +157,9 @@ def _encoder(config: VoiceConfig, weights: WeightArrays) -> bytes:
     x = graph("Squeeze", x, graph.integers(1))
     inputs: dict[str, tuple[str, list[str | int]]] = {"symbols": ("int32", ["symbols"])}
     if config.speakers:
-        vectors = weights.take("voice/speaker/embeddings", len(config.speakers), width)
+        vectors = SPEAKER_SCALE * weights.take(
+            "voice/speaker/embeddings", len(config.speakers), width
+        ).astype(np.float32)
         x = graph("Add", x, graph("Gather", graph.weight(vectors), "speaker"))
         inputs["speaker"] = ("int32", [1])
     graph.name_output("encoded", x)
