@@ -93,7 +93,7 @@ class ServedVoice(tf.Module):
             there = (speakers >= 0) & (speakers < self.speakers)
             asserted.append(tf.debugging.Assert(tf.reduce_all(there), ["a speaker is unknown"]))
         with tf.control_dependencies(asserted):
-            read = tf.where(inside, symbols, 0)
+            read, speakers = tf.where(inside, symbols, 0), tf.identity(speakers)
         frames, durations = self.predict(
             read, lengths, speakers, tf.constant(1.0), tf.constant(0.0)
         )
