@@ -147,9 +147,19 @@ class VoiceDataset:
         )
 
     def plan(self, epoch: int, batch_size: int) -> list[np.ndarray]:
-        """Example indices of each batch of an epoch, shuffled, with similar lengths in a batch."""
-        seconds = [e.durations.sum() * self.seconds_per_step for e in self.examples]
-        return shuffled_batches(seconds, batch_size, (self.seed, epoch))
+        """Example indices of each batch of an epoch, shuffled, with similar lengths in a batch.
+
+        A batch has all speakers: each item is as long among its speaker's as the others are among
+        theirs. Batches of one speaker would move the shared weights to and fro.
+        """
+        steps = np.array([e.durations.sum() for e in self.examples])
+        lengths = steps * self.seconds_per_step
+        speakers = np.array([e.speaker for e in self.examples])
+        if speakers.any():
+            for speaker in np.unique(speakers):
+                own = speakers == speaker
+                lengths[own] = np.argsort(np.argsort(steps[own])) / own.sum()
+        return shuffled_batches(lengths, batch_size, (self.seed, epoch))
 
     def tf_dataset(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
         """The batches of an epoch, without the first `skip`, as a prefetched pipeline."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -161,6 +162,24 @@ def test_a_network_starts_from_another_one_and_its_speakers_from_their_vectors()
     wanted = np.stack([vectors[1], vectors.mean(axis=0), vectors[0]])
     np.testing.assert_allclose(three.speaker.embeddings, wanted)
     np.testing.assert_array_equal(three.head.kernel, alone.head.kernel)
+
+
+def test_every_batch_has_all_speakers() -> None:
+    data = object.__new__(VoiceDataset)
+    data.seed, data.mel = 1, MelConfig()
+    rng = np.random.default_rng(2)
+    data.examples = [
+        SimpleNamespace(speaker=speaker, durations=rng.integers(1, 4, size * (1 + 4 * speaker)))
+        for speaker, count in ((0, 100), (1, 300))
+        for size in rng.integers(5, 25, count)
+    ]  # type: ignore[assignment]  # speaker 1 says sentences that are five times as long
+    batches = data.plan(0, 20)
+    assert sorted(np.concatenate(batches)) == list(range(400))
+    shares = [np.mean([data.examples[i].speaker for i in batch]) for batch in batches]
+    assert min(shares) > 0.4 and max(shares) < 1
+    steps = [[data.examples[i].durations.sum() for i in b if i >= 100] for b in batches]
+    spread = np.mean([np.std(s) for s in steps]) / np.std(np.concatenate(steps))
+    assert spread < 0.3  # the lengths of a speaker's are similar
 
 
 def test_speech_lasts_as_long_as_the_recordings() -> None:
