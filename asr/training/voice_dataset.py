@@ -88,10 +88,10 @@ class VoiceDataset:
         self.mel, self.seed = mel, seed
         utterances = [*train, *dev]
         places = [_speaker_place(u, speakers) for u in utterances]
-        key = cache_key(utterances, recognizer, pronounce, mel)
+        key = cache_key(utterances, places, recognizer, pronounce, mel)
         measured = read_cache(cache, key)
         if measured is None:
-            measured = measure_recordings(utterances, recognizer, pronounce, mel)
+            measured = measure_recordings(utterances, places, recognizer, pronounce, mel)
             write_cache(cache, key, measured)
         self.skipped = measured.skipped
         examples = [

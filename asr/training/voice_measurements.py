@@ -82,12 +82,18 @@ class DatasetMeasures:
 
 
 def measure_recordings(
-    utterances: Sequence[Utterance], recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
+    utterances: Sequence[Utterance],
+    speakers: Sequence[int],
+    recognizer: Recognizer,
+    pronounce: Pronouncer,
+    mel: MelConfig,
 ) -> DatasetMeasures:
     """Align the recordings, and measure durations and pitch of their symbols.
 
     Args:
         utterances: the recordings.
+        speakers: number of the speaker of each of them. The phones of each are aligned apart: the
+            spectra of another voice, or of a telephone, would be mistaken for other phones.
         recognizer: aligns the words.
         pronounce: word → phones.
         mel: how mel frames are computed.
@@ -108,7 +114,13 @@ def measure_recordings(
         kept.append(i)
         alignments.append(aligned)
         spoken.append(SpokenSentence(aligned.sentence, frames, aligned.words))
-    durations = align_symbols(spoken, mel.hop / mel.sample_rate) if spoken else []
+    durations: list[np.ndarray] = [np.empty(0)] * len(spoken)
+    owners = np.array([speakers[i] for i in kept], int)
+    for speaker in np.unique(owners):
+        own = np.flatnonzero(owners == speaker)
+        aligned_apart = align_symbols([spoken[i] for i in own], mel.hop / mel.sample_rate)
+        for i, found in zip(own, aligned_apart, strict=True):
+            durations[i] = found
     measures = []
     for i, aligned, frames in zip(
         track(kept, len(kept), "measuring pitch"), alignments, durations, strict=True
@@ -229,7 +241,11 @@ def pitch_track(samples: np.ndarray, voiced: np.ndarray, hop: int, mel: MelConfi
 
 
 def cache_key(
-    utterances: Sequence[Utterance], recognizer: Recognizer, pronounce: Pronouncer, mel: MelConfig
+    utterances: Sequence[Utterance],
+    speakers: Sequence[int],
+    recognizer: Recognizer,
+    pronounce: Pronouncer,
+    mel: MelConfig,
 ) -> str:
     """Digest of everything that the measurements depend on."""
     total = hashlib.sha256()
@@ -237,6 +253,8 @@ def cache_key(
     settings = (BEFORE, AFTER, *pitches, ROUNDS, TOLERANCE, FRAMES_PER_STEP)
     for part in (to_dict(mel), recognizer.config.weights_sha256, settings):
         total.update(json.dumps(part).encode())
+    if any(speakers):
+        total.update(json.dumps(list(speakers)).encode())
     for utterance in utterances:
         # Durations belong to symbols, and the front end may change which symbols a text has.
         try:
