@@ -119,8 +119,8 @@ def measure_recordings(
     for speaker in np.unique(owners):
         own = np.flatnonzero(owners == speaker)
         aligned_apart = align_symbols([spoken[i] for i in own], mel.hop / mel.sample_rate)
-        for i, found in zip(own, aligned_apart, strict=True):
-            durations[i] = found
+        for place, found in zip(own, aligned_apart, strict=True):
+            durations[place] = found
     measures = []
     for i, aligned, frames in zip(
         track(kept, len(kept), "measuring pitch"), alignments, durations, strict=True

@@ -15,7 +15,10 @@ import tensorflow as tf
 
 from asr.base.config import parse
 from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, TextError
+from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
+from asr.recognizer import Recognizer
 from asr.training.from_yaml import train_from_yaml
 from asr.training.train_voice import (
     VoiceExperimentConfig,
@@ -24,7 +27,7 @@ from asr.training.train_voice import (
     train_voice,
 )
 from asr.training.voice_dataset import VoiceDataset
-from asr.training.voice_measurements import measure_pitch
+from asr.training.voice_measurements import measure_pitch, measure_recordings
 from asr.tts.mel import MelConfig
 from asr.tts.sentences import SILENT, SYMBOLS
 from asr.tts.synthesizer import Synthesizer
@@ -251,9 +254,6 @@ def test_a_voice_is_trained_in_float32(corpus: Path) -> None:
 
 
 def test_durations_and_pitch_of_a_real_recording(corpus: Path, tmp_path: Path) -> None:
-    from asr.pronunciation.pronouncer import Pronouncer, read_lexicon
-    from asr.recognizer import Recognizer
-
     utterances = read_manifest(corpus / "dev.jsonl")
     pronounce = Pronouncer(read_lexicon(corpus.parent / "lexicon.txt"))
     recognizer = Recognizer.load("en-small")
@@ -275,6 +275,24 @@ def test_durations_and_pitch_of_a_real_recording(corpus: Path, tmp_path: Path) -
     for pitch in example.pitch:
         assert np.exp(pitch).min() > 70 and np.exp(pitch).max() < 200
     assert len(example.frames) == 2 * example.durations.sum()
+
+
+def test_the_phones_of_each_speaker_are_aligned_apart(
+    corpus: Path, tmp_path: Path, goforward: Path
+) -> None:
+    samples, rate = soundfile.read(goforward)
+    other = np.convolve(samples, np.hanning(41) / 20)[20:-20]  # as through a wall
+    soundfile.write(tmp_path / "wall.wav", other, rate)
+    ada = [Utterance(TEXT, 2.786, goforward, speaker="ada")] * 2
+    ben = [Utterance(TEXT, 2.786, tmp_path / "wall.wav", speaker="ben")] * 2
+    pronounce = Pronouncer(read_lexicon(corpus.parent / "lexicon.txt"))
+    recognizer = Recognizer.load("en-small", Decoding(lm="none"))
+    alone = measure_recordings(ada, [0, 0], recognizer, pronounce, MelConfig())
+    both = measure_recordings([*ada, *ben], [0, 0, 1, 1], recognizer, pronounce, MelConfig())
+    together = measure_recordings([*ada, *ben], [0] * 4, recognizer, pronounce, MelConfig())
+    first = both.measures[0].durations
+    np.testing.assert_array_equal(first, alone.measures[0].durations)
+    assert (first != together.measures[0].durations).any()
 
 
 def test_pitch_follows_a_gliding_tone() -> None:
