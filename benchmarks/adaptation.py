@@ -1,7 +1,7 @@
-"""How much a recogniser gains from 10, 30 and 60 minutes of your speakers, or from texts alone.
+"""How much a recogniser gains from minutes of your speakers, or from texts alone.
 
-    python benchmarks/adaptation.py data/speechocean762/train.jsonl data/speechocean762/dev.jsonl \\
-        --out runs/adaptation
+    python benchmarks/adaptation.py data/adaptation/yours.jsonl data/adaptation/others.jsonl \\
+        --out runs/adaptation --minutes 10 18
 
 The first manifest stands for your data, the second for the people who will use the recogniser. A
 training for each amount starts from the recogniser (`initial_model`) and reads equally much audio;
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of models and results")
     parser.add_argument("--model", default="en-base", help="recogniser to start from")
     parser.add_argument("--minutes", nargs="+", type=float, default=[10, 30, 60])
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     a = parser.parse_args()
     a.manifest, a.test, a.out = (path.resolve() for path in (a.manifest, a.test, a.out))
