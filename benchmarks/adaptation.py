@@ -16,26 +16,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import yaml
+from further_training import train_further
 
 from asr.base.files import atomic_write
-from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.data.manifest import Utterance, read_manifest
 from asr.data.manifest_recipe import Selection, select
 from asr.decoding.decoding_options import Decoding
 from asr.evaluation.error_rates import evaluate_manifest
 
-DEV_SHARE = 8
-"""One recording of this many chooses the epoch."""
 LONG = 8
 """Letters of the shortest hot word."""
-EPOCH_HOURS = 2 / 3
-"""Audio that an epoch reads."""
 
 
 def mixed(a: argparse.Namespace) -> Path:
@@ -49,40 +44,20 @@ def mixed(a: argparse.Namespace) -> Path:
 
 def trained(name: str, chosen: list[Utterance], a: argparse.Namespace) -> tuple[str, float]:
     """The model directory of a training on these recordings, and its minutes."""
-    folder = a.out / name
-    done = folder / "minutes.json"
+    done = a.out / name / "minutes.json"
     if not done.is_file():
-        dev = chosen[DEV_SHARE - 1 :: DEV_SHARE]
-        train = [u for i, u in enumerate(chosen) if (i + 1) % DEV_SHARE]
-        write_manifest(folder / "train.jsonl", train)
-        write_manifest(folder / "dev.jsonl", dev)
-        hours = sum(u.duration for u in train) / 3600
-        config = {
-            "name": name,
-            "data": {
-                "train": ["train.jsonl"],
-                "dev": ["dev.jsonl"],
-                "repeat": {"train.jsonl": max(1, math.ceil(EPOCH_HOURS / hours))},
-                "epoch_hours": EPOCH_HOURS,
-            },
-            "initial_model": a.model,
-            "training": {
-                "epochs": a.epochs,
-                "learning_rate": a.learning_rate,
-                "warmup_epochs": 0.5,
-                "average": 0.99,
-                "seed": 1,
-            },
+        training = {
+            "epochs": a.epochs,
+            "learning_rate": a.learning_rate,
+            "warmup_epochs": 0.5,
+            "average": 0.99,
+            "seed": 1,
         }
-        (folder / "train.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        command = [sys.executable, "-m", "asr", "train", folder / "train.yaml"]
         started = time.monotonic()
-        subprocess.run(
-            [*command, "--data", folder, "--out", folder / "run"], check=True, stdout=sys.stderr
-        )
+        train_further(a.out, name, chosen, a.model, training)
         with atomic_write(done) as file:
             file.write(json.dumps((time.monotonic() - started) / 60))
-    return str(folder / "run/model"), json.loads(done.read_text())
+    return str(a.out / name / "run/model"), json.loads(done.read_text())
 
 
 def main() -> None:

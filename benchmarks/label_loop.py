@@ -15,31 +15,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import yaml
+from further_training import train_further
 from matplotlib.figure import Figure
 
 from asr.base.files import atomic_write
-from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.data.manifest import Utterance, read_manifest
 from asr.decoding.decoding_options import Decoding
 from asr.evaluation.error_rates import evaluate
 from asr.labelling.order import sureness
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript
 
-DEV_SHARE = 8
-"""One correction of this many is for the dev set."""
 LM = "general"
 LEAST_SURE, RANDOM = "least sure first", "random"
-EPOCH_HOURS = 2 / 3
-"""Audio that an epoch reads. Short epochs would spend their time on evaluation and saving."""
 
 
 def split_speakers(
@@ -112,36 +105,18 @@ class Loop:
         return {"wer": e.wer, "words": e.words, "interval": e.interval}
 
     def train(self, name: str, corrected: Sequence[int], initial: str) -> str:
-        """Train a model further on all corrections; returns the model directory.
-
-        Every training reads as much audio, whether there are ten minutes of corrections or sixty.
-        """
-        folder, run = self.out / name, self.out / name / "run"
-        if not (folder / "trained").is_file():
-            dev = corrected[DEV_SHARE - 1 :: DEV_SHARE]
-            train = [i for i in corrected if i not in set(dev)]
-            write_manifest(folder / "train.jsonl", [self.pool[i] for i in train])
-            write_manifest(folder / "dev.jsonl", [self.pool[i] for i in dev])
-            hours = sum(self.pool[i].duration for i in train) / 3600
-            data = {
-                "train": [f"{name}/train.jsonl"],
-                "dev": [f"{name}/dev.jsonl"],
-                "repeat": {f"{name}/train.jsonl": math.ceil(EPOCH_HOURS / hours)},
-                "epoch_hours": EPOCH_HOURS,
-            }
+        """Train a model further on all corrections; returns the model directory."""
+        trained = self.out / name / "trained"
+        if not trained.is_file():
             training = {
                 "epochs": self.a.epochs,
                 "learning_rate": self.a.learning_rate,
                 "warmup_epochs": 0.5,
                 "seed": self.a.seed,
             }
-            config = {"name": name, "data": data, "initial_model": initial, "training": training}
-            (folder / "train.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-            command = [sys.executable, "-m", "asr", "train", folder / "train.yaml"]
-            command += ["--data", self.out, "--out", run]
-            subprocess.run(command, check=True, stdout=sys.stderr)
-            (folder / "trained").touch()
-        return str(run / "model")
+            train_further(self.out, name, [self.pool[i] for i in corrected], initial, training)
+            trained.touch()
+        return str(self.out / name / "run" / "model")
 
     def rows(self, order: str) -> list[dict]:
         """The rows of one order: minutes, and the rates with the model of that time."""

@@ -147,7 +147,7 @@ def evaluate_tts(
         str,
         typer.Option(
             help="voices, comma-separated: shipped names (see asr models) or model directories; "
-            "of several speakers, NAME:SPEAKER"
+            "NAME:SPEAKER if one has several speakers"
         ),
     ] = "en-kathleen",
     model: ModelOption = "en-small",

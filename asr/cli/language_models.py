@@ -333,8 +333,8 @@ def _adapt(base: str, sentences: list[list[str]], out: Path) -> None:
     from asr.base.provenance import this_command
     from asr.decoding.decoding_options import general_lm
     from asr.decoding.lm_record import LmRecord
-    from asr.language.adaptation import DIGITS, adapted
-    from asr.language.ngram_file import read_ngrams, write_model
+    from asr.language.adaptation import adapted
+    from asr.language.ngram_file import MIXED_DIGITS, read_ngrams, write_model
     from asr.models import find_model
 
     file = Path(base)
@@ -346,7 +346,7 @@ def _adapt(base: str, sentences: list[list[str]], out: Path) -> None:
     with spinner(f"mixing {len(sentences)} sentences into {file}"):
         made = adapted(read_ngrams(file), sentences)
     with spinner(f"writing {len(made.model)} n-grams"):
-        write_model(made.model, out, DIGITS)
+        write_model(made.model, out, MIXED_DIGITS)
         record = {"command": this_command(), "base": str(file), "share": made.share}
         replace(LmRecord.read(file), tuned={}, made=record).write(out)
     typer.echo(

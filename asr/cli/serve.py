@@ -23,7 +23,7 @@ def serve(
         str,
         typer.Option(
             help="voice that speaks: a shipped name (see asr models) or a model directory, "
-            "NAME:SPEAKER of several speakers, or none"
+            "NAME:SPEAKER if it has several speakers, or none"
         ),
     ] = "en-kathleen",
     host: Annotated[

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 VoiceOption = Annotated[
     str,
     typer.Option(
-        help="voice: a shipped name (see asr models) or a model directory; of several speakers, "
-        "NAME:SPEAKER"
+        help="voice: a shipped name (see asr models) or a model directory; NAME:SPEAKER if it has "
+        "several speakers"
     ),
 ]
 

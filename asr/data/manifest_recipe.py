@@ -61,7 +61,7 @@ class Selection:
     """How many utterances to keep, in equal steps from the first on. Default: 0, all."""
     minutes: float = Field(default=0.0, ge=0)
     """How many minutes to keep: utterances in a random but fixed order, until the next one would
-    be too long. Fewer minutes are a part of more minutes. Default: 0, all."""
+    be too long. A smaller selection is a part of a larger one. Default: 0, all."""
 
 
 @config_class(frozen=True, config=STRICT)

@@ -12,6 +12,7 @@ from asr.language.interpolation import best_weights, interpolate
 from asr.language.kneser_ney import estimate
 from asr.language.ngram import NgramModel, Ngrams
 from asr.language.ngram_table import coarse
+from asr.language.word_lm import NEVER
 
 HELD_OUT = 10
 """One sentence of this many decides how much the texts weigh."""
@@ -20,10 +21,6 @@ SHARES = (0.1, 0.9)
 others; and a new word needs some probability."""
 STEP = 0.03
 """Log10 probabilities of the longest n-grams are multiples of this, and take one byte each."""
-DIGITS = 2
-"""Digits of the log10 probabilities behind the point, in files; more make only larger files."""
-NEVER = -99.0
-"""Log10 probability of a word that a model does not know, as in ARPA files."""
 
 
 class Adapted(NamedTuple):

@@ -89,6 +89,11 @@ def write_ngrams(arpa: Path, path: Path) -> NgramModel:
     return model
 
 
+MIXED_DIGITS = 2
+"""Digits behind the point of an interpolated model's log10 probabilities, for `write_model`; more
+make a larger file, not a better one."""
+
+
 def write_model(model: NgramModel, path: Path, digits: int | None = 6) -> None:
     """Write a model as an ARPA file with the binary file beside it, or as a binary file alone.
 

@@ -26,14 +26,12 @@ from asr.language.entropy_pruning import context_frequencies, prune
 from asr.language.interpolation import best_weights, interpolate
 from asr.language.kneser_ney import estimate
 from asr.language.ngram import NgramModel
-from asr.language.ngram_file import BINARY_SUFFIX, read_ngrams, write_model
+from asr.language.ngram_file import BINARY_SUFFIX, MIXED_DIGITS, read_ngrams, write_model
 from asr.language.ngram_table import coarse
 from asr.language.perplexity import known_word_perplexity
 from asr.language.text_corpus import read_sentences
 from asr.pronunciation.pronouncer import cmudict_lexicon
 
-DIGITS = 2
-"""Digits of the log10 probabilities behind the point; more make a larger file, not a better one."""
 TALK = "talk"
 """Name of the tuning text that consists of sentences of the sources."""
 
@@ -110,7 +108,7 @@ def build_language_models(
     paths = []
     for name, size in config.sizes.items():
         path = out / (name + BINARY_SUFFIX)
-        write_model(coarse(prune(mixed, size, contexts), config.step), path, DIGITS)
+        write_model(coarse(prune(mixed, size, contexts), config.step), path, MIXED_DIGITS)
         paths.append(_write_record(path, record, tuning, say))
     return paths
 

@@ -153,9 +153,7 @@ def train_voice(
 
     strategy = make_strategy(config.training.strategy)
     with strategy.scope():
-        network = VoiceModel(
-            config.acoustic, len(SYMBOLS), config.mel, max(1, len(config.speakers))
-        )
+        network = VoiceModel(config.acoustic, len(SYMBOLS), config.mel, len(config.speakers))
         rivals = _Rivals(network) if config.adversarial_weight else None
     vocoder = None
     if initial is not None:

@@ -20,8 +20,6 @@ from asr.tts.source_filter import PASSES, bands_to_bins, bands_to_points, filter
 from asr.tts.vocoder_graph import istft_graph, stft_graph
 from asr.tts.voice_config import VOCODER_FILE, VocoderConfig, VocoderShape
 
-TINY = 1e-14
-"""Added to powers, because the gradient of a square root is infinite at zero."""
 FIRST_LEVELS = (0.0, -2.0)
 """What an untrained network adds to the frame's levels, for harmonics and for noise."""
 
@@ -179,8 +177,7 @@ def levelled_graph(samples: tf.Tensor, frames: tf.Tensor, config: MelConfig) -> 
     """
     for _ in range(PASSES):
         spectrum = stft_graph(samples, config)
-        power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
-        energies = tf.matmul(tf.sqrt(power + TINY), slaney_filters(config))
+        energies = tf.matmul(tf.abs(spectrum), slaney_filters(config))
         missing = frames - tf.math.log(tf.maximum(energies, config.floor))
         gains = tf.exp(tf.matmul(missing, bands_to_bins(config)))
         samples = istft_graph(spectrum * tf.complex(gains, tf.zeros_like(gains)), config)

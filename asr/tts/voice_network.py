@@ -55,11 +55,11 @@ class VoiceModel(keras.Model):
         config: shape of the network.
         symbols: number of different symbols.
         mel: frame and band settings.
-        speakers: number of speakers; default: one.
+        speakers: number of speakers, if there are several; default: 0, one without a vector.
     """
 
     def __init__(
-        self, config: VoiceAcousticConfig, symbols: int, mel: MelConfig, speakers: int = 1
+        self, config: VoiceAcousticConfig, symbols: int, mel: MelConfig, speakers: int = 0
     ) -> None:
         super().__init__(name="voice")
         self.config, self.mel = config, mel
@@ -314,9 +314,7 @@ def load_voice_network(folder: Path, config: VoiceConfig) -> VoiceModel:
     Raises:
         ModelError: the weights cannot be read, are damaged or do not fit the configuration.
     """
-    network = VoiceModel(
-        config.acoustic, len(config.symbols), config.mel, max(1, len(config.speakers))
-    )
+    network = VoiceModel(config.acoustic, len(config.symbols), config.mel, len(config.speakers))
     load_weights(network, folder / "weights.npz", config.weights_sha256)
     return network
 
