@@ -1,6 +1,6 @@
 """Write the data of a training into one small file, for a machine that has a GPU for some minutes.
 
-python pipelines/pack_for_gpu.py pipelines/configs/en-base.yaml --data data --out gpu/pack.npz
+python pipelines/pack_for_gpu.py pipelines/configs/en-base-first.yaml --data data --out gpu/pack.npz
 
 docs/train.md, "Ten minutes of a GPU", says how to go on.
 """
