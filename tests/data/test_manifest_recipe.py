@@ -213,9 +213,10 @@ def test_unheard_people_and_test_sets_are_in_no_training(
             assert speakers[test].isdisjoint(speakers[name] - {None}), (test, name)
 
 
-def test_the_recipe_makes_what_en_base_reads() -> None:
+@pytest.mark.parametrize("training", ["en-base-first.yaml", "en-base.yaml"])
+def test_the_recipe_makes_what_en_base_reads(training: str) -> None:
     recipe = load_yaml(ManifestRecipe, RECIPE)
-    data = read_yaml(RECIPE.with_name("en-base.yaml"))["data"]
+    data = read_yaml(RECIPE.with_name(training))["data"]
     read = {*data["train"], *data["dev"], *data["repeat"]} - {"kokoro/train.jsonl"}
     selected = {name for name in read if str(Path(name).parent) not in recipe.corpora}
     assert selected and selected <= set(recipe.selections)

@@ -18,6 +18,8 @@ CHAPTER = """<?xml version="1.0" encoding="utf-8"?>
 PARAGRAPHS = """<p>“It’s <i>late</i>,” said Mr.\u00a0Hill;<a epub:type="noteref" href="#n">1</a> “go on!”</p>
 <p><span>The sea,</span><br/><span>the sea\u2060—and I.</span></p>"""
 
+HILL = '"It\'s late," said Mr. Hill; "go on!"'
+
 
 def make_book(folder: Path, chapters: dict[str, str]) -> Path:
     """A repository in the layout of Standard Ebooks."""
@@ -43,7 +45,7 @@ def test_a_book_is_its_chapters_without_notes_and_headings(tmp_path: Path) -> No
     book = read_book(make_book(tmp_path / "hill", chapters))
     assert book.name == "hill"
     assert len(book.commit) == 40
-    assert book.paragraphs == ('"It\'s late," said Mr. Hill; "go on!"', "The sea, the sea -- and I.")
+    assert book.paragraphs == (HILL, "The sea, the sea -- and I.")
 
 
 def test_recordings_of_a_book_are_recognised_by_runs_of_words(tmp_path: Path) -> None:
@@ -83,6 +85,6 @@ def test_the_pipeline_leaves_out_read_and_broken_books(tmp_path: Path) -> None:
     assert "bad: c.xhtml" in done.stderr.replace(f"{TEXT_FOLDER}/", "")
     assert "left out, because recordings read it: read" in done.stdout
     text = lzma.decompress((tmp_path / "o.xz").read_bytes()).decode()
-    assert text.split("\n")[0] == '"It\'s late," said Mr. Hill; "go on!"'
+    assert text.split("\n")[0] == HILL
     listed = (tmp_path / "l.tsv").read_text().split("\n")
     assert [line.split("\t")[:2] for line in listed[1:-1]] == [["good", "14"]]
