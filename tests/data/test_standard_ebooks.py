@@ -15,7 +15,7 @@ from asr.errors import TextError
 CHAPTER = """<?xml version="1.0" encoding="utf-8"?>
 <html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops">
 <body epub:type="{kind}"><section><h2>Chapter I</h2>{paragraphs}</section></body></html>"""
-PARAGRAPHS = """<p>“It’s <i>late</i>,” said Mr.\u00a0Hill;<a epub:type="noteref" href="#n">1</a> “go on!”</p>
+PARAGRAPHS = """<p>“It’s <i>late</i>,” said Mr.\u00a0Hill;<a epub:type="noteref">1</a> “go on!”</p>
 <p><span>The sea,</span><br/><span>the sea\u2060—and I.</span></p>"""
 
 HILL = '"It\'s late," said Mr. Hill; "go on!"'
