@@ -27,7 +27,7 @@ from asr.networks.head_layout import HeadLayout, Heads
 from asr.networks.model_directory import LEXICON_FILE
 from asr.text.tokenizers import Tokenizer
 
-ONE_TEXT = {"margin": 8.0, "token_min": -6.0}
+ONE_TEXT = {"margin": 10.0, "token_min": -7.0}
 """Pruning of the search if only its best text is wanted. A narrow margin leaves time for a wider
 beam, which finds more (docs/decisions/026-default-decoding.md)."""
 RESCORED_HYPOTHESES = 50
