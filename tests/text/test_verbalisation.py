@@ -163,6 +163,22 @@ def test_any_text_becomes_words_without_digits(text: str) -> None:
     assert not any(c.isdecimal() for c in words)
 
 
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("#1 min. 3 days", "number one minute three days"),
+        ("#1/2", "number one half"),
+        ("#5 kg", "number five kilograms"),
+        ("#$5", "number five dollars"),
+        ("#-1", "number minus one"),
+        ("#12:30", "number twelve thirty"),
+        ("We are #1.", "We are number one."),
+    ],
+)
+def test_the_number_sign_is_read_before_every_kind_of_number(written: str, spoken: str) -> None:
+    assert verbalise(written) == spoken
+
+
 @given(st.lists(st.sampled_from([case.written for case in CASES]), max_size=4).map(" ".join))
 def test_words_stay_as_they_are(text: str) -> None:
     words = verbalise(text, {"the", "stop"}).lower()

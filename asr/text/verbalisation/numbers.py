@@ -87,6 +87,14 @@ NEGATIVE_RULES = (
     rule("numbers: sign minus", r"(?<![\w.)%°])[-−](?=[$€£¥]?\.?\d)", lambda m: "minus "),
 )
 """The sign of a number, which may have a unit or a currency."""
+NUMBER_SIGN_RULES = (
+    rule(
+        "numbers: number sign",
+        r"#(?P<sign>[-+−]?[$€£¥]?)(?=\.?\d)",
+        lambda m: f"number {m['sign']}",
+    ),
+)
+"""Before all other kinds of numbers, which would leave the sign: "#1 min.", "#1/2", "#$5"."""
 NUMBER_RULES = (
     rule(
         "numbers: difference",
@@ -100,7 +108,7 @@ NUMBER_RULES = (
         _range,
     ),
     rule("numbers: sign plus", r"(?<![\w.)%°])\+(?=\.?\d)", lambda m: "plus "),
-    rule("numbers: number sign", r"#(?=\d)|\bno\.\s?(?=\d)", lambda m: "number "),
+    rule("numbers: number abbreviated", r"\bno\.\s?(?=\d)", lambda m: "number "),
     rule(
         "numbers: ordinal",
         r"(?<![\w.])(?P<number>\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th)\b",

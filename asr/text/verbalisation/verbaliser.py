@@ -12,7 +12,12 @@ from asr.text.verbalisation.dates import DATE_RULES, YEAR_RULES
 from asr.text.verbalisation.electronic import ELECTRONIC_RULES, VERSION_RULES
 from asr.text.verbalisation.letters import LETTER_RULES, SHOUTING_RULES
 from asr.text.verbalisation.money import MONEY_RULES
-from asr.text.verbalisation.numbers import FRACTION_RULES, NEGATIVE_RULES, NUMBER_RULES
+from asr.text.verbalisation.numbers import (
+    FRACTION_RULES,
+    NEGATIVE_RULES,
+    NUMBER_RULES,
+    NUMBER_SIGN_RULES,
+)
 from asr.text.verbalisation.quantities import QUANTITY_RULES
 from asr.text.verbalisation.roman import ROMAN_RULES
 from asr.text.verbalisation.rules import Rule, apply_rules
@@ -23,6 +28,7 @@ from asr.text.verbalisation.times import TIME_RULES
 GROUPS: tuple[tuple[bool, tuple[Rule, ...]], ...] = (
     (False, SHOUTING_RULES),
     (False, ELECTRONIC_RULES),
+    (True, NUMBER_SIGN_RULES),
     (False, DATE_RULES),
     (True, TELEPHONE_RULES),
     (False, ADDRESS_RULES),
