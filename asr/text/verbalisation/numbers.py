@@ -90,8 +90,8 @@ NEGATIVE_RULES = (
 NUMBER_SIGN_RULES = (
     rule(
         "numbers: number sign",
-        r"#(?P<sign>[-+−]?[$€£¥]?)(?=\.?\d)",
-        lambda m: f"number {m['sign']}",
+        r"#(?P<currency>[$€£¥]?)(?=\.?\d)",
+        lambda m: f"number {m['currency']}",
     ),
 )
 """Before all other kinds of numbers, which would leave the sign: "#1 min.", "#1/2", "#$5"."""
