@@ -31,7 +31,9 @@ def main() -> None:
     a = parser.parse_args()
     texts = (u.text for path in a.not_read_in for u in read_manifest(path))
     recordings = word_runs(words for text in texts for words in spoken_phrases(text))
-    lines, failed, rows = [], [], ["book\twords\tcommit"]
+    lines: list[str] = []
+    failed: list[str] = []
+    rows = ["book\twords\tcommit"]
     for folder in track(sorted(a.books), len(a.books), "books"):
         try:
             book = read_book(folder)
