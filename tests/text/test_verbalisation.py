@@ -172,6 +172,9 @@ def test_any_text_becomes_words_without_digits(text: str) -> None:
         ("#$5", "number five dollars"),
         ("#12:30", "number twelve thirty"),
         ("We are #1.", "We are number one."),
+        ("No. 5 kg", "number five kilograms"),
+        ("no. 1/2", "number one half"),
+        ("No. 5", "number five"),
     ],
 )
 def test_the_number_sign_is_read_before_every_kind_of_number(written: str, spoken: str) -> None:

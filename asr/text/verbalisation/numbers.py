@@ -90,11 +90,11 @@ NEGATIVE_RULES = (
 NUMBER_SIGN_RULES = (
     rule(
         "numbers: number sign",
-        r"#(?P<currency>[$€£¥]?)(?=\.?\d)",
-        lambda m: f"number {m['currency']}",
+        r"#(?P<currency>[$€£¥]?)(?=\.?\d)|\b[Nn]o\.\s?(?=\d)",
+        lambda m: f"number {m['currency'] or ''}",
     ),
 )
-"""Before all other kinds of numbers, which would leave the sign: "#1 min.", "#1/2", "#$5"."""
+"""Before all other kinds of numbers, which would leave the sign: "#1 min.", "No. 1/2", "#$5"."""
 NUMBER_RULES = (
     rule(
         "numbers: difference",
@@ -108,7 +108,6 @@ NUMBER_RULES = (
         _range,
     ),
     rule("numbers: sign plus", r"(?<![\w.)%°])\+(?=\.?\d)", lambda m: "plus "),
-    rule("numbers: number abbreviated", r"\bno\.\s?(?=\d)", lambda m: "number "),
     rule(
         "numbers: ordinal",
         r"(?<![\w.])(?P<number>\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th)\b",
