@@ -16,8 +16,7 @@ from asr.base.files import atomic_write
 from asr.base.progress import track
 from asr.cli.program import run_program
 from asr.data.manifest import read_manifest
-from asr.data.spoken_text import spoken_phrases
-from asr.data.standard_ebooks import is_read_in, read_book, word_runs
+from asr.data.standard_ebooks import is_read_in, read_book, text_runs
 from asr.errors import TextError
 
 
@@ -29,8 +28,7 @@ def main() -> None:
     add("--list", type=Path, required=True, help="file to write: book, words, commit")
     add("--out", type=Path, required=True, help="file to write, .xz")
     a = parser.parse_args()
-    texts = (u.text for path in a.not_read_in for u in read_manifest(path))
-    recordings = word_runs(words for text in texts for words in spoken_phrases(text))
+    recordings = text_runs(u.text for path in a.not_read_in for u in read_manifest(path))
     lines: list[str] = []
     failed: list[str] = []
     rows = ["book\twords\tcommit"]

@@ -72,6 +72,11 @@ def read_lines(path: Path) -> list[str]:
         raise TextError(f"{path}: cannot be read: {reason(error)}") from None
 
 
+def word_runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """All runs of `size` words in a row of a sentence."""
+    return (tuple(words[i : i + size]) for i in range(len(words) - size + 1))
+
+
 class HeldOut:
     """Sentences of evaluation data, which training text must not contain.
 
@@ -85,7 +90,7 @@ class HeldOut:
         self._runs: set[tuple[str, ...]] = set()
         for sentence in self.sentences:
             for size in range(MIN_PART_WORDS, RUN_WORDS + 1):
-                self._runs.update(zip(*(sentence[i:] for i in range(size)), strict=False))
+                self._runs.update(word_runs(sentence, size))
             if len(sentence) >= MIN_CONTAINED_WORDS:
                 start = sentence[:MIN_CONTAINED_WORDS]
                 self._by_start.setdefault(start, []).append(sentence)
@@ -120,9 +125,8 @@ class HeldOut:
         """Whether `matches`, or shares `RUN_WORDS` words in a row with a held-out sentence, or has
         `MIN_PART_WORDS` words or more that are all a part of one."""
         size = min(len(words), RUN_WORDS)
-        runs = (tuple(words[i : i + size]) for i in range(len(words) - size + 1))
         return self.matches(words) or (
-            size >= MIN_PART_WORDS and any(r in self._runs for r in runs)
+            size >= MIN_PART_WORDS and any(r in self._runs for r in word_runs(words, size))
         )
 
 

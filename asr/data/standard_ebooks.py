@@ -8,32 +8,26 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from asr.data.prose import RUN_WORDS
+from asr.data.prose import RUN_WORDS, word_runs
 from asr.data.spoken_text import spoken_phrases
 from asr.errors import TextError
 
 TEXT_FOLDER = "src/epub/text"
 READ_RUNS = 5
-"""Runs of `RUN_WORDS` words that a book shares with the sentences of recordings of itself.
-
-Other books share one or two, such as quotations.
-"""
+"""A book that shares so many runs of `RUN_WORDS` words with recordings is read in them. Other books
+share one or two, such as quotations."""
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 _TYPE = "{http://www.idpf.org/2007/ops}type"
-# Typographic signs, and the signs that the sentence splitter knows.
+# Typographic signs, and those that they stand for. U+2060 forbids a line break.
 _PLAIN = str.maketrans(
-    {"’": "'", "‘": "'", "“": '"', "”": '"', "—": " -- ", "…": "... ", "\u2060": "", "\xa0": " "}
-    | dict.fromkeys("\u200a\u202f\u2009", " ")
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "—": " -- ", "…": "... ", "\u2060": ""}
 )
-
-Run = tuple[str, ...]
-"""`RUN_WORDS` words in a row."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +44,25 @@ class Book:
     commit: str
     paragraphs: tuple[str, ...]
 
-    def runs(self) -> set[Run]:
-        """All `RUN_WORDS` words in a row of its sentences."""
-        return word_runs(words for text in self.paragraphs for words in spoken_phrases(text))
 
-
-def word_runs(sentences: Iterator[Sequence[str]]) -> set[Run]:
-    """All `RUN_WORDS` words in a row of sentences."""
+def text_runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
+    """All runs of `RUN_WORDS` words of the sentences of texts."""
     return {
-        tuple(words[i : i + RUN_WORDS])
-        for words in sentences
-        for i in range(len(words) - RUN_WORDS + 1)
+        run
+        for text in texts
+        for words in spoken_phrases(text)
+        for run in word_runs(words, RUN_WORDS)
     }
 
 
-def is_read_in(book: Book, recordings: Collection[Run]) -> bool:
+def is_read_in(book: Book, recordings: Collection[tuple[str, ...]]) -> bool:
     """Whether recordings read the book aloud.
 
     Args:
         book: the book.
-        recordings: `word_runs` of the transcripts.
+        recordings: `text_runs` of the transcripts.
     """
-    return len(book.runs().intersection(recordings)) >= READ_RUNS
+    return len(text_runs(book.paragraphs).intersection(recordings)) >= READ_RUNS
 
 
 def read_book(repository: Path) -> Book:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from asr.data.manifest import Utterance, write_manifest
-from asr.data.spoken_text import spoken_phrases
-from asr.data.standard_ebooks import TEXT_FOLDER, is_read_in, read_book, word_runs
+from asr.data.standard_ebooks import TEXT_FOLDER, is_read_in, read_book, text_runs
 from asr.errors import TextError
 
+SCRIPT = Path(__file__).parents[2] / "pipelines" / "novels_text.py"
 CHAPTER = """<?xml version="1.0" encoding="utf-8"?>
 <html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops">
 <body epub:type="{kind}"><section><h2>Chapter I</h2>{paragraphs}</section></body></html>"""
@@ -51,9 +51,9 @@ def test_a_book_is_its_chapters_without_notes_and_headings(tmp_path: Path) -> No
 def test_recordings_of_a_book_are_recognised_by_runs_of_words(tmp_path: Path) -> None:
     sentence = "one two three four five six seven eight nine ten eleven twelve"
     book = read_book(make_book(tmp_path / "b", {"c.xhtml": chapter(f"<p>{sentence}.</p>")}))
-    assert is_read_in(book, word_runs(spoken_phrases(sentence)))
+    assert is_read_in(book, text_runs([sentence]))
     quoted = " ".join(sentence.split()[:9])
-    assert not is_read_in(book, word_runs(spoken_phrases(quoted)))
+    assert not is_read_in(book, text_runs([quoted]))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_pipeline_leaves_out_read_and_broken_books(tmp_path: Path) -> None:
         make_book(tmp_path / "bad", {"c.xhtml": "<p>"}),
     ]
     write_manifest(tmp_path / "test.jsonl", [Utterance(sentence, 1.0, tmp_path / "x.wav")])
-    command = [sys.executable, "pipelines/novels_text.py", *map(str, books), "--not-read-in"]
+    command = [sys.executable, str(SCRIPT), *map(str, books), "--not-read-in"]
     command += [str(tmp_path / "test.jsonl"), "--list", str(tmp_path / "l.tsv")]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "o.xz")], capture_output=True, text=True
