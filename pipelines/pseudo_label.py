@@ -26,7 +26,12 @@ def main() -> None:
     )
     add("--share", type=float, default=0.5, help="most confident share to keep; default: 0.5")
     add("--teacher", choices=["whisper"], help="model that writes the texts; default: the model")
-    add("--max-cer", type=float, default=0.5, help="of model against teacher; default: 0.5")
+    add(
+        "--max-cer",
+        type=float,
+        default=0.5,
+        help="of model against teacher; inf: the model decides on digits only; default: 0.5",
+    )
     add("--out", type=output_file, required=True, help="manifest to write")
     a = parser.parse_args()
     recordings, failures = find_recordings(a.recordings, audio_on_stdin=False)

@@ -15,7 +15,7 @@ from asr.data.inputs import RecordingRef, recording_name
 from asr.data.manifest import Utterance
 from asr.results import Failure
 
-PART = 32
+PART = 128
 """Recordings that are labelled at once. A kill loses the labels of one part at most."""
 PATHS = ("audio_filepath", "feature_filepath")
 

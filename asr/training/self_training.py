@@ -7,8 +7,11 @@ its log-probability and by their agreement with the recogniser.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import jiwer
 import numpy as np
@@ -18,7 +21,7 @@ from asr.base.progress import track
 from asr.data.inputs import RecordingRef, read_utterance, recording_path
 from asr.data.manifest import Utterance
 from asr.errors import AudioError, ConfigError
-from asr.evaluation.whisper import ReferenceRecognizer, Whisper, spoken_variants
+from asr.evaluation.whisper import ReferenceTranscript, Whisper, spoken_variants
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, in_order
 from asr.text.languages import language_name
@@ -28,6 +31,23 @@ SAMPLE_RATE = 16_000
 """Sample rate of a teacher's audio in Hz."""
 LONGEST = 20.0
 """Longest utterance in seconds. Longer recordings must be cut before training on them."""
+_LOOP = re.compile(r"\b(\w+(?: \w+){2,}) \1\b")
+"""Three or more words, said twice without a pause: a large model that is caught in a loop."""
+
+
+class Teacher(Protocol):
+    """An independent recogniser of English, such as `Whisper`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model in manifests."""
+
+    def transcribe_all(self, recordings: Sequence[np.ndarray]) -> list[ReferenceTranscript]:
+        """Transcribe recordings of at most `LONGEST` seconds, in order.
+
+        Args:
+            recordings: each float32 [samples] at `SAMPLE_RATE`.
+        """
 
 
 def label_recordings(
@@ -101,7 +121,7 @@ def pseudo_labels(
 
 
 def teacher_labels(
-    teacher: ReferenceRecognizer,
+    teacher: Teacher,
     recognizer: Recognizer,
     recordings: Sequence[RecordingRef],
     min_log_probability: float = -0.6,
@@ -109,6 +129,7 @@ def teacher_labels(
 ) -> tuple[list[Utterance], list[Failure]]:
     """Transcribe recordings with a teacher, and keep the texts that the recogniser agrees with.
 
+    Texts in which three words or more are repeated at once are dropped: the teacher was in a loop.
     If the teacher writes digits, the label is the spoken variant of the text that is nearest to the
     recogniser's transcript.
 
@@ -119,7 +140,7 @@ def teacher_labels(
         min_log_probability: lowest average log-probability of the teacher's tokens that is kept;
             default: −0.6.
         max_cer: highest character error rate of the recogniser's transcript against the teacher's
-            text that is kept; default: 0.5.
+            text that is kept; with infinity, the recogniser only decides on digits; default: 0.5.
 
     Returns:
         The kept recordings with the teacher's name and texts, in order, and one failure for each
@@ -134,23 +155,46 @@ def teacher_labels(
             f"{teacher.name}: writes English only, but the model's language is "
             f"{language_name(language)}; use pseudo-labels without a teacher"
         )
-    kept: list[Utterance] = []
     failures: list[Failure] = []
-    for recording, own in _transcripts(recognizer, recordings, failures):
+    heard = _heard_by(teacher, recordings, min_log_probability, failures)
+    compared = [u for u, variants in heard if max_cer < math.inf or len(variants) > 1]
+    own = {
+        recording: transcript.text
+        for recording, transcript in _transcripts(recognizer, compared, failures)
+    }
+    kept: list[Utterance] = []
+    for utterance, variants in heard:
+        against = own.get(utterance, "")
+        cer, text = min((float(jiwer.cer(variant, against)), variant) for variant in variants)
+        if max_cer == math.inf or (cer <= max_cer and against):
+            kept.append(replace(utterance, text=text, teacher=teacher.name))
+    return kept, failures
+
+
+def _heard_by(
+    teacher: Teacher,
+    recordings: Sequence[RecordingRef],
+    min_log_probability: float,
+    failures: list[Failure],
+) -> list[tuple[Utterance, list[str]]]:
+    """Recordings and variants of their probable texts. `failures` receives the unusable ones."""
+    usable: list[tuple[Utterance, np.ndarray]] = []
+    for recording in recordings:
         try:
-            if isinstance(recording, Utterance) and recording.audio_filepath is None:
-                raise AudioError(f"{recording.path}: a teacher needs audio, not features")
-            transcript = teacher.transcribe(_samples(recording))
+            usable.append(_short_audio(recording))
         except AudioError as error:
             failures.append(Failure(str(recording_path(recording)), str(error)))
-            continue
-        variants = [variant for variant in spoken_variants(transcript.text) if variant]
-        if not variants or transcript.log_probability < min_log_probability:
-            continue
-        cer, text = min((float(jiwer.cer(variant, own.text)), variant) for variant in variants)
-        if cer <= max_cer:
-            kept.append(replace(_utterance(recording, own), text=text, teacher=teacher.name))
-    return kept, failures
+    transcripts = teacher.transcribe_all([samples for _, samples in usable])
+    heard = [
+        (utterance, [variant for variant in spoken_variants(transcript.text) if variant])
+        for (utterance, _), transcript in zip(usable, transcripts, strict=True)
+        if transcript.log_probability >= min_log_probability
+    ]
+    return [
+        (utterance, variants)
+        for utterance, variants in heard
+        if variants and not _LOOP.search(variants[0])
+    ]
 
 
 def _transcripts(
@@ -163,18 +207,28 @@ def _transcripts(
         if isinstance(result, Failure):
             failures.append(result)
         elif result.duration > LONGEST:
-            what = f"{result.duration:.0f} s are too long for an utterance: cut it first"
-            failures.append(
-                Failure(str(recording_path(recording)), f"{recording_path(recording)}: {what}")
-            )
+            error = _too_long(recording, result.duration)
+            failures.append(Failure(str(recording_path(recording)), error))
         elif result.words:
             yield recording, result
 
 
-def _samples(recording: RecordingRef) -> np.ndarray:
-    if isinstance(recording, Utterance):
-        return read_utterance(recording, SAMPLE_RATE)
-    return read_audio(recording_path(recording), SAMPLE_RATE)
+def _short_audio(recording: RecordingRef) -> tuple[Utterance, np.ndarray]:
+    if not isinstance(recording, Utterance):
+        samples = read_audio(recording_path(recording), SAMPLE_RATE)
+        recording = Utterance("", len(samples) / SAMPLE_RATE, recording_path(recording))
+    elif recording.audio_filepath is None:
+        raise AudioError(f"{recording.path}: a teacher needs audio, not features")
+    else:
+        samples = read_utterance(recording, SAMPLE_RATE)
+    if len(samples) > LONGEST * SAMPLE_RATE:
+        raise AudioError(_too_long(recording, len(samples) / SAMPLE_RATE))
+    return recording, samples
+
+
+def _too_long(recording: RecordingRef, seconds: float) -> str:
+    what = f"{seconds:.0f} s are too long for an utterance: cut it first"
+    return f"{recording_path(recording)}: {what}"
 
 
 def _utterance(recording: RecordingRef, transcript: Transcript) -> Utterance:

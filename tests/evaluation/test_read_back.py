@@ -174,3 +174,17 @@ def test_whisper_transcribes_real_speech(goforward: Path) -> None:
         "go forward ten metres",
     )
     assert transcript.log_probability > -1
+
+
+@NEEDS_PACKAGES
+def test_recordings_that_whisper_transcribes_together_keep_their_order(goforward: Path) -> None:
+    pytest.importorskip("faster_whisper")
+    samples, _ = soundfile.read(goforward, dtype="float32")
+    nothing = np.zeros(0, np.float32)
+    recordings = [samples, nothing, samples[: len(samples) // 2], samples]
+    first, silence, half, last = Whisper().transcribe_all(recordings)
+    texts = [normalise_transcript(transcript.text) for transcript in (first, half, last)]
+    assert texts[0] == texts[2] and texts[0].startswith(f"{texts[1]} ")
+    assert texts[0] in ("go forward ten meters", "go forward ten metres")
+    assert first.log_probability == last.log_probability > -1
+    assert silence.log_probability < -0.6  # such a text is no label

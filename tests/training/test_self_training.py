@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,9 +99,10 @@ class FakeTeacher:
     def __init__(self, *transcripts: tuple[str, float]) -> None:
         self.transcripts = transcripts
 
-    def transcribe(self, samples: np.ndarray) -> ReferenceTranscript:
-        assert samples.dtype == np.float32
-        return ReferenceTranscript(*self.transcripts[len(samples) // 16_000 - 1])
+    def transcribe_all(self, recordings: Sequence[np.ndarray]) -> list[ReferenceTranscript]:
+        assert all(samples.dtype == np.float32 for samples in recordings)
+        texts = [self.transcripts[len(samples) // 16_000 - 1] for samples in recordings]
+        return [ReferenceTranscript(*text) for text in texts]
 
 
 class FakeTexts(FakeRecognizer):
@@ -152,11 +154,44 @@ def test_a_teachers_text_is_kept_if_it_is_probable_and_the_recogniser_agrees(
         ("in nineteen ninety mister smith", "a"),
         ("the sea was calm", "e"),
     ]
-    assert {u.teacher for u in kept} == {"whisper-base"} and kept[0].duration == 2.0
+    assert {u.teacher for u in kept} == {"whisper-base"} and kept[0].duration == 1.0
     few, _ = teacher_labels(teacher, own, recordings, max_cer=0.05)  # type: ignore[arg-type]
     assert [u.path.stem for u in few] == ["a"]
     improbable, _ = teacher_labels(teacher, own, recordings, -9.0)  # type: ignore[arg-type]
     assert [u.path.stem for u in improbable] == ["a", "b", "e"]
+
+
+def test_all_probable_texts_of_a_teacher_are_kept_if_the_recogniser_need_not_agree(
+    recordings: list[str | Path | Utterance],
+) -> None:
+    loop = "They sell the see, they sell the see, they sell the"
+    teacher = FakeTeacher(
+        ("In 1990.", -0.2), ("So it was.", -0.1), ("A wall.", -0.61), ("...", 0), (loop, -0.1)
+    )
+    own = FakeTexts(a="in nineteen ninety")  # asked for the digits alone: it has no other text
+    kept, failures = teacher_labels(
+        teacher,
+        own,  # type: ignore[arg-type]
+        recordings[:5],
+        max_cer=math.inf,
+    )
+    assert [(u.text, u.path.stem) for u in kept] == [
+        ("in nineteen ninety", "a"),
+        ("so it was", "b"),
+    ]
+    assert not failures and kept[1].duration == 2.0
+
+
+def test_a_recording_too_long_for_a_teacher_is_a_failure_and_the_others_are_labelled(
+    recordings: list[str | Path | Utterance], tmp_path: Path
+) -> None:
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.zeros(16_000 * 21), 16_000)
+    teacher = FakeTeacher(("The sea was calm.", -0.1))
+    own = FakeTexts(a="the sea was calm")
+    kept, (failure,) = teacher_labels(teacher, own, [long, recordings[0]])  # type: ignore[arg-type]
+    assert [u.path.stem for u in kept] == ["a"]
+    assert failure.error == f"{long}: 21 s are too long for an utterance: cut it first"
 
 
 def test_a_teacher_needs_audio(tmp_path: Path) -> None:
