@@ -31,7 +31,7 @@ SAMPLE_RATE = 16_000
 """Sample rate of a teacher's audio in Hz."""
 LONGEST = 20.0
 """Longest utterance in seconds. Longer recordings must be cut before training on them."""
-_LOOP = re.compile(r"\b(\w+(?: \w+){2,}) \1\b")
+_LOOP = re.compile(r"\b([\w']+(?: [\w']+){2,}) \1\b")
 """Three or more words, said twice without a pause: a large model that is caught in a loop."""
 
 

@@ -164,7 +164,7 @@ def test_a_teachers_text_is_kept_if_it_is_probable_and_the_recogniser_agrees(
 def test_all_probable_texts_of_a_teacher_are_kept_if_the_recogniser_need_not_agree(
     recordings: list[str | Path | Utterance],
 ) -> None:
-    loop = "They sell the see, they sell the see, they sell the"
+    loop = "He won't sell the see, he won't sell the see, he won't"
     teacher = FakeTeacher(
         ("In 1990.", -0.2), ("So it was.", -0.1), ("A wall.", -0.61), ("...", 0), (loop, -0.1)
     )
