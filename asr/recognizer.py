@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 
 from asr import ctc
+from asr.alignment import align
 from asr.audio.features import expand
 from asr.base.progress import spinner
 from asr.data.in_memory import as_items, is_samples
@@ -23,20 +24,15 @@ from asr.data.inputs import (
     is_recording,
     start_of,
 )
-from asr.data.manifest import Utterance
 from asr.decoding import word_times
 from asr.decoding.confidence import (
-    LOW_CONFIDENCE,
     ConfidenceCurve,
-    aligned_word_confidence,
-    alignment_confidence,
     load_calibration,
     word_confidence,
 )
 from asr.decoding.decoder import Decoder
 from asr.decoding.decoding_files import copy_decoding_files, decoding_files
 from asr.decoding.decoding_options import Decoding
-from asr.decoding.joined_emissions import JoinedEmissions
 from asr.decoding.pickled_recognizer import (
     Origin,
     PickledRecognizer,
@@ -50,15 +46,13 @@ from asr.decoding.voice_activity import has_voice_activity, voiced_frames, witho
 from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Window, Windower, Windowing
-from asr.errors import AsrError, ConfigError, ModelError, TextError
+from asr.errors import AsrError, ConfigError, ModelError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
 from asr.networks.weights import weights_file
 from asr.results import Alignment, Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
-from asr.text.languages import clearly_foreign_letters
 from asr.text.tokenizers import Tokenizer
-from asr.text.written_words import WrittenWord, written_words
 
 if TYPE_CHECKING:
     from asr.networks.acoustic import AcousticModel
@@ -297,7 +291,7 @@ class Recognizer:
         progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[int, Transcript | AsrError]]:
         """`transcribe_each` with the exception for a recording that failed."""
-        windowed = self._windowed(audio, sample_rate, channel, self.text_joiner, progress)
+        windowed = self.windowed_recordings(audio, sample_rate, channel, self.text_joiner, progress)
         for i, recording in windowed:
             if isinstance(recording, AsrError):
                 yield i, recording
@@ -332,7 +326,7 @@ class Recognizer:
         """
         return WindowedRecording(index, self.windower(), joiner, self.config.features, channel)
 
-    def _windowed(
+    def windowed_recordings(
         self,
         audio: Sequence[AudioLike],
         sample_rate: int | None,
@@ -401,77 +395,7 @@ class Recognizer:
             TextError: the text is empty, has characters outside the alphabet, or is too long for
                 the recording. The error names the recording.
         """
-        name = audio.name if isinstance(audio, Utterance) else display_name(audio)
-        labels = self.tokenizer.encode(text, f"{name or 'samples'}: text")
-        if not labels:
-            raise TextError(f"{name or 'samples'}: the text to align is empty")
-        warnings: list[str] = []
-        if self.tokenizer.config.normaliser == "english":
-            foreign = clearly_foreign_letters([text])
-            if foreign is not None:
-                lost = "lose their accents" if foreign.is_latin else "are of another script"
-                warnings.append(
-                    f"{name or 'samples'}: the text is probably not English: {foreign.listed} "
-                    f"{lost} for this English model; use a model of the text's language"
-                )
-        emissions = JoinedEmissions(self.tokenizer.space, self.heads)
-        ((_, recording),) = self._windowed([audio], sample_rate, channel, lambda: emissions)
-        if isinstance(recording, AsrError):
-            raise recording
-        warnings += recording.warnings
-        log_probabilities = emissions.finish()
-        try:
-            path = ctc.align(log_probabilities, labels)
-        except TextError as error:
-            raise TextError(
-                f"{name or 'samples'}: the text is too long for the recording: {error}"
-            ) from None
-        spans = self.tokenizer.word_spans(path.labels)
-        fits = [aligned_word_confidence(path.scores[first:last]) for first, last in spans]
-        confidence = alignment_confidence(fits, path, emissions.best_score, emissions.best_labels)
-        if confidence < LOW_CONFIDENCE:
-            warnings.append(
-                f"{name or 'samples'}: the text does not fit the recording: confidence "
-                f"{confidence:.2f}, below {LOW_CONFIDENCE}; is it the right text?"
-            )
-        channel, offset = recording.channel, start_of(audio)
-        path = self._widen_spikes(emissions.in_recording(path), recording.levels)
-        duration = recording.samples / self.config.features.sample_rate
-        found = self.transcript_of(path, len(log_probabilities), duration, name, channel, offset)
-        return Alignment(
-            text=" ".join(text.split()),
-            score=found.score,
-            duration=duration,
-            tokens=found.tokens,
-            audio_filepath=display_name(audio),
-            words=self._written_words(text, path, found.tokens),
-            channel=channel,
-            offset=offset,
-            warnings=tuple(warnings),
-            confidence=confidence,
-        )
-
-    def _written_words(
-        self, text: str, path: ctc.Path, tokens: Sequence[Token]
-    ) -> tuple[Word, ...]:
-        """The words of a text as they are written, with the times of its aligned labels."""
-        spans = self.tokenizer.word_spans(path.labels)
-        written = written_words(text, self.tokenizer.normalise)
-        if sum(count for _, count in written) != len(spans):
-            # The tokenizer has no spaces, or other words than the normaliser.
-            written = [
-                WrittenWord(self.tokenizer.decode(path.labels[first:last]), 1)
-                for first, last in spans
-            ]
-        words = []
-        at = 0
-        for word, count in written:
-            spoken = spans[at : at + count]
-            at += count
-            scores = [score for first, last in spoken for score in path.scores[first:last]]
-            start, end = tokens[spoken[0][0]].start, tokens[spoken[-1][1] - 1].end
-            words.append(Word(word, start, end, aligned_word_confidence(scores)))
-        return tuple(words)
+        return align(self, audio, text, sample_rate, channel)
 
     def stream(
         self, chunk: float = 0.5, look_ahead: float = 2.0, sample_rate: int | None = None
@@ -599,12 +523,18 @@ class Recognizer:
             offset: start of a segment in its recording, in seconds. Default 0.
         """
         path, frames = recording.joiner.finish(), recording.joiner.frames
-        path = self._widen_spikes(path, recording.levels)
+        path = self.widen_spikes(path, recording.levels)
         duration = recording.samples / self.config.features.sample_rate
         transcript = self.transcript_of(path, frames, duration, name, recording.channel, offset)
         return replace(transcript, warnings=tuple(recording.warnings))
 
-    def _widen_spikes(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
+    def widen_spikes(self, path: ctc.Path, levels: np.ndarray) -> ctc.Path:
+        """Give the words of a path the times in which they sound, see `word_times.widen_spikes`.
+
+        Args:
+            path: labels with their output frames.
+            levels: first cepstrum of each input frame, float [frames].
+        """
         frame_levels = word_times.frame_levels(levels, self.config.acoustic.stride)
         spans = self.tokenizer.word_spans(path.labels)
         return word_times.widen_spikes(path, spans, frame_levels, self.seconds_per_frame)
