@@ -184,21 +184,24 @@ class Whisper:
         return ReferenceTranscript(text, total / tokens)
 
     def transcribe_all(self, recordings: Sequence[np.ndarray]) -> list[ReferenceTranscript]:
-        """Transcribe many short recordings in English, several at once.
+        """Transcribe many recordings in English, short ones several at once.
 
         `transcribe` computes 30 s for every recording. Here recordings of similar length are
         computed together, at that length: four times as many a minute, if they are sentences.
 
         Args:
-            recordings: each float32 [samples] at `SAMPLE_RATE`, at most `LONGEST` seconds.
+            recordings: each float32 [samples] at `SAMPLE_RATE`.
 
         Returns:
             The transcripts, in order.
         """
         transcripts = [ReferenceTranscript("", -math.inf)] * len(recordings)
         by_length = sorted(range(len(recordings)), key=lambda i: len(recordings[i]))
-        for first in range(0, len(by_length), BATCH):
-            batch = by_length[first : first + BATCH]
+        short = [i for i in by_length if len(recordings[i]) <= LONGEST * SAMPLE_RATE]
+        for i in by_length[len(short) :]:
+            transcripts[i] = self.transcribe(recordings[i])
+        for first in range(0, len(short), BATCH):
+            batch = short[first : first + BATCH]
             found = self._transcribe_batch([recordings[i] for i in batch])
             for i, transcript in zip(batch, found, strict=True):
                 transcripts[i] = transcript

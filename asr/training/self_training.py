@@ -43,7 +43,7 @@ class Teacher(Protocol):
         """Name of the model in manifests."""
 
     def transcribe_all(self, recordings: Sequence[np.ndarray]) -> list[ReferenceTranscript]:
-        """Transcribe recordings of at most `LONGEST` seconds, in order.
+        """Transcribe recordings, in order.
 
         Args:
             recordings: each float32 [samples] at `SAMPLE_RATE`.

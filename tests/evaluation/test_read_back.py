@@ -181,10 +181,12 @@ def test_recordings_that_whisper_transcribes_together_keep_their_order(goforward
     pytest.importorskip("faster_whisper")
     samples, _ = soundfile.read(goforward, dtype="float32")
     nothing = np.zeros(0, np.float32)
-    recordings = [samples, nothing, samples[: len(samples) // 2], samples]
-    first, silence, half, last = Whisper().transcribe_all(recordings)
+    long = np.concatenate([samples, np.zeros(26 * 16_000, np.float32)])
+    recordings = [samples, long, nothing, samples[: len(samples) // 2], samples]
+    first, alone, silence, half, last = Whisper().transcribe_all(recordings)
     texts = [normalise_transcript(transcript.text) for transcript in (first, half, last)]
     assert texts[0] == texts[2] and texts[0].startswith(f"{texts[1]} ")
     assert texts[0] in ("go forward ten meters", "go forward ten metres")
     assert first.log_probability == last.log_probability > -1
+    assert normalise_transcript(alone.text).startswith("go forward ten met")
     assert silence.log_probability < -0.6  # such a text is no label
