@@ -80,8 +80,8 @@ def whisper(manifest: Path) -> dict[str, Any]:
     seconds = time.monotonic() - started
 
     results = [
-        Transcript(closest_reading(text, normalise_transcript(u.text)), 0.0, 1.0)
-        for text, u in zip(texts, utterances, strict=True)
+        Transcript(closest_reading(text, normalise_transcript(u.text)), 0.0, len(s) / SAMPLE_RATE)
+        for text, u, s in zip(texts, utterances, samples, strict=True)
     ]
     found = evaluate(utterances, results, normalise_transcript, seconds).to_dict()
     return {**found, "size_mb": folder_size(fetch_model())}
