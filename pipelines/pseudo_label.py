@@ -30,7 +30,8 @@ def main() -> None:
         "--max-cer",
         type=float,
         default=0.5,
-        help="of model against teacher; inf: the model decides on digits only; default: 0.5",
+        help="highest character error rate of the model's text against the teacher's; inf: keep "
+        "all probable texts, and ask the model only how digits are read; default: 0.5",
     )
     add("--out", type=output_file, required=True, help="manifest to write")
     a = parser.parse_args()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
@@ -61,6 +61,31 @@ def shuffled_batches(
                 batches.append(bucket[first:i])
                 first = i
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def map_by_length(
+    items: Sequence[P],
+    length: Callable[[P], int],
+    batch_size: int,
+    results_of: Callable[[list[P]], Iterable[T]],
+) -> list[T]:
+    """Compute a result for each item, in batches of similar lengths, which need little padding.
+
+    Args:
+        items: the items.
+        length: length of an item, in any unit.
+        batch_size: most items in a batch.
+        results_of: computes the results of a batch, in its order.
+
+    Returns:
+        The results in the order of the items.
+    """
+    order = sorted(range(len(items)), key=lambda i: length(items[i]))
+    results: dict[int, T] = {}
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        results.update(zip(batch, results_of([items[i] for i in batch]), strict=True))
+    return [results[i] for i in range(len(items))]
 
 
 def prefetched(

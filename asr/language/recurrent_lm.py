@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from asr.base.batching import map_by_length
 from asr.base.blas import one_thread
 from asr.base.config import STRICT
 from asr.ctc.best_path import log_softmax
@@ -195,14 +196,7 @@ class RecurrentLM:
             TextError: a word has a character that the model does not know.
         """
         spelled = [self._speller.sentence(words) for words in sentences]
-        scores: list[np.ndarray] = [np.empty(0)] * len(spelled)
-        order = sorted(range(len(spelled)), key=lambda i: sum(map(len, spelled[i])))
-        for start in range(0, len(order), BATCH_SIZE):
-            batch = order[start : start + BATCH_SIZE]
-            rows = self._score_batch([spelled[i] for i in batch])
-            for i, row in zip(batch, rows, strict=True):
-                scores[i] = row
-        return scores
+        return map_by_length(spelled, lambda s: sum(map(len, s)), BATCH_SIZE, self._score_batch)
 
     def sentence(self, words: Sequence[str]) -> float:
         """Log10 probability of a sentence, its end included."""

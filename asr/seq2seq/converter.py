@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asr import ctc
-from asr.base.batching import pad
+from asr.base.batching import map_by_length, pad
 from asr.base.blas import one_thread
 from asr.ctc.prefix_beam import beam_search
 from asr.errors import TextError
@@ -142,16 +142,12 @@ class Converter:
         """
         beam = max(beam, nbest)
         ids = [np.array(self._ids(source), int) for source in sources]
-        results: list[list[Conversion]] = [[] for _ in ids]
-        # Batches of similar lengths need little padding.
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        for start in range(0, len(order), SOURCES_PER_BATCH):
-            batch = order[start : start + SOURCES_PER_BATCH]
+
+        def convert(batch: list[np.ndarray]) -> list[list[Conversion]]:
             with one_thread():
-                found = list(self._batch([ids[i] for i in batch], beam, nbest, length_penalty))
-            for i, conversions in zip(batch, found, strict=True):
-                results[i] = conversions
-        return results
+                return list(self._batch(batch, beam, nbest, length_penalty))
+
+        return map_by_length(ids, len, SOURCES_PER_BATCH, convert)
 
     def _ids(self, source: str) -> list[int]:
         ids = self.sources.ids(split_symbols(source, self.config.source))

@@ -26,8 +26,8 @@ Labels = tuple[list[Utterance], list[Failure]]
 class LabelLog:
     """A file beside the manifest, with one line of JSON per finished part of the recordings.
 
-    Its first line has the settings and a hash of the recordings. A log of other settings or
-    recordings is replaced. An interruption can tear the last line only, and a torn line is dropped.
+    Its first line has the settings, the size of a part and a hash of the recordings. A log of other
+    ones is replaced. An interruption can tear the last line only, and a torn line is dropped.
 
     Args:
         path: the file.
@@ -77,7 +77,11 @@ class LabelLog:
         for recording in recordings:
             name = recording.name if isinstance(recording, Utterance) else recording_name(recording)
             names.update(f"{name}\n".encode(errors="surrogateescape"))
-        return {"settings": list(self.settings), "recordings": names.hexdigest()}
+        return {
+            "settings": list(self.settings),
+            "part": PART,
+            "recordings": names.hexdigest(),
+        }
 
     def _finished(self, first: dict[str, Any]) -> list[dict[str, Any]]:
         """The lines of an earlier run that can be used, after the first line; writes the log."""

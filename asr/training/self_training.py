@@ -18,9 +18,9 @@ import numpy as np
 
 from asr.audio.reading import read_audio
 from asr.base.progress import track
-from asr.data.inputs import RecordingRef, read_utterance, recording_path
+from asr.data.inputs import RecordingRef, check_language, read_utterance, recording_path
 from asr.data.manifest import Utterance
-from asr.errors import AudioError, ConfigError
+from asr.errors import AudioError, ConfigError, TextError
 from asr.evaluation.whisper import ReferenceTranscript, Whisper, spoken_variants
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript, in_order
@@ -31,8 +31,10 @@ SAMPLE_RATE = 16_000
 """Sample rate of a teacher's audio in Hz."""
 LONGEST = 20.0
 """Longest utterance in seconds. Longer recordings must be cut before training on them."""
+ENGLISH = "en"
+"""Language of a teacher."""
 _LOOP = re.compile(r"\b([\w']+(?: [\w']+){2,}) \1\b")
-"""Three or more words, said twice without a pause: a large model that is caught in a loop."""
+"""Three words or more that are repeated at once: a large model can be caught in a loop."""
 
 
 class Teacher(Protocol):
@@ -129,7 +131,8 @@ def teacher_labels(
 ) -> tuple[list[Utterance], list[Failure]]:
     """Transcribe recordings with a teacher, and keep the texts that the recogniser agrees with.
 
-    Texts in which three words or more are repeated at once are dropped: the teacher was in a loop.
+    Texts in which three words or more are repeated at once are dropped, because the teacher was
+    caught in a loop.
     If the teacher writes digits, the label is the spoken variant of the text that is nearest to the
     recogniser's transcript.
 
@@ -140,7 +143,8 @@ def teacher_labels(
         min_log_probability: lowest average log-probability of the teacher's tokens that is kept;
             default: −0.6.
         max_cer: highest character error rate of the recogniser's transcript against the teacher's
-            text that is kept; with infinity, the recogniser only decides on digits; default: 0.5.
+            text that is kept; with infinity, the recogniser only says how digits are read; default:
+            0.5.
 
     Returns:
         The kept recordings with the teacher's name and texts, in order, and one failure for each
@@ -150,7 +154,7 @@ def teacher_labels(
         ConfigError: the recogniser's language is not English.
     """
     language = recognizer.tokenizer.language
-    if language not in (None, "en"):
+    if language not in (None, ENGLISH):
         raise ConfigError(
             f"{teacher.name}: writes English only, but the model's language is "
             f"{language_name(language)}; use pseudo-labels without a teacher"
@@ -181,8 +185,9 @@ def _heard_by(
     usable: list[tuple[Utterance, np.ndarray]] = []
     for recording in recordings:
         try:
+            check_language(recording, ENGLISH)
             usable.append(_short_audio(recording))
-        except AudioError as error:
+        except (AudioError, TextError) as error:
             failures.append(Failure(str(recording_path(recording)), str(error)))
     transcripts = teacher.transcribe_all([samples for _, samples in usable])
     heard = [

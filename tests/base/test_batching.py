@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.base.batching import BUCKET_BATCHES, pad, shuffled_batches
+from asr.base.batching import BUCKET_BATCHES, map_by_length, pad, shuffled_batches
 
 
 @given(
@@ -45,3 +45,19 @@ def test_pad_fills_with_zeros_to_the_longest() -> None:
     assert pad([np.ones([2, 5]), np.ones([7, 5])], np.float32, (5,)).shape == (2, 7, 5)
     with pytest.raises(ValueError):
         pad([], np.int32)
+
+
+@given(words=st.lists(st.text("ab", max_size=9), max_size=40), batch_size=st.integers(1, 8))
+def test_results_of_batches_of_similar_lengths_are_in_the_order_of_the_items(
+    words: list[str], batch_size: int
+) -> None:
+    batches: list[list[str]] = []
+
+    def upper(batch: list[str]) -> list[str]:
+        batches.append(batch)
+        return [word.upper() for word in batch]
+
+    assert map_by_length(words, len, batch_size, upper) == [word.upper() for word in words]
+    assert all(len(batch) <= batch_size for batch in batches)
+    lengths = [len(word) for batch in batches for word in batch]
+    assert lengths == sorted(lengths) and len(batches) == -(-len(words) // batch_size)

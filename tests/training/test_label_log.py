@@ -71,6 +71,17 @@ def test_a_torn_line_is_labelled_again(tmp_path: Path) -> None:
     assert again.labelled == RECORDINGS[PART:]
 
 
+def test_a_log_with_parts_of_another_size_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "train.jsonl.part"
+    interrupted(path)
+    monkeypatch.setattr("asr.training.label_log.PART", PART + 1)  # as a later version may have
+    again = Labeller(parts=3)
+    LabelLog(path, SETTINGS).label(RECORDINGS, again)
+    assert again.labelled == RECORDINGS
+
+
 @pytest.mark.parametrize("change", ["settings", "recordings"])
 def test_labels_of_another_run_are_not_used(tmp_path: Path, change: str) -> None:
     path = tmp_path / "train.jsonl.part"

@@ -182,6 +182,23 @@ def test_all_probable_texts_of_a_teacher_are_kept_if_the_recogniser_need_not_agr
     assert not failures and kept[1].duration == 2.0
 
 
+@pytest.mark.parametrize("max_cer", [0.5, math.inf])
+def test_a_teacher_labels_no_recording_of_another_language(
+    recordings: list[str | Path | Utterance], max_cer: float
+) -> None:
+    german = Utterance("", 1.0, audio_filepath=Path(str(recordings[0])), language="de")
+    teacher = FakeTeacher(("Die See.", -0.1), ("So it was.", -0.1))
+    own = FakeTexts(b="so it was")
+    kept, (failure,) = teacher_labels(
+        teacher,
+        own,  # type: ignore[arg-type]
+        [german, recordings[1]],
+        max_cer=max_cer,
+    )
+    assert [u.text for u in kept] == ["so it was"]
+    assert "a.wav: lang 'de' in the manifest" in failure.error
+
+
 def test_a_recording_too_long_for_a_teacher_is_a_failure_and_the_others_are_labelled(
     recordings: list[str | Path | Utterance], tmp_path: Path
 ) -> None:
