@@ -12,7 +12,11 @@ from asr.errors import ConfigError
 
 def train(
     config: Annotated[
-        Path, typer.Argument(help="YAML file; pipelines/configs has one for each shipped model")
+        list[Path],
+        typer.Argument(
+            help="YAML file; pipelines/configs has one for each shipped model. Several are trained "
+            "one after the other"
+        ),
     ],
     data: Annotated[
         Path, typer.Option(help="folder that the manifest names in the YAML file are relative to")
@@ -55,12 +59,19 @@ def train(
     with resumable():
         if workers is None and ray is not None:
             raise ConfigError("--ray needs --workers: the number of workers that train together")
-        if workers is None:
+        if len(config) > 1:
+            given = {"--out": out, "--max-steps": max_steps, "--workers": workers}
+            if alone := [option for option, value in given.items() if value is not None]:
+                raise ConfigError(f"{', '.join(alone)}: only for one YAML file")
+            from asr.training.from_yaml import train_in_turn
+
+            for model in train_in_turn(config, data):
+                typer.echo(model)
+        elif workers is None:
             from asr.training.from_yaml import train_from_yaml
 
-            model = train_from_yaml(config, data, out, max_steps)
+            typer.echo(train_from_yaml(config[0], data, out, max_steps))
         else:
             from asr.training.train_on_ray import train_on_ray
 
-            model = train_on_ray(config, data, out, workers, max_steps, ray or "auto")
-    typer.echo(model)
+            typer.echo(train_on_ray(config[0], data, out, workers, max_steps, ray or "auto"))

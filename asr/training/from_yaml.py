@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,28 @@ def train_from_yaml(
         )
 
 
+def train_in_turn(configs: Sequence[Path], data: Path) -> Iterator[Path]:
+    """Train the models of several YAML files, such as those that start from one another.
+
+    Called again after an interruption, it goes on with the training that was interrupted.
+
+    Args:
+        configs: the YAML files, in the order of training.
+        data: see `train_from_yaml`.
+
+    Yields:
+        The directory of each model. It is in runs/NAME.
+
+    Raises:
+        AsrError: see `train_from_yaml`. All files are read before the first training.
+    """
+    for config in configs:
+        # An initial model may not exist before its turn.
+        _read_experiment(config, complete=False)
+    for config in configs:
+        yield train_from_yaml(config, data)
+
+
 def read_recognizer_experiment(config: Path) -> RecognizerExperimentConfig:
     """A recogniser's YAML file, with missing keys taken from `initial_model`.
 
@@ -93,13 +115,18 @@ def read_recognizer_experiment(config: Path) -> RecognizerExperimentConfig:
     return experiment
 
 
-def _read_experiment(config: Path) -> tuple[str, Any]:
-    """The kind of model that a YAML file describes, a key of `TRAINERS`, and its configuration."""
+def _read_experiment(config: Path, complete: bool = True) -> tuple[str, Any]:
+    """The kind of model that a YAML file describes, a key of `TRAINERS`, and its configuration.
+
+    Args:
+        config: the YAML file.
+        complete: whether missing keys are taken from `initial_model`, which must exist.
+    """
     values = read_yaml(config)
     kind = model_kind(values)
     if kind in ("name", "voice", "vocoder"):
         _check_dev_set(values, config)
-    if kind == "name":
+    if kind == "name" and complete:
         values = _with_initial_model(values)
     return kind, parse(TRAINERS[kind].config, values, str(config))
 

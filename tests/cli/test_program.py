@@ -161,6 +161,13 @@ def test_a_stopped_training_names_the_command(
     assert err.endswith(f"stopped; to go on: asr {shlex.join(arguments)}\n")
 
 
+@pytest.mark.parametrize("option", ["--out", "--max-steps", "--workers"])
+def test_options_of_one_training_are_refused_for_several(option: str, asr: RunAsr) -> None:
+    code, out, err = asr("train", "a.yaml", "b.yaml", option, "2")
+    assert (code, out) == (1, "")
+    assert err == f"error: {option}: only for one YAML file\n"
+
+
 def test_every_pipeline_ends_like_a_command() -> None:
     for path in (ROOT / "pipelines").glob("*.py"):
         assert "    run_program(main)\n" in path.read_text(), path

@@ -217,7 +217,10 @@ OTHER_COMMANDS = {"kokoro/train.jsonl", "strangers/commonvoice_teacher_train.jso
 """Manifests of en-base that data/README.md makes with commands of their own."""
 
 
-@pytest.mark.parametrize("training", ["en-base-first.yaml", "en-base-second.yaml", "en-base-third.yaml", "en-base.yaml"])
+@pytest.mark.parametrize(
+    "training",
+    ["en-base-first.yaml", "en-base-second.yaml", "en-base-third.yaml", "en-base.yaml"],
+)
 def test_the_recipe_makes_what_en_base_reads(training: str) -> None:
     recipe = load_yaml(ManifestRecipe, RECIPE)
     data = read_yaml(RECIPE.with_name(training))["data"]

@@ -7,7 +7,7 @@ import yaml
 
 from asr.errors import ConfigError
 from asr.language.recurrent_lm import RecurrentLM
-from asr.training.from_yaml import TRAINERS, model_kind, train_from_yaml
+from asr.training.from_yaml import TRAINERS, model_kind, train_from_yaml, train_in_turn
 
 
 @pytest.mark.parametrize("kind", list(TRAINERS))
@@ -65,3 +65,12 @@ def test_language_beside_keys_of_a_recogniser_is_the_speech() -> None:
     assert model_kind({"language": "de", "name": "mine", "data": {}}) == "name"
     assert model_kind({"language": "de", "acoustic": {}, "data": {}}) == "name"
     assert model_kind({"language": "mine", "data": {}, "network": {}}) == "language"
+
+
+def test_all_files_are_read_before_the_first_training(tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.yaml" for name in ("first", "second")]
+    values = {"name": "x", "data": {"train": ["a.jsonl"], "dev": ["b.jsonl"]}}
+    files[0].write_text(yaml.safe_dump(values))
+    files[1].write_text(yaml.safe_dump({**values, "initial_model": "runs/x/model", "colour": 1}))
+    with pytest.raises(ConfigError, match=r"second\.yaml: colour: unknown key"):
+        list(train_in_turn(files, tmp_path))

@@ -16,7 +16,7 @@ from asr.models import MODELS
 from asr.pronunciation.lexicon_table import read_entries
 from asr.pronunciation.pronouncer import first_pronunciations
 from asr.recognizer import Recognizer
-from asr.training.from_yaml import train_from_yaml
+from asr.training.from_yaml import train_from_yaml, train_in_turn
 from asr.training.initial_model import InitialModel
 
 SHIPPED = MODELS / "en-small"
@@ -79,6 +79,35 @@ def test_fine_tuning_inherits_language_model_lexicon_and_weights(
     assert second is not None
     names = [file.name for file in second.files_for(fine.config.tokenizer, phones=True)]
     assert sorted(names) == INHERITED
+
+
+def test_models_are_trained_in_turn_and_again_from_where_they_stopped(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second starts from the weights of the first, which do not exist before."""
+    monkeypatch.chdir(data.parent)
+    values = {
+        "data": {"train": ["train.jsonl"], "dev": ["dev.jsonl"]},
+        "acoustic": {"units": 4, "layers": 1},
+        "training": {"epochs": 1, "batch_size": 4, "threads": 0},
+    }
+    first, second = Path("first.yaml"), Path("second.yaml")
+    first.write_text(yaml.safe_dump({"name": "first", **values}))
+    del values["acoustic"]
+    values["training"]["learning_rate"] = 1e-9
+    second.write_text(
+        yaml.safe_dump({"name": "second", "initial_model": "runs/first/model", **values})
+    )
+    models = list(train_in_turn([first, second], data))
+    assert models == [Path("runs/first/model"), Path("runs/second/model")]
+    weights = [
+        Recognizer.load(m, runtime="tensorflow").acoustic_model.named_weights() for m in models
+    ]
+    for name, value in weights[0].items():
+        np.testing.assert_allclose(value.numpy(), weights[1][name].numpy(), atol=1e-2)
+    kept = [(m / "weights.npz").stat().st_mtime_ns for m in models]
+    assert list(train_in_turn([first, second], data)) == models
+    assert [(m / "weights.npz").stat().st_mtime_ns for m in models] == kept
 
 
 def test_the_shipped_lexicon_trains_as_cmudict_does() -> None:
