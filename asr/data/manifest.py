@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -275,22 +275,26 @@ def read_entries(
         yield ManifestEntry(_parse_values(checked, where, path.parent), values)
 
 
-def write_manifest(path: Path, utterances: Sequence[Utterance]) -> None:
+def write_manifest(
+    path: Path, utterances: Sequence[Utterance], notes: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write a manifest. Its paths become relative to its own folder.
 
     Args:
         path: the file to write; its folder is created if needed.
         utterances: the lines, in order. Durations and offsets are rounded to microseconds,
             which tells samples apart.
+        notes: more keys of each line, which `read_manifest` ignores. Default: none.
 
     Raises:
         OSError: the file cannot be written.
     """
     path = Path(path)
     folder = path.parent.resolve()
+    more = notes or [{}] * len(utterances)
     with atomic_write(path) as file:
-        for utterance in utterances:
-            file.write(json_line(_line_values(utterance, folder)))
+        for utterance, note in zip(utterances, more, strict=True):
+            file.write(json_line({**_line_values(utterance, folder), **note}))
 
 
 def count_by_teacher(utterances: Iterable[Utterance]) -> dict[str, dict[str, float]]:

@@ -120,6 +120,29 @@ class Decoder:
         """
         return self._search(self._emissions(logits))
 
+    def texts_of_search(
+        self, logits: np.ndarray, most: int
+    ) -> list[tuple[tuple[int, ...], tuple[int, ...], float]]:
+        """The best label sequences of the beam search, best first.
+
+        Args:
+            logits: the network's output, float [frames, layout.size], without padding.
+            most: label sequences at most.
+
+        Returns:
+            Labels, phones (empty without a head for phones), and the part of the score that is not
+            the network's, in nats.
+        """
+        heads = self._emissions(logits)
+        best = self._search(heads)[:most]
+        if heads.phones is None:
+            return [(h.labels, (), h.score - h.acoustic) for h in best]
+        spellings = self._spelling_scores(heads.labels, [h.labels for h in best])
+        return [
+            (h.labels, h.state, h.score - h.acoustic - float(spelling))
+            for h, spelling in zip(best, spellings, strict=True)
+        ]
+
     def _build_scorer(self, folder: Path | None) -> WordScorer | LexiconScorer:
         decoding, tokenizer = self.decoding, self.tokenizer
         lm = decoding.lm_file(folder)
@@ -202,7 +225,7 @@ class Decoder:
         self, scorer: LexiconScorer, found: list[Hypothesis], log_probabilities: np.ndarray
     ) -> list[Hypothesis]:
         """Turn hypotheses of phones into the tokenizer's labels, and add the weighted
-        log-probability of these labels; best first.
+        log-probability of these labels; best first. Their state is the phones.
 
         Args:
             scorer: the scorer of the search.
@@ -218,14 +241,21 @@ class Decoder:
                 # The frames may hold the phones of a text but not its letters.
                 fits = ctc.frames_needed(labels) <= len(log_probabilities)
                 if fits and (labels not in best or score > best[labels].score):
-                    best[labels] = Hypothesis(labels, score, h.acoustic)
+                    best[labels] = Hypothesis(labels, score, h.acoustic, h.labels)
         if not best:
-            return [Hypothesis((), 0.0, 0.0)]
+            return [Hypothesis((), 0.0, 0.0, ())]
+        return _add_scores(
+            list(best.values()), self._spelling_scores(log_probabilities, list(best))
+        )
+
+    def _spelling_scores(
+        self, log_probabilities: np.ndarray, texts: list[tuple[int, ...]]
+    ) -> np.ndarray:
+        """Weighted log-probability of the labels of each text, in nats, [texts]."""
         # The weight is open where there is a lexicon and no language model.
         weight = self.decoding.spelling
         weight = LmWeights().spelling if weight is None else weight
-        scores = weight * ctc.log_likelihoods(log_probabilities, list(best))
-        return _add_scores(list(best.values()), scores)
+        return weight * ctc.log_likelihoods(log_probabilities, texts)
 
 
 def _add_scores(hypotheses: list[Hypothesis], scores: np.ndarray) -> list[Hypothesis]:

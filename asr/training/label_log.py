@@ -53,20 +53,46 @@ class LabelLog:
         Raises:
             OSError: the log cannot be written.
         """
-        parts = [recordings[i : i + PART] for i in range(0, len(recordings), PART)]
-        lines = self._finished(self._first_line(recordings))
-        for part in track(parts[len(lines) - 1 :], len(parts) - len(lines) + 1, "labelling"):
+
+        def label_part(part: Sequence[RecordingRef]) -> dict[str, Any]:
             kept, failures = label(part)
-            values = {
+            return {
                 "kept": [_plain(utterance) for utterance in kept],
                 "failures": [failure.to_dict() for failure in failures],
             }
+
+        lines = self.in_parts(recordings, label_part, "labelling")
+        return (
+            [_utterance(values) for line in lines for values in line["kept"]],
+            [Failure(**values) for line in lines for values in line["failures"]],
+        )
+
+    def in_parts(
+        self,
+        recordings: Sequence[RecordingRef],
+        work: Callable[[Sequence[RecordingRef]], dict[str, Any]],
+        what: str,
+    ) -> list[dict[str, Any]]:
+        """Do the work on the parts that are not in the log yet.
+
+        Args:
+            recordings: all recordings.
+            work: does it for the recordings of a part, and returns values for JSON.
+            what: title of the progress bar.
+
+        Returns:
+            The values of all parts, in order.
+
+        Raises:
+            OSError: the log cannot be written.
+        """
+        parts = [recordings[i : i + PART] for i in range(0, len(recordings), PART)]
+        lines = self._finished(self._first_line(recordings))
+        for part in track(parts[len(lines) - 1 :], len(parts) - len(lines) + 1, what):
+            values = work(part)
             append(self.path, json_line(values))
             lines.append(values)
-        return (
-            [_utterance(values) for line in lines[1:] for values in line["kept"]],
-            [Failure(**values) for line in lines[1:] for values in line["failures"]],
-        )
+        return lines[1:]
 
     def remove(self) -> None:
         """Remove the file, once the manifest is written."""

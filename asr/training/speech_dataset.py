@@ -34,6 +34,7 @@ from asr.training.worker_place import WorkerPlace
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
     from asr.networks.acoustic_config import AcousticConfig
+    from asr.training.minimum_word_error import RivalLists
 
 JOINED_SECONDS = 20.0
 """Longest pair of joined utterances: the longest window in `asr.decoding.windowing`."""
@@ -103,6 +104,8 @@ class SpeechDataset:
         augment: augmentation; None: none.
         seed: seed of the order of batches and of the augmentation.
         speller: text → phone ids for the second head; default: None, no second head.
+        lists: lists of hypotheses of all utterances, which batches then have, too; without joined
+            utterances. Default: None.
         epoch_hours: hours of speech drawn per epoch; default: 0, all.
         balance: how far the draw evens out the speakers, 0 to 1; default: 0.
         shuffle_hours: hours of packed speech in a shuffle buffer; default: 4. See
@@ -129,6 +132,7 @@ class SpeechDataset:
         seed: int,
         *,
         speller: PhoneSpeller | None = None,
+        lists: RivalLists | None = None,
         epoch_hours: float = 0.0,
         balance: float = 0.0,
         shuffle_hours: float = 4.0,
@@ -138,7 +142,7 @@ class SpeechDataset:
         self.features, self.acoustic = features, acoustic
         self.epoch_hours, self.balance = epoch_hours, balance
         self.shuffle_hours, self.place = shuffle_hours, place
-        self.space, self.speller = tokenizer.space, speller
+        self.space, self.speller, self.lists = tokenizer.space, speller, lists
         self.augment, self.seed = augment, seed
         self.warper = CepstralAugmenter(features, augment) if augment else None
         self.examples: list[Example] = []
@@ -312,6 +316,18 @@ class SpeechDataset:
             weights=np.full(len(features), weight, np.float32),
         )
 
+    def _rivals(self, batch: SpeechBatch) -> dict[str, np.ndarray]:
+        """The lists of hypotheses of a batch; empty without lists."""
+        if self.lists is None:
+            return {}
+        examples = [self.examples[i] for i in batch.indices]
+        return self.lists.arrays(
+            [e.utterance for e in examples],
+            [e.labels for e in examples],
+            [e.phones for e in examples],
+            [self.acoustic.frames(int(n)) for n in batch.lengths],
+        )
+
     def joined(self, index: int, epoch: int) -> tuple[int, ...]:
         """The example's index, and that of the example that this epoch joins to it, if any."""
         if self.augment is None or not self.augment.join:
@@ -440,6 +456,7 @@ class SpeechDataset:
             "phone_lengths": tf.TensorSpec([None], tf.int32),
             "indices": tf.TensorSpec([None], tf.int32),
             "weights": tf.TensorSpec([None], tf.float32),
+            **(self.lists.signature if self.lists else {}),
         }
         parts: list[list[np.ndarray]] = []
         for part in self._plan(epoch, batch_size):
@@ -460,7 +477,8 @@ class SpeechDataset:
                     for part, self._buffer in loaded:
                         for whole in part:
                             indices, total = self._part(whole)
-                            yield vars(self.batch(indices, epoch, total))
+                            batch = self.batch(indices, epoch, total)
+                            yield vars(batch) | self._rivals(batch)
 
         return prefetched(batches, signature)
 

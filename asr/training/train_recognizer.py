@@ -46,7 +46,9 @@ from asr.text.tokenizers import (
     outside_alphabet,
 )
 from asr.training.config_paths import data_files
+from asr.training.hypothesis_lists import read_lists
 from asr.training.initial_model import InitialModel
+from asr.training.minimum_word_error import MinimumWordErrorConfig, RivalLists, expected_errors
 from asr.training.model_card import recognizer_card
 from asr.training.speech_dataset import SpeechDataset
 from asr.training.trainer import TrainingConfig, join_workers, make_strategy
@@ -142,6 +144,8 @@ class RecognizerExperimentConfig:
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Weight of the uniform label distribution in the loss (see `ctc.loss`), from 0 to below 1.
     Default: 0."""
+    minimum_word_error: MinimumWordErrorConfig | None = None
+    """Minimum word error training beside CTC. Default: CTC alone."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     """Optimisation."""
     initial_model: str = ""
@@ -179,6 +183,11 @@ class RecognizerExperimentConfig:
             raise ConfigError(
                 "acoustic.phones: needs tokenizer.normaliser: english, because the pronunciations "
                 f"are English; found {self.tokenizer.normaliser}"
+            )
+        if self.minimum_word_error is not None and self.augment.join:
+            raise ConfigError(
+                "minimum_word_error: joined utterances have no lists of hypotheses; set "
+                "augment.join: 0"
             )
 
 
@@ -272,6 +281,11 @@ class RecognizerData:
         speller = None
         if decoding.lexicon:
             speller = PhoneSpeller(Pronouncer(first_pronunciations(decoding.lexicon)))
+        lists = None
+        if config.minimum_word_error is not None:
+            files = data_files("data.train", config.data.train, data)
+            found = {u: rivals for file in files for u, rivals in read_lists(file).items()}
+            lists = RivalLists(found, tokenizer, config.minimum_word_error.hypotheses)
         dataset = SpeechDataset(
             train,
             tokenizer,
@@ -280,6 +294,7 @@ class RecognizerData:
             config.augment,
             config.training.seed,
             speller=speller,
+            lists=lists,
             epoch_hours=config.data.epoch_hours,
             balance=config.data.balance,
             shuffle_hours=config.data.shuffle_hours,
@@ -346,6 +361,8 @@ def train_recognizer(
             total += ctc.loss(
                 heads.phones, lengths, batch["phones"], batch["phone_lengths"], smoothing
             )
+        if (rivals := config.minimum_word_error) is not None:
+            total = rivals.ctc * total + expected_errors(heads, lengths, batch, rivals)
         return total
 
     # Features do not change between epochs: extract them once.
