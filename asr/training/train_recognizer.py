@@ -352,6 +352,8 @@ def train_recognizer(
     if initial is not None:
         initial.assign_weights(network, config.tokenizer)
 
+    rivals = config.minimum_word_error
+
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
         heads = recognizer.heads.split(logits)
@@ -361,7 +363,7 @@ def train_recognizer(
             total += ctc.loss(
                 heads.phones, lengths, batch["phones"], batch["phone_lengths"], smoothing
             )
-        if (rivals := config.minimum_word_error) is not None:
+        if rivals is not None:
             total = rivals.ctc * total + expected_errors(heads, lengths, batch, rivals)
         return total
 
