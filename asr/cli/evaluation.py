@@ -83,6 +83,12 @@ def tune(
     ],
     *,
     decoding: "Decoding",
+    near: Annotated[
+        bool,
+        typer.Option(
+            "--near", help="only improve the present weights, step by step, as after a training"
+        ),
+    ] = False,
     save: Annotated[
         bool,
         typer.Option(
@@ -93,11 +99,11 @@ def tune(
     ] = False,
 ) -> None:
     """Search the language model weights with the lowest word error rate on dev sets."""
-    from asr.evaluation.tuning import check_word_count, save_best
-    from asr.evaluation.tuning import tune as search
+    from asr.evaluation import tuning
 
     if save:
-        check_word_count(model, manifests)  # before the search, which takes minutes
+        tuning.check_word_count(model, manifests)  # before the search, which takes minutes
+    search = tuning.tune_near if near else tuning.tune
     trials = search(model, manifests, decoding)
     for trial in trials[:5]:
         w = trial.weights
@@ -108,7 +114,7 @@ def tune(
             f"--unknown {w.unknown}{recurrent}, spelling {w.spelling}: {trial.wer:.2%}"
         )
     if save:
-        typer.echo(f"saved: {save_best(trials, model, manifests, decoding)}")
+        typer.echo(f"saved: {tuning.save_best(trials, model, manifests, decoding)}")
 
 
 @decoding_options("beam", "lm", "alpha", "beta", "unknown")

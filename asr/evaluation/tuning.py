@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -30,6 +30,8 @@ BETAS = (0.0, 1.0, 2.0, 3.0)
 UNKNOWNS = (-4.0, -8.0, -12.0, -20.0)
 SPELLINGS = (0.0, 0.25, 0.5, 1.0, 2.0)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+STEPS = {"alpha": 0.1, "beta": 0.25, "spelling": 0.1, "share": 0.1}
+"""Steps of `tune_near`."""
 
 
 @dataclass(frozen=True)
@@ -75,48 +77,104 @@ def tune(
         AsrError: there is no language model; or the model, a manifest, a recording or the
             language model is broken.
     """
-    if decoding.lm_file(find_model(model)) is None:
-        raise ConfigError("tuning needs a language model: give --lm")
-    dev_sets = [read_manifest(manifest) for manifest in manifests]
-    recognizer = load_recognizer(model, decoding)
-    beam = recognizer.decoder.decoding.beam or LmWeights().beam
-
-    def logits_of(utterance: Utterance) -> np.ndarray:
-        static, _ = recognizer.cepstra(utterance)
-        (outputs,) = recognizer.outputs([expand(static, recognizer.config.features)])
-        return recognizer.only_voices(outputs, static, np.arange(len(outputs)), whole=True)
-
-    logits = [[logits_of(utterance) for utterance in dev_set] for dev_set in dev_sets]
+    search = _Search(model, manifests, decoding)
+    beam = search.recognizer.decoder.decoding.beam or LmWeights().beam
     middle = unknowns[len(unknowns) // 2]
-    trials: dict[LmWeights, TuningTrial] = {}
-
-    def attempt(settings: Sequence[LmWeights], label: str) -> LmWeights:
-        """Evaluate new sets of weights; returns the best set of all so far."""
-        new = [w for w in dict.fromkeys(settings) if w not in trials]
-        for weights in track(new, len(new), label):
-            trials[weights] = _evaluate_weights(recognizer.decoder, weights, logits, dev_sets)
-        return _ranked(trials.values())[0].weights
-
     if decoding.rnn_lm is None:
         grid = [
             LmWeights(alpha=a, beta=b, unknown=middle, beam=beam) for a in alphas for b in betas
         ]
-        best = attempt(grid, "alpha, beta")
-        best = attempt([replace(best, unknown=u) for u in unknowns], "unknown")
-        if recognizer.config.acoustic.phones:
-            best = attempt([replace(best, spelling=s) for s in spellings], "spelling")
+        best = search.attempt(grid, "alpha, beta")
+        best = search.attempt([replace(best, unknown=u) for u in unknowns], "unknown")
+        if search.recognizer.config.acoustic.phones:
+            best = search.attempt([replace(best, spelling=s) for s in spellings], "spelling")
     else:
-        lm = decoding.lm_file(find_model(model))
-        assert lm is not None  # checked above
-        tuned = replace(LmRecord.read(lm).weights, beam=beam)
-        best = attempt([replace(tuned, share=s) for s in shares], "share")
+        tuned = replace(LmRecord.read(search.lm).weights, beam=beam)
+        best = search.attempt([replace(tuned, share=s) for s in shares], "share")
     a, b = _half_step(alphas), _half_step(betas)
     around = [(best.alpha + i * a, best.beta + j * b) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    attempt(
+    search.attempt(
         [replace(best, alpha=round(x, 4), beta=round(y, 4)) for x, y in around if x >= 0],
         "neighbours",
     )
-    return _ranked(trials.values())
+    return search.ranked()
+
+
+def tune_near(model: str, manifests: Sequence[Path], decoding: Decoding) -> list[TuningTrial]:
+    """Improve the present weights step by step: after a further training, they are nearly right.
+
+    It changes one weight at a time, alpha, beta, spelling or share, by a step of `STEPS`, until
+    no change lowers the WER.
+
+    Args:
+        model, manifests: see `tune`.
+        decoding: options of decoding, with a language model. The search starts from their weights.
+
+    Returns:
+        See `tune`.
+
+    Raises:
+        AsrError: see `tune`.
+    """
+    search = _Search(model, manifests, decoding)
+    names = ["alpha", "beta"]
+    names += ["spelling"] * search.recognizer.config.acoustic.phones
+    names += ["share"] * (decoding.rnn_lm is not None)
+    given = search.recognizer.decoder.decoding
+    present = {name: getattr(given, name) for name in (*names, "unknown", "beam")}
+    best = replace(LmWeights(), **{k: v for k, v in present.items() if v is not None})
+    before = None
+    while best != before:
+        before = best
+        moved = [
+            replace(best, **{name: round(getattr(best, name) + sign * STEPS[name], 4)})
+            for name in names
+            for sign in (-1, 1)
+        ]
+        possible = [w for w in moved if min(w.alpha, w.spelling, w.share, 1 - w.share) >= 0]
+        best = search.attempt([best, *possible], "neighbours")
+    return search.ranked()
+
+
+class _Search:
+    """Trials of weights on dev sets, whose logits are computed once.
+
+    Args:
+        model, manifests, decoding: see `tune`.
+
+    Attributes:
+        recognizer: the recogniser.
+        lm: the language model's file.
+    """
+
+    def __init__(self, model: str, manifests: Sequence[Path], decoding: Decoding) -> None:
+        lm = decoding.lm_file(find_model(model))
+        if lm is None:
+            raise ConfigError("tuning needs a language model: give --lm")
+        self.lm = lm
+        self._dev_sets = [read_manifest(manifest) for manifest in manifests]
+        self.recognizer = load_recognizer(model, decoding)
+        self._logits = [[self._logits_of(u) for u in dev_set] for dev_set in self._dev_sets]
+        self._trials: dict[LmWeights, TuningTrial] = {}
+
+    def attempt(self, settings: Sequence[LmWeights], label: str) -> LmWeights:
+        """Evaluate new sets of weights; returns the best set of all so far."""
+        new = [w for w in dict.fromkeys(settings) if w not in self._trials]
+        for weights in track(new, len(new), label):
+            self._trials[weights] = _evaluate_weights(
+                self.recognizer.decoder, weights, self._logits, self._dev_sets
+            )
+        return self.ranked()[0].weights
+
+    def ranked(self) -> list[TuningTrial]:
+        """All trials, by rising WER; of equal WER, by rising CER."""
+        trials = self._trials.values()
+        return sorted(trials, key=lambda t: (t.wer, t.cer, t.weights.alpha, t.weights.beta))
+
+    def _logits_of(self, utterance: Utterance) -> np.ndarray:
+        static, _ = self.recognizer.cepstra(utterance)
+        (outputs,) = self.recognizer.outputs([expand(static, self.recognizer.config.features)])
+        return self.recognizer.only_voices(outputs, static, np.arange(len(outputs)), whole=True)
 
 
 def check_word_count(model: str, manifests: Sequence[Path]) -> None:
@@ -187,10 +245,6 @@ def _evaluate_weights(
         ]
         found.append(evaluate(utterances, results, tokenizer.normalise))
     return TuningTrial(weights, fmean(r.wer for r in found), fmean(r.cer for r in found))
-
-
-def _ranked(trials: Iterable[TuningTrial]) -> list[TuningTrial]:
-    return sorted(trials, key=lambda t: (t.wer, t.cer, t.weights.alpha, t.weights.beta))
 
 
 def _half_step(values: Sequence[float]) -> float:

@@ -99,7 +99,7 @@ class InitialModel:
             return (
                 f"inherited from {self.name}: the language model and its weights{lexicon}. The "
                 f"weights were tuned for {self.name}: tune again with asr tune {model} {dev} "
-                "--lm general --save"
+                "--lm general --near --save"
             )
         if general_lm(self.folder):
             return (

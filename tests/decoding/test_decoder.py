@@ -17,7 +17,7 @@ from asr.decoding.word_lists import read_phrases, read_words
 from asr.errors import AsrWarning, ConfigError, TextError
 from asr.evaluation import tuning
 from asr.evaluation.calibration import MIN_WORDS
-from asr.evaluation.tuning import save_best, tune
+from asr.evaluation.tuning import save_best, tune, tune_near
 from asr.language.arpa import write_arpa
 from asr.language.kneser_ney import estimate
 from asr.language.text_corpus import read_sentences
@@ -215,6 +215,24 @@ def test_tuning_ranks_trials_and_saves_the_best_of_enough_words(
     found, record = evaluate_manifest(model, manifest, Decoding(lm=lm))
     assert found.wer == trials[0].wer
     assert record["decoding"]["alpha"] == kept.weights.alpha and record["decoding"]["beam"] == 4
+
+
+def test_tuning_near_the_present_weights_ends_where_no_step_is_better(
+    tiny: Recognizer, goforward: Path, lm: Path, tmp_path: Path
+) -> None:
+    tiny.save(tmp_path / "tiny", "")
+    write_manifest(tmp_path / "m.jsonl", [Utterance("go forward ten meters", 2.786, goforward)])
+    decoding = Decoding(4, lm, alpha=0.05, beta=1.0, unknown=-7.0)
+    trials = tune_near(str(tmp_path / "tiny"), [tmp_path / "m.jsonl"], decoding)
+    tried = {(t.weights.alpha, t.weights.beta): t.wer for t in trials}
+    assert len(trials) == len(tried)
+    assert {t.weights.unknown for t in trials} == {-7.0}
+    assert {t.weights.beam for t in trials} == {4}
+    best = trials[0].weights
+    for alpha, beta in ((0.1, 0.0), (-0.1, 0.0), (0.0, 0.25), (0.0, -0.25)):
+        step = (round(best.alpha + alpha, 4), round(best.beta + beta, 4))
+        assert step[0] < 0 or tried[step] >= trials[0].wer
+    assert (0.05, 1.0) in tried and min(alpha for alpha, _ in tried) >= 0
 
 
 def test_sentences_come_from_text_files_and_manifests(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_fine_tuning_inherits_language_model_lexicon_and_weights(
     assert not (model / "calibration.json").exists()  # it belongs to the initial weights
     said = " ".join(capsys.readouterr().err.split())
     assert "inherited from en-small" in said
-    assert f"asr tune {model} {data / 'dev.jsonl'} --lm general --save" in said
+    assert f"asr tune {model} {data / 'dev.jsonl'} --lm general --near --save" in said
     fine, initial = (Recognizer.load(m, Decoding(lm="general")) for m in (model, "en-small"))
     assert fine.decoder.decoding == initial.decoder.decoding
     assert fine.transcribe(goforward).text == initial.transcribe(goforward).text != ""
