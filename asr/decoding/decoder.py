@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,20 @@ ONE_TEXT = {"margin": 10.0, "token_min": -7.0}
 beam, which finds more (docs/decisions/026-default-decoding.md)."""
 RESCORED_HYPOTHESES = 50
 """Length of the n-best list that a recurrent language model rescores."""
+
+
+class FoundText(NamedTuple):
+    """A label sequence that the search found.
+
+    Attributes:
+        labels: the tokenizer's labels.
+        phones: the phones by which it was found; empty without a head for phones.
+        lm: the part of its score that is not the network's, in nats.
+    """
+
+    labels: tuple[int, ...]
+    phones: tuple[int, ...]
+    lm: float
 
 
 class Decoder:
@@ -120,26 +135,20 @@ class Decoder:
         """
         return self._search(self._emissions(logits))
 
-    def texts_of_search(
-        self, logits: np.ndarray, most: int
-    ) -> list[tuple[tuple[int, ...], tuple[int, ...], float]]:
+    def found_texts(self, logits: np.ndarray, most: int) -> list[FoundText]:
         """The best label sequences of the beam search, best first.
 
         Args:
             logits: the network's output, float [frames, layout.size], without padding.
             most: label sequences at most.
-
-        Returns:
-            Labels, phones (empty without a head for phones), and the part of the score that is not
-            the network's, in nats.
         """
         heads = self._emissions(logits)
         best = self._search(heads)[:most]
         if heads.phones is None:
-            return [(h.labels, (), h.score - h.acoustic) for h in best]
+            return [FoundText(h.labels, (), h.score - h.acoustic) for h in best]
         spellings = self._spelling_scores(heads.labels, [h.labels for h in best])
         return [
-            (h.labels, h.state, h.score - h.acoustic - float(spelling))
+            FoundText(h.labels, h.state, h.score - h.acoustic - float(spelling))
             for h, spelling in zip(best, spellings, strict=True)
         ]
 

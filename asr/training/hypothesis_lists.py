@@ -85,7 +85,7 @@ def list_hypotheses(
         for utterance in part:
             assert isinstance(utterance, Utterance)
             try:
-                rivals = rivals_of(recognizer, utterance, speller, most)
+                rivals = _rivals_of(recognizer, utterance, speller, most)
                 lists.append([asdict(rival) for rival in rivals])
             except AsrError as error:
                 lists.append(None)
@@ -102,7 +102,7 @@ def list_hypotheses(
     return found, [Failure(**values) for part in parts for values in part["failures"]]
 
 
-def rivals_of(
+def _rivals_of(
     recognizer: Recognizer, utterance: Utterance, speller: PhoneSpeller | None, most: int
 ) -> list[Rival]:
     """The best texts of one utterance, and its own text.
@@ -122,7 +122,7 @@ def rivals_of(
     if not reference:
         raise ManifestError(f"{utterance.name}: no text is left after normalising")
     texts: dict[str, tuple[tuple[int, ...], float]] = {}
-    for labels, phones, lm in decoder.texts_of_search(logits, most):
+    for labels, phones, lm in decoder.found_texts(logits, most):
         if text := tokenizer.decode(labels).strip():  # CTC cannot be trained on no labels
             texts.setdefault(text, (phones, lm))
     if reference not in texts:
