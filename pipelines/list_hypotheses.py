@@ -1,4 +1,4 @@
-"""List the hypotheses of utterances with texts, for minimum word error training on them.
+"""Search the n-best lists of utterances with texts, for minimum word error training on them.
 
 python pipelines/list_hypotheses.py en-base data/mine/train.jsonl --alpha 0.5 --out data/lists.jsonl
 """
@@ -13,15 +13,14 @@ from asr.base.files import output_file
 from asr.cli.program import resumable, run_program
 from asr.data.manifest import read_manifest
 from asr.recognizer import load_recognizer
-from asr.training.hypothesis_lists import list_hypotheses, write_lists
-from asr.training.label_log import LabelLog
+from asr.training.nbest_lists import list_hypotheses, write_lists
 
 
 def main() -> None:
     add = (parser := argparse.ArgumentParser(description=__doc__)).add_argument
     add("model", help="shipped name or directory of the recogniser")
     add("manifests", nargs="+", help="manifests to train on")
-    add("--hours", type=float, help="draw as many hours at random; default: all")
+    add("--hours", type=float, help="hours of speech to draw at random; default: all")
     add("--most", type=int, default=8, help="hypotheses of an utterance; default: %(default)s")
     add("--lm", help="language model: general or an ARPA file; default: general, if there is one")
     add("--alpha", type=float, help="weight of the language model; default: that of the model")
@@ -34,12 +33,11 @@ def main() -> None:
         seconds = np.cumsum([utterances[i].duration for i in order])
         utterances = [utterances[i] for i in order[: np.searchsorted(seconds, a.hours * 3600) + 1]]
     model = load_recognizer(a.model, Decoding(lm=a.lm, alpha=a.alpha, beam=a.beam))
-    settings = (model.config.weights_sha256, a.lm, a.alpha, a.beam, a.most)
-    log = LabelLog(a.out.with_name(f"{a.out.name}.part"), settings)
+    log = a.out.with_name(f"{a.out.name}.part")
     with resumable():
         lists, failures = list_hypotheses(model, utterances, a.most, log)
     write_lists(a.out, lists)
-    log.remove()
+    log.unlink(missing_ok=True)
     for failure in failures:
         print(failure.error, file=sys.stderr)
     print(f"{len(lists)} of {len(utterances)} utterances have lists: {a.out}")

@@ -86,7 +86,9 @@ def tune(
     near: Annotated[
         bool,
         typer.Option(
-            "--near", help="only improve the present weights, step by step, as after a training"
+            "--near",
+            help="start from the present weights and change one at a time while the errors fall; "
+            "default: search a grid",
         ),
     ] = False,
     save: Annotated[

@@ -24,12 +24,14 @@ class Hypothesis:
         score: `acoustic` plus the scorer's score, in nats.
         acoustic: log-probability of all alignments that survived pruning, in nats.
         state: state of the scorer after the last label.
+        phones: the phones by which the labels were found; empty if the labels were searched.
     """
 
     labels: tuple[int, ...]
     score: float
     acoustic: float
     state: Any = field(default=None, compare=False)
+    phones: tuple[int, ...] = ()
 
 
 class Scorer(Protocol):

@@ -138,17 +138,19 @@ class Decoder:
     def found_texts(self, logits: np.ndarray, most: int) -> list[FoundText]:
         """The best label sequences of the beam search, best first.
 
+        The search prunes as for one text: its best few are nearly always within that margin.
+
         Args:
             logits: the network's output, float [frames, layout.size], without padding.
             most: label sequences at most.
         """
         heads = self._emissions(logits)
         best = self._search(heads)[:most]
-        if heads.phones is None:
+        if not isinstance(self.scorer, LexiconScorer):
             return [FoundText(h.labels, (), h.score - h.acoustic) for h in best]
         spellings = self._spelling_scores(heads.labels, [h.labels for h in best])
         return [
-            FoundText(h.labels, h.state, h.score - h.acoustic - float(spelling))
+            FoundText(h.labels, h.phones, h.score - h.acoustic - float(spelling))
             for h, spelling in zip(best, spellings, strict=True)
         ]
 
@@ -234,7 +236,7 @@ class Decoder:
         self, scorer: LexiconScorer, found: list[Hypothesis], log_probabilities: np.ndarray
     ) -> list[Hypothesis]:
         """Turn hypotheses of phones into the tokenizer's labels, and add the weighted
-        log-probability of these labels; best first. Their state is the phones.
+        log-probability of these labels; best first.
 
         Args:
             scorer: the scorer of the search.
@@ -250,9 +252,9 @@ class Decoder:
                 # The frames may hold the phones of a text but not its letters.
                 fits = ctc.frames_needed(labels) <= len(log_probabilities)
                 if fits and (labels not in best or score > best[labels].score):
-                    best[labels] = Hypothesis(labels, score, h.acoustic, h.labels)
+                    best[labels] = Hypothesis(labels, score, h.acoustic, phones=h.labels)
         if not best:
-            return [Hypothesis((), 0.0, 0.0, ())]
+            return [Hypothesis((), 0.0, 0.0)]
         return _add_scores(
             list(best.values()), self._spelling_scores(log_probabilities, list(best))
         )

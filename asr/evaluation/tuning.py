@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,9 @@ UNKNOWNS = (-4.0, -8.0, -12.0, -20.0)
 SPELLINGS = (0.0, 0.25, 0.5, 1.0, 2.0)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 STEPS = {"alpha": 0.1, "beta": 0.25, "spelling": 0.1, "share": 0.1}
-"""Steps of `tune_near`."""
+LEAST = {"alpha": 0.0, "beta": -math.inf, "spelling": 0.0, "share": 0.0}
+MOST = {"alpha": math.inf, "beta": math.inf, "spelling": math.inf, "share": 1.0}
+"""Steps and limits of `tune_near`."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,11 @@ def tune(
 
 
 def tune_near(model: str, manifests: Sequence[Path], decoding: Decoding) -> list[TuningTrial]:
-    """Improve the present weights step by step: after a further training, they are nearly right.
+    """Start from the present weights, and change one at a time while the error rates fall.
 
-    It changes one weight at a time, alpha, beta, spelling or share, by a step of `STEPS`, until
-    no change lowers the WER.
+    The weights are alpha, beta, spelling (for a recogniser that finds words by their phones) and
+    share (with a recurrent model). A change is one of `STEPS`. The search ends when no change has a
+    lower WER, or the same WER and a lower CER.
 
     Args:
         model, manifests: see `tune`.
@@ -127,12 +131,14 @@ def tune_near(model: str, manifests: Sequence[Path], decoding: Decoding) -> list
     while best != before:
         before = best
         moved = [
-            replace(best, **{name: round(getattr(best, name) + sign * STEPS[name], 4)})
+            replace(best, **{name: round(value, 4)})
             for name in names
             for sign in (-1, 1)
+            if LEAST[name] <= (value := getattr(best, name) + sign * STEPS[name]) <= MOST[name]
         ]
-        possible = [w for w in moved if min(w.alpha, w.spelling, w.share, 1 - w.share) >= 0]
-        best = search.attempt([best, *possible], "neighbours")
+        found = search.attempt([best, *moved], "neighbours")
+        if search.rates(found) < search.rates(before):
+            best = found
     return search.ranked()
 
 
@@ -165,6 +171,11 @@ class _Search:
                 self.recognizer.decoder, weights, self._logits, self._dev_sets
             )
         return self.ranked()[0].weights
+
+    def rates(self, weights: LmWeights) -> tuple[float, float]:
+        """WER and CER of a set of weights that was attempted."""
+        trial = self._trials[weights]
+        return trial.wer, trial.cer
 
     def ranked(self) -> list[TuningTrial]:
         """All trials, by rising WER; of equal WER, by rising CER."""

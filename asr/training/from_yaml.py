@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from asr.audio.features import FeatureConfig
@@ -73,7 +74,7 @@ def train_from_yaml(
         AsrError: the file, the data, the checkpoint or the training itself is wrong.
     """
     kind, experiment = _read_experiment(config)
-    folder = out or Path("runs") / getattr(experiment, kind)
+    folder = out or _run_folder(kind, experiment)
     with TrainingProgress(experiment.training.epochs) as progress:
         return TRAINERS[kind].train(
             experiment, data, folder, max_steps, progress.update, progress.print_line
@@ -93,11 +94,16 @@ def train_in_turn(configs: Sequence[Path], data: Path) -> Iterator[Path]:
         The directory of each model. It is in runs/NAME.
 
     Raises:
-        AsrError: see `train_from_yaml`. All files are read before the first training.
+        AsrError: see `train_from_yaml`. All files are read before the first training, and two with
+            one name are refused. `training.threads` is that of the first.
     """
+    planned: dict[Path, Any] = {}
     for config in configs:
-        # An initial model may not exist before its turn.
-        _read_experiment(config, complete=False)
+        kind, experiment = _read_experiment(config, planned)
+        model = _run_folder(kind, experiment) / "model"
+        if model in planned:
+            raise ConfigError(f"{config}: {kind}: {model.parent} is an earlier file's, too")
+        planned[model] = experiment
     for config in configs:
         yield train_from_yaml(config, data)
 
@@ -115,19 +121,27 @@ def read_recognizer_experiment(config: Path) -> RecognizerExperimentConfig:
     return experiment
 
 
-def _read_experiment(config: Path, complete: bool = True) -> tuple[str, Any]:
+def _run_folder(kind: str, experiment: Any) -> Path:
+    """Folder of a run by default: the key `kind` has the model's name."""
+    return Path("runs", getattr(experiment, kind))
+
+
+def _read_experiment(
+    config: Path, planned: Mapping[Path, Any] = MappingProxyType({})
+) -> tuple[str, Any]:
     """The kind of model that a YAML file describes, a key of `TRAINERS`, and its configuration.
 
     Args:
         config: the YAML file.
-        complete: whether missing keys are taken from `initial_model`, which must exist.
+        planned: configurations of models that will be trained before, by their directories;
+            default: none.
     """
     values = read_yaml(config)
     kind = model_kind(values)
     if kind in ("name", "voice", "vocoder"):
         _check_dev_set(values, config)
-    if kind == "name" and complete:
-        values = _with_initial_model(values)
+    if kind == "name":
+        values = _with_initial_model(values, planned)
     return kind, parse(TRAINERS[kind].config, values, str(config))
 
 
@@ -166,12 +180,21 @@ def _check_dev_set(values: dict[str, Any], file: Path) -> None:
         )
 
 
-def _with_initial_model(values: dict[str, Any]) -> dict[str, Any]:
-    """The content of a recogniser's YAML file, with missing keys taken from `initial_model`."""
+def _with_initial_model(
+    values: dict[str, Any], planned: Mapping[Path, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The content of a recogniser's YAML file, with missing keys taken from `initial_model`.
+
+    Args:
+        values: the content.
+        planned: see `_read_experiment`.
+    """
     initial = values.get("initial_model")
     if not isinstance(initial, str) or not initial:
         return values
-    _, model = read_model(model_folder("initial_model", initial))
+    model = planned.get(Path(initial))
+    if model is None:
+        _, model = read_model(model_folder("initial_model", initial))
     parts = {part: to_dict(getattr(model, part)) for part in ("features", "acoustic")}
     named = str(unquoted_no(values.get("language", "")))
     if named and language_code(named) != model.tokenizer.language:

@@ -1,7 +1,7 @@
-"""Minimum word error training: fewer expected word errors among the hypotheses of a search.
+"""Minimum word error training: fewer expected word errors of the beam search's n-best list.
 
-CTC makes the labels of the text likelier. The expected number of word errors of an n-best list also
-counts what the language model can mend and what it cannot (Prabhavalkar et al., 2018).
+CTC makes each letter of the text likelier, whether the language model needs it or not. The expected
+word errors fall where the right text overtakes the wrong ones (Prabhavalkar et al., 2018).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asr import ctc
 from asr.base.config import STRICT
 from asr.data.manifest import Utterance
 from asr.text.tokenizers import Tokenizer
-from asr.training.hypothesis_lists import Rival
+from asr.training.nbest_lists import NBest, NBestEntry
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
@@ -29,13 +29,13 @@ IMPOSSIBLE = -1e9
 
 @dataclass(frozen=True, config=STRICT)
 class MinimumWordErrorConfig:
-    """The key `minimum_word_error` of a recogniser's YAML file. All of `data.train` must be made by
-    pipelines/list_hypotheses.py."""
+    """The key `minimum_word_error` of a recogniser's YAML file. All manifests of `data.train` must
+    be made by pipelines/list_hypotheses.py."""
 
     hypotheses: int = Field(default=6, ge=2)
-    """Texts that are weighed for each utterance: its own text and the best others. Default: 6."""
+    """Length of the n-best lists: the reference and the best other texts. Default: 6."""
     scale: float = Field(default=0.5, gt=0)
-    """Factor of the texts' scores before their probabilities are computed. Smaller values make
+    """Factor of the scores before the probabilities of the texts are computed. With smaller values,
     less likely texts count more. Default: 0.5."""
     spelling: float = Field(default=0.35, ge=0)
     """Weight of the letters beside the phones, as in decoding; without phones, letters have the
@@ -45,25 +45,24 @@ class MinimumWordErrorConfig:
     0.2."""
 
 
-class RivalLists:
-    """The lists of hypotheses of a training, as arrays for its batches.
+class NBestLists:
+    """The n-best lists of a training, as arrays for its batches.
 
     Args:
-        lists: utterance → list, its own text included.
+        lists: utterance → list.
         tokenizer: text → label ids.
-        most: texts of an utterance at most.
+        length: entries of a list at most.
     """
 
-    def __init__(
-        self, lists: Mapping[Utterance, Sequence[Rival]], tokenizer: Tokenizer, most: int
-    ) -> None:
-        self.most = most
-        self._lists: dict[Utterance, list[tuple[tuple[int, ...], Rival]]] = {}
-        for utterance, rivals in lists.items():
-            own = tokenizer.normalise(utterance.text)
-            # Stable: after the own text, the others stay in their order.
-            best = sorted(rivals, key=lambda rival: rival.text != own)[:most]
-            self._lists[utterance] = [(tuple(tokenizer.encode(r.text)), r) for r in best]
+    def __init__(self, lists: Mapping[Utterance, NBest], tokenizer: Tokenizer, length: int) -> None:
+        self.length = length
+        self._lists: dict[Utterance, list[tuple[tuple[int, ...], NBestEntry]]] = {}
+        for utterance, entries in lists.items():
+            # Stable: behind the reference, the others stay in their order.
+            best = sorted(entries, key=lambda entry: entry.errors > 0)[:length]
+            # Lists may have been made with another alphabet.
+            spelled = [entry for entry in best if not tokenizer.unknown(entry.text)]
+            self._lists[utterance] = [(tuple(tokenizer.encode(e.text)), e) for e in spelled]
 
     @property
     def signature(self) -> dict[str, tf.TensorSpec]:
@@ -71,15 +70,15 @@ class RivalLists:
         from asr.base.tensorflow import tf
 
         texts = {
-            f"rival_{name}": tf.TensorSpec([None, self.most, None], tf.int32)
+            f"nbest_{name}": tf.TensorSpec([None, self.length, None], tf.int32)
             for name in ("labels", "phones")
         }
         lengths = {
-            f"rival_{name}_lengths": tf.TensorSpec([None, self.most], tf.int32)
+            f"nbest_{name}_lengths": tf.TensorSpec([None, self.length], tf.int32)
             for name in ("label", "phone")
         }
         scores = {
-            f"rival_{name}": tf.TensorSpec([None, self.most], tf.float32)
+            f"nbest_{name}": tf.TensorSpec([None, self.length], tf.float32)
             for name in ("lm", "errors")
         }
         return texts | lengths | scores
@@ -93,77 +92,76 @@ class RivalLists:
     ) -> dict[str, np.ndarray]:
         """The lists of a batch.
 
-        Texts that an utterance's frames cannot hold are left out, and empty places have its own
-        text with the probability 0.
+        Texts that the frames of an utterance cannot hold, or that cannot be spelled, are left out.
+        Empty places have the reference, with the probability 0.
 
         Args:
             utterances: the utterances of the batch.
-            labels, phones: ids of their own texts, which fit into their frames.
-            frames: output frames of each.
+            labels, phones: ids of the references, which fit into the frames.
+            frames: output frames of each utterance.
         """
         rows = [
-            self._row(self._lists[utterance], own, frames_of)
-            for utterance, *own, frames_of in zip(utterances, labels, phones, frames, strict=True)
+            self._row(utterance, own, count)
+            for utterance, *own, count in zip(utterances, labels, phones, frames, strict=True)
         ]
         return {
-            "rival_labels": _padded([[r[0] for r in row] for row in rows]),
-            "rival_label_lengths": np.array([[len(r[0]) for r in row] for row in rows], np.int32),
-            "rival_phones": _padded([[r[1] for r in row] for row in rows]),
-            "rival_phone_lengths": np.array([[len(r[1]) for r in row] for row in rows], np.int32),
-            "rival_lm": np.array([[r[2] for r in row] for row in rows], np.float32),
-            "rival_errors": np.array([[r[3] for r in row] for row in rows], np.float32),
+            "nbest_labels": _padded([[r[0] for r in row] for row in rows]),
+            "nbest_label_lengths": np.array([[len(r[0]) for r in row] for row in rows], np.int32),
+            "nbest_phones": _padded([[r[1] for r in row] for row in rows]),
+            "nbest_phone_lengths": np.array([[len(r[1]) for r in row] for row in rows], np.int32),
+            "nbest_lm": np.array([[r[2] for r in row] for row in rows], np.float32),
+            "nbest_errors": np.array([[r[3] for r in row] for row in rows], np.float32),
         }
 
     def _row(
-        self,
-        rivals: Sequence[tuple[tuple[int, ...], Rival]],
-        own: Sequence[tuple[int, ...]],
-        frames: int,
+        self, utterance: Utterance, reference: Sequence[tuple[int, ...]], frames: int
     ) -> list[tuple[tuple[int, ...], tuple[int, ...], float, int]]:
-        """(labels, phones, score of the language model, word errors) of `most` texts."""
-        row = [
-            (labels, rival.phones, rival.lm, rival.errors)
-            for labels, rival in rivals
-            if max(ctc.frames_needed(labels), ctc.frames_needed(rival.phones)) <= frames
-        ]
-        return row + [(own[0], own[1], IMPOSSIBLE, 0)] * (self.most - len(row))
+        """(labels, phones, score of the language model, word errors) of `length` texts."""
+        row = []
+        for labels, entry in self._lists[utterance]:
+            needed = max(ctc.frames_needed(labels), ctc.frames_needed(entry.phones))
+            if labels and needed <= frames:
+                row.append((labels, entry.phones, entry.lm, entry.errors))
+        empty = (reference[0], reference[1], IMPOSSIBLE, 0)
+        return row + [empty] * (self.length - len(row))
 
 
 def expected_errors(
     heads: Heads, lengths: tf.Tensor, batch: Mapping[str, tf.Tensor], config: MinimumWordErrorConfig
 ) -> tf.Tensor:
-    """Expected number of word errors of each utterance's list, float32 [batch].
+    """Expected number of word errors of each utterance's n-best list, float32 [batch].
 
-    The probability of a text among the list's is proportional to the exponential of its scaled
-    score: log-likelihoods of its labels and phones, and the language model.
+    The probabilities of the texts are the softmax of their scaled scores. A score is the sum of the
+    log-likelihood of the phones, that of the letters times `spelling`, and the language model's
+    score.
 
     Args:
         heads: logits of the labels and the phones, float [batch, frames, labels].
         lengths: output frames, int32 [batch].
-        batch: see `RivalLists.arrays`.
+        batch: see `NBestLists.arrays`.
         config: weights.
     """
     from asr.base.tensorflow import tf
 
-    most = batch["rival_lm"].shape[1]
+    length = batch["nbest_lm"].shape[1]
 
     def log_likelihoods(logits: tf.Tensor, name: str) -> tf.Tensor:
-        ids, counts = batch[f"rival_{name}s"], batch[f"rival_{name}_lengths"]
+        ids, counts = batch[f"nbest_{name}s"], batch[f"nbest_{name}_lengths"]
         losses = ctc.loss(
-            tf.repeat(logits, most, axis=0),
-            tf.repeat(lengths, most),
+            tf.repeat(logits, length, axis=0),
+            tf.repeat(lengths, length),
             tf.reshape(ids, [-1, tf.shape(ids)[2]]),
             tf.reshape(counts, [-1]),
         )
-        return -tf.reshape(losses, [-1, most])
+        return -tf.reshape(losses, [-1, length])
 
     if heads.phones is None:
         acoustic = log_likelihoods(heads.labels, "label")
     else:
         acoustic = log_likelihoods(heads.phones, "phone")
         acoustic += config.spelling * log_likelihoods(heads.labels, "label")
-    probabilities = tf.nn.softmax(config.scale * (acoustic + batch["rival_lm"]), axis=1)
-    return tf.reduce_sum(probabilities * batch["rival_errors"], axis=1)
+    probabilities = tf.nn.softmax(config.scale * (acoustic + batch["nbest_lm"]), axis=1)
+    return tf.reduce_sum(probabilities * batch["nbest_errors"], axis=1)
 
 
 def _padded(rows: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:

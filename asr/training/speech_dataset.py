@@ -34,7 +34,7 @@ from asr.training.worker_place import WorkerPlace
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
     from asr.networks.acoustic_config import AcousticConfig
-    from asr.training.minimum_word_error import RivalLists
+    from asr.training.minimum_word_error import NBestLists
 
 JOINED_SECONDS = 20.0
 """Longest pair of joined utterances: the longest window in `asr.decoding.windowing`."""
@@ -104,8 +104,8 @@ class SpeechDataset:
         augment: augmentation; None: none.
         seed: seed of the order of batches and of the augmentation.
         speller: text → phone ids for the second head; default: None, no second head.
-        lists: lists of hypotheses of all utterances, which batches then have, too; without joined
-            utterances. Default: None.
+        lists: n-best list of each utterance, added to the batches; needs `augment.join` 0.
+            Default: None, no lists.
         epoch_hours: hours of speech drawn per epoch; default: 0, all.
         balance: how far the draw evens out the speakers, 0 to 1; default: 0.
         shuffle_hours: hours of packed speech in a shuffle buffer; default: 4. See
@@ -132,7 +132,7 @@ class SpeechDataset:
         seed: int,
         *,
         speller: PhoneSpeller | None = None,
-        lists: RivalLists | None = None,
+        lists: NBestLists | None = None,
         epoch_hours: float = 0.0,
         balance: float = 0.0,
         shuffle_hours: float = 4.0,
@@ -316,8 +316,8 @@ class SpeechDataset:
             weights=np.full(len(features), weight, np.float32),
         )
 
-    def _rivals(self, batch: SpeechBatch) -> dict[str, np.ndarray]:
-        """The lists of hypotheses of a batch; empty without lists."""
+    def _nbest(self, batch: SpeechBatch) -> dict[str, np.ndarray]:
+        """The n-best lists of a batch; empty without lists."""
         if self.lists is None:
             return {}
         examples = [self.examples[i] for i in batch.indices]
@@ -478,7 +478,7 @@ class SpeechDataset:
                         for whole in part:
                             indices, total = self._part(whole)
                             batch = self.batch(indices, epoch, total)
-                            yield vars(batch) | self._rivals(batch)
+                            yield vars(batch) | self._nbest(batch)
 
         return prefetched(batches, signature)
 

@@ -21,7 +21,7 @@ from asr.base.config import STRICT
 from asr.base.tensorflow import keras, tf
 from asr.data.corpora import MAKE_DEV
 from asr.data.manifest import Utterance, count_by_teacher
-from asr.data.packs.pack_index import read_utterances
+from asr.data.packs.pack_index import is_pack, read_utterances
 from asr.decoding.decoding_files import copy_decoding_files
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate as evaluate_results
@@ -46,10 +46,10 @@ from asr.text.tokenizers import (
     outside_alphabet,
 )
 from asr.training.config_paths import data_files
-from asr.training.hypothesis_lists import read_lists
 from asr.training.initial_model import InitialModel
-from asr.training.minimum_word_error import MinimumWordErrorConfig, RivalLists, expected_errors
+from asr.training.minimum_word_error import MinimumWordErrorConfig, NBestLists, expected_errors
 from asr.training.model_card import recognizer_card
+from asr.training.nbest_lists import REMEDY, read_lists
 from asr.training.speech_dataset import SpeechDataset
 from asr.training.trainer import TrainingConfig, join_workers, make_strategy
 from asr.training.training_language import check_training_language
@@ -186,8 +186,7 @@ class RecognizerExperimentConfig:
             )
         if self.minimum_word_error is not None and self.augment.join:
             raise ConfigError(
-                "minimum_word_error: joined utterances have no lists of hypotheses; set "
-                "augment.join: 0"
+                "minimum_word_error: joined utterances have no n-best lists; set augment.join: 0"
             )
 
 
@@ -264,6 +263,11 @@ class RecognizerData:
         Raises:
             AsrError: the configuration or a manifest is wrong.
         """
+        for name in config.data.train if config.minimum_word_error is not None else ():
+            if is_pack(data / name):
+                raise ConfigError(
+                    f"minimum_word_error: {name}: a pack has no n-best lists; {REMEDY}"
+                )
         dev_files = data_files("data.dev", config.data.dev, data, MAKE_DEV, packs=True)
         train = config.data.read(data)
         dev = [utterance for path in dev_files for utterance in read_utterances(path)]
@@ -281,11 +285,7 @@ class RecognizerData:
         speller = None
         if decoding.lexicon:
             speller = PhoneSpeller(Pronouncer(first_pronunciations(decoding.lexicon)))
-        lists = None
-        if config.minimum_word_error is not None:
-            files = data_files("data.train", config.data.train, data)
-            found = {u: rivals for file in files for u, rivals in read_lists(file).items()}
-            lists = RivalLists(found, tokenizer, config.minimum_word_error.hypotheses)
+        lists = _nbest_lists(config, data, tokenizer)
         dataset = SpeechDataset(
             train,
             tokenizer,
@@ -352,7 +352,7 @@ def train_recognizer(
     if initial is not None:
         initial.assign_weights(network, config.tokenizer)
 
-    rivals = config.minimum_word_error
+    word_errors = config.minimum_word_error
 
     def losses(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
@@ -363,8 +363,8 @@ def train_recognizer(
             total += ctc.loss(
                 heads.phones, lengths, batch["phones"], batch["phone_lengths"], smoothing
             )
-        if rivals is not None:
-            total = rivals.ctc * total + expected_errors(heads, lengths, batch, rivals)
+        if word_errors is not None:
+            total = word_errors.ctc * total + expected_errors(heads, lengths, batch, word_errors)
         return total
 
     # Features do not change between epochs: extract them once.
@@ -397,6 +397,21 @@ def train_recognizer(
         if message:
             say(message)
     return model
+
+
+def _nbest_lists(
+    config: RecognizerExperimentConfig, data: Path, tokenizer: Tokenizer
+) -> NBestLists | None:
+    """The n-best lists of the train manifests; None without minimum word error training."""
+    if config.minimum_word_error is None:
+        return None
+    files = data_files("data.train", config.data.train, data)
+    lists = {
+        utterance: entries
+        for file in files
+        for utterance, entries in read_lists(file, config.acoustic.phones).items()
+    }
+    return NBestLists(lists, tokenizer, config.minimum_word_error.hypotheses)
 
 
 def _dev_scores(

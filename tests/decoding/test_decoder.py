@@ -235,6 +235,17 @@ def test_tuning_near_the_present_weights_ends_where_no_step_is_better(
     assert (0.05, 1.0) in tried and min(alpha for alpha, _ in tried) >= 0
 
 
+@pytest.mark.parametrize(("spelling", "tried"), [(0.05, {0.05, 0.15}), (0.5, {0.4, 0.5, 0.6})])
+def test_tuning_near_the_limit_of_a_weight_stays_within(
+    spelling: float, tried: set[float], goforward: Path, tmp_path: Path
+) -> None:
+    write_manifest(tmp_path / "m.jsonl", [Utterance("go forward ten meters", 2.786, goforward)])
+    decoding = Decoding(8, alpha=0.05, beta=0.0, spelling=spelling)
+    trials = tune_near("en-base", [tmp_path / "m.jsonl"], decoding)
+    assert tried <= {t.weights.spelling for t in trials}
+    assert min(min(t.weights.spelling, t.weights.alpha) for t in trials) >= 0
+
+
 def test_sentences_come_from_text_files_and_manifests(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Go forward, 10 meters!\n\n...\n")
     write_manifest(tmp_path / "m.jsonl", [Utterance("Go back.", 1.0, tmp_path / "x.wav")])

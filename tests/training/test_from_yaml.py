@@ -67,6 +67,24 @@ def test_language_beside_keys_of_a_recogniser_is_the_speech() -> None:
     assert model_kind({"language": "mine", "data": {}, "network": {}}) == "language"
 
 
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"name": "x"}, r"second\.yaml: name: runs/x is an earlier file's, too"),
+        ({"name": "y", "initial_model": "runs/z/model"}, "initial_model: .*runs/z/model"),
+    ],
+)
+def test_mistakes_between_the_files_are_found_before_the_first_training(
+    second: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{name}.yaml" for name in ("first", "second")]
+    data = {"data": {"train": ["a.jsonl"], "dev": ["b.jsonl"]}}
+    for file, values in zip(files, ({"name": "x"}, second), strict=True):
+        file.write_text(yaml.safe_dump({**data, **values}))
+    with pytest.raises(ConfigError, match=message):
+        list(train_in_turn(files, tmp_path))
+
+
 def test_all_files_are_read_before_the_first_training(tmp_path: Path) -> None:
     files = [tmp_path / f"{name}.yaml" for name in ("first", "second")]
     values = {"name": "x", "data": {"train": ["a.jsonl"], "dev": ["b.jsonl"]}}

