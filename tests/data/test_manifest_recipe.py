@@ -224,7 +224,8 @@ OTHER_COMMANDS = {
 
 @pytest.mark.parametrize(
     "training",
-    [*(f"en-base-{n}.yaml" for n in ("first", "second", "third", "fourth")), "en-base.yaml"],
+    ["en-base.yaml"]
+    + [f"en-base-{number}.yaml" for number in ("first", "second", "third", "fourth", "fifth")],
 )
 def test_the_recipe_makes_what_en_base_reads(training: str) -> None:
     recipe = load_yaml(ManifestRecipe, RECIPE)
