@@ -29,8 +29,8 @@ CONTEXT = 4.0
 seconds."""
 LIVE_BEAM = 24
 """Largest beam while an utterance goes on. The last seconds are decoded again with every chunk, so
-a beam as for recordings would take twice the time (docs/streaming.md). Before a pause, the decoder's own
-beam decodes what is not final yet."""
+a beam as for recordings would take twice the time (docs/streaming.md). Before a pause, the
+decoder's own beam decodes what is not final yet."""
 HISTORY = 20.0
 """Audio whose levels set the threshold between speech and background, in seconds."""
 
