@@ -474,6 +474,13 @@ class Recognizer:
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
 
+    def voiced_outputs(self, audio: AudioLike) -> np.ndarray:
+        """Logits of all heads [frames', heads.size] of one recording as `decoder` gets them: the
+        recording is computed as a whole, and frames without a voice are blank (`only_voices`)."""
+        static, _ = self.cepstra(audio)
+        (outputs,) = self.outputs([expand(static, self.config.features)])
+        return self.only_voices(outputs, static, np.arange(len(outputs)), whole=True)
+
     def only_voices(
         self, logits: np.ndarray, static: np.ndarray, chosen: np.ndarray, whole: bool = False
     ) -> np.ndarray:

@@ -24,7 +24,7 @@ class Hypothesis:
         score: `acoustic` plus the scorer's score, in nats.
         acoustic: log-probability of all alignments that survived pruning, in nats.
         state: state of the scorer after the last label.
-        phones: the phones by which the labels were found; empty if the labels were searched.
+        phones: the phones by which the labels were found; empty if the search was over the labels.
     """
 
     labels: tuple[int, ...]

@@ -41,7 +41,8 @@ class FoundText(NamedTuple):
     Attributes:
         labels: the tokenizer's labels.
         phones: the phones by which it was found; empty without a head for phones.
-        lm: the part of its score that is not the network's, in nats.
+        lm: its score without the log-probabilities of the network, in nats: what the language model
+            and hot words give.
     """
 
     labels: tuple[int, ...]

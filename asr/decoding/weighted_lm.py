@@ -113,6 +113,14 @@ class WeightedLM:
             score += self.unknown
         return score, following
 
+    def sentence(self, words: Sequence[str]) -> float:
+        """Score of a whole sentence without hot words, in nats."""
+        context, total = self.model.start(), 0.0
+        for word in words:
+            score, context = self.score(context, word, False)
+            total += score
+        return total + self.end(context)
+
     def end(self, context: LmState) -> float:
         """Score of the end of the sentence, in nats."""
         return self.to_nats(self.model.step(context, END)[0])

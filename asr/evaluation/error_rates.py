@@ -218,7 +218,7 @@ def evaluate(
         reference = " ".join(normalise(utterance.text).split())
         heard = normalise(result.text) if isinstance(result, Transcript) else ""
         hypothesis = " ".join(heard.split())
-        scored.append(_score(utterance.name, reference, hypothesis))
+        scored.append(score_words(utterance.name, reference, hypothesis))
         character_errors += _distance(reference, hypothesis)
         characters += len(reference)
         if isinstance(result, Transcript):
@@ -243,7 +243,13 @@ def evaluate(
     )
 
 
-def _score(name: str, reference: str, hypothesis: str) -> ScoredUtterance:
+def score_words(name: str, reference: str, hypothesis: str) -> ScoredUtterance:
+    """Count the word errors of a hypothesis.
+
+    Args:
+        name: path of the recording.
+        reference, hypothesis: normalised texts.
+    """
     words = len(reference.split())
     if not words:
         # jiwer rejects empty references. Every word of the hypothesis is an insertion.

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
-from asr.audio.features import expand
 from asr.base.progress import track
 from asr.base.provenance import git_commit, this_command
 from asr.data.manifest import Utterance, read_manifest
@@ -31,10 +31,28 @@ BETAS = (0.0, 1.0, 2.0, 3.0)
 UNKNOWNS = (-4.0, -8.0, -12.0, -20.0)
 SPELLINGS = (0.0, 0.25, 0.5, 1.0, 2.0)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-STEPS = {"alpha": 0.1, "beta": 0.25, "spelling": 0.1, "share": 0.1}
-LEAST = {"alpha": 0.0, "beta": -math.inf, "spelling": 0.0, "share": 0.0}
-MOST = {"alpha": math.inf, "beta": math.inf, "spelling": math.inf, "share": 1.0}
-"""Steps and limits of `tune_near`."""
+
+
+class WeightStep(NamedTuple):
+    """How `tune_near` changes a weight.
+
+    Attributes:
+        size: difference to the next value.
+        least, most: limits of the weight.
+    """
+
+    size: float
+    least: float = 0.0
+    most: float = math.inf
+
+
+STEPS = {
+    "alpha": WeightStep(0.1),
+    "beta": WeightStep(0.25, least=-math.inf),
+    "spelling": WeightStep(0.1),
+    "share": WeightStep(0.1, most=1.0),
+}
+"""Name of a field of `LmWeights` → how it changes."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +151,11 @@ def tune_near(model: str, manifests: Sequence[Path], decoding: Decoding) -> list
         moved = [
             replace(best, **{name: round(value, 4)})
             for name in names
-            for sign in (-1, 1)
-            if LEAST[name] <= (value := getattr(best, name) + sign * STEPS[name]) <= MOST[name]
+            for value in (
+                getattr(best, name) - STEPS[name].size,
+                getattr(best, name) + STEPS[name].size,
+            )
+            if STEPS[name].least <= value <= STEPS[name].most
         ]
         found = search.attempt([best, *moved], "neighbours")
         if search.rates(found) < search.rates(before):
@@ -160,7 +181,9 @@ class _Search:
         self.lm = lm
         self._dev_sets = [read_manifest(manifest) for manifest in manifests]
         self.recognizer = load_recognizer(model, decoding)
-        self._logits = [[self._logits_of(u) for u in dev_set] for dev_set in self._dev_sets]
+        self._logits = [
+            [self.recognizer.voiced_outputs(u) for u in dev_set] for dev_set in self._dev_sets
+        ]
         self._trials: dict[LmWeights, TuningTrial] = {}
 
     def attempt(self, settings: Sequence[LmWeights], label: str) -> LmWeights:
@@ -181,11 +204,6 @@ class _Search:
         """All trials, by rising WER; of equal WER, by rising CER."""
         trials = self._trials.values()
         return sorted(trials, key=lambda t: (t.wer, t.cer, t.weights.alpha, t.weights.beta))
-
-    def _logits_of(self, utterance: Utterance) -> np.ndarray:
-        static, _ = self.recognizer.cepstra(utterance)
-        (outputs,) = self.recognizer.outputs([expand(static, self.recognizer.config.features)])
-        return self.recognizer.only_voices(outputs, static, np.arange(len(outputs)), whole=True)
 
 
 def check_word_count(model: str, manifests: Sequence[Path]) -> None:

@@ -8,9 +8,9 @@ words that are not in the training speech.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from asr.pronunciation.pronouncer import Pronouncer
+from asr.pronunciation.pronouncer import Pronouncer, first_pronunciations
 from asr.text.phones import PHONE_LABELS
 
 _IDS = {phone + stress: i for i, phone in enumerate(PHONE_LABELS) for stress in ("", "0", "1")}
@@ -27,6 +27,11 @@ class PhoneSpeller:
     def __init__(self, pronounce: Pronouncer) -> None:
         self.pronounce = pronounce
         self._known: dict[str, tuple[int, ...]] = {}
+
+    @classmethod
+    def of_lexicon(cls, entries: Iterable[tuple[str, str]]) -> PhoneSpeller:
+        """A speller with the words and phones of a lexicon, and rules for all other words."""
+        return cls(Pronouncer(first_pronunciations(entries)))
 
     def __call__(self, text: str) -> tuple[int, ...]:
         """Label ids of a text. There is no label for the boundary between words."""

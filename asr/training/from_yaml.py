@@ -85,6 +85,7 @@ def train_in_turn(configs: Sequence[Path], data: Path) -> Iterator[Path]:
     """Train the models of several YAML files, such as those that start from one another.
 
     Called again after an interruption, it goes on with the training that was interrupted.
+    `training.threads` of the first file counts for all, because TensorFlow takes it once.
 
     Args:
         configs: the YAML files, in the order of training.
@@ -95,7 +96,7 @@ def train_in_turn(configs: Sequence[Path], data: Path) -> Iterator[Path]:
 
     Raises:
         AsrError: see `train_from_yaml`. All files are read before the first training, and two with
-            one name are refused. `training.threads` is that of the first.
+            one name are refused.
     """
     planned: dict[Path, Any] = {}
     for config in configs:
@@ -122,7 +123,8 @@ def read_recognizer_experiment(config: Path) -> RecognizerExperimentConfig:
 
 
 def _run_folder(kind: str, experiment: Any) -> Path:
-    """Folder of a run by default: the key `kind` has the model's name."""
+    """The folder of a run for which none is given: runs/ and the model's name, the value of the
+    key `kind`."""
     return Path("runs", getattr(experiment, kind))
 
 

@@ -159,7 +159,7 @@ def _check(config: RecognizerExperimentConfig) -> None:
         ("acoustic.norm", acoustic.norm, "layer"),
         ("augment.copies", config.augment.copies, 0),
         ("data.balance", config.data.balance, 0),
-        ("minimum_word_error", config.minimum_word_error, None),
+        ("minimum_word_error", "given" if config.minimum_word_error else "none", "none"),
     ):
         if value != known:
             raise ConfigError(

@@ -7,17 +7,18 @@ word errors fall where the right text overtakes the wrong ones (Prabhavalkar et 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr import ctc
+from asr.base.batching import pad
 from asr.base.config import STRICT
 from asr.data.manifest import Utterance
 from asr.text.tokenizers import Tokenizer
-from asr.training.nbest_lists import NBest, NBestEntry
+from asr.training.nbest_lists import NBest
 
 if TYPE_CHECKING:
     from asr.base.tensorflow import tf
@@ -45,6 +46,15 @@ class MinimumWordErrorConfig:
     0.2."""
 
 
+class _Text(NamedTuple):
+    """An `NBestEntry` with its label ids."""
+
+    labels: tuple[int, ...]
+    phones: tuple[int, ...]
+    lm: float
+    errors: int
+
+
 class NBestLists:
     """The n-best lists of a training, as arrays for its batches.
 
@@ -56,13 +66,16 @@ class NBestLists:
 
     def __init__(self, lists: Mapping[Utterance, NBest], tokenizer: Tokenizer, length: int) -> None:
         self.length = length
-        self._lists: dict[Utterance, list[tuple[tuple[int, ...], NBestEntry]]] = {}
+        self._lists: dict[Utterance, list[_Text]] = {}
         for utterance, entries in lists.items():
             # Stable: behind the reference, the others stay in their order.
             best = sorted(entries, key=lambda entry: entry.errors > 0)[:length]
             # Lists may have been made with another alphabet.
-            spelled = [entry for entry in best if not tokenizer.unknown(entry.text)]
-            self._lists[utterance] = [(tuple(tokenizer.encode(e.text)), e) for e in spelled]
+            self._lists[utterance] = [
+                _Text(tuple(tokenizer.encode(e.text)), e.phones, e.lm, e.errors)
+                for e in best
+                if not tokenizer.unknown(e.text)
+            ]
 
     @property
     def signature(self) -> dict[str, tf.TensorSpec]:
@@ -100,29 +113,38 @@ class NBestLists:
             labels, phones: ids of the references, which fit into the frames.
             frames: output frames of each utterance.
         """
-        rows = [
-            self._row(utterance, own, count)
-            for utterance, *own, count in zip(utterances, labels, phones, frames, strict=True)
+        texts = [
+            text
+            for utterance, own, heard, count in zip(utterances, labels, phones, frames, strict=True)
+            for text in self._row(utterance, _Text(own, heard, IMPOSSIBLE, 0), count)
         ]
-        return {
-            "nbest_labels": _padded([[r[0] for r in row] for row in rows]),
-            "nbest_label_lengths": np.array([[len(r[0]) for r in row] for row in rows], np.int32),
-            "nbest_phones": _padded([[r[1] for r in row] for row in rows]),
-            "nbest_phone_lengths": np.array([[len(r[1]) for r in row] for row in rows], np.int32),
-            "nbest_lm": np.array([[r[2] for r in row] for row in rows], np.float32),
-            "nbest_errors": np.array([[r[3] for r in row] for row in rows], np.float32),
+        shape = len(utterances), self.length
+        arrays: dict[str, np.ndarray] = {
+            "nbest_lm": np.array([text.lm for text in texts], np.float32).reshape(shape),
+            "nbest_errors": np.array([text.errors for text in texts], np.float32).reshape(shape),
         }
+        for name in ("label", "phone"):
+            ids = [np.array(getattr(text, f"{name}s"), np.int32) for text in texts]
+            padded = pad(ids, np.int32)
+            arrays[f"nbest_{name}s"] = padded.reshape(*shape, padded.shape[1])
+            counts = np.array([len(row) for row in ids], np.int32)
+            arrays[f"nbest_{name}_lengths"] = counts.reshape(shape)
+        return arrays
 
-    def _row(
-        self, utterance: Utterance, reference: Sequence[tuple[int, ...]], frames: int
-    ) -> list[tuple[tuple[int, ...], tuple[int, ...], float, int]]:
-        """(labels, phones, score of the language model, word errors) of `length` texts."""
-        row = []
-        for labels, entry in self._lists[utterance]:
-            needed = max(ctc.frames_needed(labels), ctc.frames_needed(entry.phones))
-            if labels and needed <= frames:
-                row.append((labels, entry.phones, entry.lm, entry.errors))
-        empty = (reference[0], reference[1], IMPOSSIBLE, 0)
+    def _row(self, utterance: Utterance, empty: _Text, frames: int) -> list[_Text]:
+        """`length` texts of an utterance.
+
+        Args:
+            utterance: the utterance.
+            empty: what empty places have.
+            frames: output frames.
+        """
+        row = [
+            text
+            for text in self._lists[utterance]
+            if text.labels
+            and max(ctc.frames_needed(text.labels), ctc.frames_needed(text.phones)) <= frames
+        ]
         return row + [empty] * (self.length - len(row))
 
 
@@ -162,13 +184,3 @@ def expected_errors(
         acoustic += config.spelling * log_likelihoods(heads.labels, "label")
     probabilities = tf.nn.softmax(config.scale * (acoustic + batch["nbest_lm"]), axis=1)
     return tf.reduce_sum(probabilities * batch["nbest_errors"], axis=1)
-
-
-def _padded(rows: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
-    """Ids of the texts of each utterance, int32 [batch, texts, ids], padded with 0."""
-    longest = max(len(ids) for row in rows for ids in row)
-    padded = np.zeros([len(rows), len(rows[0]), longest], np.int32)
-    for i, row in enumerate(rows):
-        for j, ids in enumerate(row):
-            padded[i, j, : len(ids)] = ids
-    return padded

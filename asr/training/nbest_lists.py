@@ -11,21 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jiwer
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from asr.audio.features import expand
 from asr.base.config import describe_problems, to_dict
 from asr.data.inputs import RecordingRef
 from asr.data.manifest import Utterance, read_entries, write_manifest
-from asr.decoding.decoder import Decoder
 from asr.errors import AsrError, ConfigError, ManifestError, TextError
-from asr.language.word_lm import WordLM
+from asr.evaluation.error_rates import score_words
 from asr.networks.model_directory import LEXICON_FILE
 from asr.pronunciation.lexicon_table import read_entries as read_lexicon
 from asr.pronunciation.phone_speller import PhoneSpeller
-from asr.pronunciation.pronouncer import Pronouncer, first_pronunciations
 from asr.recognizer import Recognizer
 from asr.results import Failure
 from asr.training.label_log import LabelLog
@@ -42,7 +37,8 @@ class NBestEntry:
     Attributes:
         text: the words, normalised.
         phones: the phone ids by which the search found them; empty for a network without phones.
-        lm: weighted score of the language model, with the weights for words, in nats.
+        lm: score of the language model times alpha, with what beta and unknown add for the words,
+            in nats.
         errors: word errors of the text; 0 for the reference.
     """
 
@@ -173,18 +169,20 @@ def _nbest_of(
     if not tokenizer.encode(utterance.text, utterance.name):
         raise TextError(f"{utterance.name}: no text is left after normalising")
     reference = tokenizer.normalise(utterance.text)
-    static, _ = recognizer.cepstra(utterance)
-    (logits,) = recognizer.outputs([expand(static, recognizer.config.features)])
-    logits = recognizer.only_voices(logits, static, np.arange(len(logits)), whole=True)
+    logits = recognizer.voiced_outputs(utterance)
     texts: dict[str, tuple[tuple[int, ...], float]] = {}
-    for found in decoder.found_texts(logits, most):
+    for labels, phones, lm in decoder.found_texts(logits, most):
         # A search over letters may find an apostrophe alone, of which nothing is left.
-        if text := tokenizer.normalise(tokenizer.decode(found.labels)):
-            texts.setdefault(text, (found.phones, found.lm))
+        if text := tokenizer.normalise(tokenizer.decode(labels)):
+            texts.setdefault(text, (phones, lm))
     if reference not in texts:
+        assert decoder.scorer is not None and decoder.scorer.weighted_lm is not None
         own = () if speller is None else speller(reference)
-        texts[reference] = own, _lm_score(decoder, reference)
-    return [NBestEntry(text, *f, _word_errors(reference, text)) for text, f in texts.items()]
+        texts[reference] = own, decoder.scorer.weighted_lm.sentence(reference.split())
+    return [
+        NBestEntry(text, *found, score_words(utterance.name, reference, text).errors)
+        for text, found in texts.items()
+    ]
 
 
 def _speller(recognizer: Recognizer) -> PhoneSpeller | None:
@@ -192,22 +190,4 @@ def _speller(recognizer: Recognizer) -> PhoneSpeller | None:
     if not recognizer.heads.phones or recognizer.folder is None:
         return None
     entries = read_lexicon(recognizer.folder / LEXICON_FILE)
-    return PhoneSpeller(Pronouncer(first_pronunciations(entries)))
-
-
-def _lm_score(decoder: Decoder, text: str) -> float:
-    """Weighted score of a text by the language model, in nats."""
-    assert decoder.scorer is not None
-    model: WordLM | None = decoder.scorer.model
-    weighted = decoder.scorer.weighted_lm
-    assert model is not None and weighted is not None
-    context, total = model.start(), 0.0
-    for word in text.split():
-        score, context = weighted.score(context, word, False)
-        total += score
-    return total + weighted.end(context)
-
-
-def _word_errors(reference: str, hypothesis: str) -> int:
-    out = jiwer.process_words(reference, hypothesis)
-    return int(out.substitutions + out.deletions + out.insertions)
+    return PhoneSpeller.of_lexicon(entries)

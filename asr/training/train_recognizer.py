@@ -29,12 +29,7 @@ from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig
 from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig
 from asr.pronunciation.phone_speller import PhoneSpeller
-from asr.pronunciation.pronouncer import (
-    Pronouncer,
-    cmudict_entries,
-    first_pronunciations,
-    write_lexicon,
-)
+from asr.pronunciation.pronouncer import cmudict_entries, write_lexicon
 from asr.recognizer import Recognizer
 from asr.results import Transcript
 from asr.text.languages import LanguageName, check_language_code
@@ -284,7 +279,7 @@ class RecognizerData:
         decoding = InheritedDecoding.find(config, initial)
         speller = None
         if decoding.lexicon:
-            speller = PhoneSpeller(Pronouncer(first_pronunciations(decoding.lexicon)))
+            speller = PhoneSpeller.of_lexicon(decoding.lexicon)
         lists = _nbest_lists(config, data, tokenizer)
         dataset = SpeechDataset(
             train,
