@@ -80,18 +80,21 @@ class AcousticModel(keras.Model):
         stride = self.config.stride
         lengths_out = (lengths + stride - 1) // stride
         frames = tf.shape(features)[1]
-        frames_out = (frames + stride - 1) // stride
+        # The steps of the stack: with a look-ahead, it goes on into zeros behind the utterance, and
+        # step t + look_ahead gives the logits of frame t.
+        ahead = self.config.look_ahead
+        steps = (frames + stride - 1) // stride + ahead
         if self.convolution is not None:
             # padding="same" would place its zeros by the padded length of the batch, so an
             # utterance's result would depend on its neighbours.
             left = (self.kernel - stride) // 2
-            right = frames_out * stride - frames + self.kernel - stride - left
+            right = steps * stride - frames + self.kernel - stride - left
             x = self.convolution(tf.pad(features, [[0, 0], [left, right], [0, 0]]))
         else:
-            x = tf.pad(features, [[0, 0], [0, frames_out * stride - frames], [0, 0]])
-            x = tf.reshape(x, [tf.shape(x)[0], frames_out, stride * self.dimension])
-        mask = tf.sequence_mask(lengths_out, frames_out)
-        x = self.stack(x, mask=mask, training=training)
+            x = tf.pad(features, [[0, 0], [0, steps * stride - frames], [0, 0]])
+            x = tf.reshape(x, [tf.shape(x)[0], steps, stride * self.dimension])
+        mask = tf.sequence_mask(lengths_out + ahead, steps)
+        x = self.stack(x, mask=mask, training=training)[:, ahead:]
         return tf.concat([head(x) for head in self.heads], axis=2), lengths_out
 
     def named_weights(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from asr.base.config import STRICT
+from asr.errors import ConfigError
 from asr.networks.head_layout import HeadLayout
 from asr.text.phones import PHONE_LABELS
 
@@ -33,11 +34,21 @@ class AcousticConfig:
     units: int = Field(default=256, ge=1)
     layers: int = Field(default=3, ge=1)
     bidirectional: bool = True
+    look_ahead: int = Field(default=0, ge=0)
+    """Output frames that a one-directional network hears beyond a frame before it gives the frame's
+    logits."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
     norm: Literal["layer", "none"] = "layer"
     phones: bool = False
     """Whether a second head predicts phones (`asr.text.phones`). Training the first head beside it
     improves the first, and decoding with a lexicon uses it."""
+
+    def __post_init__(self) -> None:
+        if self.look_ahead and self.bidirectional:
+            raise ConfigError(
+                f"acoustic.look_ahead: {self.look_ahead}: a bidirectional network hears everything; "
+                "set acoustic.bidirectional: false, or leave look_ahead out"
+            )
 
     def head_layout(self, labels: int) -> HeadLayout:
         """Sizes of the model's heads for a tokenizer with this number of labels."""

@@ -8,7 +8,8 @@
 - lstm.py and gru.py write out the gradient of the loop: automatic differentiation would add up the
   gradients of the weights step by step.
 - The two directions are two independent loops in the graph. With one thread for each operation they
-  run in parallel on two cores, which is faster than one loop over both.
+  run in parallel on two cores, which is faster than one loop over both. With one direction, the two
+  halves of a training batch are two such loops.
 
 Under a mixed precision policy only products are in half precision. All else, the states included,
 is float32: processors that multiply bfloat16 twice as fast do not add it faster.
@@ -97,7 +98,13 @@ class FusedLayer(keras.layers.Layer, ABC):
             projected = projection(inputs, tf.convert_to_tensor(self.kernel[i]))
             projected = tf.cast(projected, tf.float32) + self.bias[i]
             projected = tf.reshape(projected, [time, batch, self.gates * self.units])
-            output = tf.cast(self.scan(projected, i, training), self.compute_dtype)
+            if training and not self.bidirectional:
+                middle = (batch + 1) // 2
+                halves = projected[:, :middle], projected[:, middle:]
+                output = tf.concat([self.scan(half, i, training) for half in halves], axis=1)
+            else:
+                output = self.scan(projected, i, training)
+            output = tf.cast(output, self.compute_dtype)
             if i:
                 output = tf.reverse_sequence(output, lengths, seq_axis=0, batch_axis=1)
             outputs.append(output)

@@ -31,7 +31,7 @@ LEXICON_FILE = "lexicon.txt.gz"
 CALIBRATION_FILE = "calibration.json"
 """Name of the confidence calibration's file; a calibration is valid for one set of weights only."""
 DEFAULTS_FOR_OLDER_MODELS: dict[str, dict[str, Any]] = {
-    "": {"acoustic": {"phones": False}, "tokenizer": {"language": ""}},
+    "": {"acoustic": {"phones": False, "look_ahead": 0}, "tokenizer": {"language": ""}},
     "language": {"tokenizer": {"language": ""}},
     "voice": {"acoustic": {"harmonics": False}, "vocoder": None, "speakers": []},
 }

@@ -47,19 +47,26 @@ def build_graph(
     one, step = (graph.constant(np.array(n, np.int32)) for n in (stride - 1, stride))
     lengths = graph("Div", graph("Add", "lengths", one), step)
     x, width = _front(graph, config, dimension, weights)
+    steps = lengths
+    if config.look_ahead:
+        steps = graph("Add", lengths, graph.constant(np.array(config.look_ahead, np.int32)))
     x, width = recurrent_stack(
         graph,
         weights,
         "acoustic/stack",
         x,
         width,
-        lengths,
+        steps,
         cell=config.cell,
         units=config.units,
         layers=config.layers,
         bidirectional=config.bidirectional,
         norm=config.norm,
     )
+    if config.look_ahead:
+        # As in Keras: step t + look_ahead gives the logits of frame t.
+        end = graph.integers(np.iinfo(np.int64).max)
+        x = graph("Slice", x, graph.integers(config.look_ahead), end, graph.integers(0))
     heads = []
     layout = config.head_layout(labels)
     for head, size in layout.sizes.items():
@@ -85,6 +92,8 @@ def _front(
     stride, kernel = config.stride, 2 * config.stride
     frames = graph("Shape", "features", start=1, end=2)
     right = graph("Mod", graph("Neg", frames), graph.integers(stride))
+    if config.look_ahead:
+        right = graph("Add", right, graph.integers(config.look_ahead * stride))
     left = 0
     if config.front == "conv":
         left = (kernel - stride) // 2

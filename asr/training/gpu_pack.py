@@ -157,9 +157,11 @@ def _check(config: RecognizerExperimentConfig) -> None:
         ("acoustic.front", acoustic.front, "stack"),
         ("acoustic.cell", acoustic.cell, "lstm"),
         ("acoustic.norm", acoustic.norm, "layer"),
+        ("acoustic.look_ahead", acoustic.look_ahead, 0),
         ("augment.copies", config.augment.copies, 0),
         ("data.balance", config.data.balance, 0),
         ("minimum_word_error", "given" if config.minimum_word_error else "none", "none"),
+        ("distillation", "given" if config.distillation else "none", "none"),
     ):
         if value != known:
             raise ConfigError(

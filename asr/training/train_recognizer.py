@@ -41,6 +41,7 @@ from asr.text.tokenizers import (
     outside_alphabet,
 )
 from asr.training.config_paths import data_files
+from asr.training.distillation import DistillationConfig, cross_entropy
 from asr.training.initial_model import InitialModel
 from asr.training.minimum_word_error import MinimumWordErrorConfig, NBestLists, expected_errors
 from asr.training.model_card import recognizer_card
@@ -141,6 +142,8 @@ class RecognizerExperimentConfig:
     Default: 0."""
     minimum_word_error: MinimumWordErrorConfig | None = None
     """Minimum word error training beside CTC. Default: CTC alone."""
+    distillation: DistillationConfig | None = None
+    """Another recogniser to learn from, beside CTC. Default: CTC alone."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     """Optimisation."""
     initial_model: str = ""
@@ -182,6 +185,11 @@ class RecognizerExperimentConfig:
         if self.minimum_word_error is not None and self.augment.join:
             raise ConfigError(
                 "minimum_word_error: joined utterances have no n-best lists; set augment.join: 0"
+            )
+        if self.minimum_word_error is not None and self.distillation is not None:
+            raise ConfigError(
+                "distillation: not together with minimum_word_error; train in two files, the "
+                "second with initial_model"
             )
 
 
@@ -338,12 +346,15 @@ def train_recognizer(
     read = RecognizerData.read(config, data, say, place)
     config, tokenizer, dataset = read.config, read.tokenizer, read.train
     dev, speller, initial = read.dev, read.speller, read.initial
+    described = RecognizerConfig(
+        config.name, config.features, config.tokenizer, config.acoustic
+    )
+    distillation = config.distillation
     with strategy.scope():
         network = AcousticModel(config.acoustic, config.features.dimension, len(tokenizer))
+        teacher = distillation.load(described) if distillation is not None else None
     keras.config.set_dtype_policy("float32")
-    recognizer = Recognizer(
-        RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic), network
-    )
+    recognizer = Recognizer(described, network)
     if initial is not None:
         initial.assign_weights(network, config.tokenizer)
 
@@ -360,6 +371,11 @@ def train_recognizer(
             )
         if word_errors is not None:
             total = word_errors.ctc * total + expected_errors(heads, lengths, batch, word_errors)
+        if distillation is not None and teacher is not None:
+            taught, _ = teacher(batch["features"], batch["lengths"], training=False)
+            total = distillation.ctc * total + cross_entropy(
+                logits, lengths, taught, recognizer.heads
+            )
         return total
 
     # Features do not change between epochs: extract them once.

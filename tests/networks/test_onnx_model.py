@@ -50,8 +50,20 @@ def test_logits_equal_those_of_tensorflow(
     cell: str, front: str, bidirectional: bool, tmp_path: Path
 ) -> None:
     stride, norm = (3, "layer") if bidirectional else (2, "none")
-    phones = not bidirectional
-    config = AcousticConfig(front, stride, 6, cell, 4, 2, bidirectional, 0.0, norm, phones)  # type: ignore[arg-type]
+    phones, look_ahead = not bidirectional, 0 if bidirectional else 3
+    config = AcousticConfig(
+        front,  # type: ignore[arg-type]
+        stride,
+        filters=6,
+        cell=cell,  # type: ignore[arg-type]
+        units=4,
+        layers=2,
+        bidirectional=bidirectional,
+        look_ahead=look_ahead,
+        dropout=0.0,
+        norm=norm,  # type: ignore[arg-type]
+        phones=phones,
+    )
     model, light = both(config, tmp_path)
     features = np.random.default_rng(1).normal(size=(3, 31, 5)).astype(np.float32)
     for row, length in zip(features, LENGTHS, strict=True):

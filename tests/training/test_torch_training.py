@@ -189,7 +189,9 @@ def test_logits_and_weights_are_those_of_keras(bidirectional: bool) -> None:
     from asr.training.torch_training import TorchAcoustic
 
     keras.utils.set_random_seed(2)
-    config = AcousticConfig("stack", 3, 6, "lstm", 5, 2, bidirectional, 0.0, "layer", True)
+    config = AcousticConfig(
+        stride=3, units=5, layers=2, bidirectional=bidirectional, dropout=0.0, phones=True
+    )
     model = AcousticModel(config, 4, 7)
     rng = np.random.default_rng(3)
     for variable in model.trainable_variables:

@@ -1,0 +1,87 @@
+"""Distillation: a network learns what another one, its teacher, hears in each frame.
+
+A one-directional network with a look-ahead learns from a bidirectional one. CTC alone says which
+labels an utterance has; the teacher also says where they are and which other ones sound alike
+(Hinton et al., 2015; for LSTMs with CTC, Kim et al., 2018).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from asr.base.config import STRICT
+from asr.decoding.decoding_options import NO_LM, Decoding
+from asr.errors import ConfigError
+from asr.networks.acoustic import AcousticModel
+from asr.networks.model_directory import RecognizerConfig, read_model
+from asr.recognizer import Recognizer
+from asr.training.config_paths import model_folder
+
+if TYPE_CHECKING:
+    from asr.base.tensorflow import tf
+    from asr.networks.head_layout import HeadLayout
+
+
+@dataclass(frozen=True, config=STRICT)
+class DistillationConfig:
+    """The key `distillation` of a recogniser's YAML file."""
+
+    teacher: str
+    """Recogniser to learn from, by shipped name or directory. Required. Its features, labels and
+    frames must be those of the new one."""
+    ctc: float = Field(default=0.2, ge=0)
+    """Weight of the CTC loss beside the teacher. Both are in nats an utterance. Default: 0.2."""
+
+    def load(self, student: RecognizerConfig) -> AcousticModel:
+        """The teacher's network.
+
+        Args:
+            student: the new recogniser.
+
+        Raises:
+            ConfigError: there is no such model, or its frames, features or labels are others.
+            ModelError: see `Recognizer.load`.
+        """
+        folder, teacher = read_model(model_folder("distillation.teacher", self.teacher))
+        for key, own, others in (
+            ("features", student.features, teacher.features),
+            ("tokenizer", student.tokenizer, teacher.tokenizer),
+            ("acoustic.stride", student.acoustic.stride, teacher.acoustic.stride),
+            ("acoustic.phones", student.acoustic.phones, teacher.acoustic.phones),
+        ):
+            if own != others:
+                raise ConfigError(
+                    f"distillation.teacher: {self.teacher}: the key {key} must have the value that "
+                    f"the teacher was trained with: {others}; found {own}"
+                )
+        network = Recognizer.load(folder, Decoding(lm=NO_LM), runtime="tensorflow")
+        return network.acoustic_model
+
+
+def cross_entropy(
+    logits: tf.Tensor, lengths: tf.Tensor, taught: tf.Tensor, layout: HeadLayout
+) -> tf.Tensor:
+    """Cross-entropy of the teacher's probabilities, in nats an utterance, float32 [batch].
+
+    Args:
+        logits: of the student, float32 [batch, frames, labels of all heads].
+        lengths: output frames, int32 [batch].
+        taught: logits of the teacher, as `logits`.
+        layout: the heads, whose entropies are added.
+    """
+    from asr.base.tensorflow import tf
+
+    student, teacher = layout.split(logits), layout.split(tf.stop_gradient(taught))
+    pairs = [(student.labels, teacher.labels)]
+    if student.phones is not None:
+        pairs.append((student.phones, teacher.phones))
+    frames = tf.add_n(
+        [
+            tf.nn.softmax_cross_entropy_with_logits(labels=tf.nn.softmax(right), logits=own)
+            for own, right in pairs
+        ]
+    )
+    return tf.reduce_sum(frames * tf.sequence_mask(lengths, tf.shape(frames)[1], tf.float32), axis=1)
