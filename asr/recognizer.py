@@ -56,6 +56,7 @@ from asr.text.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
     from asr.networks.acoustic import AcousticModel
+    from asr.networks.one_way_network import LogitStream
 
 BATCH_SECONDS = 60.0
 """Audio in one batch, in seconds, padding included. It bounds memory (about 1 MB a second); larger
@@ -473,6 +474,13 @@ class Recognizer:
         logits = self.network.logits(padded, np.array(lengths, np.int32))
         frames = self.config.acoustic.frames
         return [row[: frames(n)] for row, n in zip(logits, lengths, strict=True)]
+
+    def logit_stream(self) -> LogitStream | None:
+        """Logits of features that arrive piece by piece. None for a network that cannot go on from
+        where it stopped: one that reads in both directions, or one in TensorFlow."""
+        from asr.networks.one_way_network import OneWayNetwork
+
+        return self.network.stream() if isinstance(self.network, OneWayNetwork) else None
 
     def voiced_outputs(self, audio: AudioLike) -> np.ndarray:
         """Logits of all heads [frames', heads.size] of one recording as `decoder` gets them: the

@@ -1,7 +1,8 @@
 """`Stream`: transcription while the audio is recorded; made by `Recognizer.stream`.
 
-The network is bidirectional, so it reads the last seconds again with every chunk. A result is final
-when a pause follows, or when enough audio follows that more audio would hardly change it.
+A bidirectional network reads the last seconds again with every chunk, a one-directional network
+reads each frame once. A result is final when a pause follows, or when enough audio follows that
+more audio would hardly change it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,23 @@ from typing import Protocol
 import numpy as np
 
 from asr import ctc
-from asr.audio.features import MfccStream, RecentMoments, differentiate, normalise
+from asr.audio.features import (
+    MfccStream,
+    Moments,
+    RecentMoments,
+    differentiate,
+    normalise,
+    standardise,
+)
 from asr.audio.mono import MonoStream
 from asr.decoding.decoder import Decoder
 from asr.decoding.emission_joiner import CLEARANCE
 from asr.decoding.speech_detector import SpeechDetector, speech_with_margin, true_runs
 from asr.decoding.windowing import Windowing
 from asr.errors import ConfigError
+from asr.networks.head_layout import HeadLayout
 from asr.networks.model_directory import RecognizerConfig
+from asr.networks.one_way_network import LogitStream
 from asr.results import Partial, Transcript
 from asr.text.tokenizers import PIECE_SPACE, Tokenizer
 
@@ -31,6 +41,9 @@ LIVE_BEAM = 24
 """Largest beam while an utterance goes on. The last seconds are decoded again with every chunk, so
 a beam as for recordings would take twice the time (docs/streaming.md). Before a pause, the
 decoder's own beam decodes what is not final yet."""
+SETTLED = 3.0
+"""Audio after which the normalisation of a stream hardly changes, in seconds. Before, a
+one-directional network reads from the start again, too."""
 HISTORY = 20.0
 """Audio whose levels set the threshold between speech and background, in seconds."""
 
@@ -40,6 +53,7 @@ class StreamingRecognizer(Protocol):
 
     config: RecognizerConfig
     tokenizer: Tokenizer
+    heads: HeadLayout
     windowing: Windowing
     decoder: Decoder
 
@@ -47,6 +61,8 @@ class StreamingRecognizer(Protocol):
     def seconds_per_frame(self) -> float: ...
 
     def outputs(self, features: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+
+    def logit_stream(self) -> LogitStream | None: ...
 
     def only_voices(
         self, logits: np.ndarray, static: np.ndarray, chosen: np.ndarray
@@ -112,6 +128,15 @@ class Stream:
         self._committed = 0
         # Moments of the speech up to the last pause, for normalisation.
         self._before = RecentMoments(config.features)
+        # Frames behind a frame that its deltas depend on.
+        self._edge = config.features.deltas * config.features.delta_width
+        self._settled = output_frames(SETTLED) * self.stride
+        # Frames of `_static` that a one-directional network has read, and the logits that it has
+        # given for output frames from `_start` on.
+        self._logit_stream: LogitStream | None
+        self._read: int
+        self._logits: np.ndarray
+        self._read_anew()
         # Text of the last partial result.
         self._shown = ""
         # Whether there is a final result since the last pause.
@@ -192,9 +217,10 @@ class Stream:
             chosen: output frames with speech, counted from `_start`.
             size: output frames up to the pause.
         """
-        path, features = self._decode(chosen, self.recognizer.decoder)
+        path, features = self._decode(chosen, self.recognizer.decoder, complete=True)
         self._before.add(features)
         self._drop(size)
+        self._read_anew()
         self._committed = self._start
         return self._results(path, len(path.labels), pause=True)
 
@@ -216,21 +242,31 @@ class Stream:
         self._drop(max(0, self._committed - self._context - self._start))
         return self._results(path, count)
 
-    def _decode(self, chosen: np.ndarray, decoder: Decoder) -> tuple[ctc.Path, np.ndarray]:
+    def _decode(
+        self, chosen: np.ndarray, decoder: Decoder, complete: bool = False
+    ) -> tuple[ctc.Path, np.ndarray]:
         """Run the network and the decoder.
 
         Args:
             chosen: output frames with speech, counted from `_start`.
             decoder: the decoder.
+            complete: whether the utterance ends with the chosen frames. Default False.
 
         Returns:
             The labels behind the last final result, in output frames of the stream; and the
             features of the chosen frames, not normalised.
         """
-        frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
-        features = differentiate(self._static[frames[frames < len(self._static)]], self.config)
-        normalised = normalise(features, self.config, self._before.moments)
-        (outputs,) = self.recognizer.outputs([normalised])
+        if self._logit_stream is None:
+            features = differentiate(self._static[self._frames_of(chosen)], self.config)
+            normalised = normalise(features, self.config, self._before.moments)
+            (outputs,) = self.recognizer.outputs([normalised])
+        else:
+            everything = differentiate(self._static, self.config)
+            features = everything[self._frames_of(chosen)]
+            self._read_on(everything, Moments.of(features), complete)
+            # Short pauses stay: the network has read them.
+            chosen = np.arange(chosen[0], min(chosen[-1] + 1, len(self._logits)))
+            outputs = self._logits[chosen]
         # The last seconds are the context in which voices are found.
         before = -(-len(self._recent) // self.stride) - self._size
         outputs = self.recognizer.only_voices(outputs, self._recent, before + chosen)
@@ -241,6 +277,37 @@ class Stream:
         first = bisect_left(starts, self._committed)
         path = ctc.Path(path.labels, starts, ends, path.scores, path.score)
         return _part(path, first, len(starts)), features
+
+    def _frames_of(self, chosen: np.ndarray) -> np.ndarray:
+        """Positions in `_static` of the frames of output frames."""
+        frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
+        return frames[frames < len(self._static)]
+
+    def _read_on(self, features: np.ndarray, moments: Moments, complete: bool) -> None:
+        """Let a one-directional network read the frames that it has not read.
+
+        Args:
+            features: of all frames of `_static`, not normalised, float32 [frames, dimension].
+            moments: of the frames with speech.
+            complete: whether the utterance ends.
+        """
+        if self._before.moments is not None:
+            moments = moments.combined(self._before.moments)
+        elif len(features) < self._settled:
+            self._read_anew()
+        assert self._logit_stream is not None
+        ready = len(features) if complete else max(self._read, len(features) - self._edge)
+        new = standardise(features[self._read : ready], self.config, moments)
+        rows = [self._logits, self._logit_stream.feed(new)]
+        if complete:
+            rows.append(self._logit_stream.finish())
+        self._logits, self._read = np.concatenate(rows), ready
+
+    def _read_anew(self) -> None:
+        """Forget what a one-directional network has read: it starts at `_start`."""
+        self._logit_stream = self.recognizer.logit_stream()
+        self._read = 0
+        self._logits = np.zeros([0, self.recognizer.heads.size], np.float32)
 
     def _count_final(self, path: ctc.Path, old: int) -> int:
         """The number of labels in complete words that end before output frame `old`."""
@@ -280,6 +347,11 @@ class Stream:
         """Forget the first `count` output frames."""
         self._static = self._static[count * self.stride :]
         self._start += count
+        if self._read < count * self.stride:
+            self._read_anew()
+        else:
+            self._read -= count * self.stride
+            self._logits = self._logits[count:]
 
 
 def _part(path: ctc.Path, first: int, last: int) -> ctc.Path:

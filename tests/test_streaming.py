@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -24,6 +25,10 @@ from asr.audio.mono import MonoStream
 from asr.audio.reading import read_audio
 from asr.cli.live import CLEAR_LINE, listen, microphone_blocks, pcm_blocks, piped_audio, printer
 from asr.errors import AsrWarning, AudioError, ConfigError
+from asr.networks.acoustic import AcousticModel
+from asr.networks.acoustic_config import AcousticConfig
+from asr.networks.model_directory import RecognizerConfig
+from asr.networks.one_way_network import OneWayNetwork
 from asr.recognizer import Recognizer
 from asr.results import Partial
 
@@ -33,6 +38,23 @@ SPLITS = st.lists(st.integers(0, 30_000), min_size=1, max_size=8)
 @pytest.fixture(scope="module")
 def en_small() -> Recognizer:
     return Recognizer.load("en-small")
+
+
+@pytest.fixture(scope="module")
+def one_way(tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    """A small one-directional recogniser with random weights."""
+    keras.utils.set_random_seed(7)
+    shape = AcousticConfig(units=8, layers=2, bidirectional=False, look_ahead=5)
+    folder = tmp_path_factory.mktemp("one-way")
+    config = RecognizerConfig("one-way", acoustic=shape)
+    Recognizer(config, AcousticModel(shape, 39, 29)).save(folder, "")
+    return Recognizer.load(folder)
+
+
+@pytest.fixture(params=["tiny", "one_way"], scope="module")
+def either(request: pytest.FixtureRequest) -> Recognizer:
+    """A recogniser that reads in both directions, and one that does not."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 
 def pieces(samples: np.ndarray, sizes: list[int]) -> Iterator[np.ndarray]:
@@ -135,12 +157,41 @@ def test_a_short_look_ahead_makes_words_final_before_the_pause(
 @settings(max_examples=8)
 @given(sizes=SPLITS)
 def test_any_pieces_give_the_same_results(
-    tiny: Recognizer, goforward: Path, sizes: list[int]
+    either: Recognizer, goforward: Path, sizes: list[int]
 ) -> None:
     samples = speech(goforward, 2)
-    expected = run(tiny, samples, [], chunk=0.6, look_ahead=1.0)
-    assert run(tiny, samples, sizes, chunk=0.6, look_ahead=1.0) == expected
+    expected = run(either, samples, [], chunk=0.6, look_ahead=1.0)
+    assert run(either, samples, sizes, chunk=0.6, look_ahead=1.0) == expected
     assert any(r.final for r in expected) and any(not r.final for r in expected)
+
+
+def test_a_one_directional_network_reads_each_frame_once(
+    one_way: Recognizer, goforward: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    advance = OneWayNetwork.advance
+
+    def counted(self: OneWayNetwork, features: np.ndarray, state: np.ndarray) -> object:
+        read.append(features.shape[1])
+        return advance(self, features, state)
+
+    monkeypatch.setattr(OneWayNetwork, "advance", counted)
+    samples = np.concatenate([read_audio(goforward)[4000:30_000]] * 8)  # 13 s without a pause
+    run(one_way, samples, [1600] * 200, chunk=0.1, look_ahead=1.0)
+    frames = len(samples) / 160
+    # Chunks of the first three seconds are read from the start, because their mean is not known.
+    assert frames <= sum(read) < frames + 30 * 310 / 2 + 100
+
+
+def test_reading_on_gives_the_results_of_reading_again(
+    one_way: Recognizer, goforward: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = read_audio(goforward)[4000:32_000]
+    found = run(one_way, samples, [], chunk=10.0, look_ahead=1.0)
+    monkeypatch.setattr(Recognizer, "logit_stream", lambda self: None)
+    expected = run(one_way, samples, [], chunk=10.0, look_ahead=1.0)
+    assert [r.text for r in found] == [r.text for r in expected] != []
+    assert found[0].tokens == expected[0].tokens
 
 
 def test_another_sample_rate_is_resampled(en_small: Recognizer, goforward: Path) -> None:
@@ -154,8 +205,8 @@ def test_another_sample_rate_is_resampled(en_small: Recognizer, goforward: Path)
     assert texts[0] == texts[1] != ""
 
 
-def test_memory_of_a_stream_is_bounded(tiny: Recognizer) -> None:
-    stream = tiny.stream(5.0, 1.0)
+def test_memory_of_a_stream_is_bounded(either: Recognizer) -> None:
+    stream = either.stream(5.0, 1.0)
     noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 5)
     for i in range(20):  # loud and quiet by turns, faster than a pause: no end in sight
         level = 1 + 0.9 * np.sign(np.sin(np.arange(len(noise)) / 800 + i))
@@ -166,11 +217,11 @@ def test_memory_of_a_stream_is_bounded(tiny: Recognizer) -> None:
     assert len(stream._static) <= 20
 
 
-def test_silence_and_nothing_at_all_give_no_result(tiny: Recognizer) -> None:
-    assert run(tiny, np.zeros(0, np.float32), []) == []
-    assert tiny.stream().finish() == []
-    assert run(tiny, np.zeros(300, np.float32), []) == []
-    assert run(tiny, np.zeros(64_000, np.float32), []) == []
+def test_silence_and_nothing_at_all_give_no_result(either: Recognizer) -> None:
+    assert run(either, np.zeros(0, np.float32), []) == []
+    assert either.stream().finish() == []
+    assert run(either, np.zeros(300, np.float32), []) == []
+    assert run(either, np.zeros(64_000, np.float32), []) == []
 
 
 def test_impossible_settings_and_samples_are_errors(tiny: Recognizer) -> None:

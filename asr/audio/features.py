@@ -370,8 +370,22 @@ def normalise(
     if config.normalise == "none":
         return features
     moments = Moments.of(features)
-    if before is not None:
-        moments = moments.combined(before)
+    return standardise(features, config, moments if before is None else moments.combined(before))
+
+
+def standardise(features: np.ndarray, config: FeatureConfig, moments: Moments) -> np.ndarray:
+    """Subtract the mean and divide by the standard deviation, as far as `config.normalise` says.
+
+    Args:
+        features: float32 [frames, dimension].
+        config: settings of the features.
+        moments: the mean and the standard deviation.
+
+    Returns:
+        float32 [frames, dimension].
+    """
+    if config.normalise == "none":
+        return features
     features = features - moments.mean
     if config.normalise == "mean_variance":
         features = features / np.maximum(moments.std, STD_FLOOR)

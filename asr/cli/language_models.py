@@ -331,7 +331,7 @@ def _estimate_ngrams(sentences: list[list[str]], out: Path, order: int, prune: s
 def _adapt(base: str, sentences: list[list[str]], out: Path) -> None:
     from asr.base.config import replace
     from asr.base.provenance import this_command
-    from asr.decoding.decoding_options import general_lm
+    from asr.decoding.decoding_files import general_lm
     from asr.decoding.lm_record import LmRecord
     from asr.language.adaptation import adapted
     from asr.language.ngram_file import MIXED_DIGITS, read_ngrams, write_model

@@ -46,9 +46,15 @@ class AcousticConfig:
     def __post_init__(self) -> None:
         if self.look_ahead and self.bidirectional:
             raise ConfigError(
-                f"acoustic.look_ahead: {self.look_ahead}: a bidirectional network hears everything; "
-                "set acoustic.bidirectional: false, or leave look_ahead out"
+                f"acoustic.look_ahead: {self.look_ahead}: a bidirectional network hears all; set "
+                "acoustic.bidirectional: false, or leave look_ahead out"
             )
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the network can go on from where it stopped, so that a stream reads no frame
+        twice. A convolution would need frames from before."""
+        return not self.bidirectional and self.front == "stack"
 
     def head_layout(self, labels: int) -> HeadLayout:
         """Sizes of the model's heads for a tokenizer with this number of labels."""

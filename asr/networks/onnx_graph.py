@@ -20,6 +20,8 @@ OPSET, IR_VERSION = 17, 8
 GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
 """Position in Keras of each gate of ONNX, by cell. The order in ONNX is input, output, forget, cell
 for an LSTM, and update, reset, candidate for a GRU."""
+STATES = {"lstm": 2, "gru": 1, "rnn": 1}
+"""Arrays in the state of a layer, by cell."""
 _TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
 
 
@@ -40,6 +42,13 @@ class OnnxGraph:
         output = f"{operation}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operation, inputs, [output], output, **attributes))
         return output
+
+    def several(self, count: int, operation: str, *inputs: str, **attributes: Any) -> list[str]:
+        """Add a node with this number of outputs; returns their names."""
+        name = f"{operation}_{len(self.nodes)}"
+        outputs = [f"{name}_{i}" for i in range(count)]
+        self.nodes.append(helper.make_node(operation, inputs, outputs, name, **attributes))
+        return outputs
 
     def constant(self, values: Any) -> str:
         """Add a constant; returns its name."""
@@ -108,6 +117,7 @@ def recurrent_stack(
     layers: int,
     bidirectional: bool = True,
     norm: str = "layer",
+    states: list[str] | None = None,
 ) -> tuple[str, int]:
     """Add a `RecurrentStack`.
 
@@ -119,13 +129,21 @@ def recurrent_stack(
         n: its number of features.
         lengths: frames of each row, int32 [batch]; default: "", all.
         cell, units, layers, bidirectional, norm: see `RecurrentStack`.
+        states: states of all layers before the first step, each [directions, batch, units]; an LSTM
+            has its output and its cell state, one after the other. They are replaced by the states
+            after the last step. Default: zeros.
 
     Returns:
         The output, [frames, batch, width], and its width.
     """
-    width = n
+    width, parts = n, STATES[cell]
     for i in range(layers):
-        x = _layer(graph, weights, path, i, x, width, lengths, cell, units, bidirectional)
+        before = [] if states is None else states[i * parts : (i + 1) * parts]
+        x, after = _layer(
+            graph, weights, path, i, x, width, lengths, cell, units, bidirectional, before
+        )
+        if states is not None:
+            states[i * parts : (i + 1) * parts] = after
         width = units * (2 if bidirectional else 1)
         if norm == "layer":
             scale = graph.weight(weights.take(f"{path}/norm_{i}/gamma", width))
@@ -185,8 +203,10 @@ def _layer(
     cell: Cell,
     units: int,
     bidirectional: bool,
-) -> str:
-    """[frames, batch, n] → [frames, batch, units], or 2 × units when bidirectional."""
+    before: list[str],
+) -> tuple[str, list[str]]:
+    """[frames, batch, n] → [frames, batch, units], or 2 × units when bidirectional; and the state
+    after the last step. `before` is the state before the first one; empty for zeros."""
     order = GATES[cell]
     directions = 2 if bidirectional else 1
     u, width = units, len(order) * units
@@ -215,17 +235,19 @@ def _layer(
     # ONNX has a second bias, for the recurrent product. Here only the GRU has one.
     second = take("recurrent_bias", width) if cell == "gru" else np.zeros_like(bias)
     inputs = [graph.weight(a) for a in (kernel, recurrent, np.concatenate([bias, second], axis=1))]
-    y = graph(
+    y, *after = graph.several(
+        1 + STATES[cell],
         cell.upper(),
         x,
         *inputs,
         lengths,
+        *before,
         hidden_size=u,
         direction="bidirectional" if bidirectional else "forward",
         **({"linear_before_reset": 1} if cell == "gru" else {}),
     )
     y = graph("Transpose", y, perm=[0, 2, 1, 3])  # from [frames', directions, batch, units]
-    return graph("Reshape", y, graph.integers(0, 0, directions * u))
+    return graph("Reshape", y, graph.integers(0, 0, directions * u)), after
 
 
 def open_session(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:

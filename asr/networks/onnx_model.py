@@ -17,6 +17,7 @@ from onnx import helper
 
 from asr.base.files import atomic_write
 from asr.networks.acoustic_config import AcousticConfig
+from asr.networks.head_layout import HeadLayout
 from asr.networks.model_directory import read_model
 from asr.networks.onnx_graph import OnnxGraph, open_session, recurrent_stack
 from asr.networks.weights import WeightArrays
@@ -67,13 +68,8 @@ def build_graph(
         # As in Keras: step t + look_ahead gives the logits of frame t.
         end = graph.integers(np.iinfo(np.int64).max)
         x = graph("Slice", x, graph.integers(config.look_ahead), end, graph.integers(0))
-    heads = []
     layout = config.head_layout(labels)
-    for head, size in layout.sizes.items():
-        heads.append(graph.dense(x, weights, f"acoustic/{head}", width, size))
-    x = graph("Concat", *heads, axis=2) if len(heads) > 1 else heads[0]
-    weights.finish()
-    graph.name_output("logits", x, "Transpose", perm=[1, 0, 2])
+    add_heads(graph, weights, layout, x, width)
     graph.name_output("logits_length", lengths)
     return graph.model(
         "acoustic",
@@ -83,6 +79,30 @@ def build_graph(
             "logits_length": ("int32", ["batch"]),
         },
     )
+
+
+def add_heads(
+    graph: OnnxGraph, weights: WeightArrays, layout: HeadLayout, x: str, width: int
+) -> None:
+    """Add the dense layers and the output `logits`, [batch, frames', layout.size].
+
+    Args:
+        graph: where to add them.
+        weights: arrays of the model, of which none is left then.
+        layout: the heads.
+        x: output of the stack, [frames', batch, width].
+        width: its width.
+
+    Raises:
+        ModelError: the weights do not fit the network.
+    """
+    heads = [
+        graph.dense(x, weights, f"acoustic/{head}", width, size)
+        for head, size in layout.sizes.items()
+    ]
+    weights.finish()
+    x = graph("Concat", *heads, axis=2) if len(heads) > 1 else heads[0]
+    graph.name_output("logits", x, "Transpose", perm=[1, 0, 2])
 
 
 def _front(

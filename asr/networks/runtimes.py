@@ -60,11 +60,14 @@ def load_network(
         ConfigError: no such runtime.
     """
     if runtime == "onnx":
+        from asr.networks.one_way_network import OneWayNetwork
         from asr.networks.onnx_model import OnnxNetwork, build_graph
         from asr.networks.weights import WeightArrays
 
-        graph = build_graph(config, dimension, labels, WeightArrays(weights, sha256))
-        return OnnxNetwork(graph, threads)
+        arrays = WeightArrays(weights, sha256)
+        if config.goes_on:
+            return OneWayNetwork(config, dimension, labels, arrays, threads)
+        return OnnxNetwork(build_graph(config, dimension, labels, arrays), threads)
     if runtime != "tensorflow":
         raise ConfigError(
             f"runtime: {runtime!r} is not known; one of {', '.join(get_args(Runtime))}"

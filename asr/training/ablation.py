@@ -25,6 +25,7 @@ from asr.errors import ConfigError, TrainingError
 from asr.evaluation.error_rates import evaluate_manifest
 from asr.training.config_paths import data_files, model_folder, working_file
 from asr.training.train_recognizer import RecognizerExperimentConfig
+from asr.training.trainer import HISTORY
 
 FINDING_FILE = "finding.json"
 """File in a run's folder with its finding and the key of `_key`. Its hours are of this run alone,
@@ -138,6 +139,8 @@ class Finding:
         hours: hours of speech that the weights were trained on, including the runs before it.
         commit: the code's commit at the training.
         scores: column title → error rates.
+        minutes: how long the training of this run alone took, without the reading of data and the
+            evaluations; None in findings of older versions.
     """
 
     condition: str
@@ -145,6 +148,7 @@ class Finding:
     hours: float
     commit: str
     scores: dict[str, ErrorRates]
+    minutes: float | None = None
 
 
 def ablate(config: AblationConfig, data: Path, out: Path, jobs: int) -> list[Finding]:
@@ -202,13 +206,15 @@ def finished(config: AblationConfig, out: Path) -> list[Finding]:
 def table(findings: list[Finding]) -> str:
     """A Markdown table with a row per condition, and the commits of the code.
 
-    Error rates are means over the seeds, with the range if there are several seeds.
+    Error rates and minutes are means over the seeds, error rates with the range if there are
+    several seeds. Minutes are of the last run alone.
     """
     if not findings:
         return "nothing is finished yet"
     tests = [*findings[0].scores]
-    rows = ["| condition | seeds | hours heard |" + "".join(f" {t} WER | CER |" for t in tests)]
-    rows.append("|---|---|---|" + "---|---|" * len(tests))
+    rows = ["| condition | seeds | hours heard | minutes |"]
+    rows[0] += "".join(f" {t} WER | CER |" for t in tests)
+    rows.append("|---|---|---|---|" + "---|---|" * len(tests))
     for name in dict.fromkeys(f.condition for f in findings):
         same = [f for f in findings if f.condition == name]
         cells = []
@@ -216,7 +222,10 @@ def table(findings: list[Finding]) -> str:
             cells.append(_cell([f.scores[test].wer for f in same]))
             cells.append(_cell([f.scores[test].cer for f in same]))
         seeds = ", ".join(str(f.seed) for f in same)
-        rows.append(f"| {name} | {seeds} | {same[0].hours:.1f} | {' | '.join(cells)} |")
+        known = [f.minutes for f in same if f.minutes is not None]
+        minutes = f"{np.mean(known):.1f}" if known else ""
+        heard = f"{same[0].hours:.1f} | {minutes}"
+        rows.append(f"| {name} | {seeds} | {heard} | {' | '.join(cells)} |")
     commits = ", ".join(sorted({f.commit for f in findings}))
     return "\n".join([*rows, "", f"trained at commit {commits}"])
 
@@ -246,10 +255,15 @@ def _run(
         if subprocess.run(command, stdout=log, stderr=log).returncode:
             raise TrainingError(f"see {run.folder / 'log.txt'}")
     record = json.loads((run.folder / "run.json").read_text())
-    epochs = len((run.folder / "history.jsonl").read_text().splitlines())
+    epochs = [json.loads(line) for line in (run.folder / HISTORY).read_text().splitlines()]
     scores = {name: _score(run.folder / "model", test, data) for name, test in tests.items()}
     finding = Finding(
-        run.condition, run.seed, record["train_hours"] * epochs, record["commit"], scores
+        run.condition,
+        run.seed,
+        record["train_hours"] * len(epochs),
+        record["commit"],
+        scores,
+        sum(epoch["seconds"] for epoch in epochs) / 60,
     )
     with atomic_write(run.folder / FINDING_FILE) as writing:
         json.dump({"key": key, "finding": vars(finding)}, writing)

@@ -7,6 +7,7 @@ labels an utterance has; the teacher also says where they are and which other on
 
 from __future__ import annotations
 
+from dataclasses import dataclass as plain_dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -35,8 +36,8 @@ class DistillationConfig:
     ctc: float = Field(default=0.2, ge=0)
     """Weight of the CTC loss beside the teacher. Both are in nats an utterance. Default: 0.2."""
 
-    def load(self, student: RecognizerConfig) -> AcousticModel:
-        """The teacher's network.
+    def load(self, student: RecognizerConfig) -> Teacher:
+        """Load the teacher, with the layers in the precision that Keras has now.
 
         Args:
             student: the new recogniser.
@@ -57,19 +58,44 @@ class DistillationConfig:
                     f"distillation.teacher: {self.teacher}: the key {key} must have the value that "
                     f"the teacher was trained with: {others}; found {own}"
                 )
-        network = Recognizer.load(folder, Decoding(lm=NO_LM), runtime="tensorflow")
-        return network.acoustic_model
+        recognizer = Recognizer.load(folder, Decoding(lm=NO_LM), runtime="tensorflow")
+        return Teacher(recognizer.acoustic_model, recognizer.heads, teacher.weights_sha256)
+
+
+@plain_dataclass(frozen=True)
+class Teacher:
+    """A trained network that another one learns from.
+
+    Attributes:
+        network: the network, which is not trained.
+        heads: the heads of both networks.
+        weights_sha256: SHA-256 of its weights.
+    """
+
+    network: AcousticModel
+    heads: HeadLayout
+    weights_sha256: str
+
+    def loss(self, features: tf.Tensor, feature_lengths: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Cross-entropy of the student with the teacher, in nats an utterance, float32 [batch].
+
+        Args:
+            features, feature_lengths: what both networks read.
+            logits: of the student.
+        """
+        taught, lengths = self.network(features, feature_lengths, training=False)
+        return cross_entropy(logits, taught, lengths, self.heads)
 
 
 def cross_entropy(
-    logits: tf.Tensor, lengths: tf.Tensor, taught: tf.Tensor, layout: HeadLayout
+    logits: tf.Tensor, taught: tf.Tensor, lengths: tf.Tensor, layout: HeadLayout
 ) -> tf.Tensor:
     """Cross-entropy of the teacher's probabilities, in nats an utterance, float32 [batch].
 
     Args:
         logits: of the student, float32 [batch, frames, labels of all heads].
-        lengths: output frames, int32 [batch].
         taught: logits of the teacher, as `logits`.
+        lengths: output frames, int32 [batch].
         layout: the heads, whose entropies are added.
     """
     from asr.base.tensorflow import tf
@@ -84,4 +110,5 @@ def cross_entropy(
             for own, right in pairs
         ]
     )
-    return tf.reduce_sum(frames * tf.sequence_mask(lengths, tf.shape(frames)[1], tf.float32), axis=1)
+    mask = tf.sequence_mask(lengths, tf.shape(frames)[1], tf.float32)
+    return tf.reduce_sum(frames * mask, axis=1)

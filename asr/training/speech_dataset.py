@@ -152,6 +152,9 @@ class SpeechDataset:
         self._shuffled: _EpochBuffers | None = None
         self._recordings = FeatureCache(cache, features)
         skipped: list[str] = []
+        if speller is not None:
+            texts = {utterance.text for utterance in utterances}
+            speller.learn({word for text in texts for word in tokenizer.normalise(text).split()})
         for utterance in track(utterances, len(utterances), "reading"):
             try:
                 self._add(utterance, tokenizer)

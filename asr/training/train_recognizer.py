@@ -41,7 +41,7 @@ from asr.text.tokenizers import (
     outside_alphabet,
 )
 from asr.training.config_paths import data_files
-from asr.training.distillation import DistillationConfig, cross_entropy
+from asr.training.distillation import DistillationConfig
 from asr.training.initial_model import InitialModel
 from asr.training.minimum_word_error import MinimumWordErrorConfig, NBestLists, expected_errors
 from asr.training.model_card import recognizer_card
@@ -346,9 +346,7 @@ def train_recognizer(
     read = RecognizerData.read(config, data, say, place)
     config, tokenizer, dataset = read.config, read.tokenizer, read.train
     dev, speller, initial = read.dev, read.speller, read.initial
-    described = RecognizerConfig(
-        config.name, config.features, config.tokenizer, config.acoustic
-    )
+    described = RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic)
     distillation = config.distillation
     with strategy.scope():
         network = AcousticModel(config.acoustic, config.features.dimension, len(tokenizer))
@@ -372,10 +370,8 @@ def train_recognizer(
         if word_errors is not None:
             total = word_errors.ctc * total + expected_errors(heads, lengths, batch, word_errors)
         if distillation is not None and teacher is not None:
-            taught, _ = teacher(batch["features"], batch["lengths"], training=False)
-            total = distillation.ctc * total + cross_entropy(
-                logits, lengths, taught, recognizer.heads
-            )
+            taught = teacher.loss(batch["features"], batch["lengths"], logits)
+            total = distillation.ctc * total + taught
         return total
 
     # Features do not change between epochs: extract them once.
@@ -387,13 +383,16 @@ def train_recognizer(
         read.decoding.write(out / "model")
 
     hours = sum(e.utterance.duration for e in dataset.examples) / 3600
+    content = {"features and labels": dataset.digest()}
+    if teacher is not None:
+        content["teacher's weights"] = teacher.weights_sha256
     run = TrainingRun(
         config=config,
         data=data,
         out=out,
         dataset=dataset,
         hours=min(hours, config.data.epoch_hours or hours),
-        content={"features and labels": dataset.digest()},
+        content=content,
         network=network,
         losses=losses,
         dev_scores=lambda: _dev_scores(recognizer, dev, dev_features, speller),

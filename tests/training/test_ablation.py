@@ -148,15 +148,18 @@ def test_a_failed_training_is_named_and_the_others_are_finished(
     assert "gone.jsonl" in (tmp_path / "runs" / "lost-1" / "log.txt").read_text()
     kept = json.loads((tmp_path / "runs" / "found-1" / "finding.json").read_text())
     assert kept["finding"]["condition"] == "found"
+    history = (tmp_path / "runs" / "found-1" / "history.jsonl").read_text()
+    assert kept["finding"]["minutes"] == pytest.approx(json.loads(history)["seconds"] / 60)
 
 
 def test_the_table_has_means_and_ranges_over_the_seeds() -> None:
     def finding(name: str, seed: int, wer: float) -> Finding:
-        return Finding(name, seed, 12.0, "abc", {"dev": ErrorRates(wer, wer / 2)})
+        minutes = None if name == "b" else 2.0 + seed
+        return Finding(name, seed, 12.0, "abc", {"dev": ErrorRates(wer, wer / 2)}, minutes)
 
     rows = table([finding("a", 1, 0.2), finding("a", 2, 0.3), finding("b", 1, 0.5)]).splitlines()
-    assert rows[0] == "| condition | seeds | hours heard | dev WER | CER |"
-    assert rows[2] == "| a | 1, 2 | 12.0 | 25.0% (20.0%–30.0%) | 12.5% (10.0%–15.0%) |"
-    assert rows[3] == "| b | 1 | 12.0 | 50.0% | 25.0% |"
+    assert rows[0] == "| condition | seeds | hours heard | minutes | dev WER | CER |"
+    assert rows[2] == "| a | 1, 2 | 12.0 | 3.5 | 25.0% (20.0%–30.0%) | 12.5% (10.0%–15.0%) |"
+    assert rows[3] == "| b | 1 | 12.0 |  | 50.0% | 25.0% |"
     assert rows[-1] == "trained at commit abc"
     assert table([]) == "nothing is finished yet"
