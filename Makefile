@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-notebooks test-browser lint docs clean
+.PHONY: demo test test-slow test-notebooks test-browser lint docs en-base clean
 
 demo: .venv/ready
 	$(BIN)/python pipelines/demo.py
@@ -26,6 +26,27 @@ lint: .venv/ready
 # Writes the documentation site to site/index.html. A broken link is an error.
 docs: .venv/docs-ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Trains en-base from random weights in runs/, out of the manifests that data/README.md makes. Ten hours of two
+# cores; after an interruption, the same command goes on.
+CONFIGS := pipelines/configs
+LISTS := $(BIN)/python pipelines/list_hypotheses.py runs/en-base-fourth/model --lm asr/models/en-base/lm.ngrams \
+	--alpha 0.5 --beam 200 --hours 6
+en-base: data/strangers/commonvoice_nbest_train.jsonl data/strangers/others_nbest_train.jsonl
+	$(BIN)/asr train $(CONFIGS)/en-base-fifth.yaml $(CONFIGS)/en-base.yaml
+
+runs/en-base-fourth/finished: | .venv/ready
+	$(BIN)/asr train $(CONFIGS)/en-base-first.yaml $(CONFIGS)/en-base-second.yaml \
+		$(CONFIGS)/en-base-third.yaml $(CONFIGS)/en-base-fourth.yaml
+	@touch $@
+
+data/strangers/commonvoice_nbest_train.jsonl: runs/en-base-fourth/finished
+	$(LISTS) data/strangers/commonvoice_train.jsonl --out $@
+
+data/strangers/others_nbest_train.jsonl: runs/en-base-fourth/finished
+	$(LISTS) data/strangers/librispeech_train.jsonl data/strangers/librispeech_251_train.jsonl \
+		data/strangers/speechocean762_train.jsonl data/kathleen/train.jsonl data/an4/train.jsonl \
+		data/asterisk/train.jsonl --out $@
 
 clean:
 	rm -rf .venv demo build site *.egg-info

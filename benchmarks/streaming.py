@@ -1,18 +1,24 @@
-"""Word error rate and mean latency of `Recognizer.stream`, by its settings.
+"""Word error rate and latencies of `Recognizer.stream`, by model and settings.
 
-    python benchmarks/streaming.py data/kathleen/dev.jsonl [--model en-small --limit 40]
+    python benchmarks/streaming.py data/kathleen/dev.jsonl [--models en-small en-base --limit 40]
 
 Joins the utterances in a seeded order, with --gap seconds of room noise between them, and streams
-them with every pair of chunk and look-ahead. Prints a Markdown table, whose first row is
-`Recognizer.transcribe` of the whole recording. Latency is the time from the end of a token to the
-feed that made it final. It excludes computing, which the last column has: the real-time factor.
+them with every model and pair of chunk and look-ahead. Prints a Markdown table. The first row of a
+model is `Recognizer.transcribe` of the whole recording.
+
+The latencies are means, in seconds of audio, without the time to compute: "first word" from the end
+of the first word of an utterance to the first result with a word, which may still change; "last
+word" from the end of its last word to the result that is final; "all" from the end of a token to
+the result that made it final. The last column is the real-time factor.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import jiwer
@@ -23,33 +29,64 @@ from asr.data.manifest import read_manifest
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
+    from asr.results import Partial
 
 CHUNKS = (0.2, 0.5, 1.0)
 LOOK_AHEADS = (0.5, 1.0, 2.0, 5.0)
 
 
-def stream(
-    recognizer: Recognizer, samples: np.ndarray, chunk: float, look_ahead: float
-) -> tuple[str, float]:
-    """Final text, and the mean latency of its tokens in seconds."""
+@dataclass
+class Heard:
+    """The results of a stream.
+
+    Attributes:
+        texts: the final texts.
+        first, last, every: latencies, in seconds (see above).
+    """
+
+    texts: list[str] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    last: list[float] = field(default_factory=list)
+    every: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._shown: float | None = None
+        self._ends: list[float] = []
+
+    def add(self, result: Partial, position: float) -> None:
+        """Add a result that the stream gave at `position`, in seconds."""
+        if result.text and self._shown is None:
+            self._shown = position
+        if not result.final:
+            return
+        if result.text:
+            self.texts.append(result.text)
+        self.every += [position - token.end for token in result.tokens]
+        self._ends += [word.end for word in result.words]
+        if result.pause:
+            if self._ends and self._shown is not None:
+                self.first.append(self._shown - self._ends[0])
+                self.last.append(position - self._ends[-1])
+            self._shown, self._ends = None, []
+
+
+def stream(recognizer: Recognizer, samples: np.ndarray, chunk: float, look_ahead: float) -> Heard:
+    """Stream the samples in blocks of `chunk` seconds."""
     rate = recognizer.config.features.sample_rate
-    live = recognizer.stream(chunk, look_ahead)
-    texts, latencies = [], []
+    live, heard = recognizer.stream(chunk, look_ahead), Heard()
     block = round(chunk * rate)
     for start in range(0, len(samples) + 1, block):
         last = start + block > len(samples)
-        results = live.feed(samples[start : start + block]) + (live.finish() if last else [])
-        for result in results:
-            if result.final:
-                texts.append(result.text)
-                latencies += [live.position - token.end for token in result.tokens]
-    return " ".join(texts), float(np.mean(latencies))
+        for result in live.feed(samples[start : start + block]) + (live.finish() if last else []):
+            heard.add(result, live.position)
+    return heard
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", default="en-small")
+    parser.add_argument("--models", nargs="+", default=["en-small"])
+    parser.add_argument("--lm", help="as of asr transcribe; none decodes greedily")
     parser.add_argument("--limit", type=int, help="number of utterances, chosen by the seed")
     parser.add_argument("--gap", type=float, default=0.6)
     parser.add_argument("--chunks", type=float, nargs="+", default=CHUNKS)
@@ -59,8 +96,9 @@ def main() -> None:
     from asr.decoding.decoding_options import Decoding
     from asr.recognizer import Recognizer
 
-    recognizer = Recognizer.load(a.model, Decoding(lm="none"))
-    rate = recognizer.config.features.sample_rate
+    recognizers = {name: Recognizer.load(name, Decoding(lm=a.lm)) for name in a.models}
+    some = next(iter(recognizers.values()))
+    rate, normalise = some.config.features.sample_rate, some.tokenizer.normalise
     rng = np.random.default_rng(a.seed)
     utterances = rng.permutation(np.array(read_manifest(a.manifest)))[: a.limit]
     pieces = []
@@ -68,27 +106,33 @@ def main() -> None:
         pieces += [read_utterance(u, rate), rng.normal(0, 1e-3, round(a.gap * rate))]
     samples = np.concatenate(pieces).astype(np.float32)
     seconds = len(samples) / rate
-    reference = " ".join(recognizer.tokenizer.normalise(u.text) for u in utterances)
-    recognizer.warm_up()
+    reference = " ".join(normalise(u.text) for u in utterances)
 
-    def row(chunk: str, look_ahead: str, text: str, latency: str, started: float) -> None:
+    def row(name: str, setting: str, text: str, latencies: str, started: float) -> None:
         rtf = (time.perf_counter() - started) / seconds
         wer, cer = jiwer.wer(reference, text), jiwer.cer(reference, text)
         print(
-            f"| {chunk} | {look_ahead} | {wer:.1%} | {cer:.1%} | {latency} | {rtf:.2f} |",
-            flush=True,
+            f"| {name} | {setting} | {wer:.1%} | {cer:.1%} | {latencies} | {rtf:.2f} |", flush=True
         )
 
-    print(f"{len(utterances)} utterances, {seconds:.0f} s, {a.model}, seed {a.seed}\n")
-    print("| chunk, s | look-ahead, s | WER | CER | mean latency, s | RTF |")
-    print("|---|---|---|---|---|---|")
-    started = time.perf_counter()
-    row("", "whole recording", recognizer.transcribe(samples).text, "", started)
-    for chunk in a.chunks:
-        for look_ahead in a.look_aheads:
-            started = time.perf_counter()
-            text, latency = stream(recognizer, samples, chunk, look_ahead)
-            row(f"{chunk:g}", f"{look_ahead:g}", text, f"{latency:.2f}", started)
+    print(f"{len(utterances)} utterances, {seconds:.0f} s, seed {a.seed}\n")
+    print(
+        "| model | chunk, s | look-ahead, s | WER | CER | first word, s | last word | all | RTF |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, recognizer in recognizers.items():
+        recognizer.warm_up()
+        started = time.perf_counter()
+        row(name, " | whole recording", recognizer.transcribe(samples).text, " | | ", started)
+        for chunk in a.chunks:
+            for look_ahead in a.look_aheads:
+                started = time.perf_counter()
+                heard = stream(recognizer, samples, chunk, look_ahead)
+                means = [
+                    f"{fmean(x):.2f}" if x else "" for x in (heard.first, heard.last, heard.every)
+                ]
+                setting = f"{chunk:g} | {look_ahead:g}"
+                row(name, setting, " ".join(heard.texts), " | ".join(means), started)
 
 
 if __name__ == "__main__":
