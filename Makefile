@@ -35,9 +35,8 @@ LISTS := $(BIN)/python pipelines/list_hypotheses.py runs/en-base-fourth/model --
 en-base: data/strangers/commonvoice_nbest_train.jsonl data/strangers/others_nbest_train.jsonl
 	$(BIN)/asr train $(CONFIGS)/en-base-fifth.yaml $(CONFIGS)/en-base.yaml
 
-runs/en-base-fourth/finished: | .venv/ready
-	$(BIN)/asr train $(CONFIGS)/en-base-first.yaml $(CONFIGS)/en-base-second.yaml \
-		$(CONFIGS)/en-base-third.yaml $(CONFIGS)/en-base-fourth.yaml
+runs/en-base-fourth/finished: $(patsubst %,$(CONFIGS)/en-base-%.yaml,first second third fourth) | .venv/ready
+	$(BIN)/asr train $^
 	@touch $@
 
 data/strangers/commonvoice_nbest_train.jsonl: runs/en-base-fourth/finished

@@ -48,7 +48,7 @@ from asr.decoding.windowed_recording import J, PendingWindow, WindowedRecording,
 from asr.decoding.windowing import Window, Windower, Windowing
 from asr.errors import AsrError, ConfigError, ModelError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
-from asr.networks.runtimes import EmissionNetwork, Runtime, load_network
+from asr.networks.runtimes import EmissionNetwork, Runtime, StatefulNetwork, load_network
 from asr.networks.weights import weights_file
 from asr.results import Alignment, Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
@@ -56,7 +56,7 @@ from asr.text.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
     from asr.networks.acoustic import AcousticModel
-    from asr.networks.one_way_network import LogitStream
+    from asr.networks.unidirectional_network import LogitStream
 
 BATCH_SECONDS = 60.0
 """Audio in one batch, in seconds, padding included. It bounds memory (about 1 MB a second); larger
@@ -404,8 +404,8 @@ class Recognizer:
         """Transcribe audio while it is recorded.
 
         Args:
-            chunk: time between two results, in seconds. For each result, the network reads several
-                seconds of audio. Default 0.5.
+            chunk: time between two results, in seconds. For each result, a bidirectional network
+                reads several seconds of audio again. Default 0.5.
             look_ahead: delay before a word is final without a pause behind it, in seconds.
                 docs/streaming.md has the errors that a shorter delay causes. Default 2.
             sample_rate: sample rate of the audio, in Hz. Default: the model's rate.
@@ -477,10 +477,8 @@ class Recognizer:
 
     def logit_stream(self) -> LogitStream | None:
         """Logits of features that arrive piece by piece. None for a network that cannot go on from
-        where it stopped: one that reads in both directions, or one in TensorFlow."""
-        from asr.networks.one_way_network import OneWayNetwork
-
-        return self.network.stream() if isinstance(self.network, OneWayNetwork) else None
+        where it stopped: a bidirectional one, or one in TensorFlow or on a server."""
+        return self.network.stream() if isinstance(self.network, StatefulNetwork) else None
 
     def voiced_outputs(self, audio: AudioLike) -> np.ndarray:
         """Logits of all heads [frames', heads.size] of one recording as `decoder` gets them: the

@@ -1,6 +1,6 @@
 """`Stream`: transcription while the audio is recorded; made by `Recognizer.stream`.
 
-A bidirectional network reads the last seconds again with every chunk, a one-directional network
+A bidirectional network reads the last seconds again with every chunk, a unidirectional network
 reads each frame once. A result is final when a pause follows, or when enough audio follows that
 more audio would hardly change it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -30,9 +30,11 @@ from asr.decoding.windowing import Windowing
 from asr.errors import ConfigError
 from asr.networks.head_layout import HeadLayout
 from asr.networks.model_directory import RecognizerConfig
-from asr.networks.one_way_network import LogitStream
 from asr.results import Partial, Transcript
 from asr.text.tokenizers import PIECE_SPACE, Tokenizer
+
+if TYPE_CHECKING:  # the command line and clients of a server need no ONNX
+    from asr.networks.unidirectional_network import LogitStream
 
 CONTEXT = 4.0
 """Audio before the end of the last final result that the network reads again as context, in
@@ -43,7 +45,7 @@ a beam as for recordings would take twice the time (docs/streaming.md). Before a
 decoder's own beam decodes what is not final yet."""
 SETTLED = 3.0
 """Audio after which the normalisation of a stream hardly changes, in seconds. Before, a
-one-directional network reads from the start again, too."""
+unidirectional network reads from the start again, too."""
 HISTORY = 20.0
 """Audio whose levels set the threshold between speech and background, in seconds."""
 
@@ -128,15 +130,11 @@ class Stream:
         self._committed = 0
         # Moments of the speech up to the last pause, for normalisation.
         self._before = RecentMoments(config.features)
-        # Frames behind a frame that its deltas depend on.
-        self._edge = config.features.deltas * config.features.delta_width
-        self._settled = output_frames(SETTLED) * self.stride
-        # Frames of `_static` that a one-directional network has read, and the logits that it has
-        # given for output frames from `_start` on.
-        self._logit_stream: LogitStream | None
-        self._read: int
-        self._logits: np.ndarray
-        self._read_anew()
+        # What a unidirectional network has read; None for a network that reads again.
+        self._reader = None
+        if recognizer.logit_stream() is not None:
+            settled = output_frames(SETTLED) * self.stride
+            self._reader = _Reader(recognizer, self._before, settled)
         # Text of the last partial result.
         self._shown = ""
         # Whether there is a final result since the last pause.
@@ -217,10 +215,11 @@ class Stream:
             chosen: output frames with speech, counted from `_start`.
             size: output frames up to the pause.
         """
-        path, features = self._decode(chosen, self.recognizer.decoder, complete=True)
+        path, features = self._decode(chosen, self.recognizer.decoder, size)
         self._before.add(features)
         self._drop(size)
-        self._read_anew()
+        if self._reader is not None:
+            self._reader.restart()
         self._committed = self._start
         return self._results(path, len(path.labels), pause=True)
 
@@ -243,30 +242,32 @@ class Stream:
         return self._results(path, count)
 
     def _decode(
-        self, chosen: np.ndarray, decoder: Decoder, complete: bool = False
+        self, chosen: np.ndarray, decoder: Decoder, size: int | None = None
     ) -> tuple[ctc.Path, np.ndarray]:
         """Run the network and the decoder.
 
         Args:
             chosen: output frames with speech, counted from `_start`.
             decoder: the decoder.
-            complete: whether the utterance ends with the chosen frames. Default False.
+            size: output frames of the utterance, which ends there. Default: it goes on.
 
         Returns:
             The labels behind the last final result, in output frames of the stream; and the
             features of the chosen frames, not normalised.
         """
-        if self._logit_stream is None:
-            features = differentiate(self._static[self._frames_of(chosen)], self.config)
+        frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
+        frames = frames[frames < len(self._static)]
+        if self._reader is None:
+            features = differentiate(self._static[frames], self.config)
             normalised = normalise(features, self.config, self._before.moments)
             (outputs,) = self.recognizer.outputs([normalised])
         else:
             everything = differentiate(self._static, self.config)
-            features = everything[self._frames_of(chosen)]
-            self._read_on(everything, Moments.of(features), complete)
+            features = everything[frames]
+            logits = self._reader.read(everything, Moments.of(features), size)
             # Short pauses stay: the network has read them.
-            chosen = np.arange(chosen[0], min(chosen[-1] + 1, len(self._logits)))
-            outputs = self._logits[chosen]
+            chosen = np.arange(chosen[0], min(chosen[-1] + 1, len(logits)))
+            outputs = logits[chosen]
         # The last seconds are the context in which voices are found.
         before = -(-len(self._recent) // self.stride) - self._size
         outputs = self.recognizer.only_voices(outputs, self._recent, before + chosen)
@@ -277,37 +278,6 @@ class Stream:
         first = bisect_left(starts, self._committed)
         path = ctc.Path(path.labels, starts, ends, path.scores, path.score)
         return _part(path, first, len(starts)), features
-
-    def _frames_of(self, chosen: np.ndarray) -> np.ndarray:
-        """Positions in `_static` of the frames of output frames."""
-        frames = (chosen[:, None] * self.stride + np.arange(self.stride)).ravel()
-        return frames[frames < len(self._static)]
-
-    def _read_on(self, features: np.ndarray, moments: Moments, complete: bool) -> None:
-        """Let a one-directional network read the frames that it has not read.
-
-        Args:
-            features: of all frames of `_static`, not normalised, float32 [frames, dimension].
-            moments: of the frames with speech.
-            complete: whether the utterance ends.
-        """
-        if self._before.moments is not None:
-            moments = moments.combined(self._before.moments)
-        elif len(features) < self._settled:
-            self._read_anew()
-        assert self._logit_stream is not None
-        ready = len(features) if complete else max(self._read, len(features) - self._edge)
-        new = standardise(features[self._read : ready], self.config, moments)
-        rows = [self._logits, self._logit_stream.feed(new)]
-        if complete:
-            rows.append(self._logit_stream.finish())
-        self._logits, self._read = np.concatenate(rows), ready
-
-    def _read_anew(self) -> None:
-        """Forget what a one-directional network has read: it starts at `_start`."""
-        self._logit_stream = self.recognizer.logit_stream()
-        self._read = 0
-        self._logits = np.zeros([0, self.recognizer.heads.size], np.float32)
 
     def _count_final(self, path: ctc.Path, old: int) -> int:
         """The number of labels in complete words that end before output frame `old`."""
@@ -347,11 +317,74 @@ class Stream:
         """Forget the first `count` output frames."""
         self._static = self._static[count * self.stride :]
         self._start += count
-        if self._read < count * self.stride:
-            self._read_anew()
+        if self._reader is not None:
+            self._reader.drop(count)
+
+
+class _Reader:
+    """Lets a unidirectional network read each frame of an utterance once.
+
+    Its frames are counted as those of the stream's `_static`: `drop` follows `Stream._drop`.
+
+    Args:
+        recognizer: the recogniser.
+        before: moments of the speech up to the last pause; the stream keeps them up to date.
+        settled: frames after which the normalisation hardly changes. Before, all is read again.
+    """
+
+    def __init__(
+        self, recognizer: StreamingRecognizer, before: RecentMoments, settled: int
+    ) -> None:
+        self._recognizer, self._before, self._settled = recognizer, before, settled
+        self._config, acoustic = recognizer.config.features, recognizer.config.acoustic
+        self._stride, self._look_ahead = acoustic.stride, acoustic.look_ahead
+        # Frames behind a frame that its deltas depend on.
+        self._edge = self._config.deltas * self._config.delta_width
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was read: the network starts again at the first frame."""
+        logit_stream = self._recognizer.logit_stream()
+        assert logit_stream is not None
+        self._logit_stream = logit_stream
+        # Feature frames that were read, and the logits that the network has given.
+        self._read = 0
+        self._logits = np.zeros([0, self._recognizer.heads.size], np.float32)
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` output frames."""
+        if count > len(self._logits):  # logits of dropped frames would follow
+            self.restart()
         else:
-            self._read -= count * self.stride
+            self._read -= count * self._stride
             self._logits = self._logits[count:]
+
+    def read(self, features: np.ndarray, moments: Moments, size: int | None) -> np.ndarray:
+        """Read the new frames.
+
+        Args:
+            features: all frames, not normalised, float32 [frames, dimension].
+            moments: of the frames with speech.
+            size: output frames of the utterance, which ends there; None: it goes on.
+
+        Returns:
+            The logits so far, float32 [frames', heads.size].
+        """
+        before, known = self._before.moments, moments.count
+        if before is not None:
+            moments, known = moments.combined(before), known + before.count
+        if known < self._settled:
+            self.restart()
+        ready = len(features) - self._edge
+        if size is not None:
+            ready = min(len(features), (size + self._look_ahead) * self._stride)
+        ready = max(self._read, ready)
+        new = standardise(features[self._read : ready], self._config, moments)
+        rows = [self._logits, self._logit_stream.feed(new)]
+        if size is not None:
+            rows.append(self._logit_stream.finish())
+        self._logits, self._read = np.concatenate(rows), ready
+        return self._logits
 
 
 def _part(path: ctc.Path, first: int, last: int) -> ctc.Path:

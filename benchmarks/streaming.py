@@ -58,6 +58,8 @@ class Heard:
         if result.text and self._shown is None:
             self._shown = position
         if not result.final:
+            if not result.text and not self._ends:
+                self._shown = None  # it was no word
             return
         if result.text:
             self.texts.append(result.text)
@@ -99,6 +101,11 @@ def main() -> None:
     recognizers = {name: Recognizer.load(name, Decoding(lm=a.lm)) for name in a.models}
     some = next(iter(recognizers.values()))
     rate, normalise = some.config.features.sample_rate, some.tokenizer.normalise
+    for name, recognizer in recognizers.items():
+        if recognizer.config.features.sample_rate != rate:
+            parser.error(f"{name} has another sample rate than {a.models[0]}")
+        if recognizer.config.tokenizer != some.config.tokenizer:
+            parser.error(f"{name} has another tokenizer than {a.models[0]}")
     rng = np.random.default_rng(a.seed)
     utterances = rng.permutation(np.array(read_manifest(a.manifest)))[: a.limit]
     pieces = []

@@ -337,18 +337,19 @@ def _adapt(base: str, sentences: list[list[str]], out: Path) -> None:
     from asr.language.ngram_file import MIXED_DIGITS, read_ngrams, write_model
     from asr.models import find_model
 
-    file = Path(base)
+    file = record = Path(base)
     if not file.is_file():
-        found = general_lm(find_model(base))
+        folder = find_model(base)
+        found = general_lm(folder)
         if found is None:
             raise ConfigError(f"--base {base}: this recogniser has no language model")
-        file = found
+        file, record = found, folder / found.name
     with spinner(f"mixing {len(sentences)} sentences into {file}"):
         made = adapted(read_ngrams(file), sentences)
     with spinner(f"writing {len(made.model)} n-grams"):
         write_model(made.model, out, MIXED_DIGITS)
-        record = {"command": this_command(), "base": str(file), "share": made.share}
-        replace(LmRecord.read(file), tuned={}, made=record).write(out)
+        how = {"command": this_command(), "base": str(file), "share": made.share}
+        replace(LmRecord.read(record), tuned={}, made=how, shared_from="").write(out)
     typer.echo(
         f"{out}: {len(made.model.vocabulary)} words, {len(made.new_words)} of them new, "
         f"{len(made.model)} n-grams; the texts weigh {made.share:.0%}"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from asr.base.files import atomic_write
 from asr.decoding.lm_record import LmRecord
-from asr.models import find_model
+from asr.errors import ConfigError
+from asr.models import MODELS
 from asr.networks.model_directory import LEXICON_FILE
 
 GENERAL_LM_FILES = ("lm.ngrams", "lm.arpa.gz")
@@ -26,14 +27,16 @@ def general_lm(folder: Path) -> Path | None:
     It is in the recogniser's directory, or in that of the shipped recogniser that `lm.json` names.
 
     Raises:
-        ConfigError: `lm.json` is broken.
-        ModelError: it names no shipped model.
+        ConfigError: `lm.json` is broken, or names no shipped recogniser with a language model.
     """
-    for place in (folder, _shared_with(folder)):
-        for name in GENERAL_LM_FILES:
-            if place is not None and (place / name).is_file():
-                return place / name
-    return None
+    if (own := _lm_in(folder)) is not None:
+        return own
+    shared = _shared_from(folder)
+    return None if shared is None else _lm_in(shared)
+
+
+def _lm_in(folder: Path) -> Path | None:
+    return next((folder / name for name in GENERAL_LM_FILES if (folder / name).is_file()), None)
 
 
 def lexicon_file(folder: Path) -> Path:
@@ -41,14 +44,29 @@ def lexicon_file(folder: Path) -> Path:
 
     Without one, the path where it is missing.
     """
-    own, shared = folder / LEXICON_FILE, _shared_with(folder)
-    return own if own.is_file() or shared is None else shared / LEXICON_FILE
+    own = folder / LEXICON_FILE
+    if own.is_file():
+        return own
+    shared = _shared_from(folder)
+    return own if shared is None else shared / LEXICON_FILE
 
 
-def _shared_with(folder: Path) -> Path | None:
-    """Directory of the recogniser whose language model and lexicon this one uses, or None."""
-    other = LmRecord.read(folder / GENERAL_LM_FILES[0]).files_of
-    return find_model(other) if other else None
+def _shared_from(folder: Path) -> Path | None:
+    """Directory of the shipped recogniser whose language model and lexicon this one uses, or None.
+
+    Raises:
+        ConfigError: see `general_lm`.
+    """
+    record = folder / GENERAL_LM_FILES[0]
+    name = LmRecord.read(record).shared_from
+    if not name:
+        return None
+    if _lm_in(MODELS / name) is None:
+        raise ConfigError(
+            f"{LmRecord.path(record)}: shared_from: {name} is not a shipped recogniser with a "
+            "language model; asr models lists the shipped ones"
+        )
+    return MODELS / name
 
 
 def decoding_files(folder: Path, phones: bool) -> list[Path]:

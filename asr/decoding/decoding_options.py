@@ -124,9 +124,9 @@ class Decoding:
         """
         if self.lm is not None and self.lm not in (GENERAL, NO_LM):
             return Path(self.lm)
-        own = None if folder is None else general_lm(folder)
         if self.lm == NO_LM or (self.lm is None and (self.beam == 0 or self.lexicon is not None)):
             return None
+        own = None if folder is None else general_lm(folder)
         if own is None and self.lm == GENERAL:
             raise ConfigError(f"--lm {GENERAL}: this recogniser has no language model of its own")
         return own
@@ -134,7 +134,8 @@ class Decoding:
     def tuned_file(self, folder: Path | None = None) -> Path | None:
         """The file whose `LmRecord` holds the tuned weights, or None without a language model.
 
-        This is the n-gram model's file, or its name in the recogniser's directory. With a recurrent
+        This is the n-gram model's file; for the recogniser's own model, a path in the recogniser's
+        directory, even if the model itself is shared (`LmRecord.shared_from`). With a recurrent
         model, whose best weights differ, it is "fusion" in the recurrent model's directory.
 
         Raises:

@@ -35,8 +35,8 @@ class AcousticConfig:
     layers: int = Field(default=3, ge=1)
     bidirectional: bool = True
     look_ahead: int = Field(default=0, ge=0)
-    """Output frames that a one-directional network hears beyond a frame before it gives the frame's
-    logits."""
+    """Output frames that a unidirectional network hears beyond a frame before it gives the frame's
+    logits. Default: 0."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
     norm: Literal["layer", "none"] = "layer"
     phones: bool = False
@@ -51,7 +51,7 @@ class AcousticConfig:
             )
 
     @property
-    def goes_on(self) -> bool:
+    def stateful(self) -> bool:
         """Whether the network can go on from where it stopped, so that a stream reads no frame
         twice. A convolution would need frames from before."""
         return not self.bidirectional and self.front == "stack"

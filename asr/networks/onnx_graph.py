@@ -43,7 +43,9 @@ class OnnxGraph:
         self.nodes.append(helper.make_node(operation, inputs, [output], output, **attributes))
         return output
 
-    def several(self, count: int, operation: str, *inputs: str, **attributes: Any) -> list[str]:
+    def multi_output(
+        self, count: int, operation: str, *inputs: str, **attributes: Any
+    ) -> list[str]:
         """Add a node with this number of outputs; returns their names."""
         name = f"{operation}_{len(self.nodes)}"
         outputs = [f"{name}_{i}" for i in range(count)]
@@ -235,7 +237,7 @@ def _layer(
     # ONNX has a second bias, for the recurrent product. Here only the GRU has one.
     second = take("recurrent_bias", width) if cell == "gru" else np.zeros_like(bias)
     inputs = [graph.weight(a) for a in (kernel, recurrent, np.concatenate([bias, second], axis=1))]
-    y, *after = graph.several(
+    y, *after = graph.multi_output(
         1 + STATES[cell],
         cell.upper(),
         x,

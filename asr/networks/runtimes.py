@@ -5,7 +5,7 @@ Features, windows, decoding and output formats are the same code for both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 from asr.errors import ConfigError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the command line imports this module for the list of runtim
     import numpy as np
 
     from asr.networks.acoustic_config import AcousticConfig
+    from asr.networks.unidirectional_network import LogitStream
 
 Runtime = Literal["onnx", "tensorflow"]
 
@@ -32,6 +33,14 @@ class EmissionNetwork(Protocol):
         Returns:
             float32 [batch, frames', labels]; logits beyond an utterance's length are undefined.
         """
+
+
+@runtime_checkable
+class StatefulNetwork(Protocol):
+    """A network that can go on from where it stopped."""
+
+    def stream(self) -> LogitStream:
+        """A new stream of features."""
 
 
 def load_network(
@@ -60,13 +69,13 @@ def load_network(
         ConfigError: no such runtime.
     """
     if runtime == "onnx":
-        from asr.networks.one_way_network import OneWayNetwork
         from asr.networks.onnx_model import OnnxNetwork, build_graph
+        from asr.networks.unidirectional_network import UnidirectionalNetwork
         from asr.networks.weights import WeightArrays
 
         arrays = WeightArrays(weights, sha256)
-        if config.goes_on:
-            return OneWayNetwork(config, dimension, labels, arrays, threads)
+        if config.stateful:
+            return UnidirectionalNetwork(config, dimension, labels, arrays, threads)
         return OnnxNetwork(build_graph(config, dimension, labels, arrays), threads)
     if runtime != "tensorflow":
         raise ConfigError(

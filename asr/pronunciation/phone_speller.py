@@ -42,8 +42,8 @@ class PhoneSpeller:
     def learn(self, words: Iterable[str]) -> None:
         """Pronounce normalised words all at once, which is faster than text by text."""
         new = sorted({word for word in words if word not in self._known})
-        # Letters of other scripts have no phones. Only dev texts can have them: in train texts
-        # they are an error earlier.
+        # Letters of other scripts have no phones. Dev texts may have them; train texts that do are
+        # left out later.
         found = self.pronounce.many([re.sub("[^a-z']", "", word) for word in new])
         for word, pronunciation in zip(new, found, strict=True):
             self._known[word] = phone_ids(pronunciation.phones)

@@ -140,7 +140,8 @@ class Finding:
         commit: the code's commit at the training.
         scores: column title → error rates.
         minutes: how long the training of this run alone took, without the reading of data and the
-            evaluations; None in findings of older versions.
+            evaluations. After an interruption, the part of the epoch before it is missing.
+            Trainings at the same time slow each other down.
     """
 
     condition: str
@@ -148,7 +149,7 @@ class Finding:
     hours: float
     commit: str
     scores: dict[str, ErrorRates]
-    minutes: float | None = None
+    minutes: float
 
 
 def ablate(config: AblationConfig, data: Path, out: Path, jobs: int) -> list[Finding]:
@@ -222,9 +223,7 @@ def table(findings: list[Finding]) -> str:
             cells.append(_cell([f.scores[test].wer for f in same]))
             cells.append(_cell([f.scores[test].cer for f in same]))
         seeds = ", ".join(str(f.seed) for f in same)
-        known = [f.minutes for f in same if f.minutes is not None]
-        minutes = f"{np.mean(known):.1f}" if known else ""
-        heard = f"{same[0].hours:.1f} | {minutes}"
+        heard = f"{same[0].hours:.1f} | {np.mean([f.minutes for f in same]):.1f}"
         rows.append(f"| {name} | {seeds} | {heard} | {' | '.join(cells)} |")
     commits = ", ".join(sorted({f.commit for f in findings}))
     return "\n".join([*rows, "", f"trained at commit {commits}"])

@@ -1,6 +1,6 @@
-"""Distillation: a network learns what another one, its teacher, hears in each frame.
+"""Distillation: a network learns the posteriors of another one, its teacher, frame by frame.
 
-A one-directional network with a look-ahead learns from a bidirectional one. CTC alone says which
+A unidirectional network with a look-ahead learns from a bidirectional one. CTC alone says which
 labels an utterance has; the teacher also says where they are and which other ones sound alike
 (Hinton et al., 2015; for LSTMs with CTC, Kim et al., 2018).
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from asr.base.config import STRICT
+from asr.base.config import STRICT, to_dict
 from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.networks.acoustic import AcousticModel
@@ -31,10 +31,11 @@ class DistillationConfig:
     """The key `distillation` of a recogniser's YAML file."""
 
     teacher: str
-    """Recogniser to learn from, by shipped name or directory. Required. Its features, labels and
-    frames must be those of the new one."""
+    """Recogniser to learn from, by shipped name or directory, which is relative to the working
+    directory. Its features, tokenizer, stride and phones must be those of the new one. Required."""
     ctc: float = Field(default=0.2, ge=0)
-    """Weight of the CTC loss beside the teacher. Both are in nats an utterance. Default: 0.2."""
+    """Weight of the CTC loss beside the cross-entropy with the teacher. Both are in nats per
+    utterance. Default: 0.2."""
 
     def load(self, student: RecognizerConfig) -> Teacher:
         """Load the teacher, with the layers in the precision that Keras has now.
@@ -47,19 +48,22 @@ class DistillationConfig:
             ModelError: see `Recognizer.load`.
         """
         folder, teacher = read_model(model_folder("distillation.teacher", self.teacher))
-        for key, own, others in (
-            ("features", student.features, teacher.features),
-            ("tokenizer", student.tokenizer, teacher.tokenizer),
-            ("acoustic.stride", student.acoustic.stride, teacher.acoustic.stride),
-            ("acoustic.phones", student.acoustic.phones, teacher.acoustic.phones),
-        ):
-            if own != others:
+        for part in ("features", "tokenizer", "acoustic"):
+            own, others = (to_dict(getattr(config, part)) for config in (student, teacher))
+            keys = ("stride", "phones") if part == "acoustic" else own
+            if different := [key for key in keys if own[key] != others[key]]:
+                key = different[0]
                 raise ConfigError(
-                    f"distillation.teacher: {self.teacher}: the key {key} must have the value that "
-                    f"the teacher was trained with: {others}; found {own}"
+                    f"distillation.teacher: {self.teacher}: {part}.{key} must be that of the "
+                    f"teacher: {_short(others[key])}; found {_short(own[key])}"
                 )
         recognizer = Recognizer.load(folder, Decoding(lm=NO_LM), runtime="tensorflow")
         return Teacher(recognizer.acoustic_model, recognizer.heads, teacher.weights_sha256)
+
+
+def _short(value: object) -> str:
+    """A value in an error message, without most of a subword model."""
+    return text if len(text := str(value)) <= 60 else f"{text[:60]}…"
 
 
 @plain_dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Teacher:
     weights_sha256: str
 
     def loss(self, features: tf.Tensor, feature_lengths: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Cross-entropy of the student with the teacher, in nats an utterance, float32 [batch].
+        """Cross-entropy of the student with the teacher, in nats per utterance, float32 [batch].
 
         Args:
             features, feature_lengths: what both networks read.
@@ -90,7 +94,7 @@ class Teacher:
 def cross_entropy(
     logits: tf.Tensor, taught: tf.Tensor, lengths: tf.Tensor, layout: HeadLayout
 ) -> tf.Tensor:
-    """Cross-entropy of the teacher's probabilities, in nats an utterance, float32 [batch].
+    """Cross-entropy of the teacher's probabilities, in nats per utterance, float32 [batch].
 
     Args:
         logits: of the student, float32 [batch, frames, labels of all heads].

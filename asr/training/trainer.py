@@ -455,8 +455,8 @@ class Trainer:
             position = json.loads(str(arrays["position"]))
             if position["fingerprint"] != self.fingerprint:
                 raise ConfigError(
-                    f"{path}: was made with another configuration or other data; choose another "
-                    "--out, or restore the configuration and the data"
+                    f"{path}: was made with another configuration, other data or another version "
+                    "of asr; choose another --out, or restore them"
                 )
             for i, variable in enumerate(self._state()):
                 variable.assign(arrays[f"arr_{i}"])

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from asr.cli.app import app
 from asr.decoding.decoding_files import decoding_files, general_lm, lexicon_file
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.lm_record import LmRecord, LmWeights
-from asr.errors import ConfigError, ModelError
+from asr.errors import ConfigError
 from asr.evaluation.tuning import save_best, tune
 from asr.models import MODELS
 from asr.recognizer import Recognizer
@@ -25,7 +27,7 @@ def sharing(tmp_path: Path) -> Path:
     """A recogniser with weights of its own for the language model of en-small."""
     for name in ("model.json", "weights.npz", "README.md"):
         shutil.copyfile(SMALL / name, tmp_path / name)
-    record = LmRecord(LmWeights(alpha=0.7, beam=20), files_of="en-small")
+    record = LmRecord(LmWeights(alpha=0.7, beam=20), shared_from="en-small")
     record.write(tmp_path / "lm.ngrams")
     return tmp_path
 
@@ -41,7 +43,7 @@ def test_files_are_shared_and_weights_are_not(sharing: Path, goforward: Path) ->
     assert recognizer.transcribe(goforward).text == own.transcribe(goforward).text
 
 
-def test_files_of_its_own_come_first(sharing: Path) -> None:
+def test_shared_from_its_own_come_first(sharing: Path) -> None:
     for name in ("lm.ngrams", "lexicon.txt.gz"):
         shutil.copyfile(SMALL / name, sharing / name)
     assert general_lm(sharing) == sharing / "lm.ngrams"
@@ -64,13 +66,34 @@ def test_tuning_writes_the_weights_beside_the_recogniser(sharing: Path, goforwar
     path = save_best(trials, str(sharing), dev, Decoding())
     assert path == sharing / "lm.json" and (SMALL / "lm.json").read_bytes() == before
     record = LmRecord.read(sharing / "lm.ngrams")
-    assert (record.files_of, record.weights.alpha) == ("en-small", 0.3)
+    assert (record.shared_from, record.weights.alpha) == ("en-small", 0.3)
 
 
-def test_an_unknown_model_is_named(sharing: Path) -> None:
-    LmRecord(files_of="en-gone").write(sharing / "lm.ngrams")
-    with pytest.raises(ModelError, match="en-gone: no model directory"):
+def test_without_a_language_model_the_record_is_not_read(sharing: Path, goforward: Path) -> None:
+    (sharing / "lm.json").write_text("broken")
+    for decoding in (Decoding(lm="none"), Decoding(beam=0)):
+        assert Recognizer.load(sharing, decoding).transcribe(goforward).text
+
+
+@pytest.mark.parametrize("name", ["en-gone", "en-kathleen"])
+def test_a_model_without_a_language_model_is_named(
+    name: str, sharing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LmRecord(shared_from=name).write(sharing / "lm.ngrams")
+    # A folder of this name in the working directory is not meant.
+    shutil.copytree(SMALL, sharing / name)
+    monkeypatch.chdir(sharing)
+    with pytest.raises(ConfigError, match=rf"lm\.json: shared_from: {name} is not a shipped"):
         Recognizer.load(sharing)
+
+
+def test_an_adapted_model_has_the_weights_of_the_recogniser(sharing: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("go forward ten meters\nstop at once\n")
+    out = tmp_path / "mine.ngrams"
+    command = ["lm", "train", str(tmp_path / "mine.txt"), "--base", str(sharing), "--out", str(out)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    record = LmRecord.read(out)
+    assert (record.weights.alpha, record.shared_from) == (0.7, "")
 
 
 def test_without_files_there_is_no_language_model(sharing: Path) -> None:

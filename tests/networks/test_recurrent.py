@@ -120,7 +120,9 @@ def test_fused_layer_equals_keras_in_outputs_and_gradients(
         weights = [v.value for v in layer.trainable_variables]
         return y, *tape.gradient(total, [x, *weights])
 
-    np.testing.assert_allclose(ours(x, mask=mask) * valid, run(ours)[0], atol=1e-6)
+    # In training, the halves of a unidirectional batch are multiplied apart.
+    rounding = 0 if bidirectional else 1e-6
+    np.testing.assert_allclose(ours(x, mask=mask) * valid, run(ours)[0], rtol=0, atol=rounding)
     y, dx, *dw = run(ours)
     y_keras, dx_keras, *dw_keras = run(theirs)
     np.testing.assert_allclose(y, y_keras, atol=1e-6)

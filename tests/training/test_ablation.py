@@ -154,12 +154,11 @@ def test_a_failed_training_is_named_and_the_others_are_finished(
 
 def test_the_table_has_means_and_ranges_over_the_seeds() -> None:
     def finding(name: str, seed: int, wer: float) -> Finding:
-        minutes = None if name == "b" else 2.0 + seed
-        return Finding(name, seed, 12.0, "abc", {"dev": ErrorRates(wer, wer / 2)}, minutes)
+        return Finding(name, seed, 12.0, "abc", {"dev": ErrorRates(wer, wer / 2)}, 2.0 + seed)
 
     rows = table([finding("a", 1, 0.2), finding("a", 2, 0.3), finding("b", 1, 0.5)]).splitlines()
     assert rows[0] == "| condition | seeds | hours heard | minutes | dev WER | CER |"
     assert rows[2] == "| a | 1, 2 | 12.0 | 3.5 | 25.0% (20.0%–30.0%) | 12.5% (10.0%–15.0%) |"
-    assert rows[3] == "| b | 1 | 12.0 |  | 50.0% | 25.0% |"
+    assert rows[3] == "| b | 1 | 12.0 | 3.0 | 50.0% | 25.0% |"
     assert rows[-1] == "trained at commit abc"
     assert table([]) == "nothing is finished yet"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig, Cell
 from asr.networks.model_directory import RecognizerConfig
-from asr.networks.one_way_network import OneWayNetwork
 from asr.networks.runtimes import load_network
+from asr.networks.unidirectional_network import UnidirectionalNetwork
 from asr.networks.weights import WeightArrays
 from asr.recognizer import Recognizer
 
@@ -36,7 +36,7 @@ def config(cell: Cell = "lstm", look_ahead: int = 3) -> AcousticConfig:
     )
 
 
-def both(shape: AcousticConfig, folder: Path) -> tuple[AcousticModel, OneWayNetwork]:
+def both(shape: AcousticConfig, folder: Path) -> tuple[AcousticModel, UnidirectionalNetwork]:
     """A network with random weights in TensorFlow, and as a network that goes on."""
     keras.utils.set_random_seed(3)
     model = AcousticModel(shape, 39, 29)
@@ -46,7 +46,7 @@ def both(shape: AcousticConfig, folder: Path) -> tuple[AcousticModel, OneWayNetw
     Recognizer(RecognizerConfig("x", acoustic=shape), model).save(folder, "", half=False)
     sha256 = json.loads((folder / "model.json").read_text())["weights_sha256"]
     loaded = load_network("onnx", shape, 39, 29, folder / "weights.npz", sha256, 1)
-    assert isinstance(loaded, OneWayNetwork)
+    assert isinstance(loaded, UnidirectionalNetwork)
     return model, loaded
 
 
@@ -92,4 +92,4 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     sha256 = json.loads((tmp_path / "model.json").read_text())["weights_sha256"]
     weights = WeightArrays(tmp_path / "weights.npz", sha256)
     with pytest.raises(ModelError, match="acoustic/stack"):
-        OneWayNetwork(AcousticConfig(units=5, bidirectional=False), 39, 29, weights)
+        UnidirectionalNetwork(AcousticConfig(units=5, bidirectional=False), 39, 29, weights)

@@ -1,4 +1,4 @@
-"""`OneWayNetwork`: a one-directional acoustic model, which can go on from where it stopped.
+"""`UnidirectionalNetwork`: a unidirectional acoustic model, which can go on from where it stopped.
 
 `LogitStream` reads features that arrive piece by piece, and no frame twice.
 """
@@ -14,11 +14,11 @@ from asr.networks.onnx_model import add_heads
 from asr.networks.weights import WeightArrays
 
 
-class OneWayNetwork:
+class UnidirectionalNetwork:
     """The acoustic model in ONNX Runtime, on the CPU, with the state of its layers as an input.
 
     Args:
-        config: shape of the acoustic model, with `goes_on`.
+        config: shape of the acoustic model, with `stateful`.
         dimension: number of features in a frame.
         labels: number of the tokenizer's labels.
         weights: arrays of the model.
@@ -48,7 +48,7 @@ class OneWayNetwork:
         width = config.stride * self.dimension
         x = graph("Reshape", "features", graph.integers(0, -1, width))
         x = graph("Transpose", x, perm=[1, 0, 2])
-        states = graph.several(self._states, "Split", "state", axis=0)
+        states = graph.multi_output(self._states, "Split", "state", axis=0)
         x, width = recurrent_stack(
             graph,
             weights,
@@ -66,7 +66,7 @@ class OneWayNetwork:
         graph.nodes.append(helper.make_node("Concat", states, ["next_state"], axis=0))
         state: tuple[str, list[str | int]] = ("float32", [self._states, "batch", config.units])
         return graph.model(
-            "one_way",
+            "unidirectional",
             {"features": ("float32", ["batch", "frames", self.dimension]), "state": state},
             {"logits": ("float32", ["batch", "steps", self.size]), "next_state": state},
         )
@@ -91,8 +91,8 @@ class OneWayNetwork:
         return logits, after
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """See `runtimes.EmissionNetwork`. What follows an utterance cannot change its logits, so
-        that their lengths do not matter."""
+        """See `runtimes.EmissionNetwork`. Lengths are not needed: features beyond an utterance are
+        zero, and the network reads forwards only."""
         batch, frames, _ = features.shape
         steps = self.config.frames(frames) + self.config.look_ahead
         padded = np.zeros([batch, steps * self.config.stride, self.dimension], np.float32)
@@ -106,7 +106,7 @@ class OneWayNetwork:
 
 
 class LogitStream:
-    """Logits of features that arrive piece by piece. `OneWayNetwork.stream` makes it.
+    """Logits of features that arrive piece by piece. `UnidirectionalNetwork.stream` makes it.
 
     All logits together are those of all features at once, however they are divided.
 
@@ -114,7 +114,7 @@ class LogitStream:
         network: the network.
     """
 
-    def __init__(self, network: OneWayNetwork) -> None:
+    def __init__(self, network: UnidirectionalNetwork) -> None:
         self._network, config = network, network.config
         self._stride, self._look_ahead = config.stride, config.look_ahead
         self._state = network.start(1)
