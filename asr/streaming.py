@@ -39,9 +39,9 @@ if TYPE_CHECKING:  # the command line and clients of a server need no ONNX
 CONTEXT = 4.0
 """Audio before the end of the last final result that the network reads again as context, in
 seconds."""
-LIVE_BEAM = 24
+LIVE_BEAM = 150
 """Largest beam while an utterance goes on. The last seconds are decoded again with every chunk, so
-a beam as for recordings would take twice the time (docs/streaming.md). Before a pause, the
+a beam as for recordings would take half as much time again (docs/streaming.md). Before a pause, the
 decoder's own beam decodes what is not final yet."""
 SETTLED = 3.0
 """Audio after which the normalisation of a stream hardly changes, in seconds. Before, a

@@ -331,25 +331,24 @@ def _estimate_ngrams(sentences: list[list[str]], out: Path, order: int, prune: s
 def _adapt(base: str, sentences: list[list[str]], out: Path) -> None:
     from asr.base.config import replace
     from asr.base.provenance import this_command
-    from asr.decoding.decoding_files import general_lm
+    from asr.decoding.decoding_options import general_lm
     from asr.decoding.lm_record import LmRecord
     from asr.language.adaptation import adapted
     from asr.language.ngram_file import MIXED_DIGITS, read_ngrams, write_model
     from asr.models import find_model
 
-    file = record = Path(base)
+    file = Path(base)
     if not file.is_file():
-        folder = find_model(base)
-        found = general_lm(folder)
+        found = general_lm(find_model(base))
         if found is None:
             raise ConfigError(f"--base {base}: this recogniser has no language model")
-        file, record = found, folder / found.name
+        file = found
     with spinner(f"mixing {len(sentences)} sentences into {file}"):
         made = adapted(read_ngrams(file), sentences)
     with spinner(f"writing {len(made.model)} n-grams"):
         write_model(made.model, out, MIXED_DIGITS)
-        how = {"command": this_command(), "base": str(file), "share": made.share}
-        replace(LmRecord.read(record), tuned={}, made=how, shared_from="").write(out)
+        record = {"command": this_command(), "base": str(file), "share": made.share}
+        replace(LmRecord.read(file), tuned={}, made=record).write(out)
     typer.echo(
         f"{out}: {len(made.model.vocabulary)} words, {len(made.new_words)} of them new, "
         f"{len(made.model)} n-grams; the texts weigh {made.share:.0%}"

@@ -11,7 +11,6 @@ import numpy as np
 
 from asr import ctc
 from asr.ctc.prefix_beam import Hypothesis, beam_search
-from asr.decoding.decoding_files import lexicon_file
 from asr.decoding.decoding_options import Decoding
 from asr.decoding.hot_words import normalise_hot_words
 from asr.decoding.lexicon_scorer import LexiconScorer, read_pronunciations
@@ -186,7 +185,7 @@ class Decoder:
             )
         hot = tuple(normalise_hot_words(decoding.hot_words, tokenizer, lexicon))
         entries = read_pronunciations(
-            lexicon_file(folder), words | set(" ".join(hot).split()), tokenizer
+            folder / LEXICON_FILE, words | set(" ".join(hot).split()), tokenizer
         )
         return LexiconScorer(
             entries, model, hot_words=hot, hot_weight=decoding.hot_weight, **weights

@@ -6,14 +6,9 @@ import shutil
 from pathlib import Path
 
 from asr.base.files import atomic_write
-from asr.decoding.lm_record import LmRecord
-from asr.errors import ConfigError
-from asr.models import MODELS
+from asr.decoding.decoding_options import general_lm
 from asr.networks.model_directory import LEXICON_FILE
 
-GENERAL_LM_FILES = ("lm.ngrams", "lm.arpa.gz")
-"""Names of the recogniser's own language model in its directory: binary, or ARPA. The directory may
-have both (`asr.language.ngram_file`)."""
 LM_FILES = "lm.*"
 """Pattern of the recogniser's own language model: the model, binary or ARPA or both, and its
 weights in decoding."""
@@ -21,58 +16,9 @@ LICENCE_FILES = "LICENSE*"
 """Pattern of the licences of the language model and the lexicon."""
 
 
-def general_lm(folder: Path) -> Path | None:
-    """The language model of a recogniser, or None without one.
-
-    It is in the recogniser's directory, or in that of the shipped recogniser that `lm.json` names.
-
-    Raises:
-        ConfigError: `lm.json` is broken, or names no shipped recogniser with a language model.
-    """
-    if (own := _lm_in(folder)) is not None:
-        return own
-    shared = _shared_from(folder)
-    return None if shared is None else _lm_in(shared)
-
-
-def _lm_in(folder: Path) -> Path | None:
-    return next((folder / name for name in GENERAL_LM_FILES if (folder / name).is_file()), None)
-
-
-def lexicon_file(folder: Path) -> Path:
-    """The lexicon of a recogniser that finds words by their phones; as `general_lm`.
-
-    Without one, the path where it is missing.
-    """
-    own = folder / LEXICON_FILE
-    if own.is_file():
-        return own
-    shared = _shared_from(folder)
-    return own if shared is None else shared / LEXICON_FILE
-
-
-def _shared_from(folder: Path) -> Path | None:
-    """Directory of the shipped recogniser whose language model and lexicon this one uses, or None.
-
-    Raises:
-        ConfigError: see `general_lm`.
-    """
-    record = folder / GENERAL_LM_FILES[0]
-    name = LmRecord.read(record).shared_from
-    if not name:
-        return None
-    if _lm_in(MODELS / name) is None:
-        raise ConfigError(
-            f"{LmRecord.path(record)}: shared_from: {name} is not a shipped recogniser with a "
-            "language model; asr models lists the shipped ones"
-        )
-    return MODELS / name
-
-
 def decoding_files(folder: Path, phones: bool) -> list[Path]:
     """The language model, its weights, the lexicon and their licences in a model directory.
 
-    Files that it uses of another model are not among them: their name is with the weights.
     The calibration of word confidences is not among them: it belongs to one set of weights.
 
     Args:

@@ -8,14 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from asr.decoding.decoding_files import general_lm
 from asr.decoding.lm_record import MIXTURE_WEIGHTS, NGRAM_WEIGHTS, LmRecord, LmWeights
 from asr.errors import ConfigError
 from asr.models import find_model
 
 GENERAL, NO_LM = "general", "none"
 """Values of `Decoding.lm` for the recogniser's own language model, and for no language model."""
+GENERAL_LM_FILES = ("lm.ngrams", "lm.arpa.gz")
+"""Names of the recogniser's own language model in its directory: binary, or ARPA. The directory may
+have both (`asr.language.ngram_file`)."""
 Fusion = Literal["rescore", "shallow"]
+
+
+def general_lm(folder: Path) -> Path | None:
+    """The recogniser's own language model in its directory, or None without one."""
+    return next((folder / name for name in GENERAL_LM_FILES if (folder / name).is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,9 @@ class Decoding:
         """
         if self.lm is not None and self.lm not in (GENERAL, NO_LM):
             return Path(self.lm)
+        own = None if folder is None else general_lm(folder)
         if self.lm == NO_LM or (self.lm is None and (self.beam == 0 or self.lexicon is not None)):
             return None
-        own = None if folder is None else general_lm(folder)
         if own is None and self.lm == GENERAL:
             raise ConfigError(f"--lm {GENERAL}: this recogniser has no language model of its own")
         return own
@@ -134,20 +141,15 @@ class Decoding:
     def tuned_file(self, folder: Path | None = None) -> Path | None:
         """The file whose `LmRecord` holds the tuned weights, or None without a language model.
 
-        This is the n-gram model's file; for the recogniser's own model, a path in the recogniser's
-        directory, even if the model itself is shared (`LmRecord.shared_from`). With a recurrent
-        model, whose best weights differ, it is "fusion" in the recurrent model's directory.
+        This is the n-gram model's file. With a recurrent model, whose best weights differ, it is
+        "fusion" in the recurrent model's directory.
 
         Raises:
             ConfigError: see `lm_file`.
             ModelError: there is no such recurrent model.
         """
         lm = self.lm_file(folder)
-        if self.rnn_lm is not None:
-            return find_model(self.rnn_lm) / "fusion"
-        if lm is not None and folder is not None and self.lm in (None, GENERAL):
-            return folder / lm.name  # the file itself may be another recogniser's
-        return lm
+        return lm if self.rnn_lm is None else find_model(self.rnn_lm) / "fusion"
 
     def resolve(self, folder: Path | None = None) -> Decoding:
         """Replace every None by the value that decoding uses.

@@ -54,14 +54,11 @@ class LmRecord:
         weights: how decoding uses the model.
         tuned: command, commit, recogniser, dev set and WER of the run that found the weights.
         made: the text that the model was estimated from, and how.
-        shared_from: shipped recogniser whose language model and lexicon these weights are for.
-            Default "": the files beside the record.
     """
 
     weights: LmWeights = field(default_factory=LmWeights)
     tuned: dict[str, Any] = field(default_factory=dict)
     made: dict[str, Any] = field(default_factory=dict)
-    shared_from: str = ""
 
     @staticmethod
     def path(lm: Path) -> Path:

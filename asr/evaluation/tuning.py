@@ -110,10 +110,7 @@ def tune(
         if search.recognizer.config.acoustic.phones:
             best = search.attempt([replace(best, spelling=s) for s in spellings], "spelling")
     else:
-        ngram = replace(decoding, rnn_lm=None, share=None, fusion=None)
-        record = ngram.tuned_file(find_model(model))
-        assert record is not None  # `_Search` needs a language model
-        tuned = replace(LmRecord.read(record).weights, beam=beam)
+        tuned = replace(LmRecord.read(search.lm).weights, beam=beam)
         best = search.attempt([replace(tuned, share=s) for s in shares], "share")
     a, b = _half_step(alphas), _half_step(betas)
     around = [(best.alpha + i * a, best.beta + j * b) for i in (-1, 0, 1) for j in (-1, 0, 1)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.decoding.decoding_files import LM_FILES, decoding_files, general_lm, lexicon_file
-from asr.decoding.decoding_options import NO_LM, Decoding
+from asr.decoding.decoding_files import decoding_files
+from asr.decoding.decoding_options import GENERAL_LM_FILES, NO_LM, Decoding, general_lm
 from asr.errors import ConfigError
 from asr.networks.acoustic import AcousticModel
 from asr.networks.model_directory import LEXICON_FILE, RecognizerConfig, read_model
@@ -46,7 +46,7 @@ class InitialModel:
         Raises:
             ModelError: the lexicon cannot be read.
         """
-        path = lexicon_file(self.folder)
+        path = self.folder / LEXICON_FILE
         return read_entries(path) if path.is_file() else []
 
     def assign_weights(self, network: AcousticModel, tokenizer: TokenizerConfig) -> None:
@@ -94,7 +94,7 @@ class InitialModel:
             dev: its dev set.
         """
         names = {file.name for file in files}
-        if any(file.match(LM_FILES) for file in files):
+        if not names.isdisjoint(GENERAL_LM_FILES):
             lexicon = ", and the lexicon" if LEXICON_FILE in names else ""
             return (
                 f"inherited from {self.name}: the language model and its weights{lexicon}. The "

@@ -16,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 from asr.base.config import describe_problems, to_dict
 from asr.data.inputs import RecordingRef
 from asr.data.manifest import Utterance, read_entries, write_manifest
-from asr.decoding.decoding_files import lexicon_file
 from asr.errors import AsrError, ConfigError, ManifestError, TextError
 from asr.evaluation.error_rates import score_words
+from asr.networks.model_directory import LEXICON_FILE
 from asr.pronunciation.lexicon_table import read_entries as read_lexicon
 from asr.pronunciation.phone_speller import PhoneSpeller
 from asr.recognizer import Recognizer
@@ -189,5 +189,5 @@ def _speller(recognizer: Recognizer) -> PhoneSpeller | None:
     """Text → phone ids, with the recogniser's lexicon; None for a network without phones."""
     if not recognizer.heads.phones or recognizer.folder is None:
         return None
-    entries = read_lexicon(lexicon_file(recognizer.folder))
+    entries = read_lexicon(recognizer.folder / LEXICON_FILE)
     return PhoneSpeller.of_lexicon(entries)

@@ -22,7 +22,7 @@ from asr.base.tensorflow import keras, tf
 from asr.data.corpora import MAKE_DEV
 from asr.data.manifest import Utterance, count_by_teacher
 from asr.data.packs.pack_index import is_pack, read_utterances
-from asr.decoding.decoding_files import copy_decoding_files, lexicon_file
+from asr.decoding.decoding_files import copy_decoding_files
 from asr.errors import ConfigError
 from asr.evaluation.error_rates import evaluate as evaluate_results
 from asr.networks.acoustic import AcousticModel
@@ -221,7 +221,7 @@ class InheritedDecoding:
     def write(self, model: Path) -> None:
         """Write them to a model directory. Files that are there stay as they are."""
         copy_decoding_files(self.inherited, model)
-        if self.lexicon and not lexicon_file(model).exists():
+        if self.lexicon and not (model / LEXICON_FILE).exists():
             write_lexicon(model / LEXICON_FILE, self.lexicon)
 
 

@@ -81,21 +81,6 @@ def test_fine_tuning_inherits_language_model_lexicon_and_weights(
     assert sorted(names) == INHERITED
 
 
-def test_a_model_from_one_that_shares_files_shares_them_too(
-    data: Path, tmp_path: Path, no_cmudict: None
-) -> None:
-    sharing = tmp_path / "sharing"
-    Recognizer.load("en-small", runtime="tensorflow").save(sharing, "")
-    for name in ("lm.ngrams", "lexicon.txt.gz", "LICENSE.cmudict"):
-        (sharing / name).unlink()
-    record = json.loads((sharing / "lm.json").read_text()) | {"shared_from": "en-small"}
-    (sharing / "lm.json").write_text(json.dumps(record))
-    model = train(data, str(sharing))
-    assert (model / "lm.json").read_bytes() == (sharing / "lm.json").read_bytes()
-    assert not (model / "lexicon.txt.gz").exists() and not (model / "lm.ngrams").exists()
-    assert Recognizer.load(model).decoder.scorer is not None
-
-
 def test_models_are_trained_in_turn_and_again_from_where_they_stopped(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

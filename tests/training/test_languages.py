@@ -21,8 +21,7 @@ from asr.base.config import parse, to_dict
 from asr.data.corpora import prepare
 from asr.data.manifest import Utterance, read_manifest
 from asr.data.manifest_check import check_manifests, read_manifests, tokenizer_for
-from asr.decoding.decoding_files import general_lm
-from asr.decoding.decoding_options import Decoding
+from asr.decoding.decoding_options import Decoding, general_lm
 from asr.errors import AsrWarning, ConfigError, TextError
 from asr.evaluation.error_rates import evaluate_manifest
 from asr.language.arpa import write_arpa
