@@ -407,7 +407,7 @@ class Recognizer:
             chunk: time between two results, in seconds. For each result, a bidirectional network
                 reads several seconds of audio again. Default 0.5.
             look_ahead: delay before a word is final without a pause behind it, in seconds.
-                docs/streaming.md has the errors that a shorter delay causes. Default 2.
+                docs/results.md has the errors that a shorter delay causes. Default 2.
             sample_rate: sample rate of the audio, in Hz. Default: the model's rate.
 
         Raises:

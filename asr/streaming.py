@@ -37,12 +37,12 @@ if TYPE_CHECKING:  # the command line and clients of a server need no ONNX
     from asr.networks.unidirectional_network import LogitStream
 
 CONTEXT = 4.0
-"""Audio before the end of the last final result that the network reads again as context, in
+"""Audio before the end of the last final result that is context for the network and the search, in
 seconds."""
 LIVE_BEAM = 150
-"""Largest beam while an utterance goes on. The last seconds are decoded again with every chunk, so
-a beam as for recordings would take half as much time again (docs/streaming.md). Before a pause, the
-decoder's own beam decodes what is not final yet."""
+"""Largest beam while an utterance goes on. The last seconds are decoded again with every chunk
+(docs/decisions/032-en-stream.md has errors and costs). Before a pause, the decoder's own beam
+decodes what is not final yet."""
 SETTLED = 3.0
 """Audio after which the normalisation of a stream hardly changes, in seconds. Before, a
 unidirectional network reads from the start again, too."""
@@ -329,7 +329,8 @@ class _Reader:
     Args:
         recognizer: the recogniser.
         before: moments of the speech up to the last pause; the stream keeps them up to date.
-        settled: frames after which the normalisation hardly changes. Before, all is read again.
+        settled: frames after which the normalisation hardly changes. Until an utterance is read
+            with so many, all of it is read again with every chunk.
     """
 
     def __init__(
@@ -347,6 +348,8 @@ class _Reader:
         logit_stream = self._recognizer.logit_stream()
         assert logit_stream is not None
         self._logit_stream = logit_stream
+        # Whether enough audio was known when the network started.
+        self._steady = False
         # Feature frames that were read, and the logits that the network has given.
         self._read = 0
         self._logits = np.zeros([0, self._recognizer.heads.size], np.float32)
@@ -373,8 +376,9 @@ class _Reader:
         before, known = self._before.moments, moments.count
         if before is not None:
             moments, known = moments.combined(before), known + before.count
-        if known < self._settled:
+        if not self._steady:
             self.restart()
+            self._steady = known >= self._settled
         ready = len(features) - self._edge
         if size is not None:
             ready = min(len(features), (size + self._look_ahead) * self._stride)

@@ -29,7 +29,7 @@ from asr.data.manifest import read_manifest
 
 if TYPE_CHECKING:
     from asr.recognizer import Recognizer
-    from asr.results import Partial
+    from asr.results import Partial, Word
 
 CHUNKS = (0.2, 0.5, 1.0)
 LOOK_AHEADS = (0.5, 1.0, 2.0, 5.0)
@@ -51,25 +51,27 @@ class Heard:
 
     def __post_init__(self) -> None:
         self._shown: float | None = None
-        self._ends: list[float] = []
+        self._words: list[Word] = []
 
     def add(self, result: Partial, position: float) -> None:
         """Add a result that the stream gave at `position`, in seconds."""
         if result.text and self._shown is None:
             self._shown = position
         if not result.final:
-            if not result.text and not self._ends:
+            if not result.text and not self._words:
                 self._shown = None  # it was no word
             return
         if result.text:
             self.texts.append(result.text)
         self.every += [position - token.end for token in result.tokens]
-        self._ends += [word.end for word in result.words]
+        self._words += result.words
         if result.pause:
-            if self._ends and self._shown is not None:
-                self.first.append(self._shown - self._ends[0])
-                self.last.append(position - self._ends[-1])
-            self._shown, self._ends = None, []
+            if self._words and self._shown is not None:
+                first, last = self._words[0], self._words[-1]
+                if self._shown > first.start:  # else it was shown for a noise before
+                    self.first.append(self._shown - first.end)
+                self.last.append(position - last.end)
+            self._shown, self._words = None, []
 
 
 def stream(recognizer: Recognizer, samples: np.ndarray, chunk: float, look_ahead: float) -> Heard:

@@ -31,7 +31,8 @@ IDLE = 120.0
 MAX_RATE = 192_000
 """Hz; the highest sample rate."""
 MIN_CHUNK, MAX_CHUNK = 0.1, 5.0
-"""Seconds; the network reads the last seconds again after every chunk, so short ones cost more."""
+"""Seconds; the last seconds are read and searched again after every chunk, so short ones cost
+more."""
 MAX_REASON = 120
 """Bytes of the reason for a closed WebSocket; the protocol allows 123."""
 POLICY, BAD_DATA, GOING_AWAY = 1008, 1007, 1012

@@ -8,7 +8,8 @@ labels an utterance has; the teacher also says where they are and which other on
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -17,7 +18,7 @@ from asr.base.config import STRICT, to_dict
 from asr.decoding.decoding_options import NO_LM, Decoding
 from asr.errors import ConfigError
 from asr.networks.acoustic import AcousticModel
-from asr.networks.model_directory import RecognizerConfig, read_model
+from asr.networks.model_directory import read_model
 from asr.recognizer import Recognizer
 from asr.training.config_paths import model_folder
 
@@ -37,28 +38,26 @@ class DistillationConfig:
     """Weight of the CTC loss beside the cross-entropy with the teacher. Both are in nats per
     utterance. Default: 0.2."""
 
-    def load(self, student: RecognizerConfig) -> Teacher:
-        """Load the teacher, with the layers in the precision that Keras has now.
+    def find(self, **student: Any) -> Path:
+        """Find the teacher's directory, and check that its frames, features and labels fit.
 
         Args:
-            student: the new recogniser.
+            student: the parts `features`, `tokenizer` and `acoustic` of the new recogniser.
 
         Raises:
-            ConfigError: there is no such model, or its frames, features or labels are others.
+            ConfigError: there is no such model, or a key of these parts is another one.
             ModelError: see `Recognizer.load`.
         """
         folder, teacher = read_model(model_folder("distillation.teacher", self.teacher))
-        for part in ("features", "tokenizer", "acoustic"):
-            own, others = (to_dict(getattr(config, part)) for config in (student, teacher))
-            keys = ("stride", "phones") if part == "acoustic" else own
-            if different := [key for key in keys if own[key] != others[key]]:
-                key = different[0]
-                raise ConfigError(
-                    f"distillation.teacher: {self.teacher}: {part}.{key} must be that of the "
-                    f"teacher: {_short(others[key])}; found {_short(own[key])}"
-                )
-        recognizer = Recognizer.load(folder, Decoding(lm=NO_LM), runtime="tensorflow")
-        return Teacher(recognizer.acoustic_model, recognizer.heads, teacher.weights_sha256)
+        for part, config in student.items():
+            own, others = to_dict(config), to_dict(getattr(teacher, part))
+            for key in ("stride", "phones") if part == "acoustic" else own:
+                if own[key] != others[key]:
+                    raise ConfigError(
+                        f"distillation.teacher: {self.teacher}: {part}.{key} must be that of the "
+                        f"teacher: {_short(others[key])}; found {_short(own[key])}"
+                    )
+        return folder
 
 
 def _short(value: object) -> str:
@@ -79,6 +78,17 @@ class Teacher:
     network: AcousticModel
     heads: HeadLayout
     weights_sha256: str
+
+    @classmethod
+    def load(cls, folder: Path) -> Teacher:
+        """Load a recogniser's network, with the layers in the precision that Keras has now.
+
+        Raises:
+            ModelError: see `Recognizer.load`.
+        """
+        recognizer = Recognizer.load(folder, Decoding(lm=NO_LM), runtime="tensorflow")
+        network, sha256 = recognizer.acoustic_model, recognizer.config.weights_sha256
+        return cls(network, recognizer.heads, sha256)
 
     def loss(self, features: tf.Tensor, feature_lengths: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Cross-entropy of the student with the teacher, in nats per utterance, float32 [batch].

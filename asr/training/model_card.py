@@ -35,11 +35,17 @@ def recognizer_card(config: RecognizerConfig) -> str:
     return _card(
         config.name,
         f"A speech recogniser for the `asr` toolkit: {acoustic.layers} × {cell}({acoustic.units}) "
-        f"on MFCCs,\nwith CTC {heads}.{_texts(config.tokenizer)}",
+        f"on MFCCs,\nwith CTC {heads}.{_texts(config.tokenizer)}{_teacher(training)}",
         _speech_size(training),
         training,
         f"WER {_best(training, 'dev_wer'):.2%}, CER {_best(training, 'dev_cer'):.2%}",
     )
+
+
+def _teacher(training: Record) -> str:
+    """A sentence about the recogniser that another one learned from; empty without one."""
+    distillation = training.get("config", {}).get("distillation")
+    return f" It learned from {distillation['teacher']}, frame by frame." if distillation else ""
 
 
 def voice_card(config: VoiceConfig) -> str:

@@ -41,7 +41,7 @@ from asr.text.tokenizers import (
     outside_alphabet,
 )
 from asr.training.config_paths import data_files
-from asr.training.distillation import DistillationConfig
+from asr.training.distillation import DistillationConfig, Teacher
 from asr.training.initial_model import InitialModel
 from asr.training.minimum_word_error import MinimumWordErrorConfig, NBestLists, expected_errors
 from asr.training.model_card import recognizer_card
@@ -234,6 +234,7 @@ class RecognizerData:
         tokenizer: text → label ids.
         speller: text → phone ids; None for a network without a phone head.
         initial: the model to start from; None for random weights.
+        teacher: directory of the model to learn from; None without distillation.
         decoding: what the new model directory has from its start.
         train: the training data.
         dev: utterances of the dev set.
@@ -243,6 +244,7 @@ class RecognizerData:
     tokenizer: Tokenizer
     speller: PhoneSpeller | None
     initial: InitialModel | None
+    teacher: Path | None
     decoding: InheritedDecoding
     train: SpeechDataset
     dev: list[Utterance]
@@ -288,6 +290,11 @@ class RecognizerData:
         speller = None
         if decoding.lexicon:
             speller = PhoneSpeller.of_lexicon(decoding.lexicon)
+        teacher = None
+        if config.distillation is not None:
+            teacher = config.distillation.find(
+                features=config.features, tokenizer=config.tokenizer, acoustic=config.acoustic
+            )
         lists = _nbest_lists(config, data, tokenizer)
         dataset = SpeechDataset(
             train,
@@ -306,7 +313,7 @@ class RecognizerData:
         )
         for problem in dataset.skipped:
             say(f"left out: {problem}")
-        return cls(config, tokenizer, speller, initial, decoding, dataset, dev)
+        return cls(config, tokenizer, speller, initial, teacher, decoding, dataset, dev)
 
 
 def train_recognizer(
@@ -346,13 +353,14 @@ def train_recognizer(
     read = RecognizerData.read(config, data, say, place)
     config, tokenizer, dataset = read.config, read.tokenizer, read.train
     dev, speller, initial = read.dev, read.speller, read.initial
-    described = RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic)
     distillation = config.distillation
     with strategy.scope():
         network = AcousticModel(config.acoustic, config.features.dimension, len(tokenizer))
-        teacher = distillation.load(described) if distillation is not None else None
+        teacher = None if read.teacher is None else Teacher.load(read.teacher)
     keras.config.set_dtype_policy("float32")
-    recognizer = Recognizer(described, network)
+    recognizer = Recognizer(
+        RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic), network
+    )
     if initial is not None:
         initial.assign_weights(network, config.tokenizer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,24 @@ def test_a_network_with_a_look_ahead_learns_what_its_teacher_hears(
     assert -(np.exp(teacher) * own).sum() < least + 0.25 * (losses[0] - least)
 
 
+def test_ctc_stands_beside_the_teacher(data: Path) -> None:
+    losses = {}
+    for weight in (0.0, 0.5, 1.0):
+        distillation = {"teacher": str(data.parent / "teacher"), "ctc": weight}
+        training = {"epochs": 1, "batch_size": 1, "threads": 0}
+        run = data.parent / "run"
+        train(data, distillation=distillation, training=training)
+        losses[weight] = json.loads((run / "history.jsonl").read_text())["loss"]
+        shutil.rmtree(run)
+    assert losses[1.0] > losses[0.0] + 1
+    assert losses[0.5] == pytest.approx((losses[0.0] + losses[1.0]) / 2, rel=1e-4)
+
+
+def test_a_card_names_the_teacher(data: Path) -> None:
+    model = train(data, training={"epochs": 1, "batch_size": 1, "threads": 0})
+    assert f"It learned from {data.parent / 'teacher'}" in (model / "README.md").read_text()
+
+
 def test_the_teacher_belongs_to_the_checkpoint(data: Path, tiny: Recognizer) -> None:
     train(data, training={"epochs": 1, "batch_size": 1, "threads": 0})
     record = json.loads((data.parent / "run" / "run.json").read_text())
@@ -110,6 +129,8 @@ def test_the_teacher_belongs_to_the_checkpoint(data: Path, tiny: Recognizer) -> 
     [
         ({"acoustic": {"stride": 3}}, "acoustic.stride must be that of the teacher: 2; found 3"),
         ({"features": {"deltas": 1}}, "features.deltas must be that of the teacher: 2; found 1"),
+        ({"acoustic": {"phones": True}}, "acoustic.phones must be that of the teacher: False"),
+        ({"tokenizer": {"alphabet": " go"}}, "tokenizer.alphabet must be that of the teacher: "),
         ({"distillation": {"teacher": "gone"}}, "distillation.teacher: .*gone"),
         ({"minimum_word_error": {}}, "distillation: not together with minimum_word_error"),
     ],

@@ -115,6 +115,16 @@ def test_a_pack_is_the_same_each_time_and_names_what_it_holds(
 def test_settings_that_the_training_has_not_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"acoustic\.cell: gru: a training in PyTorch has only l"):
         write_gpu_pack(experiment(acoustic={"cell": "gru"}), tmp_path, tmp_path / "pack.npz")
+    ahead = {"bidirectional": False, "look_ahead": 3}
+    with pytest.raises(
+        ConfigError, match=r"acoustic\.look_ahead: 3: a training in PyTorch has only 0"
+    ):
+        write_gpu_pack(experiment(acoustic=ahead), tmp_path, tmp_path / "pack.npz")
+    taught = experiment(distillation={"teacher": "en-small"})
+    with pytest.raises(
+        ConfigError, match="distillation: given: a training in PyTorch has only none"
+    ):
+        write_gpu_pack(taught, tmp_path, tmp_path / "pack.npz")
     lists = experiment(minimum_word_error={}, augment={"join": 0.0})
     with pytest.raises(ConfigError, match="minimum_word_error: given: a training in PyTorch has o"):
         write_gpu_pack(lists, tmp_path, tmp_path / "pack.npz")
