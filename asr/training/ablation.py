@@ -136,7 +136,8 @@ class Finding:
 
     Attributes:
         condition, seed: which run.
-        hours: hours of speech that the weights were trained on, including the runs before it.
+        hours: hours of speech that the weights were trained on, including the runs before it. The
+            weights are those of the best epoch, which may not be the last.
         commit: the code's commit at the training.
         scores: column title → error rates.
         minutes: how long the training of this run alone took, without the reading of data and the
@@ -255,11 +256,13 @@ def _run(
             raise TrainingError(f"see {run.folder / 'log.txt'}")
     record = json.loads((run.folder / "run.json").read_text())
     epochs = [json.loads(line) for line in (run.folder / HISTORY).read_text().splitlines()]
+    # As in `Trainer`: of equally good epochs, the last one is kept.
+    best = min(reversed(epochs), key=lambda epoch: epoch["error"])
     scores = {name: _score(run.folder / "model", test, data) for name, test in tests.items()}
     finding = Finding(
         run.condition,
         run.seed,
-        record["train_hours"] * len(epochs),
+        record["train_hours"] * best["epoch"],
         record["commit"],
         scores,
         sum(epoch["seconds"] for epoch in epochs) / 60,

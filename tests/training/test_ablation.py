@@ -23,6 +23,8 @@ from asr.training.ablation import (
 )
 from asr.training.from_yaml import train_from_yaml
 
+ERRORS = (0.5, 0.4, 0.4, 0.6)
+"""Dev errors of the epochs of a training."""
 SHIPPED = sorted((Path(__file__).parents[2] / "pipelines" / "ablations").glob("*.yaml"))
 TINY = {
     "base": {
@@ -105,8 +107,9 @@ def test_finished_conditions_are_kept_and_new_ones_are_trained(tmp_path: Path) -
     out = tmp_path / "runs"
     findings = ablate(config(), tmp_path, out, jobs=2)
     assert [(f.condition, f.seed) for f in findings] == [("first", 1), ("+ masks", 1)]
-    assert findings[0].hours == pytest.approx(2 * 0.001)
-    assert findings[1].hours == pytest.approx(3 * 0.001)
+    first = json.loads((out / "first-1" / "model" / "model.json").read_text())["training"]["best"]
+    assert findings[0].hours == pytest.approx(first["epoch"] * 0.001)
+    assert findings[1].hours == pytest.approx((first["epoch"] + 1) * 0.001)
     scores = findings[0].scores["dev"]
     assert scores.cer > 0 and scores.wer > 0
     # A second call keeps the finished runs and trains the new condition.
@@ -134,6 +137,8 @@ def test_a_failed_training_is_named_and_the_others_are_finished(
         except AsrError as error:
             stderr.write(str(error))
             return SimpleNamespace(returncode=1)
+        rows = [{"epoch": i + 1, "error": e, "seconds": 60} for i, e in enumerate(ERRORS)]
+        Path(out, "history.jsonl").write_text("\n".join(map(json.dumps, rows)))
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(ablation, "subprocess", SimpleNamespace(run=here))
@@ -148,8 +153,9 @@ def test_a_failed_training_is_named_and_the_others_are_finished(
     assert "gone.jsonl" in (tmp_path / "runs" / "lost-1" / "log.txt").read_text()
     kept = json.loads((tmp_path / "runs" / "found-1" / "finding.json").read_text())
     assert kept["finding"]["condition"] == "found"
-    history = (tmp_path / "runs" / "found-1" / "history.jsonl").read_text()
-    assert kept["finding"]["minutes"] == pytest.approx(json.loads(history)["seconds"] / 60)
+    # Minutes are of all epochs, hours of those up to the best, whose weights are kept.
+    assert kept["finding"]["minutes"] == 4.0
+    assert kept["finding"]["hours"] == pytest.approx(3 * 2.8 / 3600)
 
 
 def test_the_table_has_means_and_ranges_over_the_seeds() -> None:
