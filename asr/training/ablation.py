@@ -208,8 +208,8 @@ def finished(config: AblationConfig, out: Path) -> list[Finding]:
 def table(findings: list[Finding]) -> str:
     """A Markdown table with a row per condition, and the commits of the code.
 
-    Error rates and minutes are means over the seeds, error rates with the range if there are
-    several seeds. Minutes are of the last run alone.
+    All figures are means over the seeds, error rates with the range if there are several seeds.
+    Minutes are of the last run alone.
     """
     if not findings:
         return "nothing is finished yet"
@@ -224,7 +224,8 @@ def table(findings: list[Finding]) -> str:
             cells.append(_cell([f.scores[test].wer for f in same]))
             cells.append(_cell([f.scores[test].cer for f in same]))
         seeds = ", ".join(str(f.seed) for f in same)
-        heard = f"{same[0].hours:.1f} | {np.mean([f.minutes for f in same]):.1f}"
+        hours, minutes = (np.mean([getattr(f, n) for f in same]) for n in ("hours", "minutes"))
+        heard = f"{hours:.1f} | {minutes:.1f}"
         rows.append(f"| {name} | {seeds} | {heard} | {' | '.join(cells)} |")
     commits = ", ".join(sorted({f.commit for f in findings}))
     return "\n".join([*rows, "", f"trained at commit {commits}"])
