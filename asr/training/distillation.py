@@ -66,7 +66,7 @@ def _short(value: object) -> str:
 
 
 @plain_dataclass(frozen=True)
-class Teacher:
+class TeacherNetwork:
     """A trained network that another one learns from.
 
     Attributes:
@@ -80,7 +80,7 @@ class Teacher:
     weights_sha256: str
 
     @classmethod
-    def load(cls, folder: Path) -> Teacher:
+    def load(cls, folder: Path) -> TeacherNetwork:
         """Load a recogniser's network, with the layers in the precision that Keras has now.
 
         Raises:

@@ -41,7 +41,7 @@ from asr.text.tokenizers import (
     outside_alphabet,
 )
 from asr.training.config_paths import data_files
-from asr.training.distillation import DistillationConfig, Teacher
+from asr.training.distillation import DistillationConfig, TeacherNetwork
 from asr.training.initial_model import InitialModel
 from asr.training.minimum_word_error import MinimumWordErrorConfig, NBestLists, expected_errors
 from asr.training.model_card import recognizer_card
@@ -356,7 +356,7 @@ def train_recognizer(
     distillation = config.distillation
     with strategy.scope():
         network = AcousticModel(config.acoustic, config.features.dimension, len(tokenizer))
-        teacher = None if read.teacher is None else Teacher.load(read.teacher)
+        teacher = None if read.teacher is None else TeacherNetwork.load(read.teacher)
     keras.config.set_dtype_policy("float32")
     recognizer = Recognizer(
         RecognizerConfig(config.name, config.features, config.tokenizer, config.acoustic), network
