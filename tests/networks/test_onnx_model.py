@@ -9,10 +9,10 @@ from itertools import product
 from pathlib import Path
 from typing import get_args
 
-import keras
 import numpy as np
 import onnx
 import pytest
+from random_network import random_network
 
 from asr.base.onnxruntime import onnxruntime
 from asr.data.manifest import Utterance
@@ -31,11 +31,7 @@ CELLS = get_args(Cell)
 
 def both(config: AcousticConfig, tmp_path: Path) -> tuple[AcousticModel, OnnxNetwork]:
     """A network with random weights, its biases too, in both runtimes."""
-    keras.utils.set_random_seed(3)
-    model = AcousticModel(config, 5, 7)
-    rng = np.random.default_rng(3)
-    for variable in model.trainable_variables:
-        variable.assign(variable + 0.3 * rng.normal(size=variable.shape))
+    model = random_network(config, 5, 7)
     saved = Recognizer(RecognizerConfig("x", acoustic=config), model)
     saved.save(tmp_path, "", half=False)
     sha256 = json.loads((tmp_path / "model.json").read_text())["weights_sha256"]

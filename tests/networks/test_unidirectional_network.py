@@ -7,11 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_network import random_network
 
 from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig, Cell
@@ -38,11 +38,7 @@ def config(cell: Cell = "lstm", look_ahead: int = 3) -> AcousticConfig:
 
 def both(shape: AcousticConfig, folder: Path) -> tuple[AcousticModel, UnidirectionalNetwork]:
     """A network with random weights in TensorFlow, and as a network that goes on."""
-    keras.utils.set_random_seed(3)
-    model = AcousticModel(shape, 39, 29)
-    rng = np.random.default_rng(3)
-    for variable in model.trainable_variables:
-        variable.assign(variable + 0.3 * rng.normal(size=variable.shape))
+    model = random_network(shape, 39, 29)
     Recognizer(RecognizerConfig("x", acoustic=shape), model).save(folder, "", half=False)
     sha256 = json.loads((folder / "model.json").read_text())["weights_sha256"]
     loaded = load_network("onnx", shape, 39, 29, folder / "weights.npz", sha256, 1)
