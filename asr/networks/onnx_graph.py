@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from asr.base.onnxruntime import onnxruntime
 from asr.networks.acoustic_config import NORM_EPSILON, Cell
+from asr.networks.numpy_stack import CELLS
 from asr.networks.weights import WeightArrays
 
 OPSET, IR_VERSION = 17, 8
@@ -20,8 +21,6 @@ OPSET, IR_VERSION = 17, 8
 GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
 """Position in Keras of each gate of ONNX, by cell. The order in ONNX is input, output, forget, cell
 for an LSTM, and update, reset, candidate for a GRU."""
-STATES = {"lstm": 2, "gru": 1, "rnn": 1}
-"""Arrays in the state of a layer, by cell."""
 _TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
 
 
@@ -138,7 +137,7 @@ def recurrent_stack(
     Returns:
         The output, [frames, batch, width], and its width.
     """
-    width, parts = n, STATES[cell]
+    width, parts = n, CELLS[cell].state_arrays
     for i in range(layers):
         before = [] if states is None else states[i * parts : (i + 1) * parts]
         x, after = _layer(
@@ -238,7 +237,7 @@ def _layer(
     second = take("recurrent_bias", width) if cell == "gru" else np.zeros_like(bias)
     inputs = [graph.weight(a) for a in (kernel, recurrent, np.concatenate([bias, second], axis=1))]
     y, *after = graph.multi_output(
-        1 + STATES[cell],
+        1 + CELLS[cell].state_arrays,
         cell.upper(),
         x,
         *inputs,

@@ -9,7 +9,8 @@ import numpy as np
 from onnx import helper
 
 from asr.networks.acoustic_config import AcousticConfig
-from asr.networks.onnx_graph import STATES, OnnxGraph, open_session, recurrent_stack
+from asr.networks.numpy_stack import CELLS
+from asr.networks.onnx_graph import OnnxGraph, open_session, recurrent_stack
 from asr.networks.onnx_model import add_heads
 from asr.networks.weights import WeightArrays
 
@@ -38,7 +39,7 @@ class UnidirectionalNetwork:
     ) -> None:
         self.config, self.dimension = config, dimension
         self.size = config.head_layout(labels).size
-        self._states = config.layers * STATES[config.cell]
+        self._states = config.layers * CELLS[config.cell].state_arrays
         self.session = open_session(self._graph(labels, weights), threads)
 
     def _graph(self, labels: int, weights: WeightArrays) -> bytes:
