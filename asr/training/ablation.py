@@ -23,6 +23,7 @@ from asr.base.progress import track
 from asr.decoding.decoding_options import GENERAL, NO_LM, Decoding
 from asr.errors import ConfigError, TrainingError
 from asr.evaluation.error_rates import evaluate_manifest
+from asr.networks.model_directory import read_model
 from asr.training.config_paths import data_files, model_folder, working_file
 from asr.training.train_recognizer import RecognizerExperimentConfig
 from asr.training.trainer import HISTORY
@@ -224,7 +225,7 @@ def table(findings: list[Finding]) -> str:
             cells.append(_cell([f.scores[test].wer for f in same]))
             cells.append(_cell([f.scores[test].cer for f in same]))
         seeds = ", ".join(str(f.seed) for f in same)
-        hours, minutes = (np.mean([getattr(f, n) for f in same]) for n in ("hours", "minutes"))
+        hours, minutes = np.mean([f.hours for f in same]), np.mean([f.minutes for f in same])
         heard = f"{hours:.1f} | {minutes:.1f}"
         rows.append(f"| {name} | {seeds} | {heard} | {' | '.join(cells)} |")
     commits = ", ".join(sorted({f.commit for f in findings}))
@@ -257,13 +258,12 @@ def _run(
             raise TrainingError(f"see {run.folder / 'log.txt'}")
     record = json.loads((run.folder / "run.json").read_text())
     epochs = [json.loads(line) for line in (run.folder / HISTORY).read_text().splitlines()]
-    # As in `Trainer`: of equally good epochs, the last one is kept.
-    best = min(reversed(epochs), key=lambda epoch: epoch["error"])
+    kept = read_model(run.folder / "model")[1].training["best"]
     scores = {name: _score(run.folder / "model", test, data) for name, test in tests.items()}
     finding = Finding(
         run.condition,
         run.seed,
-        record["train_hours"] * best["epoch"],
+        record["train_hours"] * kept["epoch"],
         record["commit"],
         scores,
         sum(epoch["seconds"] for epoch in epochs) / 60,
