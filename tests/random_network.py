@@ -1,4 +1,4 @@
-"""An untrained acoustic model whose weights, its biases too, are random."""
+"""An untrained acoustic model whose weights, its biases too, are random, and features for it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def random_network(config: AcousticConfig, dimension: int, labels: int) -> Acous
     for variable in model.trainable_variables:
         variable.assign(variable + 0.3 * rng.normal(size=variable.shape))
     return model
+
+
+def random_features(lengths: np.ndarray, dimension: int) -> np.ndarray:
+    """A batch of utterances of these lengths, with zeros behind each."""
+    shape = (len(lengths), max(lengths), dimension)
+    features = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    for row, length in zip(features, lengths, strict=True):
+        row[length:] = 0
+    return features

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_network import random_network
+from random_network import random_features, random_network
 
 from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig, Cell
@@ -51,9 +51,7 @@ def both(shape: AcousticConfig, folder: Path) -> tuple[AcousticModel, Unidirecti
 def test_logits_equal_those_of_tensorflow(cell: Cell, look_ahead: int, tmp_path: Path) -> None:
     shape = config(cell, look_ahead)
     model, network = both(shape, tmp_path)
-    features = np.random.default_rng(1).normal(size=(3, 31, 39)).astype(np.float32)
-    for row, length in zip(features, LENGTHS, strict=True):
-        row[length:] = 0
+    features = random_features(LENGTHS, 39)
     expected, found = model.logits(features, LENGTHS), network.logits(features, LENGTHS)
     assert found.shape == expected.shape and np.ptp(expected) > 0.5
     for row, other, length in zip(found, expected, LENGTHS, strict=True):
