@@ -14,6 +14,7 @@ from asr.pronunciation.lexicon_table import read_entries
 from asr.recognizer import Recognizer
 from asr.text.tokenizers import TokenizerConfig
 from asr.training.config_paths import model_folder
+from asr.training.growth import can_grow, grow
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class InitialModel:
         """Copy its weights to a network.
 
         Args:
-            network: the network of the new recogniser.
+            network: the network of the new recogniser. It may have more layers; see `grow`.
             tokenizer: tokenizer of the new recogniser. With another one than that of this model,
                 the output layer keeps its random weights, because its labels mean other letters.
 
@@ -63,7 +64,11 @@ class InitialModel:
         """
         recognizer = Recognizer.load(self.folder, Decoding(lm=NO_LM), runtime="tensorflow")
         initial = recognizer.acoustic_model.named_weights()
+        layers = self.config.acoustic.layers
+        grows = can_grow(self.config.acoustic, network.config)
         for name, variable in network.named_weights().items():
+            if grows and name not in initial and name.startswith("acoustic/stack/"):
+                continue  # a new layer
             if name not in initial and name.startswith("acoustic/phones/"):
                 continue  # the initial model has no phone head: keep the random weights
             if name.startswith("acoustic/head/") and tokenizer != self.config.tokenizer:
@@ -74,6 +79,8 @@ class InitialModel:
                     f"({name})"
                 )
             variable.assign(initial[name])
+        if grows:
+            grow(network, layers)
 
     def files_for(self, tokenizer: TokenizerConfig, phones: bool) -> list[Path]:
         """The files of `decoding_files` that a recogniser trained from this model can use.

@@ -162,3 +162,22 @@ def test_weights_that_do_not_fit_are_named(data: Path, tiny: Recognizer) -> None
     tiny.save(data.parent / "tiny", "")
     with pytest.raises(ConfigError, match=r"initial_model: .*/tiny: .*acoustic/"):
         train(data, str(data.parent / "tiny"), acoustic={"units": 6})
+
+
+def test_a_further_layer_begins_by_passing_its_inputs_on(data: Path, goforward: Path) -> None:
+    model = train(data, str(SHIPPED), acoustic={"layers": 4})
+    small, grown = Recognizer.load(SHIPPED), Recognizer.load(model)
+    assert grown.config.acoustic.layers == small.config.acoustic.layers + 1
+    (before,), (after,) = (r.outputs([r.features(goforward)[0]]) for r in (small, grown))
+    letters = len(small.tokenizer)
+    same = before[:, :letters].argmax(1) == after[:, :letters].argmax(1)
+    assert np.mean(same) > 0.9
+    correlation = np.corrcoef(before.ravel(), after.ravel())[0, 1]
+    assert correlation > 0.97
+
+
+def test_other_shapes_than_further_layers_do_not_fit(data: Path) -> None:
+    with pytest.raises(ConfigError, match="do not fit this configuration"):
+        train(data, str(SHIPPED), acoustic={"layers": 4, "cell": "gru"})
+    with pytest.raises(ConfigError, match="do not fit this configuration"):
+        train(data, str(SHIPPED), acoustic={"layers": 4, "units": 128})

@@ -1,0 +1,59 @@
+"""Growth of a network: layers more than the model that its training starts from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asr.networks.acoustic import AcousticModel
+from asr.networks.acoustic_config import AcousticConfig
+
+INPUT_SCALE = 0.3
+"""Factor of the inputs of a new layer: small, so that the hyperbolic tangent is nearly linear."""
+GATE_BIAS = 2.0
+"""Bias of a new layer's input and output gates, and minus that of its forget gate: 88 and 12 % open.
+With larger ones, the gates would have hardly a gradient."""
+
+
+def can_grow(before: AcousticConfig, after: AcousticConfig) -> bool:
+    """Whether `after` is `before` with further layers, which `grow` can initialise."""
+    shape = (after.cell, after.units, after.bidirectional, after.norm)
+    return (
+        after.layers > before.layers
+        and after.cell == "lstm"
+        and after.norm == "layer"
+        and shape == (before.cell, before.units, before.bidirectional, before.norm)
+    )
+
+
+def grow(network: AcousticModel, layers: int) -> None:
+    """Make the layers of a network behind the first `layers` return nearly what they are given.
+
+    The network then begins with about the errors of the smaller one (Net2Net: Chen et al., 2016),
+    and the training finds what the new layers are good for. Each direction of a new layer passes
+    on its half of the inputs, which the layer normalisation scales back.
+
+    Args:
+        network: an LSTM network with layer normalisation. Its first `layers` layers have their
+            weights; those of the others are set.
+        layers: number of layers that are not new.
+    """
+    stack = network.stack
+    old = stack.norms[layers - 1]
+    gamma, beta = np.array(old.gamma), np.array(old.beta)
+    # What a frame's inputs have for a standard deviation and a mean, if each is normal before
+    # `gamma` and `beta`.
+    scale, shift = np.sqrt(np.mean(gamma**2) + np.var(beta)), np.mean(beta)
+    units = stack.units
+    for layer, norm in zip(stack.recurrent[layers:], stack.norms[layers:], strict=True):
+        kernel = np.zeros(layer.kernel.shape, np.float32)
+        bias = np.zeros(layer.bias.shape, np.float32)
+        for direction in range(layer.directions):
+            inputs = np.arange(units) + direction * units
+            kernel[direction, inputs, 2 * units + np.arange(units)] = INPUT_SCALE
+            gates = np.array([GATE_BIAS, -GATE_BIAS, 0.0, GATE_BIAS])  # input, forget, cell, output
+            bias[direction] = np.repeat(gates, units)
+        layer.kernel.assign(kernel)
+        layer.recurrent_kernel.assign(np.zeros(layer.recurrent_kernel.shape, np.float32))
+        layer.bias.assign(bias)
+        norm.gamma.assign(np.full(stack.width, scale, np.float32))
+        norm.beta.assign(np.full(stack.width, shift, np.float32))
