@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import zipfile
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -37,14 +38,20 @@ def weights_file(network: Weighted, half: bool = True) -> tuple[bytes, str]:
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """Round float32 to nine significant bits, and return float16.
+    """Round float32 to ten bits of an array's range, and return float16.
 
-    float16 holds eleven significant bits. The last two are noise to a compressor: setting them to
-    zero makes the file a tenth smaller. Nine bits are one more than bfloat16 has, in which networks
-    may be trained. Rounds to nearest by Veltkamp's splitting (Dekker, 1971).
+    All values of an array become multiples of one step: 2⁻⁹ of the smallest power of two that is
+    not below the largest magnitude. So small weights have fewer significant bits than large ones,
+    which matter as much to a network, and the file is a quarter smaller than one with nine
+    significant bits for each weight.
     """
-    above = values * np.float32(2**15 + 1)
-    return (above - (above - values)).astype(np.float16)
+    largest = float(np.max(np.abs(values), initial=0.0))
+    if largest == 0.0:
+        return values.astype(np.float16)
+    fraction, exponent = math.frexp(largest)  # the fraction is 0.5 for a power of two
+    # Smaller steps than the smallest of float16 would be rounded a second time.
+    step = np.float32(max(2.0 ** (exponent - (fraction == 0.5) - 9), 2.0**-24))
+    return (np.round(values / step) * step).astype(np.float16)
 
 
 def load_weights(network: Weighted, path: Path, sha256: str) -> None:

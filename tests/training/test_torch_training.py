@@ -140,7 +140,7 @@ def test_a_model_directory_has_the_weights_and_their_record(
     model = Recognizer.load(tmp_path / "run" / "model", Decoding(lm="none"))
     features = np.random.default_rng(1).normal(size=(1, 40, 39)).astype(np.float32)
     lengths = np.array([40], np.int32)
-    # The weights are stored in nine bits.
+    # The weights are stored in ten bits.
     expected, found = network.logits(features, lengths), model.network.logits(features, lengths)
     assert np.abs(found - expected).max() < 0.02
     record = model.config.training
@@ -187,7 +187,7 @@ def test_ten_steps_in_pytorch_become_a_model(packed: GpuPackReport, tmp_path: Pa
         heads = training.averaged(features, batch.frames)
     theirs = torch.cat(list(heads.values()), dim=2).transpose(0, 1).numpy()
     ours = model.network.logits(features.numpy(), batch.frames.astype(np.int32))
-    assert np.abs(ours - theirs).max() < 0.02  # the weights are stored in nine bits
+    assert np.abs(ours - theirs).max() < 0.02  # the weights are stored in ten bits
     texts = [model.tokenizer.decode(model.decoder(row).labels) for row in ours]
     found = torch_training.best_path(heads["head"], [len(row) for row in ours])
     assert texts == [model.tokenizer.decode(ids) for ids in found]
