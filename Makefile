@@ -42,8 +42,9 @@ runs/en-base-fourth/finished: $(patsubst %,$(CONFIGS)/en-base-%.yaml,first secon
 	$(BIN)/asr train $^
 	@touch $@
 
-runs/en-base-sixth/finished: $(STRANGERS)/commonvoice_nbest_train.jsonl $(STRANGERS)/others_nbest_train.jsonl
-	$(BIN)/asr train $(CONFIGS)/en-base-fifth.yaml $(CONFIGS)/en-base-sixth.yaml
+runs/en-base-sixth/finished: $(CONFIGS)/en-base-fifth.yaml $(CONFIGS)/en-base-sixth.yaml \
+		$(STRANGERS)/commonvoice_nbest_train.jsonl $(STRANGERS)/others_nbest_train.jsonl
+	$(BIN)/asr train $(filter %.yaml,$^)
 	@touch $@
 
 $(STRANGERS)/commonvoice_nbest_train.jsonl: runs/en-base-fourth/finished

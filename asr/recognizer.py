@@ -202,7 +202,8 @@ class Recognizer:
         Args:
             folder: the directory.
             card: text of the model card, Markdown.
-            half: whether weights are rounded to float16; float32 otherwise. Default True.
+            half: whether weights are rounded (`asr.networks.weights.rounded`); float32 otherwise.
+                Default True.
 
         Raises:
             ConfigError: the recogniser was loaded with another runtime than TensorFlow.

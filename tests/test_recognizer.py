@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zoo
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as arrays_of
 
@@ -197,11 +197,17 @@ def test_weights_that_are_not_the_models_are_named(model: Path) -> None:
 
 
 @given(arrays_of(np.float32, 20, elements=st.floats(-8, 8, width=32)))
+@example(np.zeros([0], np.float32))
+@example(np.zeros([3], np.float32))
+@example(np.array([1.0, -1.0], np.float32))
+@example(np.array([2.0**-20, 2.0**-26], np.float32))
+@example(np.array([256.5 / 512, 1 / 512], np.float32))
+@example(np.array([60000.0, -1.0], np.float32))
 def test_weights_are_rounded_to_ten_bits_of_the_range(values: np.ndarray) -> None:
     kept = rounded(values)
     largest = np.abs(values).max(initial=0.0)
     assert kept.shape == values.shape
-    # Half of a step, which is 2⁻⁹ of less than twice the largest value, or half of float16's smallest
+    # Half of a step: 2⁻⁹ of the largest value at most, or half of float16's smallest step.
     assert (np.abs(kept.astype(np.float32) - values) <= max(largest * 2**-9, 2**-25)).all()
     assert len(np.unique(np.abs(kept))) <= 2**9 + 1
     np.testing.assert_array_equal(rounded(kept.astype(np.float32)), kept)

@@ -41,17 +41,16 @@ def rounded(values: np.ndarray) -> np.ndarray:
     """Round float32 to ten bits of an array's range, and return float16.
 
     All values of an array become multiples of one step: 2⁻⁹ of the smallest power of two that is
-    not below the largest magnitude. So small weights have fewer significant bits than large ones,
-    which matter as much to a network, and the file is a quarter smaller than one with nine
-    significant bits for each weight.
+    not below the largest magnitude. Small weights keep fewer significant bits than large ones: a
+    network adds up products, so that the size of an error counts, not its share of the weight.
     """
     largest = float(np.max(np.abs(values), initial=0.0))
     if largest == 0.0:
         return values.astype(np.float16)
-    fraction, exponent = math.frexp(largest)  # the fraction is 0.5 for a power of two
     # Smaller steps than the smallest of float16 would be rounded a second time.
-    step = np.float32(max(2.0 ** (exponent - (fraction == 0.5) - 9), 2.0**-24))
-    return (np.round(values / step) * step).astype(np.float16)
+    step = np.float32(max(2.0 ** (math.ceil(math.log2(largest)) - 9), 2.0**-24))
+    # Adding zero turns −0 into 0, which compresses better.
+    return (np.round(values / step) * step + np.float32(0)).astype(np.float16)
 
 
 def load_weights(network: Weighted, path: Path, sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""Growth of a network: layers more than the model that its training starts from."""
+"""Growth of a network: more layers than its initial model."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from asr.networks.acoustic import AcousticModel
 from asr.networks.acoustic_config import AcousticConfig
 
 INPUT_SCALE = 0.3
-"""Factor of the inputs of a new layer: small, so that the hyperbolic tangent is nearly linear."""
+"""Standard deviation that the inputs of a new layer are scaled to: small, so that the hyperbolic
+tangent is nearly linear."""
 GATE_BIAS = 2.0
-"""Bias of a new layer's input and output gates, and minus that of its forget gate: 88 and 12 % open.
-With larger ones, the gates would have hardly a gradient."""
+"""Bias of a new layer's input and output gates, which are 88 % open, and minus that of its forget
+gate, which is 12 % open. With larger ones, the gates would have hardly a gradient."""
 
 
 def can_grow(before: AcousticConfig, after: AcousticConfig) -> bool:
-    """Whether `after` is `before` with further layers, which `grow` can initialise."""
+    """Whether `after` has the recurrent stack of `before` with further layers, which `grow` can
+    initialise. The front is not compared."""
     shape = (after.cell, after.units, after.bidirectional, after.norm)
     return (
         after.layers > before.layers
@@ -30,7 +32,7 @@ def grow(network: AcousticModel, layers: int) -> None:
 
     The network then begins with about the errors of the smaller one (Net2Net: Chen et al., 2016),
     and the training finds what the new layers are good for. Each direction of a new layer passes
-    on its half of the inputs, which the layer normalisation scales back.
+    on its part of the inputs, and the layer normalisation scales them back.
 
     Args:
         network: an LSTM network with layer normalisation. Its first `layers` layers have their
@@ -40,8 +42,7 @@ def grow(network: AcousticModel, layers: int) -> None:
     stack = network.stack
     old = stack.norms[layers - 1]
     gamma, beta = np.array(old.gamma), np.array(old.beta)
-    # What a frame's inputs have for a standard deviation and a mean, if each is normal before
-    # `gamma` and `beta`.
+    # Standard deviation and mean of a frame's inputs, which `gamma` and `beta` give them.
     scale, shift = np.sqrt(np.mean(gamma**2) + np.var(beta)), np.mean(beta)
     units = stack.units
     for layer, norm in zip(stack.recurrent[layers:], stack.norms[layers:], strict=True):
@@ -49,7 +50,7 @@ def grow(network: AcousticModel, layers: int) -> None:
         bias = np.zeros(layer.bias.shape, np.float32)
         for direction in range(layer.directions):
             inputs = np.arange(units) + direction * units
-            kernel[direction, inputs, 2 * units + np.arange(units)] = INPUT_SCALE
+            kernel[direction, inputs, 2 * units + np.arange(units)] = INPUT_SCALE / scale
             gates = np.array([GATE_BIAS, -GATE_BIAS, 0.0, GATE_BIAS])  # input, forget, cell, output
             bias[direction] = np.repeat(gates, units)
         layer.kernel.assign(kernel)

@@ -64,9 +64,12 @@ class InitialModel:
         """
         recognizer = Recognizer.load(self.folder, Decoding(lm=NO_LM), runtime="tensorflow")
         initial = recognizer.acoustic_model.named_weights()
-        layers = self.config.acoustic.layers
         grows = can_grow(self.config.acoustic, network.config)
-        for name, variable in network.named_weights().items():
+        variables = network.named_weights()
+        for name in initial:
+            if name not in variables and not name.startswith("acoustic/phones/"):
+                raise self._misfit(name)
+        for name, variable in variables.items():
             if grows and name not in initial and name.startswith("acoustic/stack/"):
                 continue  # a new layer
             if name not in initial and name.startswith("acoustic/phones/"):
@@ -74,13 +77,17 @@ class InitialModel:
             if name.startswith("acoustic/head/") and tokenizer != self.config.tokenizer:
                 continue
             if name not in initial or tuple(initial[name].shape) != tuple(variable.shape):
-                raise ConfigError(
-                    f"initial_model: {self.name}: its weights do not fit this configuration "
-                    f"({name})"
-                )
+                raise self._misfit(name)
             variable.assign(initial[name])
         if grows:
-            grow(network, layers)
+            grow(network, self.config.acoustic.layers)
+
+    def _misfit(self, name: str) -> ConfigError:
+        return ConfigError(
+            f"initial_model: {self.name}: its weights do not fit this configuration ({name}): "
+            "leave `acoustic` out to have the shape of the initial model; LSTM networks with layer "
+            "normalisation may have more layers"
+        )
 
     def files_for(self, tokenizer: TokenizerConfig, phones: bool) -> list[Path]:
         """The files of `decoding_files` that a recogniser trained from this model can use.

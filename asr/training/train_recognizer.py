@@ -148,7 +148,8 @@ class RecognizerExperimentConfig:
     """Optimisation."""
     initial_model: str = ""
     """Recogniser to start from, by shipped name or directory, instead of random weights. The
-    directory is relative to the working directory. Its shapes must match. With `asr train`, keys
+    directory is relative to the working directory. Its shapes must match, but an LSTM network with
+    layer normalisation may have more layers (`asr.training.growth`). With `asr train`, keys
     that the file leaves out of `features`, `tokenizer` and `acoustic` are taken from this model.
     The new model inherits its language model with the weights in decoding, and its lexicon.
     Default: none."""

@@ -226,7 +226,7 @@ OTHER_COMMANDS = {
 
 @pytest.mark.parametrize(
     "training",
-    ["en-base.yaml", *(path.name for path in RECIPE.parent.glob("en-base-*.yaml"))],
+    ["en-base.yaml", *sorted(path.name for path in RECIPE.parent.glob("en-base-*.yaml"))],
 )
 def test_the_recipe_makes_what_en_base_reads(training: str) -> None:
     recipe = load_yaml(ManifestRecipe, RECIPE)
