@@ -11,8 +11,8 @@ INPUT_SCALE = 0.3
 """Standard deviation that the inputs of a new layer are scaled to: small, so that the hyperbolic
 tangent is nearly linear."""
 GATE_BIAS = 2.0
-"""Bias of a new layer's input and output gates, which are 88 % open, and minus that of its forget
-gate, which is 12 % open. With larger ones, the gates would have hardly a gradient."""
+"""Bias of a new layer's input and output gates, which are then 88 % open. The forget gate has minus
+this bias and is 12 % open. With larger ones, the gates would get hardly any gradient."""
 
 
 def can_grow(before: AcousticConfig, after: AcousticConfig) -> bool:
@@ -28,11 +28,11 @@ def can_grow(before: AcousticConfig, after: AcousticConfig) -> bool:
 
 
 def grow(network: AcousticModel, layers: int) -> None:
-    """Make the layers of a network behind the first `layers` return nearly what they are given.
+    """Make the layers of a network after the first `layers` return nearly what they are given.
 
-    The network then begins with about the errors of the smaller one (Net2Net: Chen et al., 2016),
-    and the training finds what the new layers are good for. Each direction of a new layer passes
-    on its part of the inputs, and the layer normalisation scales them back.
+    So the training begins with about the errors of the smaller network (Net2Net: Chen et al.,
+    2016). Each direction of a new layer passes on its part of the inputs, and the layer
+    normalisation scales them back.
 
     Args:
         network: an LSTM network with layer normalisation. Its first `layers` layers have their

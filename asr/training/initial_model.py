@@ -85,8 +85,8 @@ class InitialModel:
     def _misfit(self, name: str) -> ConfigError:
         return ConfigError(
             f"initial_model: {self.name}: its weights do not fit this configuration ({name}): "
-            "leave `acoustic` out to have the shape of the initial model; LSTM networks with layer "
-            "normalisation may have more layers"
+            "leave `features` and `acoustic` out to have those of the initial model; LSTM networks "
+            "with layer normalisation may have more layers"
         )
 
     def files_for(self, tokenizer: TokenizerConfig, phones: bool) -> list[Path]:

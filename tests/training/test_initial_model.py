@@ -180,9 +180,15 @@ def test_a_further_layer_begins_by_passing_its_inputs_on(data: Path, goforward: 
 
 
 @pytest.mark.parametrize(
-    "shape",
-    [{"layers": 4, "cell": "gru"}, {"layers": 4, "units": 128}, {"layers": 2}, {"norm": "none"}],
+    "keys",
+    [
+        {"acoustic": {"layers": 4, "cell": "gru"}},
+        {"acoustic": {"layers": 4, "units": 128}},
+        {"acoustic": {"layers": 2}},
+        {"acoustic": {"norm": "none"}},
+        {"features": {"deltas": 0}},
+    ],
 )
-def test_other_shapes_than_further_layers_do_not_fit(data: Path, shape: dict[str, object]) -> None:
+def test_other_shapes_than_further_layers_do_not_fit(data: Path, keys: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"do not fit this configuration .*may have more layers"):
-        train(data, str(SHIPPED), acoustic=shape)
+        train(data, str(SHIPPED), **keys)
