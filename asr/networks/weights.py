@@ -43,10 +43,14 @@ def rounded(values: np.ndarray) -> np.ndarray:
     All values of an array become multiples of one step: 2⁻⁹ of the smallest power of two that is
     not below the largest magnitude. Small weights keep fewer significant bits than large ones: a
     network adds up products, so that the size of an error counts, not its share of the weight.
+
+    Values that float16 holds exactly stay as they are: they were read from a model directory, whose
+    weights were rounded when it was made.
     """
-    largest = float(np.max(np.abs(values), initial=0.0))
-    if largest == 0.0:
-        return values.astype(np.float16)
+    exact = values.astype(np.float16)
+    if np.array_equal(exact, values):
+        return exact
+    largest = float(np.max(np.abs(values)))
     # Smaller steps than the smallest of float16 would be rounded a second time.
     step = np.float32(max(2.0 ** (math.ceil(math.log2(largest)) - 9), 2.0**-24))
     # Adding zero turns −0 into 0, which compresses better.

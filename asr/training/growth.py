@@ -44,17 +44,16 @@ def grow(network: AcousticModel, layers: int) -> None:
     gamma, beta = np.array(old.gamma), np.array(old.beta)
     # Standard deviation and mean of a frame's inputs, which `gamma` and `beta` give them.
     scale, shift = np.sqrt(np.mean(gamma**2) + np.var(beta)), np.mean(beta)
-    units = stack.units
+    units, directions = stack.units, stack.width // stack.units
+    # Unit u of direction d passes input d × units + u on.
+    identity = INPUT_SCALE / scale * np.eye(stack.width).reshape(directions, units, stack.width)
+    kernel = np.zeros([directions, stack.width, 4 * units], np.float32)
+    kernel[:, :, 2 * units : 3 * units] = identity.transpose(0, 2, 1)
+    gates = [GATE_BIAS, -GATE_BIAS, 0.0, GATE_BIAS]  # input, forget, cell, output
+    bias = np.tile(np.repeat(gates, units), [directions, 1])
     for layer, norm in zip(stack.recurrent[layers:], stack.norms[layers:], strict=True):
-        kernel = np.zeros(layer.kernel.shape, np.float32)
-        bias = np.zeros(layer.bias.shape, np.float32)
-        for direction in range(layer.directions):
-            inputs = np.arange(units) + direction * units
-            kernel[direction, inputs, 2 * units + np.arange(units)] = INPUT_SCALE / scale
-            gates = np.array([GATE_BIAS, -GATE_BIAS, 0.0, GATE_BIAS])  # input, forget, cell, output
-            bias[direction] = np.repeat(gates, units)
         layer.kernel.assign(kernel)
-        layer.recurrent_kernel.assign(np.zeros(layer.recurrent_kernel.shape, np.float32))
+        layer.recurrent_kernel.assign(np.zeros([directions, units, 4 * units]))
         layer.bias.assign(bias)
-        norm.gamma.assign(np.full(stack.width, scale, np.float32))
-        norm.beta.assign(np.full(stack.width, shift, np.float32))
+        norm.gamma.assign(np.full(stack.width, scale))
+        norm.beta.assign(np.full(stack.width, shift))
