@@ -28,7 +28,7 @@ from asr.language.ngram import Level, NgramModel
 
 BINARY_SUFFIX = ".ngrams"
 ARPA_SUFFIXES = (".arpa.gz", ".arpa")
-MAGIC = b"asr n-grams v01\n"
+MAGIC = b"asr n-grams v02\n"
 """First bytes of a binary file; other versions of the format have another number."""
 _START = len(MAGIC) + hashlib.sha256().digest_size
 _ALIGNMENT = 8

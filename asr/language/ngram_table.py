@@ -199,18 +199,26 @@ def make_keys(keys: Sequence[np.ndarray], rows: np.ndarray, size: int) -> np.nda
 
 
 def coarse(model: NgramModel, step: float) -> NgramModel:
-    """The model with the log10 probabilities of its longest n-grams rounded to multiples of a step.
+    """The model with the log10 probabilities of its longer n-grams rounded to multiples of a step.
 
-    A binary file has one byte for each of them, because there are 256 different values at most;
-    lower ones become the lowest. The rounding changes a probability by a factor of 10^(step / 2).
+    A binary file has one byte for each probability of an n-gram that has no back-off, because there
+    are 256 different values at most; lower ones become the lowest. The rounding changes a
+    probability by a factor of 10^(step / 2). Words without a context are not rounded.
 
     Args:
         model: the model.
         step: distance of the values, above 0.
     """
-    *shorter, longest = model.ngrams()
-    steps = np.round(longest.probabilities.astype(float) / step)
-    rounded = np.maximum(steps, -255) * step
+    words, *longer = model.ngrams()
     return NgramModel.from_ngrams(
-        model.words, [*shorter, longest._replace(probabilities=rounded.astype(np.float32))]
+        model.words,
+        [words]
+        + [
+            grams._replace(
+                probabilities=(
+                    np.maximum(np.round(grams.probabilities.astype(float) / step), -255) * step
+                ).astype(np.float32)
+            )
+            for grams in longer
+        ],
     )

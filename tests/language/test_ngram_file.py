@@ -124,6 +124,20 @@ def test_no_ngram_is_lost_on_the_way_back_to_arpa(
     assert found == values
 
 
+def test_histories_that_leave_the_same_contexts_are_one_state(tmp_path: Path) -> None:
+    values: Values = {(w,): (-1.0, -0.5) for w in (START, END, "go", "on", "back")}
+    values |= {("go", "on"): (-0.25, -0.125), ("back", "on"): (-0.25, 0.0)}
+    values |= {("go", "on", "on"): (-0.75, 0.0), ("go", "back"): (-0.5, 0.0)}
+    write_values(values, tmp_path / "x.arpa")
+    model = read_arpa(tmp_path / "x.arpa")
+    alone = model.step((), "on")[1]
+    assert model.step(model.step((), "back")[1], "on")[1] == alone  # a leaf: nothing follows it
+    after_go = model.step(model.step((), "go")[1], "on")[1]
+    assert after_go != alone
+    assert model.step(after_go, "on")[0] == -0.75
+    assert model.step(after_go, "back")[0] == -0.125 - 0.5 - 1.0
+
+
 def large(words: int, values: int) -> NgramModel:
     """A bigram model in which one word has every other word behind it."""
     rng = np.random.default_rng(1)
@@ -153,8 +167,8 @@ def test_large_vocabularies_and_many_values(
 ) -> None:
     model = large(words, values)
     two = model.levels[1]
-    assert two.last_words.dtype == kinds[0] and two.probabilities.itemsize == kinds[2]
-    assert two.codes.dtype == kinds[1]
+    assert two.leaf_words.dtype == kinds[0] and two.leaf_probabilities.itemsize == kinds[2]
+    assert two.leaf_codes.dtype == kinds[1]
     # More values than 16 bits can number are stored one by one.
     assert len(model.levels[0].codes) == (0 if words > 1 << 16 else words)
     (tmp_path / "x.ngrams").write_bytes(encode(model, ""))
@@ -218,7 +232,7 @@ def test_a_binary_file_that_does_not_fit_is_named_and_not_used(
         "stale": data,
         "cut": data[:-100],
         "bit": data[:-100] + bytes([data[-100] ^ 1]) + data[-99:],
-        "version": MAGIC.replace(b"1", b"9") + data[len(MAGIC) :],
+        "version": MAGIC[:-3] + b"99\n" + data[len(MAGIC) :],
         "foreign": b"mmap lm http://kheafield.com/code format version 5\n\0" + data,
         "empty": b"",
     }

@@ -43,16 +43,17 @@ def test_ngrams_are_found_by_their_words() -> None:
 
 
 def test_coarse_probabilities_take_one_byte(tmp_path: Path) -> None:
-    rounded = coarse(MODEL, 0.03)
-    for before, after in zip(MODEL.ngrams()[:2], rounded.ngrams()[:2], strict=True):
-        assert np.array_equal(before.probabilities, after.probabilities)
-    values = rounded.ngrams()[2].probabilities
-    assert values == pytest.approx(MODEL.ngrams()[2].probabilities, abs=0.0151)
-    assert np.round(values / 0.03) * 0.03 == pytest.approx(values, abs=1e-6)
-    write_model(rounded, tmp_path / "x.ngrams", digits=2)
+    words, *longer = coarse(MODEL, 0.03).ngrams()
+    assert np.array_equal(words.probabilities, MODEL.ngrams()[0].probabilities)
+    for before, after in zip(MODEL.ngrams()[1:], longer, strict=True):
+        values = after.probabilities
+        assert values == pytest.approx(before.probabilities, abs=0.0151)
+        assert np.round(values / 0.03) * 0.03 == pytest.approx(values, abs=1e-6)
+        assert np.array_equal(after.back_offs, before.back_offs)
+    write_model(coarse(MODEL, 0.03), tmp_path / "x.ngrams", digits=2)
     level = read_ngrams(tmp_path / "x.ngrams").levels[2]
-    assert level.codes.dtype == np.uint8
-    assert level.decode(level.probabilities) == pytest.approx(values)
+    assert level.leaf_codes.dtype == np.uint8
+    assert level.leaf_probabilities[level.leaf_codes] == pytest.approx(values)
 
 
 def test_perplexity_is_over_the_known_words_only() -> None:
