@@ -49,7 +49,7 @@ from asr.decoding.windowing import Window, Windower, Windowing
 from asr.errors import AsrError, ConfigError, ModelError
 from asr.networks.model_directory import RecognizerConfig, read_model, write_model
 from asr.networks.runtimes import EmissionNetwork, Runtime, StatefulNetwork, load_network
-from asr.networks.weights import weights_file
+from asr.networks.weights import deviation_step, weights_file
 from asr.results import Alignment, Alternative, Failure, Token, Transcript, Word
 from asr.streaming import Stream
 from asr.text.tokenizers import Tokenizer
@@ -208,7 +208,8 @@ class Recognizer:
         Raises:
             ConfigError: the recogniser was loaded with another runtime than TensorFlow.
         """
-        write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
+        weights = weights_file(self.acoustic_model, half, deviation_step)
+        write_model(folder, self.config, weights, card)
         if self.folder is not None:
             copy_decoding_files(
                 decoding_files(self.folder, self.config.acoustic.phones), Path(folder)

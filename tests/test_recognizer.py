@@ -18,7 +18,7 @@ from asr.decoding.window_joiner import WindowJoiner
 from asr.decoding.windowed_recording import PendingWindow, WindowedRecording, batch_by_length
 from asr.decoding.windowing import Window
 from asr.errors import AudioError, ConfigError, ModelError
-from asr.networks.weights import rounded
+from asr.networks.weights import deviation_step, range_step, rounded
 from asr.recognizer import Recognizer
 from asr.results import Failure, Transcript
 
@@ -204,13 +204,28 @@ def test_weights_that_are_not_the_models_are_named(model: Path) -> None:
 @example(np.array([256.5 / 512, 1 / 512], np.float32))
 @example(np.array([60000.0, -1.0], np.float32))
 def test_weights_are_rounded_to_ten_bits_of_the_range(values: np.ndarray) -> None:
-    kept = rounded(values)
+    kept = rounded(values, range_step)
     largest = np.abs(values).max(initial=0.0)
     assert kept.shape == values.shape
     # Half of a step: 2⁻⁹ of the largest value at most, or half of float16's smallest step.
     assert (np.abs(kept.astype(np.float32) - values) <= max(largest * 2**-9, 2**-25)).all()
     assert len(np.unique(np.abs(kept))) <= 2**9 + 1
-    np.testing.assert_array_equal(rounded(kept.astype(np.float32)), kept)
+    np.testing.assert_array_equal(rounded(kept.astype(np.float32), range_step), kept)
+
+
+@given(st.integers(0, 2**31), st.floats(1e-4, 4.0))
+def test_large_arrays_are_rounded_by_their_deviation(seed: int, deviation: float) -> None:
+    drawn = np.random.default_rng(seed).standard_normal((64, 200))
+    values = (drawn * deviation).astype(np.float32)
+    kept = rounded(values, deviation_step)
+    steps = np.diff(np.unique(kept.astype(np.float32)))
+    assert values.std() / 16 < steps.min() <= values.std() / 8
+    assert np.abs(kept - values).max() <= steps.min() / 2
+    np.testing.assert_array_equal(kept[0], rounded(values, lambda _: float(steps.min()))[0])
+    few = values[0]
+    np.testing.assert_array_equal(rounded(few, deviation_step), rounded(few, range_step))
+    equal = np.full_like(values, 0.1)
+    np.testing.assert_array_equal(rounded(equal, deviation_step), rounded(equal, range_step))
 
 
 def test_weights_are_rounded_and_nothing_else(tiny: Recognizer, model: Path) -> None:
@@ -218,7 +233,7 @@ def test_weights_are_rounded_and_nothing_else(tiny: Recognizer, model: Path) -> 
     with np.load(model / "weights.npz") as file:
         assert {file[name].dtype for name in file.files} == {np.dtype(np.float16)}
     for name, variable in tiny.network.named_weights().items():
-        expected = rounded(variable.numpy()).astype(np.float32)
+        expected = rounded(variable.numpy(), deviation_step).astype(np.float32)
         np.testing.assert_array_equal(loaded[name].numpy(), expected)
     tiny.save(model, "", half=False)
     exact = Recognizer.load(model, runtime="tensorflow").network.named_weights()

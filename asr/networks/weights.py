@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,27 +23,51 @@ class Weighted(Protocol):
         """Trainable variables by path."""
 
 
-def weights_file(network: Weighted, half: bool = True) -> tuple[bytes, str]:
+Step = Callable[[np.ndarray], float]
+"""The step of an array's values: `range_step` or `deviation_step`."""
+
+_FEW = 8192
+"""Values of an array that take too little space to be rounded by their deviation."""
+
+
+def range_step(values: np.ndarray) -> float:
+    """2⁻⁹ of the smallest power of two that is not below the largest magnitude: ten bits of the
+    array's range with the sign."""
+    return 2.0 ** (math.ceil(math.log2(np.max(np.abs(values)))) - 9)
+
+
+def deviation_step(values: np.ndarray) -> float:
+    """The largest power of two that is not above an eighth of the standard deviation; in small
+    arrays, `range_step`. A value takes about six bits. Measured with recognisers only."""
+    if values.size < _FEW:
+        return range_step(values)
+    deviation = max(float(values.std()), 2.0**-24)  # equal values have none
+    return max(2.0 ** math.floor(math.log2(deviation / 8)), range_step(values))
+
+
+def weights_file(
+    network: Weighted, half: bool = True, step: Step = range_step
+) -> tuple[bytes, str]:
     """Content of weights.npz, and its SHA-256.
 
     Args:
         network: the network whose weights to write.
         half: store float16, by `rounded`, instead of float32.
+        step: the step of each array. Default: `range_step`.
     """
     arrays = {path: variable.numpy() for path, variable in network.named_weights().items()}
     if half:
-        arrays = {path: rounded(values) for path, values in arrays.items()}
+        arrays = {path: rounded(values, step) for path, values in arrays.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
-def rounded(values: np.ndarray) -> np.ndarray:
-    """Round float32 to ten bits of an array's range, and return float16.
+def rounded(values: np.ndarray, step: Step) -> np.ndarray:
+    """Round float32 to multiples of one step for the whole array, and return float16.
 
-    All values of an array become multiples of one step: 2⁻⁹ of the smallest power of two that is
-    not below the largest magnitude. Small weights keep fewer significant bits than large ones: a
-    network adds up products, so that the size of an error counts, not its share of the weight.
+    Small weights keep fewer significant bits than large ones: a network adds up products, so that
+    the size of an error counts, not its share of the weight.
 
     Values that float16 holds exactly stay as they are: they were read from a model directory, whose
     weights were rounded when it was made.
@@ -50,11 +75,10 @@ def rounded(values: np.ndarray) -> np.ndarray:
     exact = values.astype(np.float16)
     if np.array_equal(exact, values):
         return exact
-    largest = float(np.max(np.abs(values)))
     # Smaller steps than the smallest of float16 would be rounded a second time.
-    step = np.float32(max(2.0 ** (math.ceil(math.log2(largest)) - 9), 2.0**-24))
+    size = np.float32(max(step(values), 2.0**-24))
     # Adding zero turns −0 into 0, which compresses better.
-    return (np.round(values / step) * step + np.float32(0)).astype(np.float16)
+    return (np.round(values / size) * size + np.float32(0)).astype(np.float16)
 
 
 def load_weights(network: Weighted, path: Path, sha256: str) -> None:
