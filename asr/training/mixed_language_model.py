@@ -61,8 +61,8 @@ class MixedLanguageModelConfig:
     vocabulary: int = Field(default=65_000, ge=1)
     """Most words of the models. Up to 65,000 take two bytes each in an n-gram. Default: 65,000."""
     step: float = Field(default=0.03, gt=0)
-    """Log10 probabilities of the longest n-grams are multiples of this. Up to 256 different ones
-    take one byte each. Default: 0.03."""
+    """Log10 probabilities of n-grams of two words or more are multiples of this. Up to 256
+    different ones take one byte each where no back-off goes with them. Default: 0.03."""
 
 
 def build_language_models(
