@@ -224,6 +224,10 @@ def test_large_arrays_are_rounded_by_their_deviation(seed: int, deviation: float
     np.testing.assert_array_equal(kept[0], rounded(values, lambda _: float(steps.min()))[0])
     few = values[0]
     np.testing.assert_array_equal(rounded(few, deviation_step), rounded(few, range_step))
+    edge = values.reshape(-1)[:8192]
+    assert len(np.unique(rounded(edge, deviation_step))) < len(np.unique(rounded(edge, range_step)))
+    outlier = np.concatenate([edge, [np.float32(100 * deviation)]])
+    np.testing.assert_array_equal(rounded(outlier, deviation_step), rounded(outlier, range_step))
     equal = np.full_like(values, 0.1)
     np.testing.assert_array_equal(rounded(equal, deviation_step), rounded(equal, range_step))
 

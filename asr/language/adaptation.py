@@ -20,7 +20,7 @@ SHARES = (0.1, 0.9)
 """Least and largest weight of the texts. Even in a room where all sentences are known, people say
 others; and a new word needs some probability."""
 STEP = 0.03
-"""Log10 probabilities of the longest n-grams are multiples of this, and take one byte each."""
+"""Log10 probabilities of n-grams of two words or more are multiples of this."""
 
 
 class Adapted(NamedTuple):

@@ -14,9 +14,9 @@ from asr.errors import ModelError
 from asr.language.word_lm import END, NEVER, START, UNKNOWN
 
 NgramState = tuple[int, ...]
-"""Places of the contexts that end at the last word, the longest first; −1 for words that are no
-context of the model. Longer words that are none are left out. Histories that leave the same
-contexts are therefore one state (Li & Khudanpur, 2008)."""
+"""Places of the contexts (`Level`) that end at the last word, from the longest one on; −1 for a
+shorter one that the model lacks. Histories that leave the same contexts are therefore one state
+(Li & Khudanpur, 2008)."""
 
 BLOCK = 64
 """Contexts of a `Level` that share one entry of `bases`."""
@@ -40,9 +40,9 @@ class Ngrams(NamedTuple):
 class Level(NamedTuple):
     """The n-grams of one order in an `NgramModel`'s trie: arrays that can be mapped from a file.
 
-    Contexts, which are the first words of longer n-grams or have a back-off, lie apart from leaves,
-    which neither are nor have: a leaf takes half of a context's space. All words are contexts of
-    order 1, and all n-grams of the highest order are leaves.
+    Contexts are the n-grams with which longer ones begin, or which have a back-off. All others are
+    leaves. They lie apart, because a leaf takes half of a context's space. All words are contexts;
+    all other n-grams of the highest order are leaves.
 
     Among the contexts, and among the leaves, those with the same first words are neighbours, sorted
     by their last word. The n-grams of the next order whose first words are context i are its
@@ -199,7 +199,7 @@ class NgramModel:
             back_offs = np.zeros(len(nodes), np.float32)
             probabilities[own] = grams.probabilities
             if n < len(orders):  # no longer n-gram backs off from the highest order
-                back_offs[own] = grams.back_offs
+                back_offs[own] = grams.back_offs + np.float32(0)  # −0 would be another value
                 contexts |= back_offs != 0
             if n > 1 and len(own) and np.bincount(own).max() > 1:
                 first = int(np.bincount(own).argmax())

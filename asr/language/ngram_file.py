@@ -207,8 +207,8 @@ def _foreign(magic: bytes) -> str:
 
 def _remedy(path: Path) -> str:
     return (
-        f"copy it again, or make it again from its ARPA file: asr lm convert {base_name(path)}"
-        f"{ARPA_SUFFIXES[0]} {path}"
+        f"copy it again, or make it again from its texts or its ARPA file: asr lm convert "
+        f"{base_name(path)}{ARPA_SUFFIXES[0]} {path}"
     )
 
 

@@ -201,9 +201,10 @@ def make_keys(keys: Sequence[np.ndarray], rows: np.ndarray, size: int) -> np.nda
 def coarse(model: NgramModel, step: float) -> NgramModel:
     """The model with the log10 probabilities of its longer n-grams rounded to multiples of a step.
 
-    A binary file has one byte for each probability of an n-gram that has no back-off, because there
-    are 256 different values at most; lower ones become the lowest. The rounding changes a
-    probability by a factor of 10^(step / 2). Words without a context are not rounded.
+    A leaf (`asr.language.ngram.Level`) has one byte for its probability in a binary file, because
+    there are 256 different values at most; lower ones become the lowest. The rounding changes the
+    others by a factor of 10^(step / 2) at most. Probabilities of single words and back-offs are not
+    changed, so the probabilities behind a context sum to one only nearly.
 
     Args:
         model: the model.

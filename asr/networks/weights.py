@@ -26,8 +26,8 @@ class Weighted(Protocol):
 Step = Callable[[np.ndarray], float]
 """The step of an array's values: `range_step` or `deviation_step`."""
 
-_FEW = 8192
-"""Values of an array that take too little space to be rounded by their deviation."""
+_MANY = 8192
+"""Values of an array from which on it is worth rounding by its deviation."""
 
 
 def range_step(values: np.ndarray) -> float:
@@ -37,9 +37,12 @@ def range_step(values: np.ndarray) -> float:
 
 
 def deviation_step(values: np.ndarray) -> float:
-    """The largest power of two that is not above an eighth of the standard deviation; in small
-    arrays, `range_step`. A value takes about six bits. Measured with recognisers only."""
-    if values.size < _FEW:
+    """The largest power of two that is not above an eighth of the standard deviation: about six
+    bits a value. Measured with recognisers only.
+
+    Never below `range_step`, so that float16 can hold the multiples. In small arrays, `range_step`.
+    """
+    if values.size < _MANY:
         return range_step(values)
     deviation = max(float(values.std()), 2.0**-24)  # equal values have none
     return max(2.0 ** math.floor(math.log2(deviation / 8)), range_step(values))

@@ -38,7 +38,7 @@ def test_probabilities_are_the_weighted_means_of_both_models() -> None:
     for context, word in (("the", "dog"), ("sat", "on"), ("the", "pod")):
         known = probability(base, word, context) if word in base.ids else 0.0
         expected = made.share * probability(own, word, context) + (1 - made.share) * known
-        # The longest n-grams are rounded to steps of 7 %.
+        # N-grams of two words or more are rounded to steps of 7 %.
         assert probability(made.model, word, context) == pytest.approx(expected, rel=0.05)
 
 

@@ -138,6 +138,41 @@ def test_histories_that_leave_the_same_contexts_are_one_state(tmp_path: Path) ->
     assert model.step(after_go, "back")[0] == -0.125 - 0.5 - 1.0
 
 
+@example((0, 0))
+@example((2, 0))
+@example((0, 2))
+@given(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+def test_orders_may_be_empty(counts: tuple[int, int]) -> None:
+    names = [START, END, "go", "on"]
+    rows = np.array([[2, 3, 3], [3, 2, 2], [2, 2, 3]], np.int32)
+    orders = [
+        Ngrams(r, np.full(len(r), -n, np.float32), np.zeros(len(r), np.float32))
+        for n, r in enumerate(
+            [np.arange(4, dtype=np.int32)[:, None], rows[: counts[0], :2], rows[: counts[1]]]
+        )
+    ]
+    model = NgramModel.from_ngrams(names, orders)
+    assert len(model) == 4 + sum(counts)
+    found = [sorted(map(tuple, grams.words.tolist())) for grams in model.ngrams()]
+    assert found == [sorted(map(tuple, grams.words.tolist())) for grams in orders]
+    for n, grams in enumerate(orders):
+        for row in grams.words:
+            assert model.score(names[row[-1]], [names[i] for i in row[:-1]]) == -n
+
+
+def test_a_state_keeps_a_long_context_above_a_missing_short_one(tmp_path: Path) -> None:
+    values: Values = {(w,): (-1.0, 0.0) for w in (START, END, "a", "b", "c", "d")}
+    values[("a", "b", "c", "d")] = (-0.25, 0.0)
+    write_values(values, tmp_path / "x.arpa")
+    model = read_arpa(tmp_path / "x.arpa")
+    state = ()
+    for word in ("a", "b", "c"):
+        state = model.step(state, word)[1]
+    assert state == (0, -1, model.ids["c"])  # a b c, not b c, c
+    assert model.step(state, "d") == (-0.25, (model.ids["d"],))
+    assert model.step(model.step((), "c")[1], "d")[0] == -1.0
+
+
 def large(words: int, values: int) -> NgramModel:
     """A bigram model in which one word has every other word behind it."""
     rng = np.random.default_rng(1)
