@@ -208,7 +208,12 @@ class Recognizer:
         Raises:
             ConfigError: the recogniser was loaded with another runtime than TensorFlow.
         """
-        write_model(folder, self.config, weights_file(self.acoustic_model, half), card)
+        from dataclasses import replace
+        acoustic = replace(self.config.acoustic, middle=0.0)
+        if acoustic.norm == "batch":
+            acoustic = replace(acoustic, norm="none")
+        config = replace(self.config, acoustic=acoustic)
+        write_model(folder, config, weights_file(self.acoustic_model, half), card)
         if self.folder is not None:
             copy_decoding_files(
                 decoding_files(self.folder, self.config.acoustic.phones), Path(folder)

@@ -51,6 +51,10 @@ class AcousticModel(keras.Model):
             keras.layers.Dense(size, dtype="float32", name=name)
             for name, size in config.head_layout(labels).sizes.items()
         ]
+        self.middle_heads = [
+            keras.layers.Dense(size, dtype="float32", name="middle_" + name)
+            for name, size in (config.head_layout(labels).sizes.items() if config.middle else ())
+        ]
         self.build((None, None, dimension))
         # A signature with open shapes: without one, TensorFlow traces again for every new shape.
         self._traced = tf.function(
@@ -70,7 +74,7 @@ class AcousticModel(keras.Model):
         else:
             width = self.config.stride * self.dimension
         self.stack.build((None, None, width))
-        for head in self.heads:
+        for head in (*self.heads, *self.middle_heads):
             head.build((None, None, self.stack.width))
         self.built = True
 
@@ -95,11 +99,33 @@ class AcousticModel(keras.Model):
             x = tf.reshape(x, [tf.shape(x)[0], steps, stride * self.dimension])
         mask = tf.sequence_mask(lengths_out + ahead, steps)
         x = self.stack(x, mask=mask, training=training)[:, ahead:]
+        if self.middle_heads and training:
+            self.middle = tf.concat([head(self.stack.middle) for head in self.middle_heads], axis=2)
         return tf.concat([head(x) for head in self.heads], axis=2), lengths_out
 
     def named_weights(self) -> dict[str, Any]:
         """Trainable variables by path. Models built earlier do not change the paths."""
-        return {variable.path: variable for variable in self.trainable_variables}
+        return {v.path: v for v in self.trainable_variables if "middle_" not in v.path}
+
+    def folded(self) -> dict[str, np.ndarray]:
+        arrays = {p: v.numpy().astype(np.float32) for p, v in self.named_weights().items()}
+        if self.config.norm != "batch":
+            return arrays
+        for i, norm in enumerate(self.stack.norms):
+            s = norm.gamma.numpy() / np.sqrt(norm.var.numpy() + 1e-3)
+            t = norm.beta.numpy() - norm.mean.numpy() * s
+            arrays = {p: a for p, a in arrays.items() if f"/norm_{i}/" not in p}
+            if i + 1 < self.config.layers:
+                cell = next(p for p in arrays if f"lstm_{i + 1}/kernel" in p)
+                k, b = cell, cell.replace("/kernel", "/bias")
+                arrays[b] = arrays[b] + np.einsum("n,dng->dg", t, arrays[k])
+                arrays[k] = arrays[k] * s[None, :, None]
+            else:
+                for head in self.heads:
+                    k, b = head.kernel.path, head.bias.path
+                    arrays[b] = arrays[b] + t @ arrays[k]
+                    arrays[k] = arrays[k] * s[:, None]
+        return arrays
 
     def logits(self, features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Logits of a batch, without dropout; see `runtimes.EmissionNetwork`."""

@@ -38,7 +38,8 @@ class AcousticConfig:
     """Output frames that a unidirectional network hears beyond a frame before it gives the frame's
     logits. Default: 0."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    norm: Literal["layer", "none"] = "layer"
+    norm: Literal["layer", "none", "batch"] = "layer"
+    middle: float = 0.0
     phones: bool = False
     """Whether a second head predicts phones (`asr.text.phones`). Training the first head beside it
     improves the first, and decoding with a lexicon uses it."""

@@ -11,6 +11,33 @@ from asr.networks.gru import FusedGRU
 from asr.networks.lstm import FusedLSTM
 
 
+class BatchNorm(keras.layers.Layer):
+    """Trial: Deep Speech 2's, over all valid steps of the batch, at the place of layer norm."""
+
+    def build(self, shape):
+        n = shape[-1]
+        self.gamma = self.add_weight(shape=(n,), initializer="ones", name="gamma", autocast=False)
+        self.beta = self.add_weight(shape=(n,), initializer="zeros", name="beta", autocast=False)
+        self.mean = self.add_weight(shape=(n,), initializer="zeros", name="mean", trainable=False, autocast=False)
+        self.var = self.add_weight(shape=(n,), initializer="ones", name="var", trainable=False, autocast=False)
+        self.built = True
+
+    def call(self, x, mask=None, training=False):
+        from asr.base.tensorflow import tf
+        y = tf.cast(x, tf.float32)
+        if training:
+            w = tf.cast(mask, tf.float32)[:, :, None]
+            total = tf.reduce_sum(w)
+            mean = tf.reduce_sum(y * w, [0, 1]) / total
+            var = tf.reduce_sum(tf.square(y - mean) * w, [0, 1]) / total
+            self.mean.assign(0.98 * self.mean + 0.02 * mean)
+            self.var.assign(0.98 * self.var + 0.02 * var)
+        else:
+            mean, var = self.mean, self.var
+        y = (y - mean) / tf.sqrt(var + 1e-3) * self.gamma + self.beta
+        return tf.cast(y, x.dtype)
+
+
 @keras.saving.register_keras_serializable("asr")
 class RecurrentStack(keras.layers.Layer):
     """Layers of recurrent cells, each followed by layer normalisation and dropout.
@@ -48,6 +75,8 @@ class RecurrentStack(keras.layers.Layer):
         for i in range(layers):
             layer = self._cell_layer(f"{cell}_{i}")
             self.recurrent.append(layer)
+            if norm == "batch":
+                self.norms.append(BatchNorm(name=f"norm_{i}"))
             if norm == "layer":
                 self.norms.append(keras.layers.LayerNormalization(name=f"norm_{i}"))
         self.drop = keras.layers.Dropout(dropout, name="dropout")
@@ -82,9 +111,13 @@ class RecurrentStack(keras.layers.Layer):
     def call(self, x: Any, mask: Any = None, training: bool = False) -> Any:
         for i, layer in enumerate(self.recurrent):
             x = layer(x, mask=mask, training=training)
-            if self.norms:
+            if self.norm == "batch":
+                x = self.norms[i](x, mask=mask, training=training)
+            elif self.norms:
                 x = self.norms[i](x)
             x = self.drop(x, training=training)
+            if i == self.layers - 2:
+                self.middle = x
         return x
 
     def get_config(self) -> dict[str, Any]:

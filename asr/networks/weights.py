@@ -29,7 +29,8 @@ def weights_file(network: Weighted, half: bool = True) -> tuple[bytes, str]:
         network: the network whose weights to write.
         half: store float16, by `rounded`, instead of float32.
     """
-    arrays = {path: variable.numpy() for path, variable in network.named_weights().items()}
+    arrays = network.folded() if hasattr(network, "folded") else {
+        path: variable.numpy() for path, variable in network.named_weights().items()}
     if half:
         arrays = {path: rounded(values) for path, values in arrays.items()}
     buffer = io.BytesIO()

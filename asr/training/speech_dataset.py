@@ -239,10 +239,14 @@ class SpeechDataset:
             every = np.array([self._duration(i, epoch) for i in range(len(self.examples))])
             drawn = self._drawn(every, epoch) if self.epoch_hours else np.arange(len(every))
             buffers, seeds, seconds = [drawn], [(self.seed, epoch)], [every[drawn]]
-        return [
+        plans = [
             [buffer[batch] for batch in shuffled_batches(durations, batch_size, seed)]
             for buffer, durations, seed in zip(buffers, seconds, seeds, strict=True)
         ]
+        if getattr(self, "easy_first", False) and epoch <= 1:
+            every = np.array([self._duration(i, epoch) for i in range(len(self.examples))])
+            plans = [sorted(plan, key=lambda b: every[b].mean()) for plan in plans]
+        return plans
 
     def _buffers(self, epoch: int) -> _EpochBuffers:
         """The shuffle buffers of an epoch; those of the last one are kept."""

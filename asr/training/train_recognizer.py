@@ -137,6 +137,7 @@ class RecognizerExperimentConfig:
     """Shape of the network."""
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
     """Augmentation of the training speech."""
+    easy_first: bool = False
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Weight of the uniform label distribution in the loss (see `ctc.loss`), from 0 to below 1.
     Default: 0."""
@@ -312,6 +313,7 @@ class RecognizerData:
             cache=data / FEATURE_CACHE,
             place=place,
         )
+        dataset.easy_first = config.easy_first
         for problem in dataset.skipped:
             say(f"left out: {problem}")
         return cls(config, tokenizer, speller, initial, teacher, decoding, dataset, dev)
@@ -371,11 +373,20 @@ def train_recognizer(
         logits, lengths = network(batch["features"], batch["lengths"], training=True)
         heads = recognizer.heads.split(logits)
         smoothing = config.label_smoothing
-        total = ctc.loss(heads.labels, lengths, batch["labels"], batch["label_lengths"], smoothing)
-        if heads.phones is not None:
-            total += ctc.loss(
-                heads.phones, lengths, batch["phones"], batch["phone_lengths"], smoothing
+        def both(heads):
+            total = ctc.loss(
+                heads.labels, lengths, batch["labels"], batch["label_lengths"], smoothing
             )
+            if heads.phones is not None:
+                total += ctc.loss(
+                    heads.phones, lengths, batch["phones"], batch["phone_lengths"], smoothing
+                )
+            return total
+
+        total = both(heads)
+        if config.acoustic.middle:
+            m = config.acoustic.middle
+            total = (1 - m) * total + m * both(recognizer.heads.split(network.middle))
         if word_errors is not None:
             total = word_errors.ctc * total + expected_errors(heads, lengths, batch, word_errors)
         if distillation is not None and teacher is not None:
