@@ -243,7 +243,7 @@ class SpeechDataset:
             [buffer[batch] for batch in shuffled_batches(durations, batch_size, seed)]
             for buffer, durations, seed in zip(buffers, seconds, seeds, strict=True)
         ]
-        if getattr(self, "easy_first", False) and epoch <= 1:
+        if getattr(self, "easy_first", False) and epoch == 0:
             every = np.array([self._duration(i, epoch) for i in range(len(self.examples))])
             plans = [sorted(plan, key=lambda b: every[b].mean()) for plan in plans]
         return plans
