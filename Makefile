@@ -38,12 +38,14 @@ LISTS := $(BIN)/python pipelines/list_hypotheses.py --lm asr/models/en-base/lm.n
 en-base: $(STRANGERS)/commonvoice_second_nbest_train.jsonl $(STRANGERS)/others_second_nbest_train.jsonl
 	$(BIN)/asr train $(CONFIGS)/en-base.yaml
 
-runs/en-base-fourth/finished: $(patsubst %,$(CONFIGS)/en-base-%.yaml,first second third fourth) | .venv/ready
-	$(BIN)/asr train $^
-	@touch $@
+runs/en-base-fourth/finished: $(patsubst %,$(CONFIGS)/en-base-%.yaml,first second third fourth)
 
 runs/en-base-sixth/finished: $(CONFIGS)/en-base-fifth.yaml $(CONFIGS)/en-base-sixth.yaml \
 		$(STRANGERS)/commonvoice_nbest_train.jsonl $(STRANGERS)/others_nbest_train.jsonl
+
+runs/en-base-eighth/finished: $(CONFIGS)/en-base-seventh.yaml $(CONFIGS)/en-base-eighth.yaml runs/en-base-sixth/finished
+
+$(patsubst %,runs/en-base-%/finished,fourth sixth eighth): | .venv/ready
 	$(BIN)/asr train $(filter %.yaml,$^)
 	@touch $@
 
@@ -52,10 +54,6 @@ $(STRANGERS)/commonvoice_nbest_train.jsonl: runs/en-base-fourth/finished
 
 $(STRANGERS)/others_nbest_train.jsonl: runs/en-base-fourth/finished
 	$(LISTS) --hours 6 runs/en-base-fourth/model $(OTHERS) --out $@
-
-runs/en-base-eighth/finished: $(CONFIGS)/en-base-seventh.yaml $(CONFIGS)/en-base-eighth.yaml runs/en-base-sixth/finished
-	$(BIN)/asr train $(filter %.yaml,$^)
-	@touch $@
 
 $(STRANGERS)/commonvoice_second_nbest_train.jsonl: runs/en-base-eighth/finished
 	$(LISTS) --hours 12 runs/en-base-eighth/model $(STRANGERS)/commonvoice_train.jsonl --out $@
