@@ -32,7 +32,8 @@ ONE_TEXT = {"margin": 10.0, "token_min": -7.0}
 """Pruning of the search if only its best text is wanted. A narrow margin leaves time for a wider
 beam, which finds more (docs/decisions/026-default-decoding.md)."""
 RESCORED_HYPOTHESES = 50
-"""Length of the n-best list that a recurrent language model rescores."""
+"""Length of the n-best list that a recurrent language model rescores, and of the one whose letters
+are rescored if only the best text is wanted."""
 
 
 class FoundText(NamedTuple):
@@ -217,7 +218,8 @@ class Decoder:
         # Lists of texts need the less likely ones, too.
         pruning = {} if self.decoding.nbest or self.mixture else ONE_TEXT
         if isinstance(self.scorer, LexiconScorer):
-            found = lexicon_search(heads.phones, self.scorer, beam, **pruning)
+            most = RESCORED_HYPOTHESES if pruning else None
+            found = lexicon_search(heads.phones, self.scorer, beam, most=most, **pruning)
             hypotheses = self._rescore_with_letters(self.scorer, found, heads.labels)
         else:
             hypotheses = beam_search(heads.labels, beam, scorer=self.scorer, **pruning)

@@ -135,7 +135,14 @@ class LexiconScorer:
             spoken: node of the lexicon.
         """
         words = self.lexicon.words_of(spoken)
-        return [WordEnd(word, *self._score_word(context, hot, word)) for word in words]
+        if self.hot is not None or self.weighted_lm is None:
+            return [WordEnd(word, *self._score_word(context, hot, word)) for word in words]
+        # The search keeps these, so that the language model need not.
+        scored = self.weighted_lm.new_scores(context, words)
+        return [
+            WordEnd(word, score, following, hot)
+            for word, (score, following) in zip(words, scored, strict=True)
+        ]
 
     def finish(self, state: PhoneState) -> float:
         """Score of ending here with the likeliest last word, in nats; −inf inside a word."""

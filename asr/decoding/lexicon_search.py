@@ -6,7 +6,7 @@ It is the search of `asr.ctc.prefix_beam`, computed for all prefixes of a frame 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,14 +24,6 @@ _ROOM = 1024
 """Ends of words for which there is room at first."""
 
 
-class _Words(NamedTuple):
-    """The complete words of a prefix, and the states behind them; see `PhoneState`."""
-
-    history: History | None
-    context: LmState
-    hot: HotState
-
-
 class _Prefixes:
     """All prefixes that the search has kept, by number. A prefix keeps its number when it leaves
     the beam and comes back.
@@ -40,99 +32,134 @@ class _Prefixes:
     phone, of the last phone, and of the way to read it: 0 continues the parent's word; n ends it as
     the n-th word with these phones, and the phone begins the next word.
 
+    Prefixes share contexts, which are states of the scorer behind complete words, and the ends of
+    words. All of these lie in lists and arrays by number: the search adds thousands a second, and
+    looks at few of them again.
+
     Attributes:
         ways: ways to read a phone, at most.
-        ends: the words that `add_ends` has added.
+        ends: the words that `first_ends` has added.
         end_scores: their scores in nats, float64; the first `len(ends)` are valid.
+        end_contexts: numbers of the contexts behind them, int64; the first `len(ends)` are valid.
     """
 
     def __init__(self, scorer: LexiconScorer) -> None:
         self.scorer = scorer
         self.ways = scorer.lexicon.most_words + 1
+        _, context, hot, node, _ = scorer.start()
         self._numbers: dict[int, int] = {}
-        history, context, hot, node, _ = scorer.start()
-        self._keys, self._scores = [-1], [0.0]
-        self._words, self._nodes = [_Words(history, context, hot)], [node]
-        self._first_ends = [UNKNOWN]
-        self._shared_ends: dict[tuple[LmState, HotState, int], int] = {}
+        self._keys, self._scores, self._nodes = [-1], [0.0], [node]
+        self._contexts, self._begun_by = [0], [UNKNOWN]
+        self._states = [(context, hot)]
+        self._state_numbers = {(context, hot): 0}
+        self._first_ends: dict[int, int] = {}
         self.ends: list[WordEnd] = []
-        self.end_scores = np.zeros(_ROOM)
+        self.end_scores, self.end_contexts = np.zeros(_ROOM), np.zeros(_ROOM, np.int64)
 
     def add(
-        self, keys: Iterable[int], scores: Iterable[float], nodes: Iterable[int]
-    ) -> tuple[list[int], list[int]]:
-        """The number of each of several prefixes, new or not, and the place in `ends` of the first
-        word that its last phones can spell, or `UNKNOWN`.
+        self,
+        keys: Sequence[int],
+        scores: Sequence[float],
+        nodes: Sequence[int],
+        contexts: Sequence[int],
+        ends: Sequence[int],
+    ) -> list[int]:
+        """The number of each of several prefixes, new or not.
 
         Args:
-            keys: see the class.
+            keys: see the class. No key occurs twice.
             scores: scores of the scorer, in nats.
             nodes: nodes of the lexicon for the phones of the word that is being said.
+            contexts: numbers of the contexts behind the complete words.
+            ends: place in `ends` of the word that the last phone ended, or `UNKNOWN`.
         """
-        found = []
-        for key, score, node in zip(keys, scores, nodes, strict=True):
-            number = self._numbers.get(key)
-            if number is None:
-                number = self._numbers[key] = len(self._keys)
-                before, way = self._parent(key), key % self.ways
-                words = self._words[before]
-                if way:
-                    word, _, context, hot = self.ends[self._first_ends[before] + way - 1]
-                    words = _Words(History(words.history, word), context, hot)
-                self._keys.append(key)
-                self._scores.append(score)
-                self._words.append(words)
-                self._nodes.append(node)
-                self._first_ends.append(UNKNOWN)
-            found.append(number)
-        return found, [self._first_ends[number] for number in found]
+        found = [self._numbers.get(key, UNKNOWN) for key in keys]
+        new = [place for place, number in enumerate(found) if number == UNKNOWN]
+        for number, place in enumerate(new, len(self._keys)):
+            found[place] = self._numbers[keys[place]] = number
+        self._keys += [keys[place] for place in new]
+        self._scores += [scores[place] for place in new]
+        self._nodes += [nodes[place] for place in new]
+        self._contexts += [contexts[place] for place in new]
+        self._begun_by += [ends[place] for place in new]
+        return found
 
-    def add_ends(self, numbers: Iterable[int]) -> list[int]:
-        """Add the words that the last phones of prefixes can spell to `ends`.
+    def first_ends(self, contexts: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """The place in `ends` of the first word that the phones of each of several nodes can spell
+        in a context. The words are added to `ends` if they are not there yet.
 
-        Returns:
-            The place in `ends` of the first word of each prefix. Prefixes that differ in earlier
-            words only share them.
+        Args:
+            contexts: numbers of contexts, int [pairs].
+            nodes: nodes of the lexicon, int [pairs].
         """
-        known, found = len(self.ends), []
-        for number in numbers:
-            _, context, hot = self._words[number]
-            key = (context, hot, self._nodes[number])
-            first = self._shared_ends.get(key)
+        known, found, count = len(self.ends), [], len(self.scorer.lexicon)
+        keys, places = np.unique(contexts * count + nodes, return_inverse=True)
+        for key in keys.tolist():
+            first = self._first_ends.get(key)
             if first is None:
-                first = self._shared_ends[key] = len(self.ends)
-                self.ends += self.scorer.word_ends(*key)
-            self._first_ends[number] = first
+                first = self._first_ends[key] = len(self.ends)
+                context, hot = self._states[key // count]
+                self.ends += self.scorer.word_ends(context, hot, key % count)
             found.append(first)
         if len(self.ends) > len(self.end_scores):
             self.end_scores = np.resize(self.end_scores, 2 * len(self.ends))
-        self.end_scores[known : len(self.ends)] = [end.score for end in self.ends[known:]]
-        return found
+            self.end_contexts = np.resize(self.end_contexts, 2 * len(self.ends))
+        added, new = slice(known, len(self.ends)), self.ends[known:]
+        self.end_scores[added] = [end.score for end in new]
+        self.end_contexts[added] = [self._state_number((end.context, end.hot)) for end in new]
+        return np.array(found)[places]
 
-    def hypothesis(self, number: int, acoustic: float) -> Hypothesis:
-        """The hypothesis of a prefix, or of its longest part that may end."""
-        while not self.may_end(number) and number:
-            number = self._parent(self._keys[number])
-        node = self._nodes[number]
-        state = PhoneState(*self._words[number], node, float(self.scorer.lookahead[node]))
-        score = acoustic + self._scores[number] + self.scorer.finish(state)
-        return Hypothesis(self._labels(number), score, acoustic, state)
+    def hypotheses(self, ending: Iterable[tuple[int, float]], most: int | None) -> list[Hypothesis]:
+        """The best hypotheses of prefixes, or of the longest parts of them that may end.
+
+        Args:
+            ending: number and log-probability, in nats, of each prefix.
+            most: hypotheses to return at most; None for all.
+        """
+        found = []
+        for number, acoustic in ending:
+            while not self.may_end(number) and number:
+                number = self._parent(number)
+            score = acoustic + self._scores[number] + self.scorer.finish(self._state(number, None))
+            found.append((score, number, acoustic))
+        found.sort(key=lambda item: -item[0])
+        hypotheses = []
+        for score, number, acoustic in found[:most]:
+            labels, history = self._read(number)
+            hypotheses.append(Hypothesis(labels, score, acoustic, self._state(number, history)))
+        return sorted(hypotheses, key=lambda h: (-h.score, h.labels))
 
     def may_end(self, number: int) -> bool:
         """Whether a word can end behind a prefix."""
         node = self._nodes[number]
         return not node or bool(self.scorer.lexicon.words_of(node))
 
-    def _parent(self, key: int) -> int:
-        return key // (MOST_LABELS * self.ways)
+    def _state_number(self, state: tuple[LmState, HotState]) -> int:
+        number = self._state_numbers.setdefault(state, len(self._states))
+        if number == len(self._states):
+            self._states.append(state)
+        return number
 
-    def _labels(self, number: int) -> tuple[int, ...]:
-        path = []
+    def _state(self, number: int, history: History | None) -> PhoneState:
+        node = self._nodes[number]
+        states = self._states[self._contexts[number]]
+        return PhoneState(history, *states, node, float(self.scorer.lookahead[node]))
+
+    def _parent(self, number: int) -> int:
+        return self._keys[number] // (MOST_LABELS * self.ways)
+
+    def _read(self, number: int) -> tuple[tuple[int, ...], History | None]:
+        """The labels and the complete words of a prefix."""
+        labels, words = [], []
         while number:
-            key = self._keys[number]
-            path.append(key // self.ways % MOST_LABELS)
-            number = self._parent(key)
-        return tuple(reversed(path))
+            labels.append(self._keys[number] // self.ways % MOST_LABELS)
+            if self._begun_by[number] != UNKNOWN:
+                words.append(self.ends[self._begun_by[number]].word)
+            number = self._parent(number)
+        history = None
+        for word in reversed(words):
+            history = History(history, word)
+        return tuple(reversed(labels)), history
 
 
 class _Beam:
@@ -143,35 +170,38 @@ class _Beam:
             them, and of those that end in its last phone in the current frame; the scorer's score;
             and the look-ahead within it, in nats: float64 [5, prefixes].
         integers: of each prefix, its number or `UNKNOWN`; its key; its last phone; the node of the
-            lexicon; and the place of the words that its last phones can spell in `_Prefixes.ends`
-            or `UNKNOWN`: int64 [5, prefixes].
+            lexicon; the number of the context behind its complete words; the place in
+            `_Prefixes.ends` of the word that its last phone ended, or `UNKNOWN`; and that of the
+            first word that its last phones can spell, or `UNKNOWN`: int64 [7, prefixes].
     """
 
     def __init__(self, floats: np.ndarray, integers: np.ndarray) -> None:
         self.floats, self.integers = floats, integers
         self.blank, self.total, self.last, self.score, self.lookahead = floats
-        self.number, self.key, self.label, self.node, self.first_end = integers
+        self.number, self.key, self.label, self.node, self.context, _, self.first_end = integers
 
 
 class _Extensions(NamedTuple):
     """Prefixes with one more phone.
 
     Attributes:
-        pair: place of the pair of prefix and phone that each is made of; all others are of each
-            extension, too.
-        key: its key, see `_Prefixes`.
-        label: its last phone.
-        node: node of the lexicon.
-        score: the scorer's score, in nats.
-        lookahead: the look-ahead within the score, in nats.
+        pair: place of the pair of prefix and phone that each is made of, int64 [extensions].
+        integers: of each extension, its key, see `_Prefixes`; its last phone; node of the lexicon;
+            number of the context behind the complete words; and the place in `_Prefixes.ends` of
+            the word that the phone ends, or `UNKNOWN`: int64 [5, extensions].
+        score: the scorer's score, in nats, float64 [extensions].
+        lookahead: the look-ahead within the score, in nats, float64 [extensions].
     """
 
     pair: np.ndarray
-    key: np.ndarray
-    label: np.ndarray
-    node: np.ndarray
+    integers: np.ndarray
     score: np.ndarray
     lookahead: np.ndarray
+
+    @property
+    def key(self) -> np.ndarray:
+        """The keys, int64 [extensions]."""
+        return self.integers[0]
 
 
 def lexicon_search(
@@ -180,6 +210,7 @@ def lexicon_search(
     beam: int = 16,
     token_min: float = -7.0,
     margin: float = 15.0,
+    most: int | None = None,
 ) -> list[Hypothesis]:
     """Decode one utterance by prefix beam search over phones.
 
@@ -187,12 +218,13 @@ def lexicon_search(
         log_probabilities: of the phones, float [frames, labels], in nats, without padding.
         scorer: lexicon and language model.
         beam, token_min, margin: see `asr.ctc.prefix_beam.beam_search`.
+        most: hypotheses to return at most; None for all.
 
     Returns:
         Hypotheses of phones as `beam_search` returns them; their states are those of the scorer.
     """
     prefixes = _Prefixes(scorer)
-    root = np.array([[0, -1, BLANK, 0, UNKNOWN]])
+    root = np.array([[0, -1, BLANK, 0, 0, UNKNOWN, UNKNOWN]])
     active = _Beam(np.array([[1.0, 1.0, 0.0, 0.0, 0.0]]).T, root.T)
     scale = 0.0
     labels = np.delete(np.arange(log_probabilities.shape[1]), BLANK)
@@ -210,9 +242,7 @@ def lexicon_search(
         acoustic = (np.log(active.total) + scale).tolist()
     found = list(zip(active.number.tolist(), acoustic, strict=True))
     # If no prefix may end, use the parts that may.
-    ending = [item for item in found if prefixes.may_end(item[0])] or found
-    hypotheses = [prefixes.hypothesis(*item) for item in ending]
-    return sorted(hypotheses, key=lambda h: (-h.score, h.labels))
+    return prefixes.hypotheses([item for item in found if prefixes.may_end(item[0])] or found, most)
 
 
 def _advance(
@@ -262,10 +292,9 @@ def _advance(
     floats[2, :count], floats[2, count:] = last, gain
     floats[3, :count], floats[3, count:] = active.score, more.score[new]
     floats[4, :count], floats[4, count:] = active.lookahead, more.lookahead[new]
-    integers = np.full([5, count + len(new)], UNKNOWN)
+    integers = np.full([7, count + len(new)], UNKNOWN)
     integers[:, :count] = active.integers
-    integers[1, count:], integers[2, count:] = more.key[new], more.label[new]
-    integers[3, count:] = more.node[new]
+    integers[1:6, count:] = more.integers[:, new]
     return _best(prefixes, _Beam(floats, integers), beam, margin)
 
 
@@ -277,8 +306,8 @@ def _best(prefixes: _Prefixes, candidates: _Beam, beam: int, margin: float) -> _
     best = _Beam(candidates.floats[:, kept], candidates.integers[:, kept])
     new = np.flatnonzero(best.number == UNKNOWN)
     if len(new):
-        columns = (column[new].tolist() for column in (best.key, best.score, best.node))
-        best.number[new], best.first_end[new] = prefixes.add(*columns)
+        key, _, node, context, end = best.integers[1:6, new].tolist()
+        best.number[new] = prefixes.add(key, best.score[new].tolist(), node, context, end)
     return best
 
 
@@ -300,18 +329,19 @@ def _extend(
     needed = parents[(active.first_end[parents] == UNKNOWN) & (words > 0)]
     if len(needed):
         places = np.unique(needed)
-        active.first_end[places] = prefixes.add_ends(active.number[places].tolist())
+        active.first_end[places] = prefixes.first_ends(active.context[places], active.node[places])
     counts = words + (longer > 0)
     pair = np.repeat(np.arange(len(parents)), counts)
     first = np.repeat(np.cumsum(counts) - counts, counts)
     way = np.arange(len(pair)) - first + (longer[pair] == 0)
     ends_word = way > 0
     node = np.where(ends_word, begun[pair], longer[pair])
-    parent = parents[pair]
-    end = np.where(ends_word, active.first_end[parent] + way - 1, 0)
+    parent, label = parents[pair], labels[pair]
+    end = np.where(ends_word, active.first_end[parent] + way - 1, UNKNOWN)
     reached, given = lookahead[node], active.lookahead[parent]
     word_score = prefixes.end_scores[end] - given + reached
     score = active.score[parent] + np.where(ends_word, word_score, reached - given)
-    label = labels[pair]
+    context = np.where(ends_word, prefixes.end_contexts[end], active.context[parent])
     key = (active.number[parent] * MOST_LABELS + label) * prefixes.ways + way
-    return _Extensions(pair, key, label, node, score, reached)
+    integers = np.stack([key, label, node, context, end])
+    return _Extensions(pair, integers, score, reached)

@@ -113,6 +113,17 @@ class WeightedLM:
             score += self.unknown
         return score, following
 
+    def new_scores(self, context: LmState, words: Iterable[str]) -> list[tuple[float, LmState]]:
+        """As `score` of each word, none of them hot, without the cache: for a search that asks
+        once."""
+        factor, known, rarest, beta = self.to_nats(1.0), self.model.ids, self.rarest, self.beta
+        found = []
+        for word in words:
+            log10, following = self.model.step(context, word)
+            score = factor * (rarest if log10 <= NEVER else log10) + beta
+            found.append((score if word in known else score + self.unknown, following))
+        return found
+
     def sentence(self, words: Sequence[str]) -> float:
         """Score of a whole sentence without hot words, in nats."""
         context, total = self.model.start(), 0.0
