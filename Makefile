@@ -27,7 +27,7 @@ lint: .venv/ready
 docs: .venv/docs-ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Trains en-base from random weights in runs/, out of the manifests that data/README.md makes. Thirteen hours of two
+# Trains en-base from random weights in runs/, out of the manifests that data/README.md makes. Fifteen hours of two
 # cores; after an interruption, the same command goes on.
 CONFIGS := pipelines/configs
 STRANGERS := data/strangers
@@ -35,7 +35,7 @@ OTHERS := $(addprefix $(STRANGERS)/,librispeech_train.jsonl librispeech_251_trai
 	data/kathleen/train.jsonl data/an4/train.jsonl data/asterisk/train.jsonl
 LISTS := $(BIN)/python pipelines/list_hypotheses.py --lm asr/models/en-base/lm.ngrams --alpha 0.5 --beam 200
 
-en-base: $(STRANGERS)/commonvoice_second_nbest_train.jsonl $(STRANGERS)/others_second_nbest_train.jsonl
+en-base: $(STRANGERS)/commonvoice_third_nbest_train.jsonl $(STRANGERS)/others_third_nbest_train.jsonl
 	$(BIN)/asr train $(CONFIGS)/en-base.yaml
 
 runs/en-base-fourth/finished: $(patsubst %,$(CONFIGS)/en-base-%.yaml,first second third fourth)
@@ -45,7 +45,10 @@ runs/en-base-sixth/finished: $(CONFIGS)/en-base-fifth.yaml $(CONFIGS)/en-base-si
 
 runs/en-base-eighth/finished: $(CONFIGS)/en-base-seventh.yaml $(CONFIGS)/en-base-eighth.yaml runs/en-base-sixth/finished
 
-$(patsubst %,runs/en-base-%/finished,fourth sixth eighth): | .venv/ready
+runs/en-base-tenth/finished: $(CONFIGS)/en-base-ninth.yaml $(CONFIGS)/en-base-tenth.yaml \
+		$(STRANGERS)/commonvoice_second_nbest_train.jsonl $(STRANGERS)/others_second_nbest_train.jsonl
+
+$(patsubst %,runs/en-base-%/finished,fourth sixth eighth tenth): | .venv/ready
 	$(BIN)/asr train $(filter %.yaml,$^)
 	@touch $@
 
@@ -60,6 +63,12 @@ $(STRANGERS)/commonvoice_second_nbest_train.jsonl: runs/en-base-eighth/finished
 
 $(STRANGERS)/others_second_nbest_train.jsonl: runs/en-base-eighth/finished
 	$(LISTS) --hours 12 runs/en-base-eighth/model $(OTHERS) --out $@
+
+$(STRANGERS)/commonvoice_third_nbest_train.jsonl: runs/en-base-tenth/finished
+	$(LISTS) --hours 12 runs/en-base-tenth/model $(STRANGERS)/commonvoice_train.jsonl --out $@
+
+$(STRANGERS)/others_third_nbest_train.jsonl: runs/en-base-tenth/finished
+	$(LISTS) --hours 12 runs/en-base-tenth/model $(OTHERS) --out $@
 
 clean:
 	rm -rf .venv demo build site *.egg-info
