@@ -28,9 +28,23 @@ from asr.networks.head_layout import HeadLayout, Heads
 from asr.networks.model_directory import LEXICON_FILE
 from asr.text.tokenizers import Tokenizer
 
-ONE_TEXT = {"margin": 10.0, "token_min": -7.0}
-"""Pruning of the search if only its best text is wanted. A narrow margin leaves time for a wider
-beam, which finds more (docs/decisions/026-default-decoding.md)."""
+
+class Pruning(NamedTuple):
+    """What a search drops beside the prefixes beyond the beam, see `asr.ctc.prefix_beam`.
+
+    Attributes:
+        margin: distance to the score of the best prefix, in nats.
+        token_min: log-probability of a label in a frame, in nats.
+    """
+
+    margin: float
+    token_min: float
+
+
+ONE_TEXT = Pruning(margin=10.0, token_min=-7.0)
+"""If only the best text is wanted (docs/decisions/026-default-decoding.md)."""
+MANY_TEXTS = Pruning(margin=15.0, token_min=-7.0)
+"""For lists of texts, which need the less likely ones, too."""
 RESCORED_HYPOTHESES = 50
 """Length of the n-best list that a recurrent language model rescores, and of the one whose letters
 are rescored if only the best text is wanted."""
@@ -66,6 +80,7 @@ class Decoder:
         decoding: the resolved options.
         scorer: the word-level scores of the beam search; None if it has none.
         mixture: the interpolation with a recurrent language model; None without one.
+        one_text: pruning of the search if only its best text is wanted.
 
     Raises:
         ModelError: a language model's file is broken.
@@ -84,6 +99,7 @@ class Decoder:
         self.tokenizer = tokenizer
         self.layout = HeadLayout(len(tokenizer)) if layout is None else layout
         self.mixture: Mixture | None = None
+        self.one_text = ONE_TEXT
         self.scorer: WordScorer | LexiconScorer | None = None
         if self.decoding.has_lm or decoding.lexicon is not None or decoding.hot_words:
             self.scorer = self._build_scorer(folder)
@@ -215,14 +231,14 @@ class Decoder:
     def _search(self, heads: Heads) -> list[Hypothesis]:
         """Beam search, then rescoring where the options ask for it."""
         beam = self.decoding.beam or LmWeights().beam
-        # Lists of texts need the less likely ones, too.
-        pruning = {} if self.decoding.nbest or self.mixture else ONE_TEXT
+        many = bool(self.decoding.nbest or self.mixture)
+        margin, token_min = MANY_TEXTS if many else self.one_text
         if isinstance(self.scorer, LexiconScorer):
-            most = RESCORED_HYPOTHESES if pruning else None
-            found = lexicon_search(heads.phones, self.scorer, beam, most=most, **pruning)
+            most = None if many else RESCORED_HYPOTHESES
+            found = lexicon_search(heads.phones, self.scorer, beam, token_min, margin, most)
             hypotheses = self._rescore_with_letters(self.scorer, found, heads.labels)
         else:
-            hypotheses = beam_search(heads.labels, beam, scorer=self.scorer, **pruning)
+            hypotheses = beam_search(heads.labels, beam, token_min, margin, self.scorer)
         if self.mixture is None or self.decoding.fusion != "rescore":
             return hypotheses
         return self._rescore_with_mixture(self.mixture, hypotheses[:RESCORED_HYPOTHESES])
