@@ -30,11 +30,11 @@ from asr.text.tokenizers import Tokenizer
 
 
 class Pruning(NamedTuple):
-    """What a search drops beside the prefixes beyond the beam, see `asr.ctc.prefix_beam`.
+    """What a search leaves out beside the prefixes beyond the beam, see `asr.ctc.prefix_beam`.
 
     Attributes:
-        margin: distance to the score of the best prefix, in nats.
-        token_min: log-probability of a label in a frame, in nats.
+        margin: largest distance of a prefix to the score of the best one, in nats.
+        token_min: smallest log-probability with which a label extends prefixes in a frame, in nats.
     """
 
     margin: float
@@ -42,12 +42,13 @@ class Pruning(NamedTuple):
 
 
 ONE_TEXT = Pruning(margin=10.0, token_min=-7.0)
-"""If only the best text is wanted (docs/decisions/026-default-decoding.md)."""
+"""Pruning if only the best text is wanted. A narrow margin leaves time for a wider beam, which
+finds more (docs/decisions/026-default-decoding.md)."""
 MANY_TEXTS = Pruning(margin=15.0, token_min=-7.0)
-"""For lists of texts, which need the less likely ones, too."""
+"""Pruning for lists of texts, which need the less likely ones, too."""
 RESCORED_HYPOTHESES = 50
-"""Length of the n-best list that a recurrent language model rescores, and of the one whose letters
-are rescored if only the best text is wanted."""
+"""Hypotheses that a recurrent language model rescores, and, if only the best text is wanted, those
+whose letters rescore them."""
 
 
 class FoundText(NamedTuple):
@@ -133,7 +134,7 @@ class Decoder:
         if not self.decoding.beam or not len(logits):
             return ctc.greedy(self.layout.split(logits).labels)
         heads = self._emissions(logits)
-        hypotheses = self._search(heads)
+        hypotheses = self._search(heads, None if self.decoding.nbest else RESCORED_HYPOTHESES)
         # A hypothesis of the search is a sum over alignments and has no times. The path has the
         # times of the best alignment.
         path = ctc.align(heads.labels, hypotheses[0].labels)
@@ -228,17 +229,27 @@ class Decoder:
         phones = None if heads.phones is None else ctc.log_softmax(heads.phones)
         return Heads(labels=ctc.log_softmax(heads.labels), phones=phones)
 
-    def _search(self, heads: Heads) -> list[Hypothesis]:
-        """Beam search, then rescoring where the options ask for it."""
+    def _search(self, heads: Heads, most: int | None = None) -> list[Hypothesis]:
+        """Beam search, then rescoring where the options ask for it.
+
+        Args:
+            heads: log-probabilities of each head.
+            most: hypotheses of phones whose letters are looked at, at most. Default: all.
+        """
         beam = self.decoding.beam or LmWeights().beam
         many = bool(self.decoding.nbest or self.mixture)
         margin, token_min = MANY_TEXTS if many else self.one_text
         if isinstance(self.scorer, LexiconScorer):
-            most = None if many else RESCORED_HYPOTHESES
-            found = lexicon_search(heads.phones, self.scorer, beam, token_min, margin, most)
+            if self.mixture is not None or self.scorer.model is None:
+                most = None  # homophones are equally likely, and only their letters choose
+            found = lexicon_search(
+                heads.phones, self.scorer, beam, token_min=token_min, margin=margin, most=most
+            )
             hypotheses = self._rescore_with_letters(self.scorer, found, heads.labels)
         else:
-            hypotheses = beam_search(heads.labels, beam, token_min, margin, self.scorer)
+            hypotheses = beam_search(
+                heads.labels, beam, token_min=token_min, margin=margin, scorer=self.scorer
+            )
         if self.mixture is None or self.decoding.fusion != "rescore":
             return hypotheses
         return self._rescore_with_mixture(self.mixture, hypotheses[:RESCORED_HYPOTHESES])

@@ -18,6 +18,7 @@ from asr.decoding.hot_words import BEFORE_WORD, HotState, HotWords
 from asr.decoding.pronunciation_tree import PronunciationTree
 from asr.decoding.weighted_lm import WeightedLM
 from asr.errors import ConfigError
+from asr.language.ngram import NgramModel
 from asr.language.word_lm import LmState, WordLM
 from asr.pronunciation.lexicon_table import LexiconTable, read_table
 from asr.pronunciation.phone_speller import phone_ids
@@ -135,10 +136,11 @@ class LexiconScorer:
             spoken: node of the lexicon.
         """
         words = self.lexicon.words_of(spoken)
-        if self.hot is not None or self.weighted_lm is None:
+        lm = self.weighted_lm
+        if lm is None or self.hot is not None or not isinstance(self.model, NgramModel):
             return [WordEnd(word, *self._score_word(context, hot, word)) for word in words]
-        # The search keeps these, so that the language model need not.
-        scored = self.weighted_lm.new_scores(context, words)
+        # The search asks once for each context and node, and an n-gram is soon found.
+        scored = lm.uncached_scores(context, words)
         return [
             WordEnd(word, score, following, hot)
             for word, (score, following) in zip(words, scored, strict=True)

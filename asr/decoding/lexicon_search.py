@@ -12,16 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.ctc.prefix_beam import Hypothesis
-from asr.decoding.hot_words import HotState
 from asr.decoding.lexicon_scorer import History, LexiconScorer, PhoneState, WordEnd
 from asr.decoding.pronunciation_tree import MOST_LABELS
-from asr.language.word_lm import LmState
 from asr.text.tokenizers import BLANK
 
 UNKNOWN = -1
-"""The number of a prefix that has none yet, and the place of ends of words that nobody needed."""
+"""No number yet, no ends of words looked up yet, or no word ended."""
 _ROOM = 1024
 """Ends of words for which there is room at first."""
+_OF_EXTENSIONS = slice(1, 6)
+"""Rows of the integers of a `_Beam` that an extension has, too."""
 
 
 class _Prefixes:
@@ -33,8 +33,8 @@ class _Prefixes:
     the n-th word with these phones, and the phone begins the next word.
 
     Prefixes share contexts, which are states of the scorer behind complete words, and the ends of
-    words. All of these lie in lists and arrays by number: the search adds thousands a second, and
-    looks at few of them again.
+    words. Prefixes, contexts and ends are numbers, places in lists and arrays: one object for each
+    prefix would take longer to make than the search takes to use it.
 
     Attributes:
         ways: ways to read a phone, at most.
@@ -49,9 +49,9 @@ class _Prefixes:
         _, context, hot, node, _ = scorer.start()
         self._numbers: dict[int, int] = {}
         self._keys, self._scores, self._nodes = [-1], [0.0], [node]
-        self._contexts, self._begun_by = [0], [UNKNOWN]
-        self._states = [(context, hot)]
-        self._state_numbers = {(context, hot): 0}
+        self._contexts, self._ended = [0], [UNKNOWN]
+        self._context_states = [(context, hot)]
+        self._context_numbers = {(context, hot): 0}
         self._first_ends: dict[int, int] = {}
         self.ends: list[WordEnd] = []
         self.end_scores, self.end_contexts = np.zeros(_ROOM), np.zeros(_ROOM, np.int64)
@@ -81,7 +81,7 @@ class _Prefixes:
         self._scores += [scores[place] for place in new]
         self._nodes += [nodes[place] for place in new]
         self._contexts += [contexts[place] for place in new]
-        self._begun_by += [ends[place] for place in new]
+        self._ended += [ends[place] for place in new]
         return found
 
     def first_ends(self, contexts: np.ndarray, nodes: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ class _Prefixes:
             first = self._first_ends.get(key)
             if first is None:
                 first = self._first_ends[key] = len(self.ends)
-                context, hot = self._states[key // count]
+                context, hot = self._context_states[key // count]
                 self.ends += self.scorer.word_ends(context, hot, key % count)
             found.append(first)
         if len(self.ends) > len(self.end_scores):
@@ -106,7 +106,7 @@ class _Prefixes:
             self.end_contexts = np.resize(self.end_contexts, 2 * len(self.ends))
         added, new = slice(known, len(self.ends)), self.ends[known:]
         self.end_scores[added] = [end.score for end in new]
-        self.end_contexts[added] = [self._state_number((end.context, end.hot)) for end in new]
+        self.end_contexts[added] = [self._context_number(end) for end in new]
         return np.array(found)[places]
 
     def hypotheses(self, ending: Iterable[tuple[int, float]], most: int | None) -> list[Hypothesis]:
@@ -120,6 +120,7 @@ class _Prefixes:
         for number, acoustic in ending:
             while not self.may_end(number) and number:
                 number = self._parent(number)
+            # The words do not change the score. Only those of the best are read.
             score = acoustic + self._scores[number] + self.scorer.finish(self._state(number, None))
             found.append((score, number, acoustic))
         found.sort(key=lambda item: -item[0])
@@ -134,15 +135,16 @@ class _Prefixes:
         node = self._nodes[number]
         return not node or bool(self.scorer.lexicon.words_of(node))
 
-    def _state_number(self, state: tuple[LmState, HotState]) -> int:
-        number = self._state_numbers.setdefault(state, len(self._states))
-        if number == len(self._states):
-            self._states.append(state)
+    def _context_number(self, end: WordEnd) -> int:
+        states = end.context, end.hot
+        number = self._context_numbers.setdefault(states, len(self._context_states))
+        if number == len(self._context_states):
+            self._context_states.append(states)
         return number
 
     def _state(self, number: int, history: History | None) -> PhoneState:
         node = self._nodes[number]
-        states = self._states[self._contexts[number]]
+        states = self._context_states[self._contexts[number]]
         return PhoneState(history, *states, node, float(self.scorer.lookahead[node]))
 
     def _parent(self, number: int) -> int:
@@ -153,8 +155,8 @@ class _Prefixes:
         labels, words = [], []
         while number:
             labels.append(self._keys[number] // self.ways % MOST_LABELS)
-            if self._begun_by[number] != UNKNOWN:
-                words.append(self.ends[self._begun_by[number]].word)
+            if self._ended[number] != UNKNOWN:
+                words.append(self.ends[self._ended[number]].word)
             number = self._parent(number)
         history = None
         for word in reversed(words):
@@ -188,7 +190,8 @@ class _Extensions(NamedTuple):
         pair: place of the pair of prefix and phone that each is made of, int64 [extensions].
         integers: of each extension, its key, see `_Prefixes`; its last phone; node of the lexicon;
             number of the context behind the complete words; and the place in `_Prefixes.ends` of
-            the word that the phone ends, or `UNKNOWN`: int64 [5, extensions].
+            the word that the phone ends, or `UNKNOWN`: int64 [5, extensions]. They are the rows
+            `_OF_EXTENSIONS` of a `_Beam`.
         score: the scorer's score, in nats, float64 [extensions].
         lookahead: the look-ahead within the score, in nats, float64 [extensions].
     """
@@ -218,7 +221,7 @@ def lexicon_search(
         log_probabilities: of the phones, float [frames, labels], in nats, without padding.
         scorer: lexicon and language model.
         beam, token_min, margin: see `asr.ctc.prefix_beam.beam_search`.
-        most: hypotheses to return at most; None for all.
+        most: hypotheses, each a sequence of phones, to return at most. Default: all.
 
     Returns:
         Hypotheses of phones as `beam_search` returns them; their states are those of the scorer.
@@ -294,7 +297,7 @@ def _advance(
     floats[4, :count], floats[4, count:] = active.lookahead, more.lookahead[new]
     integers = np.full([7, count + len(new)], UNKNOWN)
     integers[:, :count] = active.integers
-    integers[1:6, count:] = more.integers[:, new]
+    integers[_OF_EXTENSIONS, count:] = more.integers[:, new]
     return _best(prefixes, _Beam(floats, integers), beam, margin)
 
 
@@ -306,7 +309,7 @@ def _best(prefixes: _Prefixes, candidates: _Beam, beam: int, margin: float) -> _
     best = _Beam(candidates.floats[:, kept], candidates.integers[:, kept])
     new = np.flatnonzero(best.number == UNKNOWN)
     if len(new):
-        key, _, node, context, end = best.integers[1:6, new].tolist()
+        key, _, node, context, end = best.integers[_OF_EXTENSIONS, new].tolist()
         best.number[new] = prefixes.add(key, best.score[new].tolist(), node, context, end)
     return best
 

@@ -113,9 +113,10 @@ class WeightedLM:
             score += self.unknown
         return score, following
 
-    def new_scores(self, context: LmState, words: Iterable[str]) -> list[tuple[float, LmState]]:
-        """As `score` of each word, none of them hot, without the cache: for a search that asks
-        once."""
+    def uncached_scores(
+        self, context: LmState, words: Iterable[str]
+    ) -> list[tuple[float, LmState]]:
+        """What `score` gives for each word that is not hot, without the cache."""
         factor, known, rarest, beta = self.to_nats(1.0), self.model.ids, self.rarest, self.beta
         found = []
         for word in words:

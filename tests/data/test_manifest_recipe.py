@@ -220,6 +220,8 @@ OTHER_COMMANDS = {
     "strangers/others_nbest_train.jsonl",
     "strangers/commonvoice_second_nbest_train.jsonl",
     "strangers/others_second_nbest_train.jsonl",
+    "strangers/commonvoice_third_nbest_train.jsonl",
+    "strangers/others_third_nbest_train.jsonl",
 }
 """Manifests of en-base that data/README.md makes with commands of their own."""
 

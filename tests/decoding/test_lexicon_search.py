@@ -82,6 +82,7 @@ def test_the_search_finds_what_a_search_with_one_prefix_at_a_time_finds(
     )
     expected = beam_search(logs, beam, *pruning, OneByOne(scorer))
     found = lexicon_search(logs, scorer, beam, *pruning)
+    assert lexicon_search(logs, scorer, beam, *pruning, most=2) == found[:2]
     assert [h.labels for h in found] == [h.labels for h in expected]
     assert [h.state for h in found] == [h.state for h in expected]
     assert [h.score for h in found] == pytest.approx([h.score for h in expected], rel=1e-12)
@@ -96,3 +97,15 @@ def test_a_long_recording_does_not_underflow() -> None:
     expected = beam_search(logs, 4, scorer=OneByOne(scorer))[0]
     assert best.acoustic < -350 and best.labels == expected.labels
     assert best.score == pytest.approx(expected.score, rel=1e-12)
+
+
+def test_there_is_room_for_more_ends_of_words_than_at_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = [("a", (1,)), ("b", (1,)), ("c", (2,)), ("d", (3, 2))]
+    scorer = LexiconScorer(PronunciationTree.from_entries(entries), MODEL)
+    logs = ctc.log_softmax(np.random.default_rng(2).normal(0, 1, [30, PHONES + 1]))
+    expected = lexicon_search(logs, scorer, 20)
+    monkeypatch.setattr("asr.decoding.lexicon_search._ROOM", 1)
+    assert lexicon_search(logs, scorer, 20) == expected
+    assert len(expected[0].labels) > 5
