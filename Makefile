@@ -64,11 +64,15 @@ $(STRANGERS)/commonvoice_second_nbest_train.jsonl: runs/en-base-eighth/finished
 $(STRANGERS)/others_second_nbest_train.jsonl: runs/en-base-eighth/finished
 	$(LISTS) --hours 12 runs/en-base-eighth/model $(OTHERS) --out $@
 
-$(STRANGERS)/commonvoice_third_nbest_train.jsonl: runs/en-base-tenth/finished
-	$(LISTS) --hours 12 runs/en-base-tenth/model $(STRANGERS)/commonvoice_train.jsonl --out $@
+AVERAGE := runs/en-base-average/model
+$(AVERAGE)/model.json: runs/en-base-tenth/finished
+	$(BIN)/python pipelines/average_models.py runs/en-base-ninth/model runs/en-base-tenth/model --out $(AVERAGE)
 
-$(STRANGERS)/others_third_nbest_train.jsonl: runs/en-base-tenth/finished
-	$(LISTS) --hours 12 runs/en-base-tenth/model $(OTHERS) --out $@
+$(STRANGERS)/commonvoice_third_nbest_train.jsonl: $(AVERAGE)/model.json
+	$(LISTS) --hours 12 $(AVERAGE) $(STRANGERS)/commonvoice_train.jsonl --out $@
+
+$(STRANGERS)/others_third_nbest_train.jsonl: $(AVERAGE)/model.json
+	$(LISTS) --hours 12 $(AVERAGE) $(OTHERS) --out $@
 
 clean:
 	rm -rf .venv demo build site *.egg-info
