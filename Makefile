@@ -27,7 +27,7 @@ lint: .venv/ready
 docs: .venv/docs-ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Trains en-base from random weights in runs/, out of the manifests that data/README.md makes. Fifteen hours of two
+# Trains en-base from random weights in runs/, out of the manifests that data/README.md makes. Fourteen hours of two
 # cores; after an interruption, the same command goes on.
 CONFIGS := pipelines/configs
 STRANGERS := data/strangers
@@ -35,8 +35,10 @@ OTHERS := $(addprefix $(STRANGERS)/,librispeech_train.jsonl librispeech_251_trai
 	data/kathleen/train.jsonl data/an4/train.jsonl data/asterisk/train.jsonl
 LISTS := $(BIN)/python pipelines/list_hypotheses.py --lm asr/models/en-base/lm.ngrams --alpha 0.5 --beam 200
 
+# The model is runs/en-base-final/model.
 en-base: $(STRANGERS)/commonvoice_third_nbest_train.jsonl $(STRANGERS)/others_third_nbest_train.jsonl
 	$(BIN)/asr train $(CONFIGS)/en-base.yaml
+	$(BIN)/python pipelines/average_models.py runs/en-base-ninth/model runs/en-base/model --out runs/en-base-final/model
 
 runs/en-base-fourth/finished: $(patsubst %,$(CONFIGS)/en-base-%.yaml,first second third fourth)
 

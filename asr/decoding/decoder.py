@@ -41,7 +41,7 @@ class Pruning(NamedTuple):
     token_min: float
 
 
-ONE_TEXT = Pruning(margin=10.0, token_min=-7.0)
+ONE_TEXT = Pruning(margin=12.0, token_min=-8.0)
 """Pruning if only the best text is wanted. A narrow margin leaves time for a wider beam, which
 finds more (docs/decisions/026-default-decoding.md)."""
 MANY_TEXTS = Pruning(margin=15.0, token_min=-7.0)

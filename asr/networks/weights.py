@@ -67,17 +67,20 @@ def weights_file(
 
 
 def rounded(values: np.ndarray, step: Step) -> np.ndarray:
-    """Round float32 to multiples of one step for the whole array, and return float16.
+    """`multiples` of a step, or the values themselves if float16 holds them exactly.
 
     Small weights keep fewer significant bits than large ones: a network adds up products, so that
     the size of an error counts, not its share of the weight.
 
-    Values that float16 holds exactly stay as they are: they were read from a model directory, whose
-    weights were rounded when it was made.
+    Values that float16 holds exactly were read from a model directory, whose weights were rounded
+    when it was made.
     """
     exact = values.astype(np.float16)
-    if np.array_equal(exact, values):
-        return exact
+    return exact if np.array_equal(exact, values) else multiples(values, step)
+
+
+def multiples(values: np.ndarray, step: Step) -> np.ndarray:
+    """Round float32 to multiples of one step for the whole array, and return float16."""
     # Smaller steps than the smallest of float16 would be rounded a second time.
     size = np.float32(max(step(values), 2.0**-24))
     # Adding zero turns −0 into 0, which compresses better.

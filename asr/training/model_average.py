@@ -12,6 +12,7 @@ import numpy as np
 from asr.base.provenance import git_commit, this_command
 from asr.decoding.decoding_options import Decoding
 from asr.errors import ConfigError
+from asr.networks.weights import deviation_step, multiples
 from asr.recognizer import Recognizer
 from asr.training.model_card import recognizer_card
 
@@ -47,7 +48,9 @@ def average_models(models: Sequence[str | PathLike[str]], out: Path) -> None:
             )
     weights = [recognizer.acoustic_model.named_weights() for recognizer in loaded]
     for name, variable in weights[-1].items():
-        variable.assign(np.mean([own[name].numpy() for own in weights], axis=0))
+        mean = np.mean([own[name].numpy() for own in weights], axis=0)
+        # A mean of rounded weights has smaller steps than they have. Saving would keep these.
+        variable.assign(multiples(mean, deviation_step).astype(np.float32))
     parts = {str(m): r.config.weights_sha256 for m, r in zip(models, loaded, strict=True)}
     average = {"command": this_command(), "commit": git_commit(), "weights_sha256": parts}
     last.config = replace(last.config, training={**last.config.training, "average": average})
