@@ -170,7 +170,7 @@ def test_the_installed_package_runs(program: Path, tmp_path: Path, goforward: Pa
     found = run(program, "transcribe", goforward, cwd=tmp_path)
     assert found == "go forward ten meters\n"
     found = run(program, "transcribe", goforward, "--lm", "none", cwd=tmp_path)
-    assert found == "go forwerd ten meaters\n"
+    assert found == "go forward ten meters\n"
     run(program, "speak", "Go forward ten meters.", "--out", "said.wav", cwd=tmp_path)
     assert 1 < soundfile.info(tmp_path / "said.wav").duration < 4
     text = "go forward ten meters"
